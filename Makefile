@@ -1,0 +1,62 @@
+# Two commands on a bare machine: `make demo` and `make test`. Both keep their environment in .venv/.
+PYTHON ?= python3
+CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
+
+.PHONY: demo test lint bench config lock clean help
+
+help:
+	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
+	@echo "make test    set up, run the whole test suite"
+	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
+	@echo "make bench   measure one full tile-month, beside plain libraries"
+	@echo "make config  write config.yaml, schema.json and the table of options from the model"
+	@echo "make lock    find newest versions that fit, write the locks and the conda environment"
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.12 ..."; exit 1; }
+	$(PYTHON) -m venv .venv
+
+.venv/run: requirements.txt | .venv/bin/python
+	$(PIP) -r requirements.txt
+	@touch $@
+
+.venv/dev: requirements-dev.txt .venv/run
+	$(PIP) -r requirements-dev.txt
+	@touch $@
+
+demo: .venv/run
+	$(SNAKEMAKE) --configfile config/demo.yaml
+	@$(BIN)/python scripts/demo_tour.py --configfile config/demo.yaml
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile rules
+	$(BIN)/snakemake --lint --configfile config/demo.yaml
+
+bench: .venv/dev
+	$(BIN)/python tests/bench.py
+
+config: .venv/run
+	PYTHONPATH=scripts $(BIN)/python -m s1monthly.documentation config
+
+lock:
+	rm -rf .venv-lock
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -r requirements.in
+	.venv-lock/bin/python -m pip freeze > requirements.txt
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.in -c requirements.txt
+	.venv-lock/bin/python -m pip freeze > requirements-dev.txt
+	.venv-lock/bin/python envs/write_conda.py requirements.in requirements.txt > envs/s1monthly.yaml
+	rm -rf .venv-lock
+
+clean:
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache output work logs .snakemake

@@ -1,0 +1,38 @@
+"""Monthly Sentinel-1 composites: search -> bursts -> mosaic -> composite -> stack -> append -> cog, preview, item -> catalog."""
+
+import sys
+
+from snakemake.utils import min_version
+
+min_version("9.17")
+
+sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+if not config:
+
+    configfile: "config/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/acquire.smk"
+include: "rules/compose.smk"
+include: "rules/publish.smk"
+include: "rules/catalog.smk"
+
+
+localrules:
+    all,
+    search,
+    cube,
+    tile_catalog,
+    catalog,
+
+
+rule all:
+    default_target: True
+    input:
+        final_output,
+
+
+onerror:
+    catalog_what_is_finished()

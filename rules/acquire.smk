@@ -1,0 +1,67 @@
+"""From the source to pass mosaics."""
+
+
+checkpoint search:
+    output:
+        stamp=LAYOUT.asked,
+    log:
+        "logs/search/{tile}_{direction}_{question}.log",
+    benchmark:
+        "logs/benchmark/search/{tile}_{direction}_{question}.tsv"
+    retries: SETTINGS.memory.batch_max_retries
+    resources:
+        mem_mb=800,
+        runtime=60,
+    params:
+        months=lambda w: [str(month) for month in ledger(w).to_ask()],
+        listings=listings,
+    script:
+        "../scripts/search.py"
+
+
+rule bursts:
+    input:
+        after_search,
+    output:
+        bursts=temp(directory(LAYOUT.bursts)),
+        unread=temp(LAYOUT.unread),
+    log:
+        "logs/bursts/{tile}_{direction}_{month}.log",
+    benchmark:
+        "logs/benchmark/bursts/{tile}_{direction}_{month}.tsv"
+    priority: depth_first
+    retries: SETTINGS.memory.batch_max_retries
+    threads: SETTINGS.memory.max_download_workers
+    resources:
+        mem_mb=lambda w, attempt: 1200 * attempt,
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        granules=LAYOUT.granules,
+        granules_digest=granules_digest,
+        recipe=recipe_parts(
+            "algorithms", "grid", "mask", "min_valid_power", "polarization"
+        ),
+    script:
+        "../scripts/bursts.py"
+
+
+rule mosaic:
+    input:
+        bursts=rules.bursts.output.bursts,
+    output:
+        passes=temp(directory(LAYOUT.passes)),
+    log:
+        "logs/mosaic/{tile}_{direction}_{month}.log",
+    benchmark:
+        "logs/benchmark/mosaic/{tile}_{direction}_{month}.tsv"
+    priority: 20_000_000
+    threads: 2
+    resources:
+        mem_mb=lambda w, attempt: 1000 * attempt,
+        runtime=20,
+    params:
+        granules=LAYOUT.granules,
+        strategy=SETTINGS.processing.mosaic_strategy,
+        recipe=recipe_parts("algorithms", "mosaic"),
+    script:
+        "../scripts/mosaic.py"

@@ -1,0 +1,38 @@
+"""Parquet catalogs and the STAC Collection: always of all that lies in the output tree, not of this run alone."""
+
+
+rule tile_catalog:
+    input:
+        month_items=lambda w: months_in(w, LAYOUT.item),
+    output:
+        catalog=LAYOUT.tile_catalog,
+    log:
+        "logs/tile_catalog/{tile}_{direction}.log",
+    benchmark:
+        "logs/benchmark/tile_catalog/{tile}_{direction}.tsv"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    params:
+        without_granules=lambda w: [
+            str(month) for month in ledger(w).without_granules
+        ],
+    script:
+        "../scripts/tile_catalog.py"
+
+
+rule catalog:
+    input:
+        tiles=[book.path(LAYOUT.tile_catalog) for book in PLAN.ledgers],
+    output:
+        catalog=LAYOUT.catalog,
+        collection=LAYOUT.collection,
+    log:
+        "logs/catalog/catalog.log",
+    benchmark:
+        "logs/benchmark/catalog/catalog.tsv"
+    resources:
+        mem_mb=500,
+        runtime=10,
+    script:
+        "../scripts/catalog.py"

@@ -1,0 +1,135 @@
+"""Paths, wildcards and input functions. Parsed again in every cluster job: standard library and floor 0 only."""
+
+import os
+import subprocess
+import sys
+from datetime import datetime, timezone
+
+from snakemake.exceptions import WorkflowError
+
+from s1monthly import naming
+from s1monthly.config import load_config
+from s1monthly.errors import S1MonthlyError
+from s1monthly.planning import Plan, recipe_part
+from s1monthly.vocabulary import Month
+
+
+def tiles_of_polygon(wkt):
+    import shapely  # only a polygon needs geometry
+    from s1monthly.tiles import tiles_of_roi
+
+    return tiles_of_roi(shapely.from_wkt(wkt))
+
+
+try:
+    PLAN = Plan.make(
+        load_config(config),
+        today=datetime.now(timezone.utc).date(),
+        tiles_of_polygon=tiles_of_polygon,
+        deciding=workflow.is_main_process,
+    )
+except S1MonthlyError as error:
+    raise WorkflowError(str(error)) from None
+
+SETTINGS, LAYOUT = PLAN.config, PLAN.layout
+
+if workflow.is_main_process:
+    for line in PLAN.report():
+        logger.info(line)
+
+
+wildcard_constraints:
+    tile=naming.TILE_PATTERN,
+    direction=naming.DIRECTION_PATTERN,
+    month=naming.MONTH_PATTERN,
+    question=naming.DIGEST_PATTERN,
+    slots=naming.SLOTS_PATTERN,
+
+
+def ledger(wildcards):
+    return PLAN.ledger(wildcards.tile, wildcards.direction)
+
+
+def recipe_parts(*keys):
+    """What changes a stage's values, as a param: a change runs the stage again."""
+    return recipe_part(PLAN, *keys)
+
+
+def after_search(wildcards):
+    """Nothing, once the source has answered this run's question: gives the order without the cascade."""
+    stamp = PLAN.open_question(ledger(wildcards))
+    if stamp:
+        checkpoints.search.get(
+            tile=wildcards.tile,
+            direction=wildcards.direction,
+            question=os.path.basename(stamp),
+        )
+    return []
+
+
+def listings(wildcards):
+    """What the source's folder held of each month when this run began."""
+    held = ledger(wildcards).listings or {}
+    return {str(month): listing for month, listing in held.items()}
+
+
+def granules_digest(wildcards):
+    """Changes when a month's granules change: a param, so that a late granule runs its month again, and no other."""
+    answer = ledger(wildcards).answers.get(Month.parse(wildcards.month))
+    return answer.digest if answer else None
+
+
+def slots_stamp(wildcards):
+    """The cube's slots; a month that the cube has lost is made again, one that it holds does not mind a new axis."""
+    after_search(wildcards)
+    book, month = ledger(wildcards), Month.parse(wildcards.month)
+    stamp = PLAN.slots_stamp(book)
+    return stamp if PLAN.slot_lost(book, month) else ancient(stamp)
+
+
+def late_list(wildcards):
+    """The month's granule list where it changed after the record was written."""
+    return ledger(wildcards).late_list(Month.parse(wildcards.month)) or []
+
+
+def months_in(wildcards, pattern):
+    """A product of every month of a tile and direction that has granules."""
+    after_search(wildcards)
+    book = ledger(wildcards)
+    return [book.path(pattern, month) for month in book.with_granules]
+
+
+def if_wanted(pattern):
+    """A product that the configuration may switch off."""
+    return pattern if pattern in PLAN.month_products else []
+
+
+def depth_first(wildcards):
+    """Finish a month before the next is opened: bounds the temporary files on disk."""
+    place = PLAN.ledgers.index(ledger(wildcards))
+    return 10_000_000 - 10_000 * place - Month.parse(wildcards.month).ordinal % 6000
+
+
+def final_output(wildcards):
+    """Everything that the configuration asks for; open questions to the source come first, all at once."""
+    files = [LAYOUT.catalog, LAYOUT.collection]
+    for book in PLAN.ledgers:
+        files.append(book.path(LAYOUT.tile_catalog))
+        question = PLAN.open_question(book)
+        if question:
+            files.append(question)
+        else:
+            files += [
+                book.path(pattern, month)
+                for month in book.with_granules
+                for pattern in PLAN.month_products
+            ]
+    return files
+
+
+def catalog_what_is_finished():
+    """After a failure: the months that were finished all the same are catalogued."""
+    script = f"{workflow.basedir}/scripts/catalog_rebuild.py"
+    subprocess.run(
+        [sys.executable, script, "--output-dir", LAYOUT.base_dir], check=False
+    )

@@ -1,0 +1,28 @@
+"""Rule cog: read a month back from the cube and write it as a cloud-optimised GeoTIFF."""
+
+from s1monthly import logs
+from s1monthly.config import load_config
+from s1monthly.cube import read_bands
+from s1monthly.rasters import write_cog
+from s1monthly.records import read_record
+from s1monthly.stac import output_bands, processing_tags
+
+
+def main(snakemake):
+    config = load_config(snakemake.config)
+    log = logs.start(snakemake.log[0], config.logging)
+    record = read_record(snakemake.input.record)
+    write_cog(
+        snakemake.output.cog,
+        (values for _, values in read_bands(snakemake.params.cube, record.key.month)),
+        record.grid,
+        output_bands(record.polarization, record.bands),
+        tags=processing_tags(record),
+        block_size=config.processing.cog_block_size,
+        threads=snakemake.threads,
+    )
+    log.info("%s: %d bands, %d valid pixels", snakemake.output.cog, len(record.bands), record.valid)
+
+
+if "snakemake" in globals():
+    main(snakemake)

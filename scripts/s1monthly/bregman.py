@@ -1,0 +1,210 @@
+"""Split Bregman iteration for total variation, in any order of threads the same as one sweep after the other.
+
+Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels, by turns of a Gauss-Seidel sweep for u and a
+shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891), with the relaxed shrinkage
+d = lam s / (lam s + 1) t, s = |t|, of scikit-image, for lam = 2 weight. What the turns need of b and d at a link is
+t = d + b alone: b = t / (1 + lam s). The version of its results is ``despeckling.ALGORITHM_VERSION``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.bregman_kernels import LANES, STATE, TOGETHER, advance, collect, fill, frame, mark
+from s1monthly.errors import S1MonthlyError
+
+Power = NDArray[np.float32]
+
+BLOCK_ROWS = 64
+FIRST_ROUND = 8
+LN10_10 = math.log(10.0) / 10.0
+
+
+def _row_blocks(rows: int) -> list[tuple[int, int]]:
+    return [(first, min(first + BLOCK_ROWS, rows)) for first in range(0, rows, BLOCK_ROWS)]
+
+
+@dataclass
+class _Workers:
+    """A pool of threads, or none for one thread."""
+
+    threads: int
+    pool: ThreadPoolExecutor | None = field(default=None, init=False)
+
+    def __enter__(self) -> _Workers:
+        if self.threads > 1:
+            self.pool = ThreadPoolExecutor(self.threads)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def run(self, job: Callable[[int, int], int], tasks: list[tuple[int, int]]) -> list[int]:
+        """Run independent tasks, wait for all of them and return what they returned."""
+        if self.pool is None or len(tasks) < 2:
+            return [job(*task) for task in tasks]
+        return [waiting.result() for waiting in [self.pool.submit(job, *task) for task in tasks]]
+
+
+class _Bregman:
+    """The split Bregman iteration on one array: state, rounds of iterations, result."""
+
+    def __init__(self, power: Power, lam: float, workers: _Workers) -> None:
+        rows, cols = power.shape
+        self.power = power
+        self.lam = np.float32(lam)
+        self.workers = workers
+        needed = np.zeros((rows + 2, -(-(cols + 2) // LANES) + 2), np.bool_)
+        self.valid = sum(workers.run(lambda first, last: int(mark(power, first, last, needed)), _row_blocks(rows)))
+        needed[0], needed[rows + 1] = needed[min(2, rows)], needed[rows]
+        self.places = np.where(needed, np.cumsum(needed, dtype=np.int32).reshape(needed.shape), np.int32(0))
+        self.state = np.zeros((int(needed.sum()) + 1, STATE), np.float32)
+        self.decibel = np.empty((rows, cols), np.float32)
+        self.reset()
+
+    def reset(self) -> None:
+        """Go to the start: u is the noisy value, b and d are zero."""
+
+        def fill_rows(first: int, last: int) -> int:
+            if not self.places[first + 1 : last + 1].any():
+                return 0
+            with np.errstate(divide="ignore", invalid="ignore"):
+                decibel = np.log(self.power[first:last])
+            decibel *= np.float32(1.0 / LN10_10)
+            return int(fill(self.power, decibel, first, self.state, self.places))
+
+        bad = sum(self.workers.run(fill_rows, _row_blocks(self.power.shape[0])))
+        if bad:
+            raise S1MonthlyError(
+                f"{bad} power values are zero, negative or infinite, and have no decibels",
+                "set what is not valid to NaN before despeckling",
+            )
+        frame(self.state, self.places, *self.power.shape)
+
+    def iterate(self, number: int) -> list[float]:
+        """Run a round of iterations; return the root mean square change over the valid pixels of each, in dB.
+
+        The u before the round's last iteration is kept in ``decibel``.
+        """
+        rows = self.power.shape[0]
+        changes = np.zeros((number, rows))
+        threads = self.workers.threads
+        groups = min(number, threads * -(-number // (TOGETHER * threads)))
+        bounds = [number * g // groups for g in range(groups + 1)]
+        fronts = rows + 2 * number  # the front runs over the rows, then until the last iteration has passed them
+        blocks = -(-fronts // BLOCK_ROWS)
+
+        def advance_group(block: int, group: int) -> int:
+            first = 1 + block * BLOCK_ROWS
+            advance(
+                self.state,
+                self.places,
+                bounds[group],
+                bounds[group + 1],
+                first,
+                min(first + BLOCK_ROWS, fronts + 1),
+                self.lam,
+                changes,
+                number - 2,
+                self.decibel,
+            )
+            return group
+
+        # A group of iterations follows its predecessor by one block of rows: what it reads there is finished, and
+        # what the predecessor writes meanwhile lies at least two rows further down.
+        for step in range(blocks + groups - 1):
+            tasks = [(step - group, group) for group in range(groups) if 0 <= step - group < blocks]
+            self.workers.run(advance_group, tasks)
+        rms: list[float] = np.sqrt(changes.sum(axis=1) / self.valid).tolist()
+        return rms
+
+    def result(self, use_kept: bool) -> Power:
+        """Return the power of the current u, or of the one kept before the last iteration; ends the iteration."""
+
+        def collect_rows(first: int, last: int) -> int:
+            if not self.places[first + 1 : last + 1].any():
+                self.decibel[first:last] = np.nan
+                return 0
+            collect(self.state, self.places, first, last, use_kept, self.decibel)
+            block = self.decibel[first:last]
+            block *= np.float32(LN10_10)
+            np.exp(block, out=block)
+            return last - first
+
+        self.workers.run(collect_rows, _row_blocks(self.power.shape[0]))
+        return self.decibel
+
+
+def _forecast(rms: list[float], eps: float) -> int:
+    """Say how many more iterations to run before looking again: to the stop, as far as it is certain.
+
+    The ratio of successive changes grows slowly towards 1. Kept constant it gives the earliest stop, kept growing as it
+    did last the latest; the later one is returned if they differ by at most the one iteration that can be taken back.
+    """
+    distance = math.log(eps / rms[-1])
+    slope = math.log(rms[-1] / rms[-2])
+    if slope >= 0:
+        return 1
+    growth = slope - math.log(rms[-2] / rms[-3])
+    earliest = math.ceil(distance / slope)
+
+    def reached(number: int) -> bool:
+        return number * slope + growth * number * (number + 1) / 2 <= distance
+
+    return earliest + 1 if not reached(earliest) and reached(earliest + 1) else earliest
+
+
+def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int) -> Power:
+    """Run the iteration until its first change of at most eps.
+
+    Parameters
+    ----------
+    power : array (rows, columns) of float32, C-contiguous
+        Linear power, NaN for no data, at least one value valid.
+    weight : float
+        Weight of the data term, per dB.
+    eps : float
+        Root mean square change over the valid pixels at which to stop, in dB.
+    max_num_iter : int
+        Most iterations.
+    threads : int
+        Threads to use.
+
+    Returns
+    -------
+    array (rows, columns) of float32
+        Linear power, NaN exactly where ``power`` is.
+
+    Raises
+    ------
+    S1MonthlyError
+        Where a value is zero, negative or infinite.
+    """
+    with _Workers(threads) as workers:
+        return _to_the_stop(_Bregman(power, 2.0 * weight, workers), eps, max_num_iter)
+
+
+def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> Power:
+    """Iterate in rounds that seldom pass the stop; begin again, knowing its number, if one does."""
+    rms: list[float] = []
+    ahead = min(FIRST_ROUND, max_num_iter)
+    while True:
+        rms += bregman.iterate(ahead)
+        done = next((k for k, change in enumerate(rms, 1) if change <= eps), None)
+        if done is None and len(rms) < max_num_iter:
+            ahead = min(_forecast(rms, eps) if eps > 0 else max_num_iter, max_num_iter - len(rms))
+        elif done is None or done == len(rms):
+            return bregman.result(use_kept=False)
+        elif done == len(rms) - 1 and ahead > 1:
+            return bregman.result(use_kept=True)
+        else:
+            bregman.reset()
+            bregman.iterate(done)
+            return bregman.result(use_kept=False)

@@ -1,0 +1,308 @@
+"""Catalogs: Parquet tables with one row a month, of a tile and direction or of everything.
+
+GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): the geometry is WKB in longitude and latitude (OGC:CRS84).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+
+from s1monthly.assets import preview_grid, relative
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import replacing
+from s1monthly.grid import tile_outline
+from s1monthly.ledger import read_answers
+from s1monthly.naming import MONTH_PATTERN, Layout
+from s1monthly.records import Record, lonlat_bounds, read_record, tidy
+from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
+
+NO_DATA = "no data"
+"""Status of a month that the source has no granule of."""
+
+GEOPARQUET_VERSION = "1.1.0"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the catalogs.
+
+    Attributes
+    ----------
+    name : str
+    type : pyarrow.DataType
+    description : str
+    always : bool
+        False where a month without data has null.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    always: bool = False
+
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+
+COLUMNS = (
+    Column("mgrs_tile_id", pa.string(), "Sentinel-2 tile", always=True),
+    Column("flight_direction", pa.string(), "ASCENDING or DESCENDING", always=True),
+    Column("month", pa.string(), "YYYY-MM, in UTC", always=True),
+    Column("datetime", _MOMENT, "first instant of the month", always=True),
+    Column("cog_path", pa.string(), "COG, relative to the catalog's folder; null where there is none"),
+    Column("zarr_path", pa.string(), "cube, relative to the catalog's folder"),
+    Column("preview_path", pa.string(), "preview, relative to the catalog's folder; null where there is none"),
+    Column("crs", pa.string(), "CRS of the grid, EPSG:code"),
+    Column("width", pa.int32(), "columns of the grid"),
+    Column("height", pa.int32(), "rows of the grid"),
+    Column("transform", pa.list_(pa.float64()), "a, b, c, d, e, f: x = a col + b row + c, y = d col + e row + f"),
+    Column("processing_level", pa.string(), "hARDCp (despeckled) or ARDC"),
+    Column("preview_crs", pa.string(), "CRS of the preview"),
+    Column("preview_width", pa.int32(), "columns of the preview"),
+    Column("preview_height", pa.int32(), "rows of the preview"),
+    Column("preview_bounds", pa.list_(pa.float64()), "left, bottom, right, top of the preview in its CRS"),
+    Column("status", pa.string(), "complete; empty: made, without a valid pixel; no data: no granule", always=True),
+    Column("polarization", pa.string(), "VV+VH or HH+HV"),
+    Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
+    Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted", always=True),
+    Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending", always=True),
+    Column("granules", pa.int32(), "granules used", always=True),
+    Column("passes", pa.int32(), "passes used", always=True),
+    Column("first_acquisition", _MOMENT, "start of the first granule"),
+    Column("last_acquisition", _MOMENT, "start of the last granule"),
+    Column("missing_granules", pa.list_(pa.string()), "granules found that could not be used, by id", always=True),
+    Column("coverage", pa.float64(), "fraction of the grid's pixels with a value, 0 to 1", always=True),
+    Column("valid_pixels", pa.int64(), "pixels with a value", always=True),
+    Column("count_min", pa.int32(), "fewest passes of a valid pixel"),
+    Column("count_mean", pa.float64(), "mean count of passes of the valid pixels"),
+    Column("count_max", pa.int32(), "most passes of a valid pixel"),
+    Column("digest", pa.string(), "of the values in the cube, sha256:..."),
+    Column("record_path", pa.string(), "record, relative to the catalog's folder"),
+    Column("item_path", pa.string(), "STAC Item, relative to the catalog's folder; null where there is none"),
+    Column("asked", _MOMENT, "of a month without data: when the source was last asked"),
+    Column("geometry", pa.binary(), "footprint of the valid data, of the tile where there is none; WKB, lon/lat", True),
+)
+"""Every column, in order; the first sixteen are those of S1-GRiTS."""
+
+SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
+
+PATHS = ("cog_path", "zarr_path", "preview_path", "record_path", "item_path")
+
+_REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Key that rows are unique and sorted by: tile, direction, month."""
+    return row["mgrs_tile_id"], row["flight_direction"], row["month"]
+
+
+def tile_rows(folder: str | Path) -> list[Row]:
+    """Rows of a tile and direction from what lies in its folder: records, their files, and the account of the search.
+
+    Parameters
+    ----------
+    folder : path
+        ``{base_dir}/{tile}_{direction}``.
+
+    Returns
+    -------
+    list of dict
+        One row a month, by month, with every column of `COLUMNS`; paths are relative to `folder`. A month with a
+        record is `complete` or `empty`; one that the source has no granule of, and that has no record, is `no data`.
+
+    Raises
+    ------
+    ProductError
+        If the folder's name is none of a tile and direction, or a record or ``search.json`` is damaged or belongs to
+        another tile, direction or month.
+    """
+    folder = Path(folder)
+    owner = _owner(folder)
+    layout = Layout(str(folder.parent), "")
+    rows = {}
+    for path in sorted((folder / "months").glob("*.json")):
+        if not re.fullmatch(MONTH_PATTERN, path.stem):  # what a killed run left, or a stranger's
+            continue
+        record = read_record(path)
+        if Path(_fill(layout.record, record.key)) != path:
+            raise ProductError(
+                f"{path}: this record is of {record.key}",
+                "give file and folder the names they were made with, or delete the record; the next run makes it again",
+            )
+        rows[record.key.month] = _record_row(record, layout, folder)
+    _, answers = read_answers(_fill(layout.search, CompositeKey(owner.tile, owner.direction, Month(2000, 1))))
+    for month, answer in answers.items():
+        if not answer.granules and month not in rows:
+            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answer.asked)
+    return [rows[month] for month in sorted(rows)]
+
+
+def _owner(folder: Path) -> TileDirection:
+    try:
+        tile, _, direction = folder.name.partition("_")
+        return TileDirection(Tile(tile), Direction(direction))
+    except (NameFormatError, ValueError) as error:
+        raise ProductError(
+            f"{folder}: not a folder of a tile and direction ({error})",
+            "rename it to {tile}_{direction}, or move it out of the output tree",
+        ) from error
+
+
+def _fill(pattern: str, key: CompositeKey) -> str:
+    return pattern.format(tile=key.tile, direction=key.direction, month=key.month)
+
+
+def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
+    def path(pattern: str) -> str | None:
+        found = Path(_fill(pattern, record.key))
+        return relative(found, folder) if found.exists() else None
+
+    key, grid, passes = record.key, record.grid, record.passes
+    preview = preview_grid(_fill(layout.preview, key), grid) if path(layout.preview) else None
+    return {
+        **_key_columns(key),
+        "cog_path": path(layout.cog),
+        "zarr_path": path(layout.cube),
+        "preview_path": path(layout.preview),
+        "crs": grid.crs,
+        "width": grid.width,
+        "height": grid.height,
+        "transform": list(grid.transform),
+        "processing_level": str(record.level),
+        "preview_crs": preview.crs if preview else None,
+        "preview_width": preview.width if preview else None,
+        "preview_height": preview.height if preview else None,
+        "preview_bounds": list(preview.bounds) if preview else None,
+        "status": record.status,
+        "polarization": str(record.polarization),
+        "bands": list(record.bands),
+        "platforms": record.platforms,
+        "tracks": record.tracks,
+        "granules": len(record.granules),
+        "passes": len(passes),
+        "first_acquisition": passes[0].start if passes else None,
+        "last_acquisition": max(pass_.end for pass_ in passes) if passes else None,
+        "missing_granules": record.missing_granules,
+        "coverage": record.coverage,
+        "valid_pixels": record.valid,
+        "count_min": record.count.minimum,
+        "count_mean": record.count.mean,
+        "count_max": record.count.maximum,
+        "digest": record.digest,
+        "record_path": path(layout.record),
+        "item_path": path(layout.item),
+        "asked": None,
+        "geometry": shapely.to_wkb(record.geometry),
+    }
+
+
+def _no_data_row(key: CompositeKey, asked: str) -> Row:
+    return {
+        **dict.fromkeys(SCHEMA.names),
+        **_key_columns(key),
+        "status": NO_DATA,
+        "platforms": [],
+        "tracks": [],
+        "granules": 0,
+        "passes": 0,
+        "missing_granules": [],
+        "coverage": 0.0,
+        "valid_pixels": 0,
+        "asked": datetime.strptime(asked, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        "geometry": shapely.to_wkb(tidy(tile_outline(key.tile))),
+    }
+
+
+def _key_columns(key: CompositeKey) -> Row:
+    return {
+        "mgrs_tile_id": str(key.tile),
+        "flight_direction": str(key.direction),
+        "month": str(key.month),
+        "datetime": key.month.start,
+    }
+
+
+def global_rows(base_dir: str | Path) -> list[Row]:
+    """Rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
+
+    Raises
+    ------
+    ProductError
+        If a tile's catalog cannot be read, has other columns, or holds rows of another tile or direction.
+    """
+    rows = []
+    for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
+        owner = _owner(path.parent)
+        for row in read_catalog(path):
+            if (row["mgrs_tile_id"], row["flight_direction"]) != (str(owner.tile), str(owner.direction)):
+                raise ProductError(f"{path}: holds a row of {'_'.join(key_of(row))}", _REMEDY)
+            moved = {name: f"{path.parent.name}/{row[name]}" for name in PATHS if row[name] is not None}
+            rows.append({**row, **moved})
+    return sorted(rows, key=key_of)
+
+
+def read_catalog(path: str | Path) -> list[Row]:
+    """Read a catalog.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing or damaged, or has other columns than `SCHEMA`.
+    """
+    try:
+        table = pq.ParquetFile(path).read()
+    except (OSError, pa.ArrowException) as error:
+        raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
+    if not table.schema.equals(SCHEMA):
+        found, expected = ({field.name: field for field in schema} for schema in (table.schema, SCHEMA))
+        other = {name for name in found.keys() & expected.keys() if not found[name].equals(expected[name])}
+        differing = sorted(other | found.keys() ^ expected.keys())
+        raise ProductError(
+            f"{path}: not a catalog of this version (columns: {', '.join(differing) or 'in another order'})", _REMEDY
+        )
+    rows: list[Row] = table.to_pylist()
+    return rows
+
+
+def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Write a catalog atomically, sorted by `key_of`; the same rows give the same bytes.
+
+    Raises
+    ------
+    ProductError
+        If a month is there twice.
+    """
+    rows = sorted(rows, key=key_of)
+    for before, row in pairwise(rows):
+        if key_of(before) == key_of(row):
+            raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    table = table.replace_schema_metadata({"geo": json.dumps(_geo(rows), sort_keys=True)})
+    with replacing(path) as temporary:
+        pq.write_table(table, temporary, compression="zstd", compression_level=3, version="2.6", store_schema=True)
+
+
+def _geo(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metadata of GeoParquet 1.1 under the key ``geo``; without a CRS the geometry is in OGC:CRS84."""
+    shapes = [shapely.from_wkb(row["geometry"]) for row in rows]
+    column = {
+        "encoding": "WKB",
+        "geometry_types": sorted({shape.geom_type for shape in shapes}),
+        "orientation": "counterclockwise",
+    }
+    bounds = lonlat_bounds(shapes)
+    if bounds:
+        column["bbox"] = bounds
+    return {"version": GEOPARQUET_VERSION, "primary_column": "geometry", "columns": {"geometry": column}}

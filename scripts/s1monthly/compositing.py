@@ -1,0 +1,269 @@
+"""Compositing: the bursts of a pass merged into one mosaic, the passes of a month into one composite and its count.
+
+A polarization pair is composited band by band. No pixel is valid in one band and missing in the other, and both take
+their value from the same bursts, because every burst is made valid at the same pixels in both bands before
+(``masking.valid_power``); so the two bands have the same count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from s1monthly.errors import S1MonthlyError
+
+ALGORITHM_VERSION = 1
+"""Raised whenever the results of a mosaic or composite change."""
+
+Power = NDArray[np.float32]
+Counts = NDArray[np.uint8]
+
+MOSAIC_STRATEGIES = ("mean", "first", "last")
+COMPOSITE_METHODS = ("median", "mean", "trimmed_mean")
+
+LANES = 128  # pixels worked on side by side
+BLOCK_ROWS = 64
+_MOST = 255  # what a count of uint8 can say
+
+
+@njit(nogil=True, cache=True)
+def _add(total: NDArray[np.float64], number: NDArray[np.uint16], window: Power, row: int, col: int) -> None:
+    for r in range(window.shape[0]):
+        for c in range(window.shape[1]):
+            x = window[r, c]
+            if abs(x) < np.inf:
+                total[row + r, col + c] += x
+                number[row + r, col + c] += 1
+
+
+@njit(nogil=True, cache=True)
+def _place(mosaic: Power, window: Power, row: int, col: int, replace: bool) -> None:
+    for r in range(window.shape[0]):
+        for c in range(window.shape[1]):
+            x = window[r, c]
+            if abs(x) < np.inf and (replace or np.isnan(mosaic[row + r, col + c])):
+                mosaic[row + r, col + c] = x
+
+
+class Mosaic:
+    """The bursts of one pass and polarization on one tile, merged one by one: memory for the tile, not for the bursts.
+
+    Pixels that are not finite are no data: they never count, and never keep out or replace a valid one.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the tile.
+    strategy : {"mean", "first", "last"}
+        Where bursts overlap: mean of the valid powers (summed in float64, so that the order of the bursts does not
+        matter), or the first or last valid one in the order in which they are added, that of acquisition.
+
+    Raises
+    ------
+    S1MonthlyError
+        For an unknown strategy.
+    """
+
+    def __init__(self, shape: tuple[int, int], strategy: str = "mean") -> None:
+        if strategy not in MOSAIC_STRATEGIES:
+            raise S1MonthlyError(
+                f"mosaic strategy {strategy!r} is unknown", f"use one of: {', '.join(MOSAIC_STRATEGIES)}"
+            )
+        self.shape = shape
+        self.strategy = strategy
+        if strategy == "mean":
+            self._total = np.zeros(shape, np.float64)
+            self._number = np.zeros(shape, np.uint16)
+        else:
+            self._power = np.full(shape, np.nan, np.float32)
+
+    def add(self, window: Power, row: int, col: int) -> None:
+        """Merge a burst.
+
+        Parameters
+        ----------
+        window : array (rows, columns) of float32
+            Linear power of the burst's part inside the tile; NaN for no data.
+        row, col : int
+            Place of the window's first pixel in the tile.
+
+        Raises
+        ------
+        S1MonthlyError
+            If the window does not lie inside the tile.
+        """
+        rows, cols = window.shape
+        if row < 0 or col < 0 or row + rows > self.shape[0] or col + cols > self.shape[1]:
+            raise S1MonthlyError(
+                f"a burst window of {rows} x {cols} pixels at row {row}, column {col} is not inside the tile of "
+                f"{self.shape[0]} x {self.shape[1]}",
+                "cut the burst to the tile first",
+            )
+        window = np.ascontiguousarray(window, dtype=np.float32)
+        if self.strategy == "mean":
+            _add(self._total, self._number, window, row, col)
+        else:
+            _place(self._power, window, row, col, self.strategy == "last")
+
+    def result(self) -> Power:
+        """Return the mosaic of the bursts added so far: float32 power, NaN where none is valid."""
+        if self.strategy != "mean":
+            return self._power.copy()
+        power = np.full(self.shape, np.nan, np.float32)
+        np.divide(self._total, self._number, out=power, where=self._number > 0, casting="same_kind")
+        return power
+
+
+@njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _sort_lanes(values: Power, number: int) -> None:
+    """Sort values[:number] along the first axis, every lane for itself, by Batcher's merge exchange.
+
+    Knuth, The Art of Computer Programming, volume 3, section 5.2.2, algorithm M: the comparisons do not depend on the
+    data, so that LANES pixels are sorted by the same vector instructions. Holds no NaN.
+    """
+    top = 1
+    while 2 * top < number:
+        top *= 2
+    p = top if number > 1 else 0
+    while p > 0:
+        q, r, d = top, 0, p
+        while True:
+            for i in range(number - d):
+                if i & p == r:
+                    a = values[i]
+                    b = values[i + d]
+                    for k in range(LANES):
+                        x, y = a[k], b[k]
+                        a[k] = x if x < y else y
+                        b[k] = y if x < y else x
+            if q == p:
+                break
+            d = q - p
+            q //= 2
+            r = p
+        p //= 2
+
+
+@njit(nogil=True, cache=True)
+def _composite_rows(
+    passes: NDArray[np.float32], first: int, method: int, trim_fraction: float, power: Power, count: Counts
+) -> None:
+    """Composite the rows of ``power``: those of ``passes`` from ``first`` on; method is its place in the list."""
+    rows, cols = power.shape
+    values = np.empty((passes.shape[0], LANES), np.float32)
+    valid = np.empty(LANES, np.int32)
+    total = np.empty(LANES, np.float64)
+    cut = np.empty(LANES, np.int32)
+    top = np.float32(np.inf)
+    for r in range(rows):
+        for c in range(0, cols, LANES):
+            width = min(LANES, cols - c)
+            # Passes that are empty here are left out; of the others, no data sorts to the end as infinity.
+            valid[:] = 0
+            number = 0
+            for n in range(passes.shape[0]):
+                line = values[number]
+                source = passes[n, first + r, c : c + width]
+                line[width:] = top
+                some = 0
+                for k in range(width):
+                    x = source[k]
+                    good = abs(x) < top
+                    line[k] = x if good else top
+                    valid[k] += good
+                    some += good
+                number += some > 0
+            if number > 1 and method != 1:
+                _sort_lanes(values, number)
+            if method == 0:
+                for k in range(width):
+                    n = valid[k]
+                    if n > 0:
+                        low, high = values[(n - 1) // 2, k], values[n // 2, k]
+                        power[r, c + k] = low if n % 2 else np.float32(0.5) * low + np.float32(0.5) * high
+                    else:
+                        power[r, c + k] = np.nan
+            else:
+                total[:] = 0
+                for k in range(width):
+                    cut[k] = 0 if method == 1 else int(trim_fraction * valid[k])
+                for n in range(number):
+                    line = values[n]
+                    for k in range(width):
+                        inside = (line[k] < top) & (n >= cut[k]) & ((method == 1) | (n < valid[k] - cut[k]))
+                        total[k] += line[k] if inside else np.float32(0)
+                for k in range(width):
+                    n = valid[k] - 2 * cut[k]
+                    power[r, c + k] = total[k] / n if n > 0 else np.nan
+            for k in range(width):
+                count[r, c + k] = min(valid[k], _MOST)
+
+
+def composite(
+    passes: NDArray[np.float32] | Sequence[Power],
+    method: str = "median",
+    trim_fraction: float = 0.15,
+    threads: int = 1,
+) -> tuple[Power, Counts]:
+    """Composite the passes of a month, pixel by pixel, in linear power, from the valid passes alone.
+
+    Parameters
+    ----------
+    passes : array (pass, rows, columns) of float32, or sequence of arrays (rows, columns)
+        Linear power; NaN (or infinity) for no data. Blocks of rows may be composited one after another.
+    method : {"median", "mean", "trimmed_mean"}
+        Of n valid values: the median (mean of the two middle ones for even n); the mean; or the mean without the k
+        smallest and k largest, k = floor(trim_fraction x n) of the pixel's own n.
+    trim_fraction : float
+        Share cut at each end by the trimmed mean, at least 0 and less than 0.5.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    power : array (rows, columns) of float32
+        NaN where no pass is valid. Means are summed in float64.
+    count : array (rows, columns) of uint8
+        Number of valid passes; 255 stands for 255 or more.
+
+    Raises
+    ------
+    S1MonthlyError
+        For an unknown method, a trim fraction out of range, no passes, or passes of different shapes.
+
+    References
+    ----------
+    Trimmed mean: Tukey (1962), The future of data analysis, Annals of Mathematical Statistics 33(1), 1-67,
+    doi:10.1214/aoms/1177704711; counted as by ``scipy.stats.trim_mean``.
+    """
+    if method not in COMPOSITE_METHODS:
+        raise S1MonthlyError(f"composite method {method!r} is unknown", f"use one of: {', '.join(COMPOSITE_METHODS)}")
+    if not 0 <= trim_fraction < 0.5:
+        raise S1MonthlyError(f"trim fraction {trim_fraction} is out of range", "use at least 0 and less than 0.5")
+    shapes = sorted({np.shape(one) for one in passes})
+    if len(shapes) != 1 or len(shapes[0]) != 2:
+        raise S1MonthlyError(
+            f"a composite needs passes of one shape (rows, columns), not {len(passes)} passes of {shapes}",
+            "read at least one pass, all of them on the tile's grid",
+        )
+    power = np.empty(shapes[0], np.float32)
+    count = np.empty(shapes[0], np.uint8)
+    chosen = COMPOSITE_METHODS.index(method)
+    stack = np.ascontiguousarray(passes, dtype=np.float32) if isinstance(passes, np.ndarray) else None
+
+    def work(first: int) -> None:
+        block = slice(first, first + BLOCK_ROWS)
+        if stack is None:
+            few = np.stack([np.asarray(one[block], dtype=np.float32) for one in passes])
+            _composite_rows(few, 0, chosen, trim_fraction, power[block], count[block])
+        else:
+            _composite_rows(stack, first, chosen, trim_fraction, power[block], count[block])
+
+    with ThreadPoolExecutor(threads) as pool:
+        for finished in [pool.submit(work, first) for first in range(0, shapes[0][0], BLOCK_ROWS)]:
+            finished.result()
+    return power, count

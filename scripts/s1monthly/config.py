@@ -1,0 +1,513 @@
+"""The configuration model: sole home of defaults, allowed values and their documentation.
+
+Keys and defaults are those of S1-GRiTS; ours stand beside them. `s1monthly.documentation` writes config.yaml, schema.json
+and the table of options from this model. Options marked ``no_effect`` are accepted so that a file of S1-GRiTS runs
+unchanged, and answered with one line that says why they have none.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from s1monthly import refusals
+from s1monthly.errors import ConfigError, NameFormatError
+from s1monthly.vocabulary import Direction, Level, Month, Polarization, Tile
+
+SENTINEL1_FIRST_MONTH = Month(2014, 4)
+"""Sentinel-1A was launched on 3 April 2014: no granule can be older."""
+
+
+def option(default: Any, description: str, *, example: Any = None, no_effect: str = "", **limits: Any) -> Any:
+    """Declare an option: its default, its one-line description, an example where there is no default.
+
+    Parameters
+    ----------
+    default : object
+        Default value; ``...`` where the option must be given.
+    description : str
+        One line for config.yaml and the documentation.
+    example : object
+        Shown, commented out, where the default is None.
+    no_effect : str
+        For an option of S1-GRiTS that means nothing here: the reason.
+    **limits
+        Passed on to `pydantic.Field` (``gt``, ``ge``, ``le``, ``min_length`` ...).
+    """
+    return Field(
+        default, description=description, json_schema_extra={"example": example, "no_effect": no_effect}, **limits
+    )
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+
+
+def _unique(values: list[Any] | None) -> list[Any] | None:
+    if values is not None and len(set(values)) < len(values):
+        twice = sorted({v for v in values if values.count(v) > 1})
+        raise PydanticCustomError("twice", "{twice} given twice", {"twice": ", ".join(map(str, twice))})
+    return values
+
+
+def _tile(name: Any) -> Any:
+    try:
+        return Tile(name).name if isinstance(name, str) else name
+    except NameFormatError as error:
+        raise PydanticCustomError("tile", "{message}", {"message": str(error)}) from error
+
+
+def _month(text: Any) -> Any:
+    try:
+        return str(Month.parse(text)) if isinstance(text, str) else text
+    except NameFormatError as error:
+        raise PydanticCustomError("month", "{message}", {"message": str(error)}) from error
+
+
+def _rows_columns(value: Any) -> Any:
+    # S1-GRiTS also writes {time: 1, y: 1024, x: 1024}
+    return [value.get("y"), value.get("x")] if isinstance(value, Mapping) else value
+
+
+ChunkSide = Annotated[int, Field(ge=16, le=16384)]
+Track = Annotated[int, Field(ge=1, le=175)]
+Year = Annotated[int, Field(ge=2014, le=2100)]
+MonthNumber = Annotated[int, Field(ge=1, le=12)]
+TileName = Annotated[str, BeforeValidator(_tile)]
+MonthText = Annotated[str, BeforeValidator(_month)]
+
+
+class Section(BaseModel):
+    """A section of the configuration: unknown keys are refused, values are never changed after loading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_section(cls, values: Any) -> Any:
+        return {} if values is None else values
+
+
+class Roi(Section):
+    """Where: a polygon or a list of tiles, flight direction(s) and polarization."""
+
+    wkt: str | None = option(
+        None,
+        "POLYGON or MULTIPOLYGON in longitude and latitude (EPSG:4326); every tile it meets is processed",
+        example="POLYGON((113.6 30.0, 114.9 30.0, 114.9 30.9, 113.6 30.9, 113.6 30.0))",
+    )
+    manual_mgrs_tiles: Annotated[list[TileName], Field(min_length=1)] | None = option(
+        None, "Tile names, instead of wkt", example=["50RKV", "50RLV"]
+    )
+    flight_direction: Annotated[
+        list[Direction],
+        BeforeValidator(_listed, json_schema_input_type=list[Direction] | Direction),
+        Field(min_length=1),
+    ] = option(..., "ASCENDING, DESCENDING, or a list of both; each has its own cube", example="ASCENDING")
+    polarization: Polarization = option(Polarization.VV_VH, "Polarization pair; a granule must hold both layers")
+    tracks: (
+        Annotated[
+            list[Track], BeforeValidator(_listed, json_schema_input_type=list[Track] | Track), Field(min_length=1)
+        ]
+        | None
+    ) = option(None, "Tracks (relative orbits) to use, 1 to 175; all where not given", example=[137])
+
+    @field_validator("manual_mgrs_tiles", "flight_direction", "tracks")
+    @classmethod
+    def _no_doubles(cls, values: list[Any] | None) -> list[Any] | None:
+        return _unique(values)
+
+    @field_validator("wkt")
+    @classmethod
+    def _polygon(cls, wkt: str | None) -> str | None:
+        if wkt is not None:
+            refusals.check_polygon(wkt)
+        return wkt
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Roi:
+        if self.wkt is None and self.manual_mgrs_tiles is None:
+            raise PydanticCustomError("roi", "no region: give either wkt or manual_mgrs_tiles")
+        return self
+
+
+class Time(Section):
+    """When: whole past months, by years (and months), by first and last month, or the full archive."""
+
+    years: (
+        Annotated[list[Year], BeforeValidator(_listed, json_schema_input_type=list[Year] | Year), Field(min_length=1)]
+        | None
+    ) = option(None, "Years to process", example=[2024, 2025])
+    months: (
+        Annotated[
+            list[MonthNumber],
+            BeforeValidator(_listed, json_schema_input_type=list[MonthNumber] | MonthNumber),
+            Field(min_length=1),
+        ]
+        | None
+    ) = option(None, "Months of these years, 1 to 12; all where not given", example=[6, 7, 8])
+    full: int | None = option(
+        None, "Instead of years: from the earliest granule to the end of this year", example=2026, ge=2014, le=2100
+    )
+    start: MonthText | None = option(None, "Instead of years: first month, YYYY-MM", example="2021-11")
+    end: MonthText | None = option(None, "Last month, YYYY-MM, with start", example="2023-12")
+    mode: Literal["years", "full"] | None = option(
+        None, "Of S1-GRiTS's older time_range section", no_effect="the mode follows from the keys given"
+    )
+
+    @field_validator("years", "months")
+    @classmethod
+    def _no_doubles(cls, values: list[int] | None) -> list[int] | None:
+        return _unique(values)
+
+    @model_validator(mode="after")
+    def _one_mode(self) -> Time:
+        given = [k for k, v in (("years", self.years), ("full", self.full), ("start/end", self.start or self.end)) if v]
+        if len(given) != 1:
+            found = " and ".join(given) if given else "none of them"
+            raise PydanticCustomError(
+                "time", "give exactly one of years, full, or start and end; found {found}", {"found": found}
+            )
+        if self.months and not self.years:
+            raise PydanticCustomError("time", "months goes with years only; use start and end for a span of months")
+        if bool(self.start) != bool(self.end):
+            raise PydanticCustomError("time", "start and end go together; give both")
+        if self.start and self.end and self.start > self.end:
+            raise PydanticCustomError(
+                "time", "start {start} is after end {end}; swap them", {"start": self.start, "end": self.end}
+            )
+        return self
+
+    def wanted(self, today: date) -> tuple[list[Month], list[str]]:
+        """List the whole past months asked for, in order, and one warning for each month (or end) that is not taken.
+
+        Parameters
+        ----------
+        today : date
+            The current date, UTC. Its month and all later ones are skipped.
+
+        Returns
+        -------
+        months : list of Month
+            With `full`: every month since Sentinel-1 exists; those before the earliest granule drop out after search.
+        warnings : list of str
+        """
+        current = Month.of(today)
+        if self.full is not None:
+            last = min(Month(self.full, 12), current.shift(-1))
+            warnings = []
+            if last < Month(self.full, 12):
+                last_day = last.end.date() - timedelta(days=1)
+                warnings.append(
+                    f"Clipping end date from {self.full}-12-31 to {last_day}"
+                    f" (last fully completed month; today is {today})"
+                )
+            return list(SENTINEL1_FIRST_MONTH.until(last)), warnings
+        if self.start and self.end:
+            asked = list(Month.parse(self.start).until(Month.parse(self.end)))
+        else:
+            asked = [Month(y, m) for y in sorted(self.years or []) for m in sorted(self.months or range(1, 13))]
+        skipped = [
+            f"Skipping {month}: month is current (incomplete) or future (today is {today})"
+            for month in asked
+            if month >= current
+        ]
+        return [month for month in asked if month < current], skipped
+
+
+class Formats(Section):
+    """Which files are written beside the cube."""
+
+    cog: bool = option(True, "Write a cloud-optimised GeoTIFF a month")
+    preview: bool = option(True, "Write a preview picture a month")
+
+
+class Output(Section):
+    """Where products go."""
+
+    base_dir: str = option("./output", "Root of the output tree", min_length=1)
+    work_dir: str = option("work", "Granule lists and temporary files; may be deleted between runs", min_length=1)
+    overwrite: bool = option(
+        False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
+    )
+    formats: Formats = Formats()
+    disk_warn_gb: float = option(50, "Warn at the start when less space than this (GB) is free under base_dir", ge=0)
+
+
+class Parallel(Section):
+    """How many jobs at once: Snakemake's --cores and --jobs decide."""
+
+    enabled: bool = option(True, "Parallel tiles", no_effect="snakemake --cores N decides")
+    max_workers: int = option(4, "Tiles at once", no_effect="snakemake --cores N decides", ge=1)
+
+
+class Memory(Section):
+    """Limits and failures."""
+
+    max_memory_gb: float | Literal["auto"] = option(
+        "auto", "Memory to use", no_effect="every rule declares its memory; limit all with --resources mem_mb=N"
+    )
+    batch_strategy: Literal["auto", "yearly", "quarterly", "monthly"] = option(
+        "auto", "Size of a batch", no_effect="a month is always its own job"
+    )
+    max_download_workers: int = option(2, "Granules read at once in one job", ge=1, le=64)
+    scene_retry_timeout_seconds: float = option(600, "Time for all tries of one granule's download", gt=0)
+    batch_max_retries: int = option(2, "Retries of a failed job that reads granules", ge=0, le=20)
+    max_failed_ratio: float = option(
+        0.0,
+        "Fraction of a month's granules that may be unreadable; the record then names them. 0: the month fails",
+        ge=0,
+        le=1,
+    )
+    clear_cache_per_batch: bool = option(
+        True, "Clear caches after a batch", no_effect="temporary files go as soon as the next stage has used them"
+    )
+
+
+class DespeckleOptions(Section):
+    """Options of the despeckle method."""
+
+    reg_param: float = option(5.0, "Regularisation of tv_bregman; higher is smoother", gt=0)
+
+
+class Despeckle(Section):
+    """Despeckling of the monthly composite."""
+
+    monthly_despeckle: bool = option(True, "Despeckle the composite (with post_processing)")
+    method: Literal["tv_bregman"] = option("tv_bregman", "Method")
+    kwargs: DespeckleOptions = DespeckleOptions()
+
+
+class TextureFeatures(Section):
+    """GLCM texture bands."""
+
+    enabled: bool = option(False, "Add GLCM bands. Not available in this version: true is refused")
+    inputs: list[Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]] = option(["VV_dB", "VH_dB"], "Bands to take textures of")
+    metrics: list[Literal["contrast", "homogeneity", "entropy", "correlation"]] = option(
+        ["contrast", "homogeneity", "entropy", "correlation"], "Metrics"
+    )
+    window_size: int = option(5, "Window, an odd number of pixels", ge=3, le=63)
+    distance: int = option(1, "Distance of the pixels of a pair", ge=1)
+    angles: list[float] = option([0, 90], "Directions of a pair, degrees")
+    average_angles: bool = option(True, "Average over the directions; false: one band a direction")
+    levels: int = option(16, "Grey levels", ge=2, le=64)
+    vv_db_range: tuple[float, float] = option((-25, 5), "Range of co-polarized dB that the levels divide")
+    vh_db_range: tuple[float, float] = option((-32, -5), "Range of cross-polarized dB that the levels divide")
+
+    @model_validator(mode="after")
+    def _not_yet(self) -> TextureFeatures:
+        if self.enabled:
+            raise PydanticCustomError(
+                "texture", "GLCM textures are not available in this version; set texture_features.enabled to false"
+            )
+        return self
+
+
+class ZarrTimeFix(Section):
+    """S1-GRiTS's repair of unordered cubes."""
+
+    enabled: bool = option(
+        True, "Repair the order of months", no_effect="every calendar month has its own slot, so the order cannot break"
+    )
+    create_backup: bool = option(True, "Copy the store first", no_effect="there is nothing to repair")
+    backup_dir: str | None = option(
+        None, "Place of the copy", example="./backup", no_effect="there is nothing to repair"
+    )
+
+
+class Processing(Section):
+    """How values are made."""
+
+    post_processing: bool = option(True, "true: hARDCp (despeckled); false: ARDC (composite only)")
+    target_crs: str | int | None = option(
+        None, "EPSG code of the output grid; the tile's own UTM zone where not given", example="EPSG:32610"
+    )
+    target_resolution: float = option(30.0, "Pixel size in units of the CRS (metres); must divide 109800 m", gt=0)
+    use_roi_mask: bool = option(False, "Leave pixels outside roi.wkt empty (their centre decides)")
+    mosaic_strategy: Literal["mean", "first", "last"] = option("mean", "How overlapping bursts of a pass are merged")
+    composite_method: Literal["median", "mean", "trimmed_mean"] = option(
+        "median", "How the passes of a month are merged"
+    )
+    trim_fraction: float = option(0.15, "Fraction cut at each end by trimmed_mean", ge=0, lt=0.5)
+    min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
+    mask: Literal["shadow", "layover", "both", "none"] = option("shadow", "What the granules' mask layer excludes")
+    despeckle: Despeckle = Despeckle()
+    texture_features: TextureFeatures = TextureFeatures()
+    zarr_chunks: Annotated[
+        list[ChunkSide],
+        BeforeValidator(_rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
+        Field(min_length=2, max_length=2),
+    ] = option([1024, 1024], "Chunk of the cube, rows and columns")
+    cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(512, "Block of the COG, pixels")
+    zarr_time_fix: ZarrTimeFix = ZarrTimeFix()
+    group_mode: str = option("minute", "How a pass is found", no_effect="passes are grouped by track and gaps in time")
+    eps_lin: float = option(
+        1e-7, "Floor of power before dB", no_effect="power at or below min_valid_lin is no data", ge=0
+    )
+    on_time_conflict: str = option(
+        "skip", "A month that exists already", no_effect="a month is remade when its granules change"
+    )
+
+    @field_validator("target_crs")
+    @classmethod
+    def _epsg(cls, crs: str | int | None) -> str | None:
+        code = str(crs).upper().removeprefix("EPSG:")
+        if crs is not None and not code.isdecimal():
+            raise PydanticCustomError("crs", "give an EPSG code such as EPSG:32610")
+        return None if crs is None else f"EPSG:{int(code)}"
+
+    @property
+    def epsg(self) -> int | None:
+        """EPSG code of `target_crs`, or None."""
+        return int(str(self.target_crs).removeprefix("EPSG:")) if self.target_crs else None
+
+    @property
+    def chunks(self) -> tuple[int, int]:
+        """Rows and columns of a chunk of the cube."""
+        return self.zarr_chunks[0], self.zarr_chunks[1]
+
+    @property
+    def level(self) -> Level:
+        """hARDCp where the composite is despeckled, else ARDC."""
+        return Level.HARDCP if self.post_processing and self.despeckle.monthly_despeckle else Level.ARDC
+
+
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+
+
+class Logging(Section):
+    """Logs: every job has its own file under logs/."""
+
+    file_level: LogLevel = option("INFO", "Least level written to the log files")
+    console_level: LogLevel = option(
+        "INFO", "Console", no_effect="the console is Snakemake's; see its --quiet and --verbose"
+    )
+    suppress_third_party: bool = option(True, "Keep messages of libraries below WARNING out of the log files")
+    log_file: str | None = option(
+        None, "One log file", example="s1grits.log", no_effect="every job has its own file under logs/"
+    )
+
+
+class Simulation(Section):
+    """What the simulated source makes."""
+
+    seed: int = option(1, "Seed of scene and speckle; same seed, same granules", ge=0)
+    tracks: int = option(2, "Tracks over a tile", ge=1, le=4)
+    passes_per_track: int | None = option(
+        None, "Passes of a track a month; one every 12 days where not given", example=1, ge=1, le=3
+    )
+
+
+class SourceSection(Section):
+    """Where granules come from."""
+
+    kind: Literal["asf", "local", "simulated"] = option(
+        "asf", "asf: NASA's archive (not available in this version); local: a folder; simulated: made up, for trials"
+    )
+    path: str | None = option(
+        None,
+        "local: the folder that holds the granules, in any depth; simulated: where they are made",
+        example="./granules",
+    )
+    simulation: Simulation = Simulation()
+
+    @model_validator(mode="after")
+    def _path_given(self) -> SourceSection:
+        if self.kind == "local" and not self.path:
+            raise PydanticCustomError(
+                "source", "source.kind local needs source.path, the folder that holds the granules"
+            )
+        if self.kind == "local" and self.path:
+            refusals.check_folder(self.path)
+        return self
+
+
+class Search(Section):
+    """When the source is asked again."""
+
+    refresh: bool = option(False, "Ask the source again for every month, whatever is known")
+
+
+class Config(Section):
+    """The whole configuration."""
+
+    roi: Roi
+    time: Time
+    source: SourceSection = SourceSection()
+    search: Search = Search()
+    output: Output = Output()
+    processing: Processing = Processing()
+    memory: Memory = Memory()
+    parallel: Parallel = Parallel()
+    logging: Logging = Logging()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _time_range(cls, values: Any) -> Any:
+        if isinstance(values, Mapping) and "time_range" in values:
+            if "time" in values:
+                raise PydanticCustomError("time", "time and time_range say the same; keep time")
+            values = {("time" if key == "time_range" else key): value for key, value in values.items()}
+        return values
+
+    @model_validator(mode="after")
+    def _roi_modes(self) -> Config:
+        both = self.roi.wkt is not None and self.roi.manual_mgrs_tiles is not None
+        if both and not self.processing.use_roi_mask:
+            raise PydanticCustomError(
+                "roi",
+                "roi.wkt and roi.manual_mgrs_tiles contradict each other; give one of them"
+                " (both only with processing.use_roi_mask: true, where wkt is the mask)",
+            )
+        if self.processing.use_roi_mask and self.roi.wkt is None:
+            raise PydanticCustomError("roi", "processing.use_roi_mask needs roi.wkt, the polygon to mask with")
+        return self
+
+    @property
+    def source_path(self) -> Path | None:
+        """Folder of the local or simulated source."""
+        if self.source.kind == "simulated":
+            return Path(self.source.path or os.path.join(self.output.work_dir, "simulated"))
+        return Path(self.source.path) if self.source.path else None
+
+    @property
+    def source_options(self) -> dict[str, Any]:
+        """What the source is opened with, apart from its kind."""
+        options: dict[str, Any] = {
+            "folder": str(self.source_path),
+            "polarization": self.roi.polarization,
+            "only_tracks": self.roi.tracks,
+        }
+        return options | (self.source.simulation.model_dump() if self.source.kind == "simulated" else {})
+
+    def notes(self) -> list[str]:
+        """One line for each option that was given and has no effect, with the reason."""
+        return [f"{key}: no effect here, {reason}" for key, reason in refusals.without_effect(self)]
+
+
+def load_config(values: Mapping[str, Any]) -> Config:
+    """Check a configuration.
+
+    Parameters
+    ----------
+    values : mapping
+        As read from YAML.
+
+    Raises
+    ------
+    ConfigError
+        Naming every unknown key (with the nearest known one) and every bad value (with what is allowed).
+    """
+    try:
+        return Config.model_validate(dict(values))
+    except ValidationError as error:
+        problems = refusals.explain(error, Config)
+        raise ConfigError(
+            "the configuration cannot be used:\n" + "\n".join(f"  - {p}" for p in problems), "mend these and run again"
+        ) from None

@@ -1,0 +1,417 @@
+"""The Zarr cube of one tile and direction: write a month, read a month, say what is there.
+
+A month is written in two steps. Its chunks are made in a staging folder beside the store, without any lock, so months
+can be written side by side. Then, under the cube's lock and within milliseconds: the slot's status becomes 1 (being
+written), the chunks change places with the slot's old ones, the status becomes 2 (complete). Bad input, a full disk or
+a kill before the second step leave the cube exactly as it was; a kill within it leaves the status at 1, and writing the
+month again makes it good.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import zarr
+from numpy.typing import NDArray
+
+from s1monthly.bands import NODATA
+from s1monthly.cube_axis import prepare
+from s1monthly.cube_files import flush, flush_folder, locked, staging, told
+from s1monthly.cube_layout import COUNT, STATUS, CubeSpec, Header, Status, read_header
+from s1monthly.errors import CubeError
+from s1monthly.grid import GeoBox
+from s1monthly.vocabulary import Direction, Month, Tile
+
+__all__ = [
+    "CubeSpec",
+    "CubeState",
+    "Status",
+    "month_digest",
+    "months_complete",
+    "prepare",
+    "read_bands",
+    "read_count",
+    "read_month",
+    "state",
+    "write_month",
+]
+
+READ_ATTEMPTS = 5
+"""How often a month that is replaced while it is read is read again."""
+
+_ROWS_HASHED = 1024
+
+T = TypeVar("T")
+Values = NDArray[np.float32]
+Count = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class CubeState:
+    """What a cube holds.
+
+    Attributes
+    ----------
+    tile : Tile
+    direction : Direction
+    first, last : Month
+        The axis, both included.
+    months : dict of Month to Status
+        Every month of the axis, in order.
+    geobox : GeoBox
+    bands : tuple of str
+    chunks : tuple of int
+        Rows and columns of a chunk.
+    recipe : dict
+        Everything that decided the values.
+    """
+
+    tile: Tile
+    direction: Direction
+    first: Month
+    last: Month
+    months: dict[Month, Status]
+    geobox: GeoBox
+    bands: tuple[str, ...]
+    chunks: tuple[int, int]
+    recipe: dict[str, Any]
+
+    @property
+    def complete(self) -> tuple[Month, ...]:
+        """Months that can be read, in order."""
+        return tuple(month for month, status in self.months.items() if status is Status.COMPLETE)
+
+
+def state(path: str | Path) -> CubeState:
+    """Say what a cube holds, from its root and one byte a month.
+
+    Raises
+    ------
+    CubeError
+        If there is no cube, or what lies there is not ours.
+    """
+    path = Path(path)
+    with told(path, "reading the status"):
+        header, found = _settled(path, lambda header: _statuses(path))
+    rows, columns = header.description["chunks"]
+    return CubeState(
+        tile=Tile(header.description["tile"]),
+        direction=Direction(header.description["direction"]),
+        first=header.first,
+        last=header.last,
+        months=dict(zip(header.first.until(header.last), (Status(int(value)) for value in found), strict=False)),
+        geobox=header.geobox,
+        bands=header.bands,
+        chunks=(rows, columns),
+        recipe=header.description["recipe"],
+    )
+
+
+def months_complete(path: str | Path) -> tuple[Month, ...]:
+    """Months of a cube that can be read, in order."""
+    return state(path).complete
+
+
+def _header(path: Path) -> Header:
+    header = read_header(path)
+    if header is None:
+        raise CubeError(f"there is no cube at {path}", "run the workflow again: the rule cube makes it")
+    return header
+
+
+def _slot(path: Path, header: Header, month: Month) -> int:
+    slot = header.slot(month)
+    if slot is None:
+        raise CubeError(
+            f"cube {path} has no slot for {month}: its axis is {header.first} to {header.last}",
+            "run the workflow again with that month in its time range: the rule cube extends the axis",
+        )
+    return slot
+
+
+# writing
+
+
+def write_month(
+    path: str | Path, month: Month, values: Mapping[str, Values] | Iterable[tuple[str, Values]], count: Count
+) -> str:
+    """Write a month into its slot, in place of what the slot held.
+
+    Parameters
+    ----------
+    path : path
+        The store, made by `prepare`.
+    month : Month
+    values : mapping, or iterable of (band name, array)
+        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable one array
+        is held at a time.
+    count : array
+        Passes with a valid value, uint8, (rows, columns).
+
+    Returns
+    -------
+    str
+        The digest of the month, as `month_digest` computes it from the store.
+
+    Raises
+    ------
+    CubeError
+        If the month has no slot, a band is missing, unknown or given twice, an array has the wrong shape or type, the
+        cube was begun anew in the meantime, or the disk refuses. The slot is then as it was before.
+    """
+    path = Path(path)
+    header = _header(path)
+    label = f"cube {path}, month {month}"
+    _slot(path, header, month)
+    _check_array(label, COUNT, count, header.geobox.shape, np.dtype("uint8"))
+    if isinstance(values, Mapping):
+        _check_names(label, header, values)
+        for name, array in values.items():
+            _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
+        values = values.items()
+    doing = f"writing {month}"
+    hashes: dict[str, str] = {}
+    # one thread hashes and flushes what is there while the next chunks are compressed
+    with staging(path, str(month)) as folder, ThreadPoolExecutor(1) as aside:
+        flushed = []
+        for name, array in values:
+            if name in hashes:
+                raise CubeError(f"{label}: band {name} was given twice", "give every band once")
+            _check_names(label, header, {*header.bands, name})
+            _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
+            with told(path, doing):
+                hashes[name] = _stage(path, folder, name, array, aside)
+            flushed.append(aside.submit(flush, folder / name))
+            del array
+        _check_names(label, header, hashes)
+        with told(path, doing):
+            hashes[COUNT] = _stage(path, folder, COUNT, count, aside)
+            _stage_status(path, folder)
+            flushed += [aside.submit(flush, folder / name) for name in (COUNT, STATUS)]
+            for result in flushed:
+                result.result()
+            with locked(path):
+                now = _header(path)
+                if now.description != header.description:
+                    raise CubeError(f"{label}: the cube was begun anew meanwhile", "run the workflow again")
+                _show(path, folder, now, _slot(path, now, month))
+    return _digest(header, month, hashes)
+
+
+def _check_names(label: str, header: Header, names: Iterable[str]) -> None:
+    missing = [name for name in header.bands if name not in set(names)]
+    unknown = sorted(set(names) - set(header.bands))
+    if missing or unknown:
+        problems = [f"{what} {', '.join(some)}" for what, some in (("missing", missing), ("unknown", unknown)) if some]
+        raise CubeError(f"{label}: bands {' and '.join(problems)}", f"give exactly {', '.join(header.bands)}")
+
+
+def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, int], dtype: np.dtype[Any]) -> None:
+    if array.shape != shape or array.dtype != dtype:
+        raise CubeError(
+            f"{label}: {name} is {array.dtype} of shape {array.shape}",
+            f"give {dtype} of shape {shape}, as the cube has it",
+        )
+
+
+def _staged_array(path: Path, folder: Path, name: str, slots: int) -> zarr.Array[Any]:
+    """Make an array of few slots with the metadata of the cube's array of that name."""
+    metadata = json.loads((path / name / "zarr.json").read_text("utf-8"))
+    metadata["shape"][0] = slots
+    (folder / name).mkdir()
+    (folder / name / "zarr.json").write_text(json.dumps(metadata), "utf-8")
+    return zarr.open_array(folder / name, mode="r+", config={"write_empty_chunks": False})
+
+
+def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: ThreadPoolExecutor) -> str:
+    """Write the chunks of one array into the staging folder; return the hash of its values."""
+    target = _staged_array(path, folder, name, 1)
+    digest = hashlib.sha256()
+    hashed: Future[None] | None = None
+    step = target.chunks[1]
+    for row in range(0, array.shape[0], step):
+        block = _canonical(array[row : row + step])
+        if hashed:
+            hashed.result()
+        hashed = aside.submit(digest.update, block.data)
+        target[0, row : row + step] = block
+    if hashed:
+        hashed.result()
+    return digest.hexdigest()
+
+
+def _stage_status(path: Path, folder: Path) -> None:
+    array = _staged_array(path, folder, STATUS, len(Status))
+    for status in Status:
+        array[int(status)] = int(status)
+
+
+def _show(path: Path, folder: Path, header: Header, slot: int) -> None:
+    """Exchange the chunks of a slot for the staged ones, between status 1 and status 2. Needs the cube's lock."""
+    for name in (*header.data_arrays, STATUS):
+        (path / name / "c").mkdir(exist_ok=True)
+    _set_status(path, folder, slot, Status.BEING_WRITTEN)
+    for name in header.data_arrays:
+        live, staged = path / name / "c" / str(slot), folder / name / "c" / "0"
+        if live.exists():
+            live.rename(folder / name / "replaced")
+        if staged.exists():  # no chunk at all where every value is the fill value
+            staged.rename(live)
+        flush_folder(path / name / "c")
+    _set_status(path, folder, slot, Status.COMPLETE)
+
+
+def _set_status(path: Path, folder: Path, slot: int, status: Status) -> None:
+    chunks = path / STATUS / "c"
+    os.replace(folder / STATUS / "c" / str(int(status)), chunks / str(slot))
+    flush_folder(chunks)
+
+
+# digest
+
+
+def _canonical(block: NDArray[Any]) -> NDArray[Any]:
+    """Copy to little-endian, C order, with one bit pattern for NaN: equal values, equal bytes."""
+    copy = np.array(block, dtype=block.dtype.newbyteorder("<"), order="C")
+    if copy.dtype.kind == "f":
+        copy[np.isnan(copy)] = NODATA
+    return copy
+
+
+def _digest(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
+    described = {key: header.description[key] for key in ("tile", "direction", "grid")}
+    content = {
+        **described,
+        "month": str(month),
+        "sha256": {name: hashes[name] for name in header.data_arrays},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def month_digest(path: str | Path, month: Month) -> str:
+    """Compute the digest of a month from the store.
+
+    SHA-256, hexadecimal, of a JSON text (keys sorted, no spaces) with tile, direction, grid, month and, for each band
+    and the count, the SHA-256 of its values: row by row, little-endian float32 (uint8 for the count), every NaN
+    0x7FC00000. It depends on the values alone, not on chunks, compression or the place on the axis.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete or cannot be read.
+    """
+    path = Path(path)
+
+    def read(header: Header, slot: int) -> str:
+        hashes = {}
+        for name in header.data_arrays:
+            array = _read_slot(path, name, slot)
+            digest = hashlib.sha256()
+            for row in range(0, array.shape[0], _ROWS_HASHED):
+                digest.update(_canonical(array[row : row + _ROWS_HASHED]).data)
+            hashes[name] = digest.hexdigest()
+        return _digest(header, month, hashes)
+
+    return _read_complete(path, month, read)
+
+
+# reading
+
+
+def read_month(path: str | Path, month: Month, band: str) -> Values:
+    """Read a band of a complete month: float32, (rows, columns), NaN for no data.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete, the cube has no such band, or its chunks are damaged.
+    """
+    path = Path(path)
+
+    def read(header: Header, slot: int) -> Values:
+        if band not in header.bands:
+            raise CubeError(f"cube {path} has no band {band}", f"its bands are {', '.join(header.bands)}")
+        return _read_slot(path, band, slot)
+
+    return _read_complete(path, month, read)
+
+
+def read_count(path: str | Path, month: Month) -> Count:
+    """Read the count of passes of a complete month: uint8, (rows, columns).
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete or its chunks are damaged.
+    """
+    path = Path(path)
+    return _read_complete(path, month, lambda header, slot: _read_slot(path, COUNT, slot))
+
+
+def read_bands(path: str | Path, month: Month) -> Iterator[tuple[str, Values]]:
+    """Yield name and values of each band of a complete month, in order, one in memory at a time.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete or its chunks are damaged.
+    """
+    for name in _header(Path(path)).bands:
+        yield name, read_month(path, month, name)
+
+
+def _read_slot(path: Path, name: str, slot: int) -> NDArray[Any]:
+    try:
+        return np.asarray(zarr.open_array(path / name, mode="r")[slot])
+    except (RuntimeError, ValueError) as error:  # what the codecs raise on bytes that are not theirs
+        raise CubeError(f"cube {path}: slot {slot} of {name} is damaged: {error}", "write the month again") from error
+
+
+def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:
+    """Read something that the root explains, again where the root was replaced in between."""
+    header = _header(path)
+    while True:
+        found = read(header)
+        again = _header(path)
+        if again == header:
+            return header, found
+        header = again
+
+
+def _statuses(path: Path) -> NDArray[np.uint8]:
+    """Status of every slot; while an axis is being lengthened it can be longer than the root says."""
+    return np.asarray(zarr.open_array(path / STATUS, mode="r")[:])
+
+
+def _read_complete(path: Path, month: Month, read: Callable[[Header, int], T]) -> T:
+    """Read something of a complete month."""
+
+    def mark(header: Header) -> tuple[Status, tuple[int, int]]:
+        """Status of the month, and the identity of its file: a status is replaced by a new file, never changed."""
+        slot = _slot(path, header, month)
+        chunk = path / STATUS / "c" / str(slot)
+        if not chunk.exists():
+            return Status.EMPTY, (0, 0)
+        identity = os.stat(chunk)
+        return Status(int(_statuses(path)[slot])), (identity.st_ino, identity.st_mtime_ns)
+
+    with told(path, f"reading {month}"):
+        for _ in range(READ_ATTEMPTS):
+            before = header, (status, _) = _settled(path, mark)
+            if status is not Status.COMPLETE:
+                raise CubeError(
+                    f"cube {path}: {month} is {status.name.lower().replace('_', ' ')}, not complete",
+                    "run the workflow again for that month",
+                )
+            found = read(header, _slot(path, header, month))
+            if _settled(path, mark) == before:
+                return found
+    raise CubeError(f"cube {path}: {month} was replaced each time it was read", "wait for the running workflow")

@@ -1,0 +1,207 @@
+"""The file operations under a cube: lock, staging folders, exchange of folders, and what reaches the disk when.
+
+Nothing inside a live store is ever written in place. Files are made in a staging folder beside it and moved in by
+renames, so that a process killed at any moment leaves in the store whole files only, and beside it a staging folder
+that the next run knows to be dead (nobody holds its lock) and removes.
+
+A file is flushed to the disk before the rename that shows it, and the folders after; a power cut then cannot show a
+month as complete whose pixels were lost. The order of renames is left to the file system's journal.
+
+Locks are advisory (flock) and freed by the kernel when a process dies. Where the file system has none, writers of
+different months still touch different files, and the order of the rules keeps the axis from being changed while months
+are written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from s1monthly.errors import CubeError
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_SUFFIX = ".part"
+
+
+@contextmanager
+def told(path: Path, doing: str) -> Iterator[None]:
+    """Turn the operating system's errors into a CubeError that names the cube and what was being done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free some space and run again; the other months are unharmed"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            remedy = "make the folder writable or give another base_dir"
+        else:
+            remedy = "see the system's message, then run again"
+        raise CubeError(f"cube {path}: {doing} failed: {error}", remedy) from error
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the cube's lock, a file beside the store, waiting for whoever has it."""
+    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        _flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _flock(handle: int, operation: int) -> bool:
+    """Lock an open file; False where another process has it; True also where the file system has no locks."""
+    try:
+        fcntl.flock(handle, operation)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    return True
+
+
+@contextmanager
+def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]:
+    """Make a folder beside the store, on its file system, and remove it at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    purpose : str
+        Part of the folder's name: the month, or ``axis``. Dead folders of the same purpose are removed first.
+    sweep_all : bool
+        Remove dead folders of every purpose.
+    """
+    with told(path, "making a folder beside it"), locked(path):
+        for folder in path.parent.iterdir():
+            if folder.name.startswith(f"{path.name}.{'' if sweep_all else f'{purpose}.'}") and folder.suffix == _SUFFIX:
+                _remove_dead(folder)
+        mine = Path(tempfile.mkdtemp(prefix=f"{path.name}.{purpose}.", suffix=_SUFFIX, dir=path.parent))
+        handle = os.open(mine / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        _flock(handle, fcntl.LOCK_EX)
+    try:
+        yield mine
+    finally:
+        # the bulk while our lock still keeps others from removing it too, the rest while nobody can look
+        for entry in mine.iterdir():
+            if entry.is_dir():
+                shutil.rmtree(entry)
+        with locked(path):
+            shutil.rmtree(mine)
+        os.close(handle)
+
+
+def _remove_dead(folder: Path) -> None:
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR)
+    except FileNotFoundError:  # its owner was killed before or after the lock existed
+        shutil.rmtree(folder)
+        return
+    try:
+        if _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+            shutil.rmtree(folder)
+    finally:
+        os.close(handle)
+
+
+def flush(folder: Path) -> None:
+    """Wait until all files and folders below have reached the disk."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _fsync(os.path.join(root, name))
+        _fsync(root)
+
+
+def _fsync(path: str | Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder have reached the disk."""
+    _fsync(folder)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give a file, or a folder of files, a second name; copy where the file system has no hard links."""
+    if source.is_dir():
+        target.mkdir()
+        for entry in source.iterdir():
+            link_tree(entry, target / entry.name)
+        return
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
+        _fsync(target)
+
+
+def replace_changed(source: Path, target: Path) -> None:
+    """Move into a store the files of another that differ: chunks first, then the arrays' metadata, the root's last."""
+    names = [Path(root, name).relative_to(source) for root, _, found in os.walk(source) for name in found]
+    for name in sorted(names, key=lambda n: (n.name == "zarr.json", -len(n.parts), n)):
+        if not (target / name).exists() or (target / name).read_bytes() != (source / name).read_bytes():
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            os.replace(source / name, target / name)
+    flush_folder(target)
+
+
+def publish(store: Path, path: Path) -> None:
+    """Put a whole new store in the place of the old one, which moves to where the new one was.
+
+    In one step where the system can exchange two folders. Elsewhere by renames over the names ``.new`` and ``.old``,
+    which `recover` completes if the process is killed between them.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        store.rename(path)
+    elif not _exchanged(store, path):
+        new, old = _aside(path)
+        store.rename(new)
+        path.rename(old)
+        new.rename(path)
+        old.rename(store)
+    flush_folder(path.parent)
+
+
+def _aside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}.new"), path.with_name(f"{path.name}.old")
+
+
+def recover(path: Path, bin_: Path) -> None:
+    """Complete, or undo, a `publish` that was killed between its renames; leftovers go to the folder `bin_`."""
+    new, old = _aside(path)
+    if old.exists() and not path.exists():
+        (new if new.exists() else old).rename(path)
+    for leftover in (new, old):
+        if leftover.exists():
+            leftover.rename(bin_ / leftover.name)
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """Exchange two folders in one step (Linux, RENAME_EXCHANGE); False where the system or the file system cannot."""
+    working_directory, rename_exchange = -100, 2
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    if renameat2(working_directory, os.fsencode(one), working_directory, os.fsencode(other), rename_exchange) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_EXCHANGE:
+        return False
+    raise OSError(code, os.strerror(code), str(one))

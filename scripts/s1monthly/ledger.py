@@ -1,0 +1,311 @@
+"""What is known of a tile and direction before any work: what was asked of the source, and what is finished.
+
+Two kinds of file carry it. ``search.json``, in the output tree, says what was asked, when, and how many granules each
+month has; it stays when the work folder goes. A granule list, in the work folder, names a month's granules with layers,
+places, sizes, checksums and footprints, and those set aside, with the reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Any
+
+from s1monthly.errors import ProductError
+from s1monthly.files import write_text
+from s1monthly.naming import Layout, parse_granule_id
+from s1monthly.recipe import digest
+from s1monthly.vocabulary import Granule, Layer, Month, SetAside, TileDirection, passes_of
+
+COLUMNS = ("granule", "layer", "url", "size", "md5", "footprint", "set_aside", "lost")
+
+
+@dataclass(frozen=True)
+class GranuleList:
+    """The granules of a month, and those set aside.
+
+    Attributes
+    ----------
+    granules : tuple of Granule
+        Sorted by id.
+    set_aside : tuple of SetAside
+        Sorted by id.
+    """
+
+    granules: tuple[Granule, ...]
+    set_aside: tuple[SetAside, ...]
+
+    @property
+    def digest(self) -> str:
+        """Changes when a granule comes, goes, or is replaced (also by a file of another size); not with its place."""
+        return digest([[g.id, *([x.name, x.size] for x in g.layers)] for g in self.granules])
+
+    def to_csv(self) -> str:
+        """Tidy text: one row a layer, one row a granule set aside."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for granule in self.granules:
+            for layer in granule.layers:
+                writer.writerow((granule.id, layer.name, layer.url, layer.size, layer.md5, granule.footprint, "", ""))
+        for left_out in self.set_aside:
+            lost = "lost" if left_out.lost else ""
+            writer.writerow((left_out.granule_id, "", "", "", "", "", left_out.reason, lost))
+        return text.getvalue()
+
+
+def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
+    """Write a month's granule list; a list that says the same stays untouched.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older list is then unharmed.
+    """
+    content = GranuleList(
+        tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
+    )
+    write_text(path, content.to_csv(), only_if_changed=True)
+    return content
+
+
+def read_granule_list(path: str | Path) -> GranuleList:
+    """Read a month's granule list.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing or is no granule list.
+    """
+    layers: dict[str, list[Layer]] = {}
+    footprints: dict[str, str] = {}
+    set_aside: list[SetAside] = []
+    remedy = "delete the work folder; the next run asks the source again"
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ProductError(f"{path}: not a granule list of this version", remedy)
+            for row in reader:
+                if row["set_aside"]:
+                    set_aside.append(SetAside(row["granule"], row["set_aside"], row["lost"] == "lost"))
+                    continue
+                layer = Layer(row["layer"], row["url"], int(row["size"]), row["md5"])
+                layers.setdefault(row["granule"], []).append(layer)
+                footprints[row["granule"]] = row["footprint"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ProductError(f"{path}: granule list cannot be read ({error})", remedy) from error
+    granules = []
+    for name, parts in layers.items():
+        bare = asdict_shallow(parse_granule_id(name))
+        granules.append(Granule(**{**bare, "layers": tuple(parts), "footprint": footprints[name]}))
+    return GranuleList(tuple(granules), tuple(set_aside))
+
+
+def asdict_shallow(granule: Granule) -> dict[str, Any]:
+    """Fields of a granule by name, not converted."""
+    return {name: getattr(granule, name) for name in granule.__dataclass_fields__}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the source answered for one month.
+
+    Attributes
+    ----------
+    asked : str
+        When, ISO 8601, UTC.
+    granules, passes, set_aside : int
+        How many are used, in how many passes, and how many were set aside.
+    size : int
+        Bytes of the layers; -1 where the source does not know.
+    digest : str
+        `GranuleList.digest`.
+    listing : str
+        Digest of what the source's folder held of the month; empty for a source without a folder.
+    """
+
+    asked: str
+    granules: int
+    passes: int
+    set_aside: int
+    size: int
+    digest: str
+    listing: str
+
+    @classmethod
+    def of(cls, found: GranuleList, asked: datetime, listing: str) -> Answer:
+        """Sum up a granule list."""
+        sizes = [layer.size for granule in found.granules for layer in granule.layers]
+        return cls(
+            asked=f"{asked.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            granules=len(found.granules),
+            passes=len(passes_of(found.granules)),
+            set_aside=len(found.set_aside),
+            size=-1 if any(size < 0 for size in sizes) else sum(sizes),
+            digest=found.digest,
+            listing=listing,
+        )
+
+
+@cache
+def _load(path: str, _modified: int) -> dict[str, Any]:
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        months = {Month.parse(m): Answer(**a) for m, a in content["months"].items()}
+        return {"question": content["question"], "months": months}
+    except (ValueError, KeyError, TypeError) as error:
+        raise ProductError(
+            f"{path}: account of the search is damaged ({error})", "delete it; the next run asks again"
+        ) from error
+
+
+def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
+    """Read ``search.json``: the question, and the answer of each month; nothing where there is no such file.
+
+    Raises
+    ------
+    ProductError
+        If the file is damaged.
+    """
+    try:
+        modified = os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None, {}
+    content = _load(str(path), modified)
+    return content["question"], dict(content["months"])
+
+
+def write_answers(path: str | Path, question: Any, answers: Mapping[Month, Answer]) -> None:
+    """Write ``search.json``; months that were answered to the same question before are kept."""
+    held_question, held = read_answers(path)
+    months = {**(held if held_question == question else {}), **answers}
+    content = {"schema": 1, "question": question, "months": {str(m): asdict(months[m]) for m in sorted(months)}}
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")
+
+
+@dataclass(frozen=True)
+class Ledger:
+    """What is known of one tile and direction, read from the files as they are now.
+
+    Attributes
+    ----------
+    key : TileDirection
+    layout : Layout
+    question : mapping
+        What is asked of the source: another question makes every earlier answer void.
+    asked_months : sequence of Month
+        Months that the configuration asks for.
+    from_earliest : bool
+        True where the months begin with the earliest granule (time.full).
+    recipe : mapping
+    listings : mapping or None
+        What the source's folder holds now, a digest a month: an answer to another listing is void. None: not looked at.
+    refresh : bool
+        Ask again whatever is known.
+    """
+
+    key: TileDirection
+    layout: Layout
+    question: Mapping[str, Any]
+    asked_months: Sequence[Month]
+    from_earliest: bool
+    recipe: Mapping[str, Any]
+    listings: Mapping[Month, str] | None = None
+    refresh: bool = False
+
+    def path(self, pattern: str, month: Month | None = None) -> str:
+        """Fill a pattern of the layout."""
+        return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
+
+    @property
+    def answers(self) -> dict[Month, Answer]:
+        """Answers to this very question that still hold, for the months asked for."""
+        question, answers = read_answers(self.path(self.layout.search))
+        if question != self.question:
+            return {}
+        return {
+            month: answers[month]
+            for month in self.asked_months
+            if month in answers and (self.listings is None or answers[month].listing == self.listings.get(month, ""))
+        }
+
+    @property
+    def with_granules(self) -> list[Month]:
+        """Months that are known to have granules."""
+        return [month for month, answer in self.answers.items() if answer.granules]
+
+    @property
+    def without_granules(self) -> list[Month]:
+        """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
+        first = self.with_granules[:1]
+        empty = [month for month, answer in self.answers.items() if not answer.granules]
+        return [month for month in empty if not self.from_earliest or (first and month > first[0])]
+
+    @cached_property
+    def recipe_digest(self) -> str:
+        """Digest of the recipe, as records carry it."""
+        return digest(self.recipe)
+
+    def made(self, month: Month) -> bool:
+        """True where a record exists, in step or not."""
+        return os.path.exists(self.path(self.layout.record, month))
+
+    def in_step(self, month: Month) -> bool:
+        """True where the record was made of just the granules now known, by just this recipe."""
+        try:
+            record = json.loads(Path(self.path(self.layout.record, month)).read_text(encoding="utf-8"))
+            held = record["granules_digest"], record["recipe_digest"]
+        except (OSError, ValueError, KeyError, TypeError):
+            return False
+        answer = self.answers.get(month)
+        return answer is not None and held == (answer.digest, self.recipe_digest)
+
+    def late_list(self, month: Month) -> str | None:
+        """Path of the month's granule list where it was rewritten after the record and names other granules."""
+        granules, record = self.path(self.layout.granules, month), self.path(self.layout.record, month)
+        try:
+            later = os.stat(granules).st_mtime_ns > os.stat(record).st_mtime_ns
+        except FileNotFoundError:
+            return None
+        return granules if later and not self.in_step(month) else None
+
+    def to_ask(self) -> list[Month]:
+        """Months to ask the source about: unknown ones, and those whose list is gone though it is needed."""
+        answers = self.answers
+        if self.refresh:
+            return list(self.asked_months)
+        return [
+            month
+            for month in self.asked_months
+            if month not in answers
+            or (
+                answers[month].granules
+                and not os.path.exists(self.path(self.layout.granules, month))
+                and not self.in_step(month)
+            )
+        ]
+
+    def asked_stamp(self) -> str | None:
+        """Path of the stamp that the answer to what must be asked now leaves; None where nothing must be asked.
+
+        Its name is the digest of the question, so an answered question is known without any other memory.
+        """
+        months = self.to_ask()
+        if not months:
+            return None
+        answers = self.answers
+        asked = [[str(m), (self.listings or {}).get(m), answers[m].asked if m in answers else ""] for m in months]
+        question = digest([self.question, asked])
+        return self.layout.asked.format(tile=self.key.tile, direction=self.key.direction, question=question)
+
+    def missing(self) -> list[Month]:
+        """Months with granules and without a record."""
+        return [month for month in self.with_granules if not self.made(month)]

@@ -1,0 +1,207 @@
+"""Every file name and path: formatted and parsed here, nowhere else. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from s1monthly.errors import NameFormatError
+from s1monthly.vocabulary import Burst, CompositeKey, Granule, Pass
+
+LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
+
+TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
+DIRECTION_PATTERN = "ASCENDING|DESCENDING"
+MONTH_PATTERN = r"\d{4}-\d{2}"
+DIGEST_PATTERN = "[0-9a-f]{16}"
+SLOTS_PATTERN = rf"{MONTH_PATTERN}_{MONTH_PATTERN}_{DIGEST_PATTERN}"
+
+_GRANULE = re.compile(
+    r"OPERA_L2_RTC-S1_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<acquired>\d{8}T\d{6}Z)_(?P<processed>\d{8}T\d{6}Z)"
+    r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
+)
+_LAYER_FILE = re.compile(rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join(LAYER_NAMES)})\.tif")
+_PASS_FILE = re.compile(r"(?P<name>T\d{3}_\d{8}T\d{6}Z)_(?P<layer>VV|VH|HH|HV)\.tif")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def parse_granule_id(name: str) -> Granule:
+    """Read a granule's name into a Granule without layers or footprint.
+
+    Raises
+    ------
+    NameFormatError
+        If the name does not follow the OPERA RTC-S1 product specification.
+    """
+    match = _GRANULE.fullmatch(name)
+    if not match:
+        raise NameFormatError(
+            f"not an OPERA RTC-S1 granule name: {name!r}",
+            "expected OPERA_L2_RTC-S1_<burst>_<acquired>_<processed>_<platform>_<spacing>_v<version>",
+        )
+    try:
+        return Granule(
+            burst=Burst.parse(match["burst"]),
+            acquired=_moment(match["acquired"]),
+            processed=_moment(match["processed"]),
+            platform=match["platform"],
+            spacing=int(match["spacing"]),
+            version=match["version"],
+        )
+    except ValueError as error:
+        raise NameFormatError(
+            f"granule {name}: {error}", "the name holds an impossible date; remove the file"
+        ) from error
+
+
+def parse_layer_file(name: str) -> tuple[str, str] | None:
+    """Split the file name of a granule's layer into granule id and layer name; None for any other file."""
+    match = _LAYER_FILE.fullmatch(name)
+    return (match["granule"], match["layer"]) if match else None
+
+
+def layer_file(granule_id: str, layer: str) -> str:
+    """File name of a granule's layer."""
+    return f"{granule_id}_{layer}.tif"
+
+
+def pass_file(pass_: Pass, layer: str) -> str:
+    """File name of a pass mosaic."""
+    return f"{pass_.name}_{layer}.tif"
+
+
+def parse_pass_file(name: str) -> tuple[str, str] | None:
+    """Split the file name of a pass mosaic into pass name and layer; None for any other file."""
+    match = _PASS_FILE.fullmatch(name)
+    return (match["name"], match["layer"]) if match else None
+
+
+def item_id(key: CompositeKey) -> str:
+    """Id of the STAC Item of a composite."""
+    return f"{key.tile}_{key.direction}_{key.month}"
+
+
+_FOLDER = "{tile}_{direction}"
+_PRODUCT = "{tile}_S1_Monthly_{direction}_{month}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies: patterns with ``{tile}``, ``{direction}`` and ``{month}``, to be filled by ``str.format``.
+
+    Attributes
+    ----------
+    base_dir : str
+        Root of the output tree.
+    work_dir : str
+        Root of granule lists and temporary files.
+    """
+
+    base_dir: str
+    work_dir: str
+
+    # the output tree, kept
+
+    @property
+    def folder(self) -> str:
+        """Folder of a tile and direction."""
+        return f"{self.base_dir}/{_FOLDER}"
+
+    @property
+    def search(self) -> str:
+        """The account of what was asked of the source, when, and how many granules it named."""
+        return f"{self.folder}/search.json"
+
+    @property
+    def record(self) -> str:
+        """Record of a month."""
+        return f"{self.folder}/months/{{month}}.json"
+
+    @property
+    def cube(self) -> str:
+        """Zarr store of a tile and direction."""
+        return f"{self.folder}/zarr/S1_monthly.zarr"
+
+    @property
+    def slots(self) -> str:
+        """Stamp inside the cube: it has a slot for every month of ``{slots}``, a span and the recipe's digest.
+
+        It lies in an array's folder, where no Zarr reader looks for members.
+        """
+        return f"{self.cube}/status/slots_{{slots}}"
+
+    @property
+    def cog(self) -> str:
+        """Cloud-optimised GeoTIFF of a month."""
+        return f"{self.folder}/cog/{_PRODUCT}.tif"
+
+    @property
+    def preview(self) -> str:
+        """Preview picture of a month."""
+        return f"{self.folder}/preview/{_PRODUCT}.png"
+
+    @property
+    def item(self) -> str:
+        """STAC Item of a month."""
+        return f"{self.folder}/{_FOLDER}_{{month}}.json"
+
+    @property
+    def tile_catalog(self) -> str:
+        """Parquet table of a tile and direction."""
+        return f"{self.folder}/catalog.parquet"
+
+    @property
+    def catalog(self) -> str:
+        """Parquet table of everything."""
+        return f"{self.base_dir}/catalog.parquet"
+
+    @property
+    def collection(self) -> str:
+        """STAC Collection."""
+        return f"{self.base_dir}/collection.json"
+
+    # work
+
+    @property
+    def granules(self) -> str:
+        """Granule list of a month."""
+        return f"{self.work_dir}/{_FOLDER}/granules/{{month}}.csv"
+
+    @property
+    def asked(self) -> str:
+        """Stamp of an answered question to the source; ``{question}`` is its digest."""
+        return f"{self.work_dir}/{_FOLDER}/asked/{{question}}"
+
+    @property
+    def bursts(self) -> str:
+        """Folder of a month's per-burst GeoTIFFs."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/bursts"
+
+    @property
+    def unread(self) -> str:
+        """Account of a month's granules that could not be read."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/unread.json"
+
+    @property
+    def passes(self) -> str:
+        """Folder of a month's pass mosaics."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/passes"
+
+    @property
+    def composite(self) -> str:
+        """Composite of a month: power of the co- and the cross-polarized layer."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/composite.tif"
+
+    @property
+    def count(self) -> str:
+        """Count of passes per pixel of a month's composite."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/count.tif"
+
+    @property
+    def stack(self) -> str:
+        """Band stack of a month."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/stack.tif"

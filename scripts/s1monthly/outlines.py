@@ -1,0 +1,157 @@
+"""Outlines between a CRS and longitude/latitude: densified, never torn, split at the antimeridian."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import numpy as np
+import pyproj
+import shapely
+from numpy.typing import NDArray
+from pyproj import CRS, Transformer
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from s1monthly.errors import GridError
+
+SEGMENT = 5_000.0
+"""Longest segment of a projected edge, metres.
+
+An edge of length s along a parallel deviates from the straight line in longitude and latitude by s^2 tan(lat) / (8 R):
+under 5 m at 84 degrees, under 1 m below 60 degrees.
+"""
+
+LONLAT = 4326
+"""EPSG code of longitude and latitude on WGS 84."""
+
+
+@lru_cache(maxsize=256)
+def crs_of(epsg: int) -> CRS:
+    """Return the CRS of an EPSG code.
+
+    Raises
+    ------
+    GridError
+        If there is no such CRS.
+    """
+    try:
+        return CRS.from_epsg(epsg)
+    except pyproj.exceptions.CRSError as error:
+        raise GridError(
+            f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
+        ) from error
+
+
+@lru_cache(maxsize=256)
+def transformer(source_epsg: int, target_epsg: int) -> Transformer:
+    """Return the transformation between two CRSs, x (or longitude) first; it may be shared between threads.
+
+    Raises
+    ------
+    GridError
+        If one of the CRSs does not exist.
+    """
+    return Transformer.from_crs(crs_of(source_epsg), crs_of(target_epsg), always_xy=True)
+
+
+def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    """Whether a densified line, after a transformation, jumps: it crosses a place where the target CRS is cut.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Finite coordinates of neighbouring points.
+    """
+    steps = np.hypot(np.diff(x), np.diff(y))
+    # Steps of one outline differ up to tenfold between x and y in degrees at 84 N; a cut is a jump round the globe.
+    return bool(steps.max() > 50 * np.median(steps))
+
+
+def polygons_of(geometry: BaseGeometry) -> list[Polygon]:
+    """Return the polygons of a geometry, without any lines and points that clipping left beside them."""
+    return [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon) and part.area > 0]
+
+
+def shift(polygon: Polygon, degrees: float) -> Polygon:
+    """Move a polygon east by so many degrees."""
+    return shapely.transform(polygon, lambda xy: np.add(xy, (degrees, 0.0)))
+
+
+def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
+    """Cut a polygon whose longitudes run on beyond 180 or -180 into polygons in [-180, 180].
+
+    Parameters
+    ----------
+    polygon : Polygon
+        In degrees, continuous: 179 to 181 is two degrees wide.
+    """
+    west, _, east, _ = polygon.bounds
+    if west >= -180 and east <= 180:
+        return [polygon]
+    pieces = []
+    for turn in range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360)):
+        world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
+        pieces += [shift(piece, -360 * turn) for piece in polygons_of(polygon.intersection(world))]
+    return pieces
+
+
+def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
+    """Bring a polygon to longitude and latitude.
+
+    Edges are straight in the given CRS and are densified (`SEGMENT`) before they are transformed.
+
+    Parameters
+    ----------
+    geometry : Polygon or MultiPolygon
+        Valid, in the CRS's coordinates (x or longitude first).
+    epsg : int
+
+    Returns
+    -------
+    Polygon or MultiPolygon
+        Degrees, WGS 84, longitudes in [-180, 180]; split at the antimeridian as RFC 7946 (section 3.1.9) asks, exterior
+        rings counter-clockwise (section 3.1.6).
+
+    Raises
+    ------
+    GridError
+        If the geometry has no area, reaches beyond the CRS's domain, or goes round a pole.
+    """
+    crs = crs_of(epsg)
+    if not crs.is_geographic:
+        geometry = shapely.segmentize(geometry, SEGMENT / crs.axis_info[0].unit_conversion_factor)
+    pieces = []
+    for polygon in polygons_of(geometry):
+        outer = _lonlat_ring(polygon.exterior, epsg)
+        holes = [_lonlat_ring(ring, epsg) for ring in polygon.interiors]
+        # Every ring is continuous in itself; a hole can still lie a whole turn away from its polygon.
+        holes = [hole - (360 * np.round((hole - outer[0])[0, 0] / 360), 0) for hole in holes]
+        pieces += split_at_antimeridian(Polygon(outer, holes))
+    if not pieces:
+        raise GridError(
+            f"a {geometry.geom_type} without area in EPSG:{epsg} has no outline",
+            "give a polygon or multipolygon with an area",
+        )
+    return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
+
+
+def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
+    """Longitude and latitude of a closed ring, (n, 2): longitudes run on beyond 180 instead of jumping to -180."""
+    xy = shapely.get_coordinates(ring)
+    lon, lat = transformer(epsg, LONLAT).transform(xy[:, 0], xy[:, 1])
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise GridError(
+            f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what EPSG:{epsg} covers",
+            "use a CRS that covers the whole area",
+        )
+    if not crs_of(epsg).is_geographic:
+        lon = np.unwrap(lon, period=360)
+        if abs(lon[-1] - lon[0]) > 180:
+            raise GridError(
+                f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} in EPSG:{epsg} goes round a pole and has no shape"
+                " in longitude and latitude",
+                "cut the area along a meridian, so that the pole lies on its edge",
+            )
+        lon[-1] = lon[0]
+    return np.column_stack([lon, lat])

@@ -1,0 +1,220 @@
+"""The plan of a run: from a configuration and the files that lie there to what must be asked and made."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from s1monthly import listing
+from s1monthly.config import Config
+from s1monthly.errors import ConfigError
+from s1monthly.ledger import Ledger, read_answers
+from s1monthly.naming import Layout
+from s1monthly.recipe import digest, recipe, refuse_mixture
+from s1monthly.slots import COMPLETE, Slots
+from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
+
+
+def layout_of(config: Config) -> Layout:
+    """Where a configuration's files lie."""
+    return Layout(os.path.normpath(config.output.base_dir), os.path.normpath(config.output.work_dir))
+
+
+def question_of(config: Config) -> dict[str, Any]:
+    """What is asked of the source, apart from tile, direction and month; another question voids earlier answers."""
+    source: dict[str, Any] = {"kind": config.source.kind, "path": str(config.source_path)}
+    if config.source.kind == "simulated":
+        source |= config.source.simulation.model_dump()
+    return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
+
+
+def listings_of(config: Config) -> dict[Month, str]:
+    """Digest of what the source's folder holds now, month by month; nothing for a source that is asked, not listed."""
+    if config.source.kind != "local":
+        return {}
+    return listing.digests(listing.find_layer_files(str(config.source_path)))
+
+
+def _spans(months: Sequence[Month]) -> str:
+    """Months as text, neighbours joined: ``2021-11 ... 2022-02, 2022-05``."""
+    runs: list[list[Month]] = []
+    for month in months:
+        if runs and month.ordinal == runs[-1][-1].ordinal + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(
+        str(run[0]) if len(run) == 1 else f"{run[0]}{' ... ' if len(run) > 2 else ', '}{run[-1]}" for run in runs
+    )
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a run must know before its first job.
+
+    Attributes
+    ----------
+    config : Config
+    layout : Layout
+    recipe : dict
+    ledgers : tuple of Ledger
+        One for each tile and direction.
+    warnings : tuple of str
+        Months that are skipped.
+    stamps : dict
+        Stamp of the question that must be asked in this run, for each tile and direction that has one.
+    """
+
+    config: Config
+    layout: Layout
+    recipe: dict[str, Any]
+    ledgers: tuple[Ledger, ...]
+    warnings: tuple[str, ...] = ()
+    stamps: dict[TileDirection, str] = field(default_factory=dict)
+
+    @classmethod
+    def make(
+        cls, config: Config, today: date, tiles_of_polygon: Callable[[str], list[Tile]], deciding: bool = True
+    ) -> Plan:
+        """Make the plan.
+
+        Parameters
+        ----------
+        config : Config
+        today : date
+            The current date, UTC.
+        tiles_of_polygon : callable
+            Gives the tiles that a WKT polygon meets; called only where the configuration names no tiles.
+        deciding : bool
+            True in the process that decides what is done. A cluster job's process takes what was asked as settled.
+
+        Raises
+        ------
+        ConfigError
+            If no month or no tile is left to process.
+        CubeError
+            If a cube was made with another recipe, or something foreign lies in its place.
+        """
+        months, warnings = config.time.wanted(today)
+        if not months:
+            raise ConfigError(
+                "time: no whole past month is left to process", "; ".join(warnings) or "give earlier months"
+            )
+        if config.roi.manual_mgrs_tiles:
+            tiles = [Tile(name) for name in config.roi.manual_mgrs_tiles]
+        else:
+            tiles = tiles_of_polygon(config.roi.wkt or "")
+            if not tiles:
+                raise ConfigError("roi.wkt: the polygon meets no tile", "give a polygon between 80 S and 84 N")
+        layout, how = layout_of(config), recipe(config)
+        asked, listings = (question_of(config), listings_of(config)) if deciding else (None, None)
+        ledgers = []
+        for tile in tiles:
+            for direction in config.roi.flight_direction:
+                key = TileDirection(tile, Direction(direction))
+                path = layout.search.format(tile=tile, direction=direction)
+                question = asked if deciding else read_answers(path)[0]
+                refresh = deciding and config.search.refresh
+                ledgers.append(
+                    Ledger(key, layout, question, months, config.time.full is not None, how, listings, refresh)
+                )
+        stamps = {}
+        if deciding:
+            stamps = {book.key: stamp for book in ledgers if (stamp := book.asked_stamp())}
+        plan = cls(config, layout, how, tuple(ledgers), tuple(warnings), stamps)
+        if deciding:
+            plan.refuse_mixtures()
+        return plan
+
+    @cached_property
+    def _by_name(self) -> dict[tuple[str, str], Ledger]:
+        return {(str(book.key.tile), str(book.key.direction)): book for book in self.ledgers}
+
+    def ledger(self, tile: str, direction: str) -> Ledger:
+        """Ledger of a tile and direction, by name."""
+        return self._by_name[tile, direction]
+
+    def open_question(self, book: Ledger) -> str | None:
+        """Stamp of the question that this run has still to ask; None where it is answered or there is none."""
+        stamp = self.stamps.get(book.key)
+        return stamp if stamp and not os.path.exists(stamp) else None
+
+    def slots(self, book: Ledger) -> Slots | None:
+        """Axis and recipe of the cube that lies there."""
+        return Slots.read(book.path(self.layout.cube))
+
+    def refuse_mixtures(self) -> None:
+        """Stop where a cube was made with another recipe and the run may not, or would not, remake all its months."""
+        for book in self.ledgers:
+            held = self.slots(book)
+            if held:
+                left = [month for month in held.complete() if month not in book.asked_months]
+                refuse_mixture(book.key, held.recipe, self.recipe, left, self.config.output.overwrite)
+
+    def axis(self, book: Ledger) -> tuple[Month, Month]:
+        """First and last month that the cube must have a slot for: what it holds, and every month with granules."""
+        held = self.slots(book)
+        months = [*book.with_granules, *([held.first, held.last] if held else [])]
+        return min(months), max(months)
+
+    def slots_stamp(self, book: Ledger) -> str:
+        """Stamp that tells axis and recipe; missing where the cube is missing, too short, or of another recipe."""
+        first, last = self.axis(book)
+        name = f"{first}_{last}_{book.recipe_digest}"
+        return book.path(self.layout.slots.replace("{slots}", name))
+
+    def slot_lost(self, book: Ledger, month: Month) -> bool:
+        """True where the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
+        held = self.slots(book)
+        return held is None or held.recipe != self.recipe or held.status(month) != COMPLETE
+
+    @property
+    def month_products(self) -> tuple[str, ...]:
+        """Patterns of the files that are kept of every month."""
+        formats, layout = self.config.output.formats, self.layout
+        optional = ((layout.cog, formats.cog), (layout.preview, formats.preview))
+        return (layout.record, *(pattern for pattern, wanted in optional if wanted), layout.item)
+
+    def report(self) -> Iterator[str]:
+        """Lines for the user: months skipped, options without effect, little space; then what is missing, by tile."""
+        yield from (f"WARNING {line}" for line in self.warnings)
+        yield from self.config.notes()
+        place = Path(self.config.output.base_dir).resolve()
+        while not place.exists():
+            place = place.parent
+        free = shutil.disk_usage(place).free / 1e9
+        least = self.config.output.disk_warn_gb
+        if free < least:
+            yield f"WARNING {free:.0f} GB free under {place}, less than output.disk_warn_gb ({least:g})"
+        for book in self.ledgers:
+            yield f"{book.key.tile} {book.key.direction}: {self._missing(book)}"
+
+    def _missing(self, book: Ledger) -> str:
+        unknown = [month for month in book.asked_months if month not in book.answers]
+        missing = book.missing()
+        parts = []
+        if missing:
+            parts.append(f"{len(missing)} missing: {_spans(missing)}")
+        if unknown:
+            label = "since the earliest granule" if book.from_earliest else _spans(unknown)
+            parts.append(f"{len(unknown)} not searched yet: {label}")
+        made = len(book.with_granules) - len(missing)
+        if made:
+            parts.append(f"{made} made")
+        if book.without_granules:
+            parts.append(f"{len(book.without_granules)} without granules")
+        late = [month for month in book.with_granules if book.made(month) and book.late_list(month)]
+        if late:
+            parts.append(f"{len(late)} with new granules: {_spans(late)}")
+        return "; ".join(parts) or "nothing asked for"
+
+
+def recipe_part(plan: Plan, *keys: str) -> str:
+    """Digest of some parts of the recipe: what a rule passes to its jobs so that they run again when it changes."""
+    return digest({key: plan.recipe[key] for key in keys})

@@ -1,0 +1,360 @@
+"""Rasters on disk: temporary GeoTIFFs between rules, cloud-optimised GeoTIFFs, preview pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from itertools import product
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import rasterio
+import rasterio.shutil
+from numpy.typing import NDArray
+
+# rasterio lets errors of drivers that write by copying (COG, PNG) through as they are; this is their base class.
+from rasterio._err import CPLE_BaseError
+from rasterio.enums import Interleaving, Resampling
+from rasterio.errors import RasterioError
+from rasterio.io import DatasetWriter
+
+from s1monthly.errors import GridError, ProductError
+from s1monthly.files import replacing
+from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, crop, open_header, open_raster, read_window
+from s1monthly.grid import GeoBox, overlap
+from s1monthly.previews import preview_rgba
+from s1monthly.statistics import BandStatistics, band_statistics
+
+__all__ = [
+    "BandLabel",
+    "RasterHeader",
+    "open_header",
+    "preview_geobox",
+    "read_raster",
+    "read_rows",
+    "read_window",
+    "write_cog",
+    "write_preview",
+    "write_raster",
+]
+
+STRIP_ROWS = 64
+"""Rows of a strip of temporary rasters: row blocks are read from them without decoding more than is asked for."""
+
+PREVIEW_RESOLUTION = 300.0
+"""Pixel size of previews, in units of the CRS; the nearest multiple of the raster's own is used."""
+
+
+class BandLabel(Protocol):
+    """What a band of a COG is called; `s1monthly.bands.Band` is one."""
+
+    @property
+    def name(self) -> str:
+        """Band description in the file."""
+
+    @property
+    def units(self) -> str:
+        """Unit type in the file."""
+
+    @property
+    def description(self) -> str:
+        """One line for people, kept as the band's tag ``long_name``."""
+
+
+def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str]) -> None:
+    """Write a temporary raster: GeoTIFF, uncompressed, band-interleaved, whole or not at all.
+
+    Uncompressed, as it is read once and deleted: a 3660 x 3660 float32 band takes 0.03 s to write and 0.03 s to read;
+    with ZSTD level 1 0.06 s each, with its predictor 0.1 s each, for files smaller by 20 and 30 %.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made where missing.
+    bands : iterable of array
+        One (rows, columns) array for each name, taken one at a time; a (band, rows, columns) array will do. The type
+        of the first is the raster's; for a floating type NaN is declared as no data.
+    geobox : GeoBox
+        Grid of the bands.
+    names : sequence of str
+        Band descriptions.
+
+    Raises
+    ------
+    ProductError
+        If the raster cannot be written, for want of space, say.
+    """
+    with _writing(path) as temporary:
+        options = {"blockysize": min(STRIP_ROWS, geobox.height), "bigtiff": "IF_SAFER"}
+        _write_bands(temporary, bands, geobox, names, options)
+        _refuse_unwritten(temporary)
+
+
+def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
+    """Read a raster as a whole.
+
+    Returns
+    -------
+    bands : array
+        (band, rows, columns), in the raster's own type.
+    geobox : GeoBox
+
+    Raises
+    ------
+    ProductError, GridError
+        As `s1monthly.geotiff.open_raster`.
+    """
+    with open_raster(path) as raster:
+        header = raster.header
+        bands = np.empty((header.count, *header.geobox.shape), dtype=header.dtype)
+        for index in range(header.count):
+            bands[index] = raster.read(slice(0, header.geobox.height), slice(0, header.geobox.width), index + 1)
+    return bands, header.geobox
+
+
+def read_rows(paths: Sequence[RasterInput], geobox: GeoBox, rows: slice, band: int = 1) -> NDArray[np.float32]:
+    """Read some rows of a grid from several rasters that each cover the grid or a window of it.
+
+    Parameters
+    ----------
+    paths : sequence
+        Rasters on the lattice of `geobox`.
+    geobox : GeoBox
+        The grid whose rows are meant.
+    rows : slice
+        Start and stop, inside the grid.
+    band : int
+        Counted from 1.
+
+    Returns
+    -------
+    array
+        (raster, rows, columns), float32, NaN where a raster does not reach.
+
+    Raises
+    ------
+    GridError
+        If a raster lies on another lattice.
+    ProductError
+        If a raster cannot be read.
+    """
+    block = crop(geobox, rows, slice(0, geobox.width))
+    values = np.full((len(paths), *block.shape), np.nan, dtype=np.float32)
+    for index, path in enumerate(paths):
+        with open_raster(path) as raster:
+            common = overlap(block, raster.header.geobox)
+            if common:
+                values[index][common.target] = raster.read(*common.source, band)
+    return values
+
+
+def write_cog(
+    path: str | Path,
+    bands: Iterable[NDArray[np.float32]],
+    geobox: GeoBox,
+    labels: Sequence[BandLabel],
+    tags: Mapping[str, str] | None = None,
+    block_size: int = 512,
+    threads: int = 1,
+) -> list[BandStatistics]:
+    """Write a cloud-optimised GeoTIFF, whole or not at all; the same input gives the same bytes.
+
+    float32, NaN no data, ZSTD level 1 with the floating-point predictor, overviews averaged over valid pixels. The
+    bands go through an uncompressed file beside the product, whose overviews are averaged before all is compressed:
+    four 3660 x 3660 bands take 1.6 CPU s and 0.4 GiB; left to the COG driver, which compresses overviews twice, 4 to 5.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made where missing.
+    bands : iterable of array
+        One (rows, columns) array for each label, float32, NaN where no data; taken one at a time.
+    geobox : GeoBox
+        Grid of the bands.
+    labels : sequence of BandLabel
+        Name, units and description of each band.
+    tags : mapping of str to str, optional
+        Tags of the file.
+    block_size : int
+        Side of the blocks in pixels, a multiple of 16.
+    threads : int
+        Threads that compress.
+
+    Returns
+    -------
+    list of BandStatistics
+        As written into the bands' tags ``STATISTICS_*``.
+
+    Raises
+    ------
+    ProductError
+        If the file cannot be written, for want of space, say.
+    """
+    statistics: list[BandStatistics] = []
+
+    def measured() -> Iterator[NDArray[np.float32]]:
+        for values in bands:
+            statistics.append(band_statistics(values))
+            yield values
+
+    options = {"tiled": True, "blockxsize": block_size, "blockysize": block_size, "bigtiff": "YES"}
+    levels = [2**n for n in range(1, 32) if max(geobox.shape) > block_size * 2 ** (n - 1)]
+    final = Path(path)
+    source = final.with_name(f".{final.stem}.source.part.tif")
+    try:
+        with _writing(final) as temporary:
+            _write_bands(source, measured(), geobox, [label.name for label in labels], options)
+            with rasterio.open(source, "r+") as dataset:
+                dataset.update_tags(**(tags or {}))
+                for band, (label, numbers) in enumerate(zip(labels, statistics, strict=True), start=1):
+                    dataset.set_band_unit(band, label.units)
+                    dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
+                dataset.build_overviews(levels, Resampling.average)
+            _refuse_unwritten(source)
+            rasterio.shutil.copy(
+                source,
+                temporary,
+                driver="COG",
+                compress="ZSTD",
+                level=1,
+                predictor="FLOATING_POINT",
+                blocksize=block_size,
+                overviews="FORCE_USE_EXISTING",
+                num_threads=threads,
+                bigtiff="IF_SAFER",
+            )
+            _refuse_unwritten(temporary)
+    finally:
+        with suppress(FileNotFoundError):
+            source.unlink()
+    return statistics
+
+
+def preview_geobox(geobox: GeoBox) -> GeoBox:
+    """Return the grid of a raster's preview: its pixels in square blocks of about `PREVIEW_RESOLUTION`.
+
+    The blocks on the lower and right edge may reach beyond the raster.
+    """
+    factor = _preview_factor(geobox)
+    return GeoBox(
+        epsg=geobox.epsg,
+        resolution=geobox.resolution * factor,
+        left=geobox.left,
+        top=geobox.top,
+        width=-(-geobox.width // factor),
+        height=-(-geobox.height // factor),
+    )
+
+
+def _preview_factor(geobox: GeoBox) -> int:
+    return max(1, round(PREVIEW_RESOLUTION / geobox.resolution))
+
+
+def write_preview(
+    path: str | Path,
+    co_db: NDArray[np.float32],
+    cross_db: NDArray[np.float32],
+    ratio: NDArray[np.float32],
+    geobox: GeoBox,
+) -> None:
+    """Write the preview picture of a composite, whole or not at all: an RGBA PNG on `preview_geobox`.
+
+    A PNG holds no CRS, and no side file is left: where it lies is said by whoever catalogues it.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made where missing.
+    co_db, cross_db, ratio : array
+        (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN where no data; see `previews.preview_rgba`.
+    geobox : GeoBox
+        Grid of the arrays.
+
+    Raises
+    ------
+    ProductError
+        If the file cannot be written.
+    """
+    picture = preview_rgba(co_db, cross_db, ratio, _preview_factor(geobox))
+    profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **_grid(preview_geobox(geobox))}
+    # Without GDAL's side files the CRS is kept nowhere; it is given because rasterio warns of a raster without one.
+    with (
+        _writing(path) as temporary,
+        rasterio.Env(GDAL_PAM_ENABLED="NO"),
+        rasterio.open(temporary, "w", **profile) as dataset,
+    ):
+        dataset.write(picture)
+
+
+@contextmanager
+def _writing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path as `replacing`, with GDAL's options set and its errors turned into ours."""
+    try:
+        with replacing(path) as temporary, rasterio.Env(**GDAL_OPTIONS):
+            yield temporary
+    except (RasterioError, CPLE_BaseError, OSError) as error:
+        raise ProductError(
+            f"raster {path}: cannot be written ({error.__cause__ or error})",
+            "check free space, quota and permissions of its folder, then run again",
+        ) from error
+
+
+def _grid(geobox: GeoBox) -> dict[str, Any]:
+    return {
+        "crs": geobox.crs,
+        "transform": rasterio.Affine(*geobox.transform),
+        "width": geobox.width,
+        "height": geobox.height,
+    }
+
+
+def _write_bands(
+    path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str], options: Mapping[str, Any]
+) -> None:
+    """Write a GeoTIFF band by band, holding no band but the one at hand; the type is that of the first."""
+    profile = {"driver": "GTiff", "count": len(names), "interleave": "band", **_grid(geobox), **options}
+    with ExitStack() as stack:
+        dataset: DatasetWriter | None = None
+        for band, name, values in zip(range(1, len(names) + 1), names, bands, strict=True):
+            if values.shape != geobox.shape:
+                raise GridError(f"raster {path}, band {name}: {values.shape} pixels", f"its grid has {geobox.shape}")
+            if dataset is None:
+                nodata = np.nan if np.issubdtype(values.dtype, np.floating) else None
+                dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
+            dataset.write(values, band)
+            dataset.set_band_description(band, name)
+
+
+def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
+    """GDAL's own tags of a band's statistics."""
+    values = {
+        "MINIMUM": numbers.minimum,
+        "MAXIMUM": numbers.maximum,
+        "MEAN": numbers.mean,
+        "STDDEV": numbers.std,
+        "VALID_PERCENT": 100 * numbers.valid / (geobox.width * geobox.height),
+    }
+    return {f"STATISTICS_{name}": f"{value:.9g}" for name, value in values.items() if value is not None}
+
+
+def _refuse_unwritten(path: Path) -> None:
+    """Refuse a GeoTIFF that lacks blocks or whose blocks reach beyond its end.
+
+    On a full disk GDAL can fail to write the last blocks at closing, and tell nobody.
+    """
+    size = path.stat().st_size
+    with rasterio.open(path) as dataset:
+        bands = dataset.indexes if dataset.interleaving is not Interleaving.pixel else (1,)
+        levels = len(dataset.overviews(1))
+    for level in (None, *range(levels)):
+        options = {} if level is None else {"overview_level": level}
+        with rasterio.open(path, **options) as dataset:
+            rows, cols = dataset.block_shapes[0]
+            blocks = product(bands, range(-(-dataset.width // cols)), range(-(-dataset.height // rows)))
+            for band, col, row in blocks:
+                offset, length = (
+                    dataset.get_tag_item(f"BLOCK_{what}_{col}_{row}", "TIFF", bidx=band) for what in ("OFFSET", "SIZE")
+                )
+                if not offset or int(offset) + int(length) > size:
+                    raise OSError(f"block {col}, {row} of band {band} was not written")

@@ -1,0 +1,110 @@
+"""The recipe of a cube: every option and algorithm version that makes its values differ, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from s1monthly.config import Config
+from s1monthly.errors import CubeError
+from s1monthly.vocabulary import Level, Month, TileDirection
+
+KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling")
+"""Modules whose ``ALGORITHM_VERSION`` enters the recipe."""
+
+
+@cache
+def algorithm_version(module: str) -> int:
+    """Read a kernel's ``ALGORITHM_VERSION`` from its source, without importing it.
+
+    The Snakefile must not import numpy or numba just to know a number; and the number belongs beside its kernel.
+    """
+    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    match = re.search(r"^ALGORITHM_VERSION = (\d+)$", source, re.MULTILINE)
+    if not match:
+        raise LookupError(f"{module}.py has no line ALGORITHM_VERSION = <number>")
+    return int(match[1])
+
+
+def recipe(config: Config) -> dict[str, Any]:
+    """Everything that decides the values of a cube, apart from its granules: a plain, JSON-able mapping."""
+    processing = config.processing
+    despeckle: dict[str, Any] | None = None
+    if processing.level is Level.HARDCP:
+        despeckle = {"method": processing.despeckle.method, **processing.despeckle.kwargs.model_dump()}
+    composite: dict[str, Any] = {"method": processing.composite_method}
+    if processing.composite_method == "trimmed_mean":
+        composite["trim_fraction"] = processing.trim_fraction
+    simulation = config.source.simulation.model_dump()
+    return {
+        "algorithms": {module: algorithm_version(module) for module in KERNELS},
+        "composite": composite,
+        "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
+        "despeckle": despeckle,
+        "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
+        "level": str(processing.level),
+        "mask": processing.mask,
+        "min_valid_power": processing.min_valid_lin,
+        "mosaic": processing.mosaic_strategy,
+        "polarization": str(config.roi.polarization),
+        "roi_mask": config.roi.wkt if processing.use_roi_mask else None,
+        "tracks": sorted(config.roi.tracks) if config.roi.tracks else None,
+    }
+
+
+def digest(content: Any) -> str:
+    """Short digest of a JSON-able value: 16 hexadecimal digits of its SHA-256."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def difference(held: Any, wanted: Any, place: str = "") -> Iterator[str]:
+    """One line for each value in which two recipes differ: ``key: held -> wanted``."""
+    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
+        for key in sorted({*held, *wanted}):
+            yield from difference(held.get(key), wanted.get(key), f"{place}.{key}" if place else str(key))
+    elif held != wanted:
+        yield f"{place}: {json.dumps(held)} -> {json.dumps(wanted)}"
+
+
+def refuse_mixture(
+    key: TileDirection,
+    held: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    unwanted_months: list[Month],
+    overwrite: bool,
+) -> None:
+    """Refuse to mix two recipes in one cube.
+
+    Parameters
+    ----------
+    key : TileDirection
+        Whose cube it is.
+    held, wanted : mapping
+        Recipe of the cube and of this run.
+    unwanted_months : list of Month
+        Months that the cube holds and this run would not remake.
+    overwrite : bool
+        True where the configuration allows months to be remade.
+
+    Raises
+    ------
+    CubeError
+        Naming the difference and the ways out, unless the recipes agree or every month held will be remade.
+    """
+    if held == wanted or (overwrite and not unwanted_months):
+        return
+    lines = "; ".join(difference(held, wanted))
+    ways = (
+        "either give another output.base_dir, or set output.overwrite: true"
+        " with a time range that covers every month held"
+    )
+    if overwrite:
+        months = ", ".join(map(str, unwanted_months))
+        ways = f"widen the time range to these months too, or give another output.base_dir (not covered: {months})"
+    raise CubeError(f"cube {key}: made with another recipe ({lines})", ways)

@@ -1,0 +1,142 @@
+"""What is said when a configuration cannot be used: places, allowed values, nearest known keys."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
+
+
+def check_polygon(wkt: str) -> None:
+    """Refuse a region that is no valid polygon in longitude and latitude.
+
+    Raises
+    ------
+    PydanticCustomError
+        Saying what is wrong with the text.
+    """
+    import shapely  # here, since only a configuration with a polygon pays for the import
+
+    remedy = (
+        "give a POLYGON or MULTIPOLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
+    )
+    try:
+        shape = shapely.from_wkt(wkt)
+    except shapely.errors.ShapelyError as error:
+        raise PydanticCustomError(
+            "wkt", "not WKT ({error}); {remedy}", {"error": str(error), "remedy": remedy}
+        ) from error
+    if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon") or shape.is_empty:
+        kind = "nothing" if shape is None or shape.is_empty else shape.geom_type
+        raise PydanticCustomError("wkt", "holds {kind}, not a polygon; {remedy}", {"kind": kind, "remedy": remedy})
+    if not shape.is_valid:
+        reason = shapely.is_valid_reason(shape)
+        raise PydanticCustomError("wkt", "the polygon is not valid: {reason}; mend it", {"reason": reason})
+    left, bottom, right, top = shape.bounds
+    if left < -360 or right > 360 or bottom < -90 or top > 90:
+        bounds = f"longitude {left:g} to {right:g}, latitude {bottom:g} to {top:g}"
+        raise PydanticCustomError(
+            "wkt", "not longitude and latitude ({bounds}); {remedy}", {"bounds": bounds, "remedy": remedy}
+        )
+
+
+def check_folder(path: str) -> None:
+    """Refuse a folder that cannot be listed.
+
+    Raises
+    ------
+    PydanticCustomError
+        Naming the folder and the reason.
+    """
+    try:
+        with os.scandir(path):
+            return
+    except OSError as error:
+        raise PydanticCustomError(
+            "folder",
+            "folder {path} cannot be read ({reason}); give an existing folder, relative to where snakemake runs",
+            {"path": path, "reason": error.strerror or str(error)},
+        ) from error
+
+
+def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
+    """Every section that an annotation can hold."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    elif get_origin(annotation) in (Union, UnionType):
+        for part in get_args(annotation):
+            yield from models_in(part)
+
+
+def _section(root: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
+    model = root
+    for key in place:
+        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
+        model = next(models_in(inner), model)
+    return model
+
+
+def _every_key(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for key, field in model.model_fields.items():
+        yield key, prefix + key
+        for inner in models_in(field.annotation):
+            yield from _every_key(inner, f"{prefix}{key}.")
+
+
+def _unknown(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
+    key = str(place[-1])
+    here = list(_section(root, place[:-1]).model_fields)
+    close = difflib.get_close_matches(key, here, n=1)
+    if close:
+        return f"unknown key; did you mean {close[0]!r}?"
+    elsewhere = dict(_every_key(root))
+    close = difflib.get_close_matches(key, elsewhere, n=1)
+    if close:
+        return f"unknown key here; did you mean {elsewhere[close[0]]!r}? Known here: {', '.join(here)}"
+    return f"unknown key; known here: {', '.join(here)}"
+
+
+def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
+    """Turn pydantic's errors into one line each: place, what is wrong, what is allowed.
+
+    Parameters
+    ----------
+    error : ValidationError
+    root : type
+        The model that was validated.
+    """
+    lines: dict[str, None] = {}
+    for item in error.errors():
+        keys = tuple(k for k in item["loc"] if not (isinstance(k, str) and ("[" in k or k in ("str", "int", "float"))))
+        place = ".".join(str(k) for k in keys)
+        kind, message = item["type"], item["msg"]
+        if kind == "extra_forbidden":
+            text = f"{place}: {_unknown(root, keys)}"
+        elif kind == "missing":
+            field = _section(root, keys[:-1]).model_fields[str(keys[-1])]
+            text = f"{place}: missing; {field.description or 'this section must be given'}"
+        elif kind in _OURS:
+            text = f"{place}: {message}" if place else message
+        else:
+            given = item["input"] if not isinstance(item["input"], dict) else "a section"
+            text = f"{place}: {message[:1].lower()}{message[1:]}; found {given!r}"
+        lines[text] = None
+    return list(lines)
+
+
+_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source"}
+
+
+def without_effect(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
+    """Every option that was given in a configuration and has no effect, with the reason."""
+    for key in sorted(section.model_fields_set):
+        value, extra = getattr(section, key), type(section).model_fields[key].json_schema_extra
+        if isinstance(value, BaseModel):
+            yield from without_effect(value, f"{prefix}{key}.")
+        elif isinstance(extra, dict) and extra.get("no_effect"):
+            yield prefix + key, str(extra["no_effect"])

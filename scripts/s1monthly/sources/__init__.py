@@ -1,0 +1,101 @@
+"""Sources of granules: what they all promise, and how one is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from s1monthly.errors import SourceError
+from s1monthly.vocabulary import Direction, Granule, Month, SetAside, Tile
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds of one month: the granules to use, and those set aside.
+
+    Attributes
+    ----------
+    granules : tuple of Granule
+        Sorted by id.
+    set_aside : tuple of SetAside
+        Sorted by id.
+    """
+
+    granules: tuple[Granule, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+class Source(Protocol):
+    """Where granules come from.
+
+    A source is made for one polarization pair and, where asked, for some tracks alone.
+    """
+
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+        """Find the granules over a tile.
+
+        Parameters
+        ----------
+        tile : Tile
+        direction : Direction
+            Only granules acquired in this flight direction.
+        months : sequence of Month
+            Whole UTC months; the start of the acquisition decides.
+
+        Returns
+        -------
+        dict of Month to Found
+            An entry for every month asked. Granules whose footprint does not meet the tile are not listed. Of the rest
+            are set aside, with the reason: those of a track not asked for, those that lack a layer of the
+            polarization, and older versions of one that is used.
+
+        Raises
+        ------
+        SourceError
+            If the source cannot be searched as a whole: no answer is never taken for an empty one.
+        """
+
+    def prepare(self, granule: Granule) -> Granule:
+        """Return the granule with layers that can be read now.
+
+        Raises
+        ------
+        SourceError
+            If a layer cannot be had.
+        """
+
+
+def _local(**options: Any) -> Source:
+    from s1monthly.sources.local import LocalSource
+
+    return LocalSource(**options)
+
+
+def _simulated(**options: Any) -> Source:
+    from s1monthly.sources.simulated import SimulatedSource
+
+    return SimulatedSource(**options)
+
+
+_KINDS: Mapping[str, Callable[..., Source]] = {"local": _local, "simulated": _simulated}
+
+
+def open_source(kind: str, **options: Any) -> Source:
+    """Open a source.
+
+    Parameters
+    ----------
+    kind : str
+        ``local`` or ``simulated``.
+    options
+        What `s1monthly.sources.local.LocalSource` or `s1monthly.sources.simulated.SimulatedSource` takes.
+
+    Raises
+    ------
+    SourceError
+        If there is no such source in this version.
+    """
+    if kind not in _KINDS:
+        raise SourceError(f"source.kind {kind}: not available in this version", f"use {' or '.join(_KINDS)}")
+    return _KINDS[kind](**options)

@@ -1,0 +1,248 @@
+"""A burst on a tile: its layers read, masked, and brought onto the tile's grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.errors import GridError, ProductError, SourceError
+from s1monthly.geotiff import Raster, crop, open_raster
+from s1monthly.grid import GeoBox, covering_window, overlap, source_pixels, target_window
+from s1monthly.masking import EXCLUDED_CLASSES, valid_power
+from s1monthly.resampling import bilinear, block_mean
+from s1monthly.vocabulary import Granule
+
+STEP = 16
+"""Target pixels from knot to knot of the way into another CRS."""
+
+SCALE_TOLERANCE = 0.05
+"""Share of a source pixel by which a target pixel may be larger and still count as of the same size.
+
+UTM's scale differs by up to 0.3 % between neighbouring zones: 30 m pixels there are the same pixels.
+"""
+
+Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class BurstWindow:
+    """The part of a burst that shows a tile.
+
+    Attributes
+    ----------
+    geobox : GeoBox
+        Its grid: a window of the tile's, no larger than its valid pixels need.
+    row, col : int
+        Place of its upper-left pixel on the tile's grid.
+    power : dict
+        Layer name -> linear gamma0 power, (rows, columns), float32; NaN where no data, alike in all layers.
+    masked : bool
+        True where the granule's mask layer was applied; False where it has none, or none was asked for.
+    """
+
+    geobox: GeoBox
+    row: int
+    col: int
+    power: dict[str, Power]
+    masked: bool
+
+
+def read_burst(
+    granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = "shadow"
+) -> BurstWindow | None:
+    """Read what a granule shows of a grid.
+
+    Pixels are judged on the granule's own grid (`masking.valid_power`), before anything is resampled. Then:
+
+    - a grid of the same CRS and pixel size is cut out by whole pixels, nothing is resampled;
+    - a coarser grid whose pixels are whole multiples of the granule's gets their mean power (`resampling.block_mean`);
+    - any other grid is reached by one bilinear interpolation in power (`resampling.bilinear`), and where its pixels are
+      larger than the granule's, its pixels are divided evenly into ones that are not, which are then averaged: so
+      every measurement counts at any resolution.
+
+    Layers may lie in files or in GDAL's ``/vsimem/``. Safe in threads.
+
+    Parameters
+    ----------
+    granule : Granule
+        With layers that can be read now.
+    layers : tuple of str
+        Co- and cross-polarized layer.
+    geobox : GeoBox
+        The tile's grid.
+    min_valid_power : float
+        Power at or below it is no measurement.
+    mask_excludes : str
+        ``shadow``, ``layover``, ``both`` or ``none``: a key of `masking.EXCLUDED_CLASSES`. With ``none`` the mask
+        layer is not read.
+
+    Returns
+    -------
+    BurstWindow or None
+        None where the granule has no valid pixel on the grid.
+
+    Raises
+    ------
+    SourceError
+        If a layer is missing, damaged, or lies on another grid than the others, or if the granule is off the lattice
+        of a grid of its own CRS and pixel size; naming granule and file.
+    """
+    excluded = EXCLUDED_CLASSES[mask_excludes]
+    with ExitStack() as stack:
+        stack.enter_context(_naming(granule))
+        co, cross = (stack.enter_context(_open(granule, name)) for name in layers)
+        mask = stack.enter_context(_open(granule, "mask")) if excluded and granule.layer("mask") else None
+        burst = _Burst(granule, co, cross, mask, min_valid_power, excluded)
+        placed = burst.on(geobox)
+    return None if placed is None else _trimmed(placed, layers, geobox, masked=mask is not None)
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Power on a window of the target: place of its upper-left pixel, both polarizations."""
+
+    row: int
+    col: int
+    co: Power
+    cross: Power
+
+
+class _Burst:
+    """The open layers of a granule."""
+
+    def __init__(
+        self,
+        granule: Granule,
+        co: Raster,
+        cross: Raster,
+        mask: Raster | None,
+        min_valid_power: float,
+        excluded: tuple[int, ...],
+    ) -> None:
+        self._co, self._cross, self._mask = co, cross, mask
+        self._min_valid_power, self._excluded = min_valid_power, excluded
+        self.geobox = co.header.geobox
+        for other in (cross, mask):
+            if other and other.header.geobox != self.geobox:
+                raise SourceError(
+                    f"granule {granule.id}: layers on different grids: {co.name} has {self.geobox}, "
+                    f"{other.name} has {other.header.geobox}",
+                    _REMEDY,
+                )
+        if mask and mask.header.dtype != "uint8":
+            raise SourceError(
+                f"granule {granule.id}: mask layer {mask.name} is {mask.header.dtype}, not uint8", _REMEDY
+            )
+
+    def on(self, target: GeoBox) -> _Placed | None:
+        """Bring the burst onto a grid."""
+        factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
+        whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
+        return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
+
+    def _cut(self, target: GeoBox, factor: int) -> _Placed | None:
+        """Cut out whole pixels; average factor x factor of them."""
+        common = overlap(_divided(target, factor), self.geobox)
+        if common is None:
+            return None
+        rows, cols = common.target
+        row, col = rows.start // factor, cols.start // factor
+        # Up to whole target pixels: what the burst does not reach of them is no data.
+        missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
+        co, cross = (
+            np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power
+            for power in self._valid(*common.source)
+        )
+        return _averaged(row, col, co, cross, factor)
+
+    def _warped(self, target: GeoBox) -> _Placed | None:
+        """Interpolate; average where target pixels are larger than the burst's."""
+        window = target_window(target, self.geobox)
+        if window is None:
+            return None
+        rows, cols = window
+        box = crop(target, rows, cols)
+        factor = math.ceil(_scale(box, self.geobox) - SCALE_TOLERANCE)
+        fine = _divided(box, factor)
+        needed = covering_window(fine, self.geobox)
+        if needed is None:
+            return None
+        # A window of one row or column needs one knot across; there are two at least.
+        enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
+        knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
+        co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in self._valid(*needed))
+        return _averaged(rows.start, cols.start, co, cross, factor)
+
+    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
+        return valid_power(
+            self._co.read(rows, cols),
+            self._cross.read(rows, cols),
+            self._min_valid_power,
+            self._mask.read(rows, cols) if self._mask else None,
+            self._excluded,
+        )
+
+
+_REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
+
+
+@contextmanager
+def _naming(granule: Granule) -> Iterator[None]:
+    """Name the granule in errors that know the file or the grid alone."""
+    try:
+        yield
+    except (ProductError, GridError) as error:
+        raise SourceError(f"granule {granule.id}: {error.problem}", _REMEDY) from error
+
+
+@contextmanager
+def _open(granule: Granule, name: str) -> Iterator[Raster]:
+    layer = granule.layer(name)
+    if layer is None:
+        raise SourceError(f"granule {granule.id}: no layer {name}", _REMEDY)
+    with open_raster(layer.url) as raster:
+        yield raster
+
+
+def _divided(box: GeoBox, factor: int) -> GeoBox:
+    """Grid with each pixel divided into factor x factor."""
+    return GeoBox(
+        epsg=box.epsg,
+        resolution=box.resolution / factor,
+        left=box.left,
+        top=box.top,
+        width=box.width * factor,
+        height=box.height * factor,
+    )
+
+
+def _scale(target: GeoBox, source: GeoBox) -> float:
+    """Size of a target pixel in source pixels, along the longer of its sides, at most over the box."""
+    rows, cols = source_pixels(target, source, STEP)
+    sides = [np.hypot(np.diff(rows, axis=axis), np.diff(cols, axis=axis)) for axis in (0, 1)]
+    return max(float(np.nanmax(side)) for side in sides) / STEP
+
+
+def _averaged(row: int, col: int, co: Power, cross: Power, factor: int) -> _Placed:
+    if factor > 1:
+        co, cross = block_mean(co, factor), block_mean(cross, factor)
+    return _Placed(row, col, co, cross)
+
+
+def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow | None:
+    """Cut off empty margins; None where nothing is valid."""
+    valid = ~np.isnan(placed.co)
+    rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    if not rows.size:
+        return None
+    inner = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+    row, col = placed.row + inner[0].start, placed.col + inner[1].start
+    power = dict(zip(layers, (placed.co[inner], placed.cross[inner]), strict=True))
+    height, width = power[layers[0]].shape
+    box = crop(geobox, slice(row, row + height), slice(col, col + width))
+    return BurstWindow(box, row, col, power, masked)

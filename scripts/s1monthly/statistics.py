@@ -1,0 +1,201 @@
+"""Numbers that sum a composite up: statistics of bands and counts, and the outline of the valid data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+ROWS = 128
+"""Rows worked at a time; no temporary is larger than so many rows in float64."""
+
+
+@dataclass(frozen=True)
+class BandStatistics:
+    """Statistics of a band over its valid pixels; None where there is not one.
+
+    Attributes
+    ----------
+    minimum, maximum, mean, std : float or None
+        In units of the band; `std` is that of the population (divided by n).
+    valid : int
+        Pixels that are finite.
+    """
+
+    minimum: float | None
+    maximum: float | None
+    mean: float | None
+    std: float | None
+    valid: int
+
+
+@dataclass(frozen=True)
+class CountStatistics:
+    """Statistics of the count of passes over pixels that were seen at least once; None where there is not one.
+
+    Attributes
+    ----------
+    minimum, maximum : int or None
+    mean : float or None
+    histogram : dict
+        Count of passes -> pixels that were seen so often; ascending, without zero.
+    """
+
+    minimum: int | None
+    maximum: int | None
+    mean: float | None
+    histogram: dict[int, int]
+
+
+def _blocks(array: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
+    return (np.asarray(array[start : start + ROWS]) for start in range(0, array.shape[0], ROWS))
+
+
+def band_statistics(values: NDArray[np.floating]) -> BandStatistics:
+    """Minimum, maximum, mean and standard deviation of the finite values, accumulated in float64.
+
+    Parameters
+    ----------
+    values : array (rows, columns)
+        NaN is no data. Anything that can be sliced by rows will do: it is read once, `ROWS` rows at a time.
+
+    Notes
+    -----
+    The blocks' means and sums of squared deviations are combined by the pairwise update of Chan, Golub and LeVeque
+    (1983), The American Statistician 37(3), doi:10.1080/00031305.1983.10483115: no cancellation, whatever the offset.
+    """
+    count, mean, squares = 0, 0.0, 0.0
+    minimum, maximum = np.inf, -np.inf
+    for block in _blocks(values):
+        finite = block[np.isfinite(block)].astype(np.float64)
+        if not finite.size:
+            continue
+        minimum, maximum = min(minimum, float(finite.min())), max(maximum, float(finite.max()))
+        block_mean = float(finite.mean())
+        finite -= block_mean
+        shift, total = block_mean - mean, count + finite.size
+        squares += float(np.square(finite, out=finite).sum()) + shift * shift * count * finite.size / total
+        mean += shift * finite.size / total
+        count = total
+    if not count:
+        return BandStatistics(None, None, None, None, 0)
+    return BandStatistics(minimum, maximum, mean, float(np.sqrt(squares / count)), count)
+
+
+def count_statistics(count: NDArray[np.unsignedinteger]) -> CountStatistics:
+    """Minimum, maximum, mean and histogram of the count of passes, where it is above zero.
+
+    Parameters
+    ----------
+    count : array (rows, columns), unsigned integers
+        Passes per pixel; 0 is no data.
+    """
+    frequency = np.zeros(1, np.int64)
+    for block in _blocks(count):
+        found = np.bincount(block.ravel())
+        longer, shorter = (found, frequency) if found.size > frequency.size else (frequency, found)
+        longer[: shorter.size] += shorter
+        frequency = longer
+    seen = {int(passes): int(frequency[passes]) for passes in np.flatnonzero(frequency) if passes}
+    if not seen:
+        return CountStatistics(None, None, None, {})
+    mean = sum(passes * pixels for passes, pixels in seen.items()) / sum(seen.values())
+    return CountStatistics(min(seen), max(seen), mean, seen)
+
+
+def valid_outline(mask: NDArray[np.bool_], block: int = 16, max_vertices: int = 256) -> list[NDArray[np.float64]]:
+    """Outline of the valid pixels: a few simple polygons that together cover every one of them.
+
+    The mask is reduced to blocks (a block counts when any of its pixels does), the blocks are merged, and the steps of
+    slanting edges are straightened outward by at most two blocks. Holes are filled. Where the outline still has more
+    than `max_vertices`, it is made again with blocks of twice the size.
+
+    Parameters
+    ----------
+    mask : array (rows, columns), bool
+        True where valid.
+    block : int
+        Side of a block in pixels.
+    max_vertices : int
+        Most vertices of all rings together (at least 4).
+
+    Returns
+    -------
+    list of array (vertices + 1, 2)
+        Closed rings of (column, row) at pixel edges, disjoint, counter-clockwise when rows are taken to run upward;
+        none where no pixel is valid.
+    """
+    rows, columns = mask.shape
+    while True:
+        merged = [shapely.Polygon(_straighten(ring, 2.0 * block)) for ring in _block_rings(mask, block)]
+        for _ in range(2):  # straightened parts can overlap, and can then lie in a hole of their union
+            merged = [shapely.Polygon(part.exterior) for part in shapely.get_parts(shapely.union_all(merged))]
+        rings = [np.asarray(shapely.orient_polygons(part).exterior.coords) for part in merged]
+        if sum(len(ring) - 1 for ring in rings) <= max_vertices or block >= max(rows, columns):
+            return rings
+        block *= 2
+
+
+def _block_rings(mask: NDArray[np.bool_], block: int) -> list[NDArray[np.float64]]:
+    """Exterior rings, open and counter-clockwise, of the merged blocks that hold a valid pixel."""
+    rows, columns = mask.shape
+    tops, lefts = np.arange(0, rows, block), np.arange(0, columns, block)
+    held = np.logical_or.reduceat(np.logical_or.reduceat(mask, tops, axis=0), lefts, axis=1)
+    change = np.diff(np.pad(held, ((0, 0), (1, 1))).astype(np.int8), axis=1)
+    row, first = np.nonzero(change == 1)
+    _, after = np.nonzero(change == -1)  # both in row-major order: run by run
+    runs = shapely.box(
+        first * block, row * block, np.minimum(after * block, columns), np.minimum((row + 1) * block, rows)
+    )
+    parts = shapely.orient_polygons(shapely.get_parts(shapely.union_all(runs)))
+    rings = [np.asarray(part.exterior.coords)[:-1] for part in parts]
+    return [ring[_turns(ring) != 0] for ring in rings]
+
+
+def _turns(ring: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Cross product of the edges at each corner: positive left, negative right (reflex), zero straight on."""
+    before, after = np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0)
+    return _cross(ring - before, after - ring)
+
+
+def _straighten(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
+    """Remove reflex corners, the shallowest first, while no removed corner ends up deeper than `tolerance` inside.
+
+    Cutting a reflex corner of a counter-clockwise ring adds the triangle outside it and takes nothing away. A corner
+    stays where its triangle would swallow another corner of the ring, so the ring stays simple.
+    """
+    kept = np.arange(len(ring))
+    while len(kept) > 4:
+        chord = ring[np.roll(kept, -1)] - ring[np.roll(kept, 1)]
+        turn = _turns(ring[kept])
+        depth = np.where(turn <= 0, -turn / np.hypot(*chord.T), np.inf)
+        for corner in np.argsort(depth, kind="stable"):
+            if depth[corner] > tolerance:
+                return ring[kept]
+            if _removable(ring, kept, int(corner), tolerance):
+                kept = np.delete(kept, corner)
+                break
+        else:
+            return ring[kept]
+    return ring[kept]
+
+
+def _removable(ring: NDArray[np.float64], kept: NDArray[np.intp], corner: int, tolerance: float) -> bool:
+    first, last = kept[corner - 1], kept[(corner + 1) % len(kept)]
+    a, b, c = ring[first], ring[kept[corner]], ring[last]
+    skipped = ring[np.arange(first + 1, last + (len(ring) if last <= first else 0)) % len(ring)]
+    if np.max(_cross(c - a, skipped - a), initial=0.0) > tolerance * np.hypot(*(c - a)):
+        return False
+    if not _cross(b - a, c - b):
+        return True
+    others = ring[np.delete(kept, [corner - 1, corner, (corner + 1) % len(kept)])]
+    # a reflex corner: the triangle a, c, b runs counter-clockwise
+    inside = (_cross(c - a, others - a) >= 0) & (_cross(b - c, others - c) >= 0) & (_cross(a - b, others - b) >= 0)
+    return not bool(inside.any())
+
+
+def _cross(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0])

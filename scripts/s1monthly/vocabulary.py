@@ -1,0 +1,406 @@
+"""The words of the field as immutable objects. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+
+from s1monthly.errors import NameFormatError
+
+PASS_GAP = timedelta(minutes=10)
+"""Acquisitions of one track further apart than this belong to different passes.
+
+Bursts of an overflight follow each other within seconds; the same track comes back after days.
+"""
+
+
+class Direction(StrEnum):
+    """Flight direction of the satellite."""
+
+    ASCENDING = "ASCENDING"
+    DESCENDING = "DESCENDING"
+
+
+class Polarization(StrEnum):
+    """A polarization pair: co-polarized layer first."""
+
+    VV_VH = "VV+VH"
+    HH_HV = "HH+HV"
+
+    @property
+    def co(self) -> str:
+        """Name of the co-polarized layer: VV or HH."""
+        return self.value.split("+")[0]
+
+    @property
+    def cross(self) -> str:
+        """Name of the cross-polarized layer: VH or HV."""
+        return self.value.split("+")[1]
+
+    @property
+    def layers(self) -> tuple[str, str]:
+        """Both layer names, co-polarized first."""
+        return self.co, self.cross
+
+
+class Level(StrEnum):
+    """Processing level: ARDC is the composite alone, hARDCp is despeckled."""
+
+    ARDC = "ARDC"
+    HARDCP = "hARDCp"
+
+
+@dataclass(frozen=True, order=True)
+class Month:
+    """A calendar month, in UTC."""
+
+    year: int
+    month: int
+
+    def __post_init__(self) -> None:
+        if not (1900 <= self.year <= 9999 and 1 <= self.month <= 12):
+            raise NameFormatError(f"no such month: {self.year}-{self.month}", "give YYYY-MM, the month from 01 to 12")
+
+    @classmethod
+    def parse(cls, text: str) -> Month:
+        """Read ``YYYY-MM``.
+
+        Raises
+        ------
+        NameFormatError
+            If the text is not a month.
+        """
+        match = re.fullmatch(r"(\d{4})-(\d{2})", text)
+        if not match:
+            raise NameFormatError(f"not a month: {text!r}", "give YYYY-MM, for example 2024-06")
+        return cls(int(match[1]), int(match[2]))
+
+    @classmethod
+    def of(cls, moment: date) -> Month:
+        """Month of a date or datetime (a datetime must be in UTC already)."""
+        return cls(moment.year, moment.month)
+
+    @classmethod
+    def from_ordinal(cls, ordinal: int) -> Month:
+        """Inverse of `ordinal`."""
+        year, month = divmod(ordinal, 12)
+        return cls(year, month + 1)
+
+    @property
+    def ordinal(self) -> int:
+        """Months since the start of year 0; the difference of two is their distance in months."""
+        return self.year * 12 + self.month - 1
+
+    @property
+    def start(self) -> datetime:
+        """First instant, UTC."""
+        return datetime(self.year, self.month, 1, tzinfo=UTC)
+
+    @property
+    def end(self) -> datetime:
+        """First instant of the next month, UTC: the exclusive end."""
+        return self.shift(1).start
+
+    def shift(self, months: int) -> Month:
+        """Return the month that lies so many months later."""
+        return Month.from_ordinal(self.ordinal + months)
+
+    def until(self, last: Month) -> Iterator[Month]:
+        """Every month from this one to `last`, both included."""
+        return (Month.from_ordinal(o) for o in range(self.ordinal, last.ordinal + 1))
+
+    def __str__(self) -> str:
+        return f"{self.year:04d}-{self.month:02d}"
+
+
+COLUMN_LETTERS = ("ABCDEFGH", "JKLMNPQR", "STUVWXYZ")
+ROW_LETTERS = "ABCDEFGHJKLMNPQRSTUV"
+BAND_LETTERS = "CDEFGHJKLMNPQRSTUVWX"
+
+
+@dataclass(frozen=True, order=True)
+class Tile:
+    """A Sentinel-2/MGRS tile, for example ``10SGD``: zone, latitude band, column and row letter of its square."""
+
+    name: str
+
+    def __post_init__(self) -> None:
+        match = re.fullmatch(r"(\d{1,2})([A-Z])([A-Z])([A-Z])", self.name)
+        remedy = "give a Sentinel-2 tile name such as 10SGD: zone 01 to 60, latitude band, column letter, row letter"
+        if not match or len(self.name) != 5:
+            raise NameFormatError(f"not a tile name: {self.name!r}", remedy)
+        zone, band, column, row = int(match[1]), match[2], match[3], match[4]
+        if not 1 <= zone <= 60:
+            raise NameFormatError(f"tile {self.name}: there is no zone {zone}", remedy)
+        if band not in BAND_LETTERS:
+            raise NameFormatError(
+                f"tile {self.name}: there is no latitude band {band}", f"{remedy} (bands {BAND_LETTERS})"
+            )
+        letters = COLUMN_LETTERS[(zone - 1) % 3]
+        if column not in letters:
+            raise NameFormatError(f"tile {self.name}: zone {zone} has no column {column}", f"its columns are {letters}")
+        if row not in ROW_LETTERS:
+            raise NameFormatError(f"tile {self.name}: there is no row {row}", f"rows are {ROW_LETTERS}")
+
+    @property
+    def zone(self) -> int:
+        """UTM zone, 1 to 60."""
+        return int(self.name[:2])
+
+    @property
+    def band(self) -> str:
+        """Latitude band letter, C to X."""
+        return self.name[2]
+
+    @property
+    def column(self) -> str:
+        """Column letter of the 100 km square."""
+        return self.name[3]
+
+    @property
+    def row(self) -> str:
+        """Row letter of the 100 km square."""
+        return self.name[4]
+
+    @property
+    def north(self) -> bool:
+        """True north of the equator."""
+        return self.band >= "N"
+
+    @property
+    def epsg(self) -> int:
+        """EPSG code of the native UTM zone: 326zz north, 327zz south."""
+        return (32600 if self.north else 32700) + self.zone
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True, order=True)
+class Burst:
+    """A burst of Sentinel-1's fixed frame: track (relative orbit), number in the cycle, sub-swath."""
+
+    track: int
+    number: int
+    subswath: str
+
+    @classmethod
+    def parse(cls, text: str) -> Burst:
+        """Read ``T137-292318-IW1`` (also with underscores, as CMR writes it).
+
+        Raises
+        ------
+        NameFormatError
+            If the text is not a burst id.
+        """
+        match = re.fullmatch(r"T(\d{3})[-_](\d{6})[-_](IW[123])", text)
+        if not match:
+            raise NameFormatError(f"not a burst id: {text!r}", "expected the form T137-292318-IW1")
+        return cls(int(match[1]), int(match[2]), match[3])
+
+    def __str__(self) -> str:
+        return f"T{self.track:03d}-{self.number:06d}-{self.subswath}"
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One file of a granule.
+
+    Attributes
+    ----------
+    name : str
+        VV, VH, HH, HV or mask.
+    url : str
+        Where it is read from: a path or a URL.
+    size : int
+        Bytes; -1 where the source does not know.
+    md5 : str
+        Hexadecimal MD5; empty where the source does not know.
+    """
+
+    name: str
+    url: str
+    size: int = -1
+    md5: str = ""
+
+
+@dataclass(frozen=True)
+class Granule:
+    """One OPERA RTC-S1 product: one burst at one time, with its layers.
+
+    Attributes
+    ----------
+    burst : Burst
+    acquired, processed : datetime
+        Start of acquisition and time of processing, UTC, whole seconds.
+    platform : str
+        S1A, S1B, S1C or S1D.
+    spacing : int
+        Pixel spacing in metres, as in the name.
+    version : str
+        Product version as in the name, for example ``1.0``.
+    layers : tuple of Layer
+    footprint : str
+        WKT polygon in longitude and latitude; empty where the source does not know.
+    """
+
+    burst: Burst
+    acquired: datetime
+    processed: datetime
+    platform: str
+    spacing: int
+    version: str
+    layers: tuple[Layer, ...] = field(default=(), compare=False)
+    footprint: str = field(default="", compare=False)
+
+    @property
+    def id(self) -> str:
+        """The granule's name, for example ``OPERA_L2_RTC-S1_T137-..._S1A_30_v1.0``."""
+        acquired, processed = (f"{t:%Y%m%dT%H%M%SZ}" for t in (self.acquired, self.processed))
+        return f"OPERA_L2_RTC-S1_{self.burst}_{acquired}_{processed}_{self.platform}_{self.spacing}_v{self.version}"
+
+    @property
+    def month(self) -> Month:
+        """UTC month of the acquisition's start."""
+        return Month.of(self.acquired)
+
+    @property
+    def recency(self) -> tuple[tuple[int, ...], datetime]:
+        """Sort key: the larger, the newer (product version, then processing time)."""
+        return tuple(int(part) for part in self.version.split(".")), self.processed
+
+    def layer(self, name: str) -> Layer | None:
+        """Return the layer of that name, or None."""
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A granule that was found and is not used, and why.
+
+    Attributes
+    ----------
+    granule_id : str
+    reason : str
+    lost : bool
+        True where it should have been used and could not (a layer is missing, a file is damaged); False where it was
+        left out by choice or replaced by another.
+    """
+
+    granule_id: str
+    reason: str
+    lost: bool = False
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The granules of one track over one tile in one overflight, in order of acquisition."""
+
+    track: int
+    granules: tuple[Granule, ...]
+
+    @property
+    def start(self) -> datetime:
+        """Acquisition start of the first granule, UTC."""
+        return self.granules[0].acquired
+
+    @property
+    def end(self) -> datetime:
+        """Acquisition start of the last granule, UTC."""
+        return self.granules[-1].acquired
+
+    @property
+    def name(self) -> str:
+        """Track and start, for example ``T137_20211119T015854Z``."""
+        return f"T{self.track:03d}_{self.start:%Y%m%dT%H%M%SZ}"
+
+
+def passes_of(granules: Iterable[Granule]) -> list[Pass]:
+    """Group granules into passes, by track and by gaps in time longer than `PASS_GAP`.
+
+    Calendar minutes, days and months play no part: a pass may cross any of them.
+
+    Parameters
+    ----------
+    granules : iterable of Granule
+        In any order.
+
+    Returns
+    -------
+    list of Pass
+        Sorted by start, then track; the granules of a pass by time, then burst.
+    """
+    groups: list[list[Granule]] = []
+    for granule in sorted(granules, key=lambda g: (g.burst.track, g.acquired, g.burst, g.id)):
+        last = groups[-1][-1] if groups else None
+        if last and last.burst.track == granule.burst.track and granule.acquired - last.acquired <= PASS_GAP:
+            groups[-1].append(granule)
+        else:
+            groups.append([granule])
+    passes = [Pass(group[0].burst.track, tuple(group)) for group in groups]
+    return sorted(passes, key=lambda p: (p.start, p.track))
+
+
+def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[SetAside]]:
+    """Keep the newest granule of each burst and acquisition (version, then processing time).
+
+    A burst is seen once in a pass, so granules of one burst within `PASS_GAP` show the same acquisition, even where
+    reprocessing moved the start in the name by a second.
+
+    Returns
+    -------
+    kept : list of Granule
+        Sorted by id.
+    older : list of SetAside
+        The others, each naming the granule that replaces it; sorted by id.
+    """
+    acquisitions: list[list[Granule]] = []
+    for granule in sorted(set(granules), key=lambda g: (g.burst, g.acquired, g.id)):
+        last = acquisitions[-1][-1] if acquisitions else None
+        if last and last.burst == granule.burst and granule.acquired - last.acquired <= PASS_GAP:
+            acquisitions[-1].append(granule)
+        else:
+            acquisitions.append([granule])
+    kept, older = [], []
+    for same in acquisitions:
+        newest = max(same, key=lambda g: (g.recency, g.id))
+        kept.append(newest)
+        older += [SetAside(g.id, f"older version of {newest.id}") for g in same if g != newest]
+    return sorted(kept, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
+
+
+@dataclass(frozen=True, order=True)
+class TileDirection:
+    """A tile seen in one direction: the unit of a search and of a cube."""
+
+    tile: Tile
+    direction: Direction
+
+    def __str__(self) -> str:
+        return f"{self.tile}_{self.direction}"
+
+
+@dataclass(frozen=True, order=True)
+class CompositeKey:
+    """What one composite is: a tile, a direction and a month."""
+
+    tile: Tile
+    direction: Direction
+    month: Month
+
+    @classmethod
+    def parse(cls, tile: str, direction: str, month: str) -> CompositeKey:
+        """Read the three by name.
+
+        Raises
+        ------
+        NameFormatError
+            If one of them is malformed.
+        """
+        return cls(Tile(tile), Direction(direction), Month.parse(month))
+
+    def __str__(self) -> str:
+        return f"{self.tile}_{self.direction}_{self.month}"

@@ -1,0 +1,36 @@
+"""Rule search: ask the source which granules the months of a tile and direction have."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from s1monthly import logs
+from s1monthly.config import load_config
+from s1monthly.ledger import Answer, write_answers, write_granule_list
+from s1monthly.planning import layout_of, question_of
+from s1monthly.sources import open_source
+from s1monthly.vocabulary import Direction, Month, Tile
+
+
+def main(snakemake):
+    config = load_config(snakemake.config)
+    log = logs.start(snakemake.log[0], config.logging)
+    layout, place = layout_of(config), dict(snakemake.wildcards.items())
+    months = [Month.parse(month) for month in snakemake.params.months]
+    source = open_source(config.source.kind, **config.source_options)
+    asked = datetime.now(UTC)
+    found = source.search(Tile(place["tile"]), Direction(place["direction"]), months)
+    answers = {}
+    for month in months:
+        path = layout.granules.format(**place, month=month)
+        listed = write_granule_list(path, found[month].granules, found[month].set_aside)
+        answer = Answer.of(listed, asked, snakemake.params.listings.get(str(month), ""))
+        answers[month] = answer
+        log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
+        for left_out in listed.set_aside:
+            log.info("set aside: %s: %s", left_out.granule_id, left_out.reason)
+    write_answers(layout.search.format(**place), question_of(config), answers)
+    Path(snakemake.output.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
+
+
+if "snakemake" in globals():
+    main(snakemake)

@@ -1,0 +1,21 @@
+"""Fixtures shared by all tests."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of real OPERA crops and reference values; the test is skipped where it is absent, but never in CI."""
+    folder = Path(os.environ.get("S1MONTHLY_SHARED_DATA", ROOT.parent / "shared" / "data"))
+    if not (folder / "README.md").exists():
+        if os.environ.get("S1MONTHLY_REQUIRE_DATA"):
+            pytest.fail(f"real test data required and not found in {folder}")
+        pytest.skip(f"real test data not found in {folder} (set S1MONTHLY_SHARED_DATA)")
+    return folder

@@ -1,0 +1,136 @@
+"""Imports point down the floors only; no reader or writer imports another's neighbour; the Snakefile stays on floor 0."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+LIBRARY = ROOT / "scripts" / "s1monthly"
+
+# A room is a file or folder; rooms in one tuple are one thing and may import each other.
+FLOORS: dict[int, list[tuple[str, ...]]] = {
+    0: [
+        (
+            "errors",
+            "files",
+            "vocabulary",
+            "naming",
+            "listing",
+            "refusals",
+            "config",
+            "recipe",
+            "ledger",
+            "slots",
+            "planning",
+            "logs",
+            "documentation",
+        )
+    ],
+    1: [("bands", "compositing", "bregman", "bregman_kernels", "despeckling", "masking", "previews", "resampling", "statistics", "texture")],
+    2: [("grid", "tiles", "outlines", "polygon_mask", "orbit")],
+    3: [
+        ("sources",),
+        ("geotiff", "rasters"),
+        ("cube", "cube_axis", "cube_files", "cube_layout"),
+        ("records", "stac", "assets", "collection", "catalog"),
+    ],
+}
+ALLOWED_ACROSS = {("sources", "geotiff")}
+"""A source reads granule files through the one reader of rasters."""
+
+PLACE = {name: (floor, room) for floor, rooms in FLOORS.items() for room in rooms for name in room}
+FLOOR_0_PACKAGES = {"pydantic", "pydantic_core", "yaml", "shapely"}
+
+
+def modules() -> list[tuple[str, Path]]:
+    files = sorted(LIBRARY.rglob("*.py"))
+    return [
+        (path.relative_to(LIBRARY).with_suffix("").parts[0], path) for path in files if path != LIBRARY / "__init__.py"
+    ]
+
+
+def imported(path: Path) -> set[str]:
+    """Dotted names that a file imports, wherever in the file."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            names.add(node.module or "")
+            if node.module == "s1monthly":
+                names |= {f"s1monthly.{alias.name}" for alias in node.names}
+    return names
+
+
+def wrong_imports(name: str, path: Path) -> list[str]:
+    floor, room = PLACE[name]
+    wrong = []
+    for dotted in imported(path):
+        if not dotted.startswith("s1monthly."):
+            if floor == 0 and dotted.split(".")[0] not in FLOOR_0_PACKAGES | sys.stdlib_module_names | {"s1monthly"}:
+                wrong.append(f"{name} (floor 0) imports {dotted}")
+            continue
+        other = dotted.split(".")[1]
+        other_floor, other_room = PLACE[other]
+        same = other_floor == floor and (floor < 3 or other_room == room or (name, other) in ALLOWED_ACROSS)
+        if not (other_floor < floor or same):
+            wrong.append(f"{name} (floor {floor}) imports {other} (floor {other_floor})")
+    return wrong
+
+
+@pytest.mark.parametrize(("name", "path"), modules(), ids=lambda value: value if isinstance(value, str) else "")
+def test_imports_point_down(name: str, path: Path) -> None:
+    assert name in PLACE, f"{path} stands on no floor: add it to FLOORS and to the table in s1monthly/__init__.py"
+    assert wrong_imports(name, path) == []
+
+
+def test_the_test_sees_an_import_that_points_up(tmp_path: Path) -> None:
+    bad = tmp_path / "bands.py"
+    bad.write_text("def f():\n    from s1monthly.cube import state\n    return state\n")
+    assert wrong_imports("bands", bad) == ["bands (floor 1) imports cube (floor 3)"]
+    bad.write_text("from s1monthly import catalog\n")
+    assert wrong_imports("cube", bad) == ["cube (floor 3) imports catalog (floor 3)"]
+    bad.write_text("import numpy\n")
+    assert wrong_imports("ledger", bad) == ["ledger (floor 0) imports numpy"]
+
+
+def test_every_room_is_in_the_table_of_floors() -> None:
+    table = (LIBRARY / "__init__.py").read_text()
+    assert [name for name, _ in modules() if name not in table] == []
+
+
+def test_kernels_know_no_path_config_or_log() -> None:
+    for name in FLOORS[1][0]:
+        path = LIBRARY / f"{name}.py"
+        if path.exists():
+            assert not imported(path) & {"pathlib", "os", "logging", "s1monthly.config", "s1monthly.logs"}, name
+
+
+def test_the_library_imports_no_script() -> None:
+    scripts = {path.stem for path in (ROOT / "scripts").glob("*.py")}
+    for _, path in modules():
+        assert not {dotted.split(".")[0] for dotted in imported(path)} & scripts, path
+
+
+def test_the_snakefile_imports_nothing_heavy() -> None:
+    """`snakemake -n` stays fast: what common.smk imports pulls in neither numpy nor rasterio nor zarr."""
+    wanted = [
+        node
+        for node in ast.walk(ast.parse((ROOT / "rules" / "common.smk").read_text().split("wildcard_constraints:")[0]))
+    ]
+    names = sorted(
+        {node.module for node in wanted if isinstance(node, ast.ImportFrom) and node.module and node.col_offset == 0}
+        - {"snakemake.exceptions"}
+    )
+    assert "s1monthly.planning" in names
+    code = f"import sys; [__import__(n) for n in {names!r}]; print([m for m in ('numpy','rasterio','zarr','shapely') if m in sys.modules])"
+    out = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env={"PYTHONPATH": str(ROOT / "scripts")}
+    )
+    assert out.stdout.strip() == "[]", out.stdout + out.stderr
