@@ -9,6 +9,8 @@ checkpoint search:
     benchmark:
         "logs/benchmark/search/{tile}_{direction}_{question}.tsv"
     retries: SETTINGS.memory.batch_max_retries
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=800,
         runtime=60,
@@ -31,6 +33,8 @@ rule bursts:
         "logs/benchmark/bursts/{tile}_{direction}_{month}.tsv"
     priority: depth_first
     retries: SETTINGS.memory.batch_max_retries
+    conda:
+        "../envs/s1monthly.yaml"
     threads: SETTINGS.memory.max_download_workers
     resources:
         mem_mb=lambda w, attempt: 1200 * attempt,
@@ -55,6 +59,8 @@ rule mosaic:
     benchmark:
         "logs/benchmark/mosaic/{tile}_{direction}_{month}.tsv"
     priority: 20_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,

@@ -10,13 +10,13 @@ rule tile_catalog:
         "logs/tile_catalog/{tile}_{direction}.log",
     benchmark:
         "logs/benchmark/tile_catalog/{tile}_{direction}.tsv"
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=500,
         runtime=10,
     params:
-        without_granules=lambda w: [
-            str(month) for month in ledger(w).without_granules
-        ],
+        without_granules=lambda w: [str(month) for month in ledger(w).without_granules],
     script:
         "../scripts/tile_catalog.py"
 
@@ -31,6 +31,8 @@ rule catalog:
         "logs/catalog/catalog.log",
     benchmark:
         "logs/benchmark/catalog/catalog.tsv"
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=500,
         runtime=10,

@@ -13,6 +13,10 @@ from s1monthly.errors import S1MonthlyError
 from s1monthly.planning import Plan, recipe_part
 from s1monthly.vocabulary import Month
 
+if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
+    # compiled kernels are kept beside their source, or here where that is read-only
+    os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))
+
 
 def tiles_of_polygon(wkt):
     import shapely  # only a polygon needs geometry

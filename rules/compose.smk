@@ -12,6 +12,8 @@ rule composite:
     benchmark:
         "logs/benchmark/composite/{tile}_{direction}_{month}.tsv"
     priority: 30_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
@@ -32,6 +34,8 @@ rule stack:
     benchmark:
         "logs/benchmark/stack/{tile}_{direction}_{month}.tsv"
     priority: 40_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 1600 * attempt,

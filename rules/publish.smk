@@ -11,6 +11,8 @@ rule cube:
         "logs/cube/{tile}_{direction}_{slots}.log",
     benchmark:
         "logs/benchmark/cube/{tile}_{direction}_{slots}.tsv"
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=500,
         runtime=20,
@@ -36,6 +38,8 @@ rule append:
     benchmark:
         "logs/benchmark/append/{tile}_{direction}_{month}.tsv"
     priority: 50_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
@@ -60,6 +64,8 @@ rule cog:
     benchmark:
         "logs/benchmark/cog/{tile}_{direction}_{month}.tsv"
     priority: 60_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     threads: 2
     resources:
         mem_mb=lambda w, attempt: 1200 * attempt,
@@ -81,6 +87,8 @@ rule preview:
     benchmark:
         "logs/benchmark/preview/{tile}_{direction}_{month}.tsv"
     priority: 60_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=20,
@@ -102,6 +110,8 @@ rule item:
     benchmark:
         "logs/benchmark/item/{tile}_{direction}_{month}.tsv"
     priority: 70_000_000
+    conda:
+        "../envs/s1monthly.yaml"
     resources:
         mem_mb=400,
         runtime=10,

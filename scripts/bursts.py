@@ -18,7 +18,11 @@ from s1monthly.vocabulary import CompositeKey
 def main(snakemake):
     config = load_config(snakemake.config)
     log = logs.start(snakemake.log[0], config.logging)
-    key, processing, layers = CompositeKey.parse(**snakemake.wildcards), config.processing, config.roi.polarization.layers
+    key, processing, layers = (
+        CompositeKey.parse(**snakemake.wildcards),
+        config.processing,
+        config.roi.polarization.layers,
+    )
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
     granules = read_granule_list(snakemake.params.granules).granules
     source = open_source(config.source.kind, **config.source_options)
@@ -37,7 +41,9 @@ def main(snakemake):
         for number, done in enumerate(as_completed(work), start=1):
             with unread.noting(work[done].id):
                 burst = done.result()
-                log.info("%d/%d %s: %s", number, len(work), work[done].id, "read" if burst else "no valid pixel on the tile")
+                log.info(
+                    "%d/%d %s: %s", number, len(work), work[done].id, "read" if burst else "no valid pixel on the tile"
+                )
     unread.refuse_too_many()
     unread.write(snakemake.output.unread)
 

@@ -10,7 +10,9 @@ from s1monthly.stac import write_document
 
 
 def main(base_dir):
-    folders = sorted({path.parent for path in base_dir.glob("*/search.json")} | {p.parent for p in base_dir.glob("*/months")})
+    folders = sorted(
+        {path.parent for path in base_dir.glob("*/search.json")} | {p.parent for p in base_dir.glob("*/months")}
+    )
     for folder in folders:
         rows = tile_rows(folder)
         write_catalog(folder / "catalog.parquet", rows)

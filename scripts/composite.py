@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+
 from s1monthly import logs
 from s1monthly.compositing import composite
 from s1monthly.config import load_config

@@ -11,7 +11,9 @@ def main(snakemake):
     log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
     record = read_record(snakemake.input.record)
     layers = record.polarization.layers
-    shown = [read_month(snakemake.params.cube, record.key.month, name) for name in (*(f"{x}_dB" for x in layers), "Ratio")]
+    shown = [
+        read_month(snakemake.params.cube, record.key.month, name) for name in (*(f"{x}_dB" for x in layers), "Ratio")
+    ]
     write_preview(snakemake.output.preview, *shown, record.grid)
     log.info("%s", snakemake.output.preview)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import rasterio
 from numpy.typing import NDArray
+
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.vocabulary import Granule, Layer
 

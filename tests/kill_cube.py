@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 import zarr
+
 from s1monthly import cube, cube_files
 from s1monthly.bands import bands
 from s1monthly.grid import GeoBox

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import imageio.v3 as imageio
 import numpy as np
+
 from s1monthly import catalog, collection, stac
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.bands import bands
@@ -129,7 +130,7 @@ def lay_down(base: Path, record: Record, kinds: Sequence[str] = ("cog", "preview
 def write_search(folder: Path, empty_months: Sequence[str]) -> None:
     """Write an account of a search that found nothing in those months, and twelve granules in 2021-11."""
     asked = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
-    found = {"2021-11": month_record().granules, **{month: () for month in empty_months}}
+    found = {"2021-11": month_record().granules, **dict.fromkeys(empty_months, ())}
     answers = {Month.parse(m): Answer.of(GranuleList(tuple(g), ()), asked, listing="") for m, g in found.items()}
     write_answers(folder / "search.json", {"tracks": None}, answers)
 

@@ -11,6 +11,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
+
 from s1monthly import documentation
 from s1monthly.config import Config, load_config
 from s1monthly.errors import ConfigError
@@ -57,7 +58,8 @@ processing:
   cog_block_size: 256
   despeckle: {monthly_despeckle: true, method: tv_bregman, kwargs: {reg_param: 5.0}}
   texture_features: {enabled: false, inputs: [VV_dB, VH_dB], metrics: [contrast, homogeneity, entropy, correlation],
-    window_size: 5, distance: 1, angles: [0, 90], average_angles: true, levels: 16, vv_db_range: [-25, 5], vh_db_range: [-32, -5]}
+    window_size: 5, distance: 1, angles: [0, 90], average_angles: true, levels: 16, vv_db_range: [-25, 5],
+    vh_db_range: [-32, -5]}
   zarr_time_fix: {enabled: true, create_backup: true, backup_dir: null}
 logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log_file: null}
 """)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
 from s1monthly.errors import SourceError
 from s1monthly.listing import digests, find_layer_files
 from s1monthly.vocabulary import Month

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from s1monthly import bands
 
 GOLDEN = {1: {"VV_dB": -6.9897003, "VH_dB": -13.0103, "Ratio": 0.25, "RVI": 0.8}}

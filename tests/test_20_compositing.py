@@ -7,11 +7,12 @@ import warnings
 
 import numpy as np
 import pytest
+from scipy import stats
+
 from s1monthly import compositing
 from s1monthly.compositing import Mosaic, composite
 from s1monthly.errors import S1MonthlyError
 from s1monthly.masking import valid_power
-from scipy import stats
 
 nan = np.nan
 

@@ -7,11 +7,12 @@ import math
 import numpy as np
 import pytest
 import rasterio
+from scipy.ndimage import gaussian_filter
+from skimage.restoration import denoise_tv_bregman
+
 from s1monthly import bregman, despeckling
 from s1monthly.despeckling import METHODS, despeckle, tv_bregman
 from s1monthly.errors import S1MonthlyError
-from scipy.ndimage import gaussian_filter
-from skimage.restoration import denoise_tv_bregman
 
 nan = np.nan
 LOOKS = 12

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from s1monthly.masking import EXCLUDED_CLASSES, valid_power
 
 NAN, INF = np.nan, np.inf

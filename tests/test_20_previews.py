@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from s1monthly.previews import CO_DB_RANGE, CROSS_DB_RANGE, RATIO_RANGE, preview_rgba
 
 

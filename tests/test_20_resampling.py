@@ -10,14 +10,15 @@ from pyproj import Transformer
 from rasterio.enums import Resampling
 from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform
+from scipy.ndimage import map_coordinates
+
 from s1monthly import resampling
 from s1monthly.errors import S1MonthlyError
-from s1monthly.resampling import bilinear, block_mean, nearest
-from scipy.ndimage import map_coordinates
+from s1monthly.resampling import bilinear, block_mean
 
 nan = np.nan
 
-GOLDEN = {1: {"bilinear": [2.3, 2.96, 3.66, 3.24 / 0.84], "nearest": [2, 2, 3, 3], "block_mean": [2.0, 4.0]}}
+GOLDEN = {1: {"bilinear": [2.3, 2.96, 3.66, 3.24 / 0.84], "block_mean": [2.0, 4.0]}}
 """Results of ``test_golden_values``, by hand, by algorithm version."""
 
 
@@ -141,26 +142,12 @@ def test_constant_stays_constant():
     np.testing.assert_allclose(made, np.float32(0.3), rtol=1e-7)
 
 
-def test_nearest_takes_the_nearest():
-    mask = np.random.default_rng(1).choice(np.array([0, 1, 2, 3, 255], np.uint8), (70, 80))
-    shape = (60, 66)
-    made = nearest(mask, *_knots(_turned, shape, 16), 16, shape)
-    y, x = (np.rint(p).astype(int) for p in _turned(*np.mgrid[: shape[0], : shape[1]].astype(float)))
-    inside = (y < 70) & (x >= 0) & (x < 80)
-    assert made.dtype == np.uint8
-    np.testing.assert_array_equal(made[inside], mask[y[inside], x[inside]])
-    outside = nearest(mask, np.array([[-0.6]]), np.array([[3.0]]), 1, (1, 1))
-    unknown = nearest(mask, np.array([[nan]]), np.array([[3.0]]), 1, (1, 1))
-    assert outside[0, 0] == unknown[0, 0] == 255
-
-
-@pytest.mark.parametrize("function", [bilinear, nearest])
 @pytest.mark.parametrize(
     ("knots", "step", "shape"), [((2, 2), 16, (17, 18)), ((3, 3), 16, (17, 17)), ((2, 2), 0, (2, 2))]
 )
-def test_knots_that_do_not_fit_are_refused(function, knots, step, shape):
+def test_knots_that_do_not_fit_are_refused(knots, step, shape):
     with pytest.raises(S1MonthlyError, match="knots"):
-        function(np.zeros((5, 5), np.uint8), np.zeros(knots), np.zeros(knots), step, shape)
+        bilinear(np.zeros((5, 5), np.float32), np.zeros(knots), np.zeros(knots), step, shape)
 
 
 def test_block_mean_is_numpys():
@@ -184,7 +171,5 @@ def test_golden_values():
     expected = GOLDEN[resampling.ALGORITHM_VERSION]
     values = np.array([[1, 2, 3, 4], [2, 3, 5, nan]], np.float32)
     rows, cols = np.array([[0.4, 0.4]]), np.array([[0.9, 2.4]])
-    mask = np.array([[1, 2, 3, 4], [5, 6, 7, 8]], np.uint8)
     np.testing.assert_allclose(bilinear(values, rows, cols, 3, (1, 4))[0], expected["bilinear"], rtol=1e-6)
-    np.testing.assert_array_equal(nearest(mask, rows, cols, 3, (1, 4))[0], expected["nearest"])
     np.testing.assert_allclose(block_mean(values, 2)[0], expected["block_mean"], rtol=1e-6)

@@ -10,6 +10,7 @@ import pytest
 import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from s1monthly.statistics import ROWS, band_statistics, count_statistics, valid_outline
 
 

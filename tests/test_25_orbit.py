@@ -10,6 +10,7 @@ import pyproj
 import pytest
 import rasterio
 import shapely
+
 from s1monthly import orbit
 from s1monthly.errors import GridError
 from s1monthly.grid import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction, tile_outline

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import shapely
+
 from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 from s1monthly.catalog import COLUMNS, PATHS, SCHEMA, global_rows, read_catalog, tile_rows, write_catalog
 from s1monthly.errors import ProductError
@@ -31,7 +32,7 @@ LACKING = granule(datetime(2021, 11, 5, tzinfo=UTC), 292400)
 def tree(tmp_path_factory):
     """Two tiles: one complete, one empty month, two without data; one month without COG and preview."""
     base = tmp_path_factory.mktemp("output")
-    lay_down(base, month_record(set_aside=[SetAside(LACKING.id, "no VH layer")]))
+    lay_down(base, month_record(set_aside=[SetAside(LACKING.id, "no VH layer", lost=True)]))
     lay_down(base, month_record(month="2021-12", mask=EMPTY))
     lay_down(base, month_record(ANTIMERIDIAN, "DESCENDING", "2022-01", mask=~EMPTY), kinds=())
     write_search(base / "10SGD_ASCENDING", ["2021-10", "2022-03"])

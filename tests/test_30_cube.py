@@ -21,8 +21,9 @@ import numpy as np
 import pytest
 import rasterio
 import zarr
-from kill_cube import BOX, OTHER_RECIPE, RECIPE, month_of, spec_of, tree, write
 from rasterio.errors import RasterioIOError
+
+from kill_cube import BOX, OTHER_RECIPE, RECIPE, month_of, spec_of, tree, write
 from s1monthly import cube, cube_files
 from s1monthly.bands import bands
 from s1monthly.cube import Status

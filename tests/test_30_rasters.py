@@ -8,17 +8,19 @@ import resource
 import subprocess
 import sys
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
-from granules import ORIGIN, write_tiff
+import rasterio.shutil
 from numpy.typing import NDArray
 from PIL import Image
 from rio_cogeo.cogeo import cog_validate
+
+from granules import ORIGIN, write_tiff
 from s1monthly.bands import bands
 from s1monthly.errors import GridError, ProductError, S1MonthlyError
 from s1monthly.geotiff import crop
@@ -210,6 +212,36 @@ def test_a_full_disk_is_noticed_wherever_it_strikes(tmp_path: Path) -> None:
     with full_disk(sizes["a.png"] // 2), pytest.raises(ProductError, match=r"x\.png.*space"):
         write_preview(tmp_path / "full" / "x.png", *picture, BIG)
     assert list((tmp_path / "full").iterdir()) == []
+
+
+def test_a_silent_loss_of_blocks_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Guard the guard: files that GDAL would call written, without a block or without their end."""
+    values = pixels(BIG, 2)
+    path = tmp_path / "a.tif"
+    copy = rasterio.shutil.copy
+
+    def cut_short(source: Path, target: Path, **options: object) -> None:
+        copy(source, target, **options)
+        os.truncate(target, target.stat().st_size - 100)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rasterio.shutil, "copy", cut_short)
+        with pytest.raises(ProductError, match=r"a\.tif.*block .* was not written"):
+            write_cog(path, values, BIG, LABELS[:2])
+
+    def without_last_band(target: Path, given: Iterable[NDArray[np.float32]], *arguments: object) -> None:
+        first, *_ = given
+        profile = {"driver": "GTiff", "count": 2, "width": 700, "height": 600, "dtype": "float32", "tiled": True}
+        grid = {"crs": BIG.crs, "transform": rasterio.Affine(*BIG.transform)}
+        with rasterio.open(target, "w", sparse_ok=True, interleave="band", **profile, **grid) as dataset:
+            dataset.write(first, 1)
+
+    monkeypatch.setattr("s1monthly.rasters._write_bands", without_last_band)
+    with pytest.raises(ProductError, match=r"a\.tif.*band 2 was not written"):
+        write_raster(path, values, BIG, ["a", "b"])
+    with pytest.raises(ProductError, match=r"a\.tif.*band 2 was not written"):
+        write_cog(path, values, BIG, LABELS[:2])
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_row_blocks_are_read_from_rasters_that_cover_windows(tmp_path: Path) -> None:

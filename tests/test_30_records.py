@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 import rasterio.transform
 import shapely
-from month_samples import ANTIMERIDIAN, granule, month_record
 from pyproj import Transformer
+from shapely.geometry import shape
+
+from month_samples import ANTIMERIDIAN, granule, month_record
 from s1monthly.errors import ProductError
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.records import (
@@ -24,7 +26,6 @@ from s1monthly.records import (
     write_record,
 )
 from s1monthly.vocabulary import SetAside, Tile
-from shapely.geometry import shape
 
 EMPTY = np.zeros((3660, 3660), bool)
 DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
@@ -166,7 +167,7 @@ def test_missing_granules_are_those_whose_acquisition_nothing_else_brings():
         granules=[used],
         set_aside=[
             SetAside(older.id.replace("_v1.0", "_v0.9"), "older version"),
-            SetAside(lacking.id, "no VH layer"),
+            SetAside(lacking.id, "no VH layer", lost=True),
             SetAside("a_stray_file.tif", "not a granule"),
         ],
     )

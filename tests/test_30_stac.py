@@ -14,6 +14,8 @@ import numpy as np
 import pystac
 import pytest
 import shapely
+from shapely.geometry import shape
+
 import stac_rules
 from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, place, publish, write_search
 from s1monthly import catalog, stac
@@ -24,7 +26,6 @@ from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.naming import Layout
 from s1monthly.rasters import preview_geobox, write_cog
 from s1monthly.vocabulary import Tile
-from shapely.geometry import shape
 
 EMPTY = np.zeros((3660, 3660), bool)
 DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
@@ -89,8 +90,9 @@ FAULTS = {
     "a null orbit": lambda item: item["properties"].update({"sat:relative_orbit": None}),
     "MD5 as checksum": lambda item: item["assets"]["cog"].update({"file:checksum": "0" * 32}),
     "an extension not declared": lambda item: item["stac_extensions"].pop(),
-    "an extension not used": lambda item: item["assets"]["cog"].pop("raster:sampling")
-    and item["assets"]["cog"].pop("raster:spatial_resolution"),
+    "an extension not used": lambda item: (
+        item["assets"]["cog"].pop("raster:sampling") and item["assets"]["cog"].pop("raster:spatial_resolution")
+    ),
     "no datetime": lambda item: item["properties"].pop("datetime"),
     "a start without end": lambda item: item["properties"].pop("end_datetime"),
     "no bounding box": lambda item: item.pop("bbox"),

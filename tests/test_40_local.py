@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyproj
@@ -11,6 +12,8 @@ import pytest
 import rasterio
 import rasterio.warp
 import shapely
+from numpy.typing import NDArray
+
 from granules import ORIGIN, write_granule
 from s1monthly.errors import SourceError
 from s1monthly.grid import orbit_direction, tile_geobox, tiles_of_roi
@@ -40,7 +43,7 @@ def ids(granules: Sequence[Granule]) -> list[str]:
 
 def test_a_granule_is_found_with_its_layers(tmp_path: Path) -> None:
     power = np.full((20, 30), 0.1, np.float32)
-    layers = {"VV": power, "VH": power, "mask": np.zeros(power.shape, np.uint8)}
+    layers: dict[str, NDArray[Any]] = {"VV": power, "VH": power, "mask": np.zeros(power.shape, np.uint8)}
     written = write_granule(tmp_path / "deep" / "down", layers)
     (granule,) = found(tmp_path)[NOVEMBER].granules
     assert granule == written
@@ -70,7 +73,10 @@ def test_every_month_asked_has_an_answer_and_no_other(tmp_path: Path) -> None:
 
 def test_months_are_whole_and_in_utc(tmp_path: Path) -> None:
     moments = ["20211031T235959Z", "20211101T000000Z", "20211130T235959Z", "20211201T000000Z"]
-    granules = [write_granule(tmp_path, acquired=moment) for moment in moments]
+    granules = [
+        write_granule(tmp_path, acquired=moment, burst=f"T137-{number}-IW1")
+        for number, moment in enumerate(moments, 292318)
+    ]
     answer = found(tmp_path, [Month(2021, 10), NOVEMBER, Month(2021, 12)])
     listed = [ids(answer[month].granules) for month in answer]
     assert listed == [ids(granules[:1]), ids(granules[1:3]), ids(granules[3:])]
@@ -162,28 +168,28 @@ def test_what_does_not_meet_the_tile_is_not_listed(tmp_path: Path) -> None:
 
 def test_tiles_at_the_antimeridian_find_granules_on_both_sides(tmp_path: Path) -> None:
     to_utm = pyproj.Transformer.from_crs(4326, 32760, always_xy=True)
-    x, y = (round(v / 30) * 30 for v in to_utm.transform(179.999, -17.0))
-    granule = write_granule(tmp_path, left=x - 3000, top=y, epsg=32760, layers=dict.fromkeys(["VV", "VH"], SQUARE))
-    east = [t for t in tiles_of_roi(shapely.box(179.97, -17.02, 179.99, -17.01)) if t.zone == 60]
-    west = [t for t in tiles_of_roi(shapely.box(-179.99, -17.02, -179.98, -17.01)) if t.zone == 1]
-    assert east and west
-    for tile in (east[0], west[0]):
-        assert ids(found(tmp_path, tile=tile)[NOVEMBER].granules) == [granule.id]
+    x, y = (round(v / 30) * 30 for v in to_utm.transform(180.0, -17.0))
+    square = np.full((200, 200), 0.1, np.float32)  # 3 km on either side
+    granule = write_granule(tmp_path, {"VV": square, "VH": square}, left=x - 3000, top=y, epsg=32760)
+    for west, east in ((179.975, 179.995), (-179.995, -179.975)):
+        tiles = tiles_of_roi(shapely.box(west, -17.02, east, -17.01))
+        assert tiles
+        for tile in tiles:
+            (here,) = found(tmp_path, tile=tile)[NOVEMBER].granules
+            assert here.id == granule.id
+            parts = shapely.get_parts(shapely.from_wkt(here.footprint))
+            assert len(parts) == 2 and max(part.bounds[2] - part.bounds[0] for part in parts) < 0.1
     assert found(tmp_path)[NOVEMBER] == Found()
 
 
-SQUARE = np.full((200, 200), 0.1, np.float32)
-
-
-def test_a_granule_that_cannot_be_opened_stops_the_search_by_name(tmp_path: Path) -> None:
-    write_granule(tmp_path)
+def test_a_granule_that_cannot_be_opened_is_listed_where_its_burst_lies(tmp_path: Path) -> None:
+    whole = write_granule(tmp_path)
     broken = write_granule(tmp_path, burst="T137-292319-IW1")
     for layer in broken.layers:
         Path(layer.url).write_bytes(b"")
-    with pytest.raises(SourceError, match=broken.id):
-        found(tmp_path)
-    # another month's damage is another month's matter
-    assert found(tmp_path, [Month(2021, 12)]) == {Month(2021, 12): Found()}
+    # it must stop its own month when it is read, and neither vanish nor stop the months beside it
+    assert ids(found(tmp_path, tile=Tile("10SGD"))[NOVEMBER].granules) == [broken.id]  # where track 137 really passes
+    assert ids(found(tmp_path)[NOVEMBER].granules) == [whole.id]
 
 
 def test_a_damaged_layer_beside_a_sound_one_leaves_the_granule_listed(tmp_path: Path) -> None:
@@ -213,7 +219,7 @@ def test_preparing_changes_nothing(tmp_path: Path) -> None:
 
 def test_sources_are_opened_by_kind(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
-    source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH)
+    source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH, only_tracks=[137])
     assert ids(source.search(TILE, Direction.ASCENDING, [NOVEMBER])[NOVEMBER].granules) == [granule.id]
     for kind in ("asf", "s3"):
         with pytest.raises(SourceError, match=rf"{kind}.*local or simulated"):

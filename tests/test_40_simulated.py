@@ -15,6 +15,7 @@ import pytest
 import rasterio
 import rasterio.features
 import shapely
+
 from s1monthly.errors import SourceError
 from s1monthly.grid import GeoBox, orbit_direction, tile_geobox, tile_outline
 from s1monthly.naming import layer_file, parse_granule_id, parse_layer_file

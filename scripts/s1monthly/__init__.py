@@ -1,17 +1,18 @@
 """Monthly Sentinel-1 composites on the Sentinel-2 tile grid: the library behind the rules.
 
-The floors. A module imports from its own floor's left-hand neighbours in this table or from a lower floor, never from a
-higher one; ``tests/test_00_floors.py`` walks the syntax trees and fails on any other import.
+The floors. A module imports from its own floor or a lower one, never from a higher one; on floor 3 from its own room
+(those between two bars) or below. ``tests/test_00_floors.py`` walks the syntax trees and fails on any other import.
 
-===== ========================================================= ====================================================
-floor modules                                                   what lives there
-===== ========================================================= ====================================================
-0     errors, files, vocabulary, naming, config, recipe, ledger words, names, options; no arrays; the Snakefile's floor
-1     bands, compositing, despeckling, texture, resampling      arrays in, arrays out: no path, config or logger
-2     grid                                                      tiles, lattices, bursts' place on them
-3     sources, rasters, cube, records, stac, catalog            readers and writers: no science
-4     the scripts beside this package                           one thin shell per rule; imported by tests alone
-===== ========================================================= ====================================================
+0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
+   errors, files, vocabulary, naming, listing; refusals, config, documentation, logs; recipe, ledger, slots, planning,
+   unread.
+1. Arrays in, arrays out: no path, config or logger.
+   bands, masking, resampling, compositing, despeckling (bregman, bregman_kernels); statistics, previews, texture.
+2. Tiles, lattices, and the place of bursts on them.
+   outlines, tiles, grid, polygon_mask, orbit.
+3. Readers and writers, no science; no room imports its neighbour, but sources may use geotiff.
+   sources | geotiff, rasters | cube (cube_axis, cube_files, cube_layout) | records, assets, stac, collection, catalog.
+4. The scripts beside this package: one thin shell per rule, imported by tests alone.
 """
 
 VERSION = "0.1.0"

@@ -144,7 +144,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
         rows[record.key.month] = _record_row(record, layout, folder)
     _, answers = read_answers(_fill(layout.search, CompositeKey(owner.tile, owner.direction, Month(2000, 1))))
     for month, answer in answers.items():
-        if not answer.granules and month not in rows:
+        if not answer.granules and not answer.before_first and month not in rows:
             rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answer.asked)
     return [rows[month] for month in sorted(rows)]
 

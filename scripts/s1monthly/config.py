@@ -1,8 +1,8 @@
 """The configuration model: sole home of defaults, allowed values and their documentation.
 
-Keys and defaults are those of S1-GRiTS; ours stand beside them. `s1monthly.documentation` writes config.yaml, schema.json
-and the table of options from this model. Options marked ``no_effect`` are accepted so that a file of S1-GRiTS runs
-unchanged, and answered with one line that says why they have none.
+Keys and defaults are those of S1-GRiTS; ours stand beside them. `s1monthly.documentation` writes config.yaml,
+schema.json and the table of options from this model. Options marked ``no_effect`` are accepted so that a file of
+S1-GRiTS runs unchanged, and answered with one line that says why they have none.
 """
 
 from __future__ import annotations

@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
+
+LEFT_BEHIND = 24 * 3600
+"""Seconds after which a temporary file counts as left behind by a killed process."""
 
 
 @contextmanager
-def replacing(path: str | Path) -> Iterator[Path]:
+def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path; rename it to `path` when the block ends well, remove it when it fails.
 
     Parameters
     ----------
     path : str or Path
         Final name. Its folder is made where missing.
+    durable : bool
+        Flush the file to the disk before it takes its name, so that a crash of the machine leaves no empty file. Not
+        needed for temporary files, which are made again.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
-    temporary = final.with_name(f".{final.stem}.{os.getpid()}.part{final.suffix}")
+    _sweep(final)
+    temporary = final.with_name(f".{final.stem}.{uuid4().hex}.part{final.suffix}")
     try:
         yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
+        if durable:
+            with open(temporary, "rb") as written:
+                os.fsync(written.fileno())
         os.replace(temporary, final)
     except BaseException:
         with suppress(FileNotFoundError):
             temporary.unlink()
         raise
+
+
+def _sweep(final: Path) -> None:
+    """Remove what killed writers of this file left long ago; a younger one may still be written."""
+    for left in final.parent.glob(f".{glob.escape(final.stem)}.*.part{glob.escape(final.suffix)}"):
+        with suppress(FileNotFoundError):
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND:
+                left.unlink()
 
 
 def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) -> bool:

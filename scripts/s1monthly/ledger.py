@@ -130,6 +130,8 @@ class Answer:
         `GranuleList.digest`.
     listing : str
         Digest of what the source's folder held of the month; empty for a source without a folder.
+    before_first : bool
+        True for a month before the earliest granule, looked at only to find that (time.full).
     """
 
     asked: str
@@ -139,9 +141,10 @@ class Answer:
     size: int
     digest: str
     listing: str
+    before_first: bool
 
     @classmethod
-    def of(cls, found: GranuleList, asked: datetime, listing: str) -> Answer:
+    def of(cls, found: GranuleList, asked: datetime, listing: str, before_first: bool = False) -> Answer:
         """Sum up a granule list."""
         sizes = [layer.size for granule in found.granules for layer in granule.layers]
         return cls(
@@ -152,6 +155,7 @@ class Answer:
             size=-1 if any(size < 0 for size in sizes) else sum(sizes),
             digest=found.digest,
             listing=listing,
+            before_first=before_first,
         )
 
 
@@ -199,8 +203,8 @@ class Ledger:
     ----------
     key : TileDirection
     layout : Layout
-    question : mapping
-        What is asked of the source: another question makes every earlier answer void.
+    question : mapping or None
+        What is asked of the source: another question makes every earlier answer void. None where nothing ever was.
     asked_months : sequence of Month
         Months that the configuration asks for.
     from_earliest : bool
@@ -214,7 +218,7 @@ class Ledger:
 
     key: TileDirection
     layout: Layout
-    question: Mapping[str, Any]
+    question: Mapping[str, Any] | None
     asked_months: Sequence[Month]
     from_earliest: bool
     recipe: Mapping[str, Any]
@@ -234,8 +238,12 @@ class Ledger:
         return {
             month: answers[month]
             for month in self.asked_months
-            if month in answers and (self.listings is None or answers[month].listing == self.listings.get(month, ""))
+            if month in answers and self._holds(answers[month], month)
         }
+
+    def _holds(self, answer: Answer, month: Month) -> bool:
+        same_listing = self.listings is None or answer.listing == self.listings.get(month, "")
+        return same_listing and (self.from_earliest or not answer.before_first)
 
     @property
     def with_granules(self) -> list[Month]:
@@ -245,9 +253,7 @@ class Ledger:
     @property
     def without_granules(self) -> list[Month]:
         """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
-        first = self.with_granules[:1]
-        empty = [month for month, answer in self.answers.items() if not answer.granules]
-        return [month for month in empty if not self.from_earliest or (first and month > first[0])]
+        return [month for month, answer in self.answers.items() if not answer.granules and not answer.before_first]
 
     @cached_property
     def recipe_digest(self) -> str:

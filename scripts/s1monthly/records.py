@@ -293,9 +293,7 @@ def _granule_json(granule: Granule) -> dict[str, Any]:
 def _granule(entry: Mapping[str, Any]) -> Granule:
     bare = parse_granule_id(entry["id"])
     layers = tuple(Layer(name, "", facts["size"], facts["md5"]) for name, facts in entry["layers"].items())
-    return Granule(
-        bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers
-    )
+    return Granule(bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers)
 
 
 def _pass_json(pass_: Pass) -> dict[str, Any]:

@@ -22,9 +22,7 @@ def check_polygon(wkt: str) -> None:
     """
     import shapely  # here, since only a configuration with a polygon pays for the import
 
-    remedy = (
-        "give a POLYGON or MULTIPOLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
-    )
+    remedy = "give a POLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
     try:
         shape = shapely.from_wkt(wkt)
     except shapely.errors.ShapelyError as error:

@@ -1,4 +1,4 @@
-"""Resampling of power and masks: bilinear, nearest, mean of blocks; no data is never smeared."""
+"""Resampling of power: bilinear, mean of blocks; no data is never smeared."""
 
 from __future__ import annotations
 
@@ -76,22 +76,6 @@ def _bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, resa
 
 
 @njit(nogil=True, cache=True)
-def _nearest(
-    mask: NDArray[np.uint8], knot_rows: Knots, knot_cols: Knots, step: int, resampled: NDArray[np.uint8]
-) -> None:
-    rows, cols = mask.shape
-    source_rows = np.empty(resampled.shape[1])
-    source_cols = np.empty(resampled.shape[1])
-    for i in range(resampled.shape[0]):
-        _positions(knot_rows, i, step, source_rows)
-        _positions(knot_cols, i, step, source_cols)
-        for j in range(resampled.shape[1]):
-            y, x = np.floor(source_rows[j] + 0.5), np.floor(source_cols[j] + 0.5)
-            inside = 0 <= y < rows and 0 <= x < cols
-            resampled[i, j] = mask[int(y), int(x)] if inside else MASK_NODATA
-
-
-@njit(nogil=True, cache=True)
 def _block_mean(values: Power, factor: int, means: Power) -> None:
     for i in range(means.shape[0]):
         for j in range(means.shape[1]):
@@ -148,34 +132,6 @@ def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape
     knot_rows, knot_cols = _checked(knot_rows, knot_cols, step, shape)
     resampled = np.empty(shape, np.float32)
     _bilinear(np.ascontiguousarray(values, dtype=np.float32), knot_rows, knot_cols, step, resampled)
-    return resampled
-
-
-def nearest(
-    mask: NDArray[np.uint8], knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]
-) -> NDArray[np.uint8]:
-    """Resample a mask layer to the nearest source pixel.
-
-    Parameters
-    ----------
-    mask : array (rows, columns) of uint8
-        OPERA RTC-S1 mask: 0 valid, 1 shadow, 2 layover, 3 both, 255 no data.
-    knot_rows, knot_cols, step, shape
-        As for ``bilinear``.
-
-    Returns
-    -------
-    array of uint8
-        The mask on the target; 255 outside the source.
-
-    Raises
-    ------
-    S1MonthlyError
-        If the knots do not fit the shape.
-    """
-    knot_rows, knot_cols = _checked(knot_rows, knot_cols, step, shape)
-    resampled = np.empty(shape, np.uint8)
-    _nearest(np.ascontiguousarray(mask, dtype=np.uint8), knot_rows, knot_cols, step, resampled)
     return resampled
 
 

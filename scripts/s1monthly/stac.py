@@ -52,6 +52,7 @@ ITEM_TYPE = "application/geo+json"
 
 DATA_TYPE = {"data_type": "float32", "nodata": "nan"}
 
+
 def _moment(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 
 import shapely
 
-from s1monthly.errors import S1MonthlyError, SourceError
+from s1monthly.errors import S1MonthlyError
 from s1monthly.geotiff import open_header
 from s1monthly.grid import geobox_outline, orbit_direction, tile_outline
 from s1monthly.listing import find_layer_files
 from s1monthly.naming import parse_granule_id
+from s1monthly.orbit import footprint as burst_footprint
 from s1monthly.sources import Found
 from s1monthly.vocabulary import Direction, Granule, Layer, Month, Polarization, SetAside, Tile, newest_versions
 
@@ -37,7 +39,10 @@ class LocalSource:
     """
 
     def __init__(
-        self, folder: str | os.PathLike[str], polarization: Polarization, only_tracks: Collection[int] | None = None
+        self,
+        folder: str | os.PathLike[str],
+        polarization: Polarization,
+        only_tracks: Collection[int] | None = None,
     ) -> None:
         self.folder = os.fspath(folder)
         self.polarization = polarization
@@ -52,26 +57,20 @@ class LocalSource:
         Raises
         ------
         SourceError
-            As `find_layer_files`; and if a granule has no layer that can be opened, as nobody knows then whether it
-            belongs to the tile.
+            As `find_layer_files`.
         """
         granules = [g for g in self._granules() if orbit_direction(g.burst) == direction]
-        reasons: dict[str, str] = {}
-        for granule in granules:
-            reason = self._not_used(granule)
-            if reason:
-                reasons[granule.id] = reason
+        aside = {granule.id: left_out for granule in granules if (left_out := self._left_out(granule))}
         # Versions are compared before months are told apart: reprocessing can move a start across the end of a month.
-        _, older = newest_versions(g for g in granules if g.id not in reasons)
-        reasons |= {aside.granule_id: aside.reason for aside in older}
+        _, older = newest_versions(g for g in granules if g.id not in aside)
+        aside |= {replaced.granule_id: replaced for replaced in older}
 
         found: dict[Month, Found] = {month: Found() for month in months}
         of_months = [g for g in granules if g.month in found]
         for granule in _meeting(tile, of_months):
             held = found[granule.month]
-            if granule.id in reasons:
-                aside = SetAside(granule.id, reasons[granule.id])
-                found[granule.month] = replace(held, set_aside=(*held.set_aside, aside))
+            if granule.id in aside:
+                found[granule.month] = replace(held, set_aside=(*held.set_aside, aside[granule.id]))
             else:
                 found[granule.month] = replace(held, granules=(*held.granules, granule))
         return found
@@ -85,11 +84,11 @@ class LocalSource:
             layers = tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
             yield replace(parse_granule_id(granule_id), layers=layers)
 
-    def _not_used(self, granule: Granule) -> str:
+    def _left_out(self, granule: Granule) -> SetAside | None:
         if self.only_tracks is not None and granule.burst.track not in self.only_tracks:
-            return f"track {granule.burst.track} is not among roi.tracks"
+            return SetAside(granule.id, f"track {granule.burst.track} is not among roi.tracks")
         missing = [name for name in self.polarization.layers if granule.layer(name) is None]
-        return f"no layer {' and '.join(missing)}" if missing else ""
+        return SetAside(granule.id, f"no layer {' and '.join(missing)}", lost=True) if missing else None
 
 
 def _meeting(tile: Tile, granules: Iterable[Granule]) -> Iterator[Granule]:
@@ -106,13 +105,10 @@ def _meeting(tile: Tile, granules: Iterable[Granule]) -> Iterator[Granule]:
 def _footprint(granule: Granule) -> shapely.Geometry:
     """Outline of a granule's raster in longitude and latitude, from the first layer that opens.
 
-    A damaged layer beside a sound one does not stop the search of all months: the granule is listed, and reading it
-    stops its own month.
+    Where none does, the place of its burst decides: a damaged granule is listed, and reading it stops its own month,
+    not the search of all.
     """
-    errors: list[S1MonthlyError] = []
     for layer in granule.layers:
-        try:
+        with suppress(S1MonthlyError):
             return geobox_outline(open_header(layer.url).geobox)
-        except S1MonthlyError as error:
-            errors.append(error)
-    raise SourceError(f"granule {granule.id}: {'; '.join(error.problem for error in errors)}", errors[0].remedy)
+    return burst_footprint(granule.burst)
