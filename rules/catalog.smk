@@ -16,7 +16,7 @@ rule tile_catalog:
         mem_mb=500,
         runtime=10,
     params:
-        without_granules=lambda w: [str(month) for month in ledger(w).without_granules],
+        no_data=lambda w: [str(month) for month in ledger(w).no_data],
     script:
         "../scripts/tile_catalog.py"
 

@@ -84,11 +84,14 @@ def granules_digest(wildcards):
 
 
 def slots_stamp(wildcards):
-    """The cube's slots; a month that the cube has lost is made again, one that it holds does not mind a new axis."""
+    """The cube's slots, for a month that the cube lacks: it waits for them, and is made again where it was made before.
+
+    A month that the cube holds does not mind a new axis. (`ancient` will not do: it still triggers while the file is
+    missing, as the stamp of a new axis is.)
+    """
     after_search(wildcards)
     book, month = ledger(wildcards), Month.parse(wildcards.month)
-    stamp = PLAN.slots_stamp(book)
-    return stamp if PLAN.slot_lost(book, month) else ancient(stamp)
+    return PLAN.slots_stamp(book) if PLAN.slot_lost(book, month) else []
 
 
 def late_list(wildcards):
@@ -122,12 +125,11 @@ def final_output(wildcards):
         question = PLAN.open_question(book)
         if question:
             files.append(question)
-        else:
-            files += [
-                book.path(pattern, month)
-                for month in book.with_granules
-                for pattern in PLAN.month_products
-            ]
+            continue
+        if book.with_granules:
+            files.append(PLAN.slots_stamp(book))
+        for month in book.with_granules:
+            files += [book.path(pattern, month) for pattern in PLAN.month_products]
     return files
 
 

@@ -62,7 +62,7 @@ class GranuleList:
 
 
 def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
-    """Write a month's granule list; a list that says the same stays untouched.
+    """Write a month's granule list; a list that says the same stays untouched, one of nothing is no file.
 
     Raises
     ------
@@ -72,7 +72,10 @@ def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside:
     content = GranuleList(
         tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
     )
-    write_text(path, content.to_csv(), only_if_changed=True)
+    if content.granules or content.set_aside:
+        write_text(path, content.to_csv(), only_if_changed=True)
+    else:
+        Path(path).unlink(missing_ok=True)
     return content
 
 
@@ -254,6 +257,12 @@ class Ledger:
     def without_granules(self) -> list[Month]:
         """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
         return [month for month, answer in self.answers.items() if not answer.granules and not answer.before_first]
+
+    @property
+    def no_data(self) -> list[Month]:
+        """Every month that the account of the search shows without granules, asked for in this run or not."""
+        _, answers = read_answers(self.path(self.layout.search))
+        return sorted(m for m, answer in answers.items() if not answer.granules and not answer.before_first)
 
     @cached_property
     def recipe_digest(self) -> str:

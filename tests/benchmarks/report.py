@@ -1,0 +1,242 @@
+"""Text tables, medians, and what Snakemake and the probe wrote about a run's jobs."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+WIDTH = 80
+"""Most columns of a line on the terminal."""
+MIB = 2**20
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]], digits: int = 2) -> str:
+    """Lay out a table: first column to the left, all others to the right.
+
+    Parameters
+    ----------
+    header : sequence of str
+    rows : iterable of sequence
+        Cells; a float is written with `digits` decimals, None as a dash. An empty row is a rule.
+    digits : int
+        Decimals of floats.
+
+    Raises
+    ------
+    ValueError
+        If a row has not as many cells as the header, or the table is wider than `WIDTH`.
+    """
+    lines = [[_cell(cell, digits) for cell in row] for row in rows]
+    widths = [max(len(line[i]) for line in (list(header), *lines) if line) for i in range(len(header))]
+    if sum(widths) + 2 * (len(widths) - 1) > WIDTH:
+        raise ValueError(f"the table under {' | '.join(header)} is wider than {WIDTH} columns")
+    rule = "-" * (sum(widths) + 2 * (len(widths) - 1))
+
+    def laid_out(line: Sequence[str]) -> str:
+        if not line:
+            return rule
+        places = zip(line, widths, strict=True)
+        return "  ".join(c.rjust(w) if i else c.ljust(w) for i, (c, w) in enumerate(places)).rstrip()
+
+    return "\n".join([laid_out(header), rule, *map(laid_out, lines)])
+
+
+def _cell(cell: Any, digits: int) -> str:
+    if cell is None:
+        return "-"
+    return f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell)
+
+
+def read_benchmark(path: Path) -> dict[str, float | None]:
+    """Read a benchmark file of Snakemake: column -> number; None where it has none (``NA``, ``-``).
+
+    Of a job that was repeated, the last line.
+
+    Raises
+    ------
+    ValueError
+        If the file holds no measurement.
+    """
+    with path.open(newline="") as file:
+        lines = list(csv.DictReader(file, delimiter="\t"))
+    if not lines or not (lines[-1].get("s") or "").strip():
+        raise ValueError(f"{path}: no benchmark of Snakemake in it")
+    return {name: None if text in ("NA", "-") else float(text) for name, text in lines[-1].items() if name != "h:m:s"}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one job used.
+
+    Attributes
+    ----------
+    rule : str
+    started : float
+        Seconds since the epoch.
+    wall : float
+        Seconds, as Snakemake measured it: with the start and the end of the process.
+    start : float or None
+        Seconds of it until the job's own work began: interpreter, imports, configuration. None where it has no log.
+    cpu : float
+        Seconds of user and system time, of all threads and child processes.
+    peak : float
+        Peak resident memory in MiB.
+    """
+
+    rule: str
+    started: float
+    wall: float
+    start: float | None
+    cpu: float
+    peak: float
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the workflow.
+
+    Attributes
+    ----------
+    wall, cpu : float
+        Seconds of the whole process tree.
+    jobs : tuple of Job
+        In the order in which they began.
+    before, between, after : float
+        Seconds without any job: until the first, between two, after the last.
+    main_peak : float
+        Peak resident memory in MiB of Snakemake's own process.
+    """
+
+    wall: float
+    cpu: float
+    jobs: tuple[Job, ...]
+    before: float
+    between: float
+    after: float
+    main_peak: float
+
+
+def read_probes(folder: Path) -> list[dict[str, Any]]:
+    """Read what the probe wrote, process by process, in the order in which they began."""
+    return sorted((json.loads(file.read_text()) for file in folder.glob("*.json")), key=lambda found: found["started"])
+
+
+def rule_of(program: str) -> str | None:
+    """Rule whose script a process ran: Snakemake runs ``.snakemake/scripts/tmp1a2b.append.py``; None for any other."""
+    parts = Path(program).name.split(".")
+    return parts[-2] if len(parts) == 3 and Path(program).parent.name == "scripts" and parts[-1] == "py" else None
+
+
+def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any]], benchmarks: Path) -> Run:
+    """Put together what was measured of a run.
+
+    Parameters
+    ----------
+    began : float
+        Seconds since the epoch.
+    wall, cpu : float
+        Seconds, of the whole process tree.
+    probes : iterable of dict
+        As `read_probes` returns them.
+    benchmarks : path
+        Folder of Snakemake's benchmark files, one folder a rule.
+
+    Raises
+    ------
+    ValueError
+        If a rule has not as many processes as benchmark files.
+    """
+    probes = list(probes)
+    files: dict[str, list[Path]] = {}
+    for file in sorted(benchmarks.glob("*/*.tsv"), key=lambda file: file.stat().st_mtime_ns):
+        files.setdefault(file.parent.name, []).append(file)
+    jobs, main_peak = [], 0.0
+    for found in probes:
+        rule = rule_of(found["program"])
+        if rule is None:
+            main_peak = max(main_peak, found["peak_bytes"] / MIB)
+            continue
+        if not files.get(rule):
+            raise ValueError(f"rule {rule}: a job without a benchmark file in {benchmarks}")
+        measured = read_benchmark(files[rule].pop(0))["s"] or 0.0
+        start = found["logged"] - found["started"] if "logged" in found else None
+        used = found["cpu"] + found["children_cpu"]
+        jobs.append(Job(rule, found["started"], measured, start, used, found["peak_bytes"] / MIB))
+    unseen = sorted(rule for rule, left in files.items() if left)
+    if unseen:
+        raise ValueError(f"rules {', '.join(unseen)}: benchmark files without a process that ended by itself")
+    gaps = uncovered([(job.started, job.started + job.wall) for job in jobs], began, began + wall)
+    return Run(wall, cpu, tuple(jobs), *gaps, main_peak)
+
+
+def uncovered(intervals: Iterable[tuple[float, float]], begin: float, end: float) -> tuple[float, float, float]:
+    """Time within begin and end that no interval covers: before the first, between two, after the last of them."""
+    before, between, reached = 0.0, 0.0, begin
+    for index, (first, last) in enumerate(sorted(intervals)):
+        gap = max(0.0, first - reached)
+        before, between = (gap, between) if index == 0 else (before, between + gap)
+        reached = max(reached, min(last, end))
+    return before, between, max(0.0, end - reached)
+
+
+def summary(runs: Sequence[Run]) -> dict[str, Any]:
+    """Medians over runs, in all and rule by rule; the peak memory of a rule is that of its largest job in any run."""
+    rules: dict[str, dict[str, Any]] = {}
+    for rule in dict.fromkeys(job.rule for run in runs for job in run.jobs):
+        of_runs = [[job for job in run.jobs if job.rule == rule] for run in runs]
+        starts = [sum(job.start for job in jobs if job.start is not None) for jobs in of_runs]
+        rules[rule] = {
+            "jobs": median(len(jobs) for jobs in of_runs),
+            "wall": median(sum(job.wall for job in jobs) for jobs in of_runs),
+            "start": median(starts),
+            "cpu": median(sum(job.cpu for job in jobs) for jobs in of_runs),
+            "peak": max(job.peak for jobs in of_runs for job in jobs),
+        }
+    jobs_cpu = [sum(job.cpu for job in run.jobs) for run in runs]
+    return {
+        "runs": len(runs),
+        "wall": median(run.wall for run in runs),
+        "walls": [run.wall for run in runs],
+        "cpu": median(run.cpu for run in runs),
+        "peak": max(job.peak for run in runs for job in run.jobs),
+        "rules": rules,
+        "jobs": {
+            "jobs": median(len(run.jobs) for run in runs),
+            "wall": median(sum(job.wall for job in run.jobs) for run in runs),
+            "start": median(sum(job.start or 0.0 for job in run.jobs) for run in runs),
+            "cpu": median(jobs_cpu),
+        },
+        "snakemake": {
+            "before": median(run.before for run in runs),
+            "between": median(run.between for run in runs),
+            "after": median(run.after for run in runs),
+            "wall": median(run.before + run.between + run.after for run in runs),
+            "cpu": median(run.cpu - used for run, used in zip(runs, jobs_cpu, strict=True)),
+            "peak": max(run.main_peak for run in runs),
+        },
+    }
+
+
+def summary_table(found: dict[str, Any]) -> str:
+    """Lay out a `summary` as a table, rule by rule and in all."""
+    rows: list[Sequence[Any]] = [
+        (name, rule["jobs"], rule["wall"], rule["start"], rule["cpu"], round(rule["peak"]))
+        for name, rule in found["rules"].items()
+    ]
+    own, jobs = found["snakemake"], found["jobs"]
+    rows += [
+        (),
+        ("all jobs", jobs["jobs"], jobs["wall"], jobs["start"], jobs["cpu"], round(found["peak"])),
+        ("Snakemake, no job running", None, own["wall"], None, own["cpu"], round(own["peak"])),
+        ("  before the first", None, own["before"], None, None, None),
+        ("  between jobs", None, own["between"], None, None, None),
+        ("  after the last", None, own["after"], None, None, None),
+        (),
+        ("in all", None, found["wall"], None, found["cpu"], None),
+    ]
+    return table(("rule", "jobs", "wall s", "of it start", "CPU s", "peak MiB"), rows)

@@ -1,0 +1,369 @@
+"""Files that are whole or not there; granules that could not be read; the log of a job."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from s1monthly import files, logs
+from s1monthly.config import Logging
+from s1monthly.errors import ProductError, SourceError
+from s1monthly.files import replacing, write_text
+from s1monthly.unread import Unread, read_unread
+from s1monthly.vocabulary import CompositeKey
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
+KEY = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+# replacing
+
+
+def test_a_file_appears_whole_and_its_folder_with_it(tmp_path: Path) -> None:
+    path = tmp_path / "a" / "b" / "record.json"
+    with replacing(path) as temporary:
+        temporary.write_text("new")
+        assert not path.exists() and temporary.parent == path.parent
+        assert temporary.suffix == ".json", "writers choose the format by the suffix"
+        assert temporary.name.startswith("."), "half-made files are hidden from listings"
+    assert path.read_text() == "new" and names(path.parent) == ["record.json"]
+
+
+def test_the_old_file_is_there_until_the_new_one_is_whole(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    with replacing(path) as temporary:
+        temporary.write_text("n")
+        assert path.read_text() == "old"
+        temporary.write_text("new")
+    assert path.read_text() == "new" and names(tmp_path) == ["record.json"]
+
+
+@pytest.mark.parametrize("failure", [ValueError, OSError, KeyboardInterrupt, SystemExit])
+@pytest.mark.parametrize("written", [False, True])
+def test_a_failure_leaves_the_old_file_and_nothing_else(
+    tmp_path: Path, failure: type[BaseException], written: bool
+) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+
+    def write() -> None:
+        with replacing(path) as temporary:
+            if written:
+                temporary.write_text("half")
+            raise failure("in the midst")
+
+    with pytest.raises(failure, match="in the midst"):
+        write()
+    assert path.read_text() == "old" and names(tmp_path) == ["record.json"]
+
+
+@pytest.mark.parametrize("broken", ["replace", "fsync"])
+def test_a_full_disk_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, broken: str) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    monkeypatch.setattr(os, broken, fail)
+    with pytest.raises(OSError, match="No space"):
+        write_text(path, "new")
+    assert path.read_text() == "old" and names(tmp_path) == ["record.json"]
+
+
+def test_a_block_that_writes_nothing_is_an_error(tmp_path: Path) -> None:
+    path = tmp_path / "record.json"
+    path.write_text("old")
+    with pytest.raises(FileNotFoundError), replacing(path):
+        assert path.exists()
+    assert path.read_text() == "old" and names(tmp_path) == ["record.json"]
+
+
+def test_a_file_is_on_the_disk_before_it_takes_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    def telling(word: str, act: Callable[..., None]) -> Callable[..., None]:
+        return lambda *args: done.append(word) or act(*args)  # type: ignore[func-returns-value]
+
+    monkeypatch.setattr(os, "fsync", telling("flushed", os.fsync))
+    monkeypatch.setattr(os, "replace", telling("named", os.replace))
+    write_text(tmp_path / "record.json", "text")
+    assert done[:2] == ["flushed", "named"]
+    done.clear()
+    with replacing(tmp_path / "stack.tif", durable=False) as temporary:
+        temporary.write_text("temporary")
+    assert done == ["named"]
+
+
+def test_writers_of_one_process_do_not_meet(tmp_path: Path) -> None:
+    """All are in the midst of writing at once."""
+    path, writers = tmp_path / "record.json", 8
+    barrier = threading.Barrier(writers, timeout=20)
+
+    def write(number: int) -> str:
+        with replacing(path) as temporary:
+            temporary.write_text(str(number) * 1000)
+            barrier.wait()
+        return temporary.name
+
+    with ThreadPoolExecutor(writers) as pool:
+        temporaries = list(pool.map(write, range(writers)))
+    assert len(set(temporaries)) == writers
+    assert path.read_text() in {str(number) * 1000 for number in range(writers)}
+    assert names(tmp_path) == ["record.json"]
+
+
+def test_writers_of_one_process_number_on_two_machines_do_not_meet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getpid", lambda: 4711)
+    path = tmp_path / "record.json"
+    with replacing(path) as here, replacing(path) as there:
+        here.write_text("here")
+        there.write_text("there")
+        assert (here.read_text(), there.read_text()) == ("here", "there")
+    assert path.read_text() == "here" and names(tmp_path) == ["record.json"]
+
+
+def test_writers_and_readers_of_several_processes_see_whole_files_alone(tmp_path: Path) -> None:
+    path = tmp_path / "search.json"
+    code = (
+        "import sys; from s1monthly.files import write_text\n"
+        "for _ in range(60): write_text(sys.argv[1], sys.argv[2] * 50_000)"
+    )
+    path.write_text("0" * 50_000)
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, str(path), digit], env={**os.environ, "PYTHONPATH": str(SCRIPTS)})
+        for digit in "123"
+    ]
+    seen = set()
+    while any(writer.poll() is None for writer in writers):
+        seen.add(path.read_text())
+        time.sleep(0.001)
+    assert [writer.returncode for writer in writers] == [0, 0, 0]
+    assert {*seen, path.read_text()} <= {digit * 50_000 for digit in "0123"}
+    assert names(tmp_path) == ["search.json"]
+
+
+def test_what_a_killed_writer_left_goes_after_a_day_and_no_sooner(tmp_path: Path) -> None:
+    path, other = tmp_path / "record.json", tmp_path / "catalog.json"
+    killed = (
+        "import os, sys; from s1monthly.files import replacing\n"
+        "with replacing(sys.argv[1]) as temporary: temporary.write_text('half'); os.kill(os.getpid(), 9)"
+    )
+    for target in (path, path, other):
+        subprocess.run(
+            [sys.executable, "-c", killed, str(target)], env={**os.environ, "PYTHONPATH": str(SCRIPTS)}, check=False
+        )
+    left = sorted(tmp_path.iterdir())
+    assert len(left) == 3 and all(file.name.startswith(".") for file in left)
+    old, young = (file for file in left if "record" in file.name)
+    (of_other,) = (file for file in left if "catalog" in file.name)
+    for file, age in (
+        (old, files.LEFT_BEHIND + 60),
+        (young, files.LEFT_BEHIND - 60),
+        (of_other, files.LEFT_BEHIND + 60),
+    ):
+        os.utime(file, (time.time() - age, time.time() - age))
+    mine = tmp_path / ".record.mine.json"
+    mine.write_text("not a temporary file")
+    os.utime(mine, (0, 0))
+    write_text(path, "whole")
+    assert set(tmp_path.iterdir()) == {path, young, of_other, mine}
+
+
+# texts
+
+
+@pytest.mark.parametrize("text", ["", "plain\n", "späť 東 \U0001f6f0\n", "a\r\nb\rc\n"])
+def test_a_text_that_is_the_same_stays_untouched(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "list.csv"
+    assert write_text(path, text, only_if_changed=True) is True
+    assert path.read_bytes() == text.encode()
+    os.utime(path, (0, 0))
+    assert write_text(path, text, only_if_changed=True) is False
+    assert path.stat().st_mtime_ns == 0
+    assert write_text(path, text + "more", only_if_changed=True) is True
+    assert path.read_bytes() == (text + "more").encode() and path.stat().st_mtime_ns > 0
+    os.utime(path, (0, 0))
+    assert write_text(path, text + "more") is True
+    assert path.stat().st_mtime_ns > 0, "asked for without the option, it is written"
+
+
+def test_a_damaged_text_counts_as_changed(tmp_path: Path) -> None:
+    path = tmp_path / "list.csv"
+    path.write_bytes(b"\xff\xfe\x00")
+    assert write_text(path, "whole", only_if_changed=True) is True
+    assert path.read_text() == "whole"
+
+
+# granules that could not be read
+
+
+def unread(granules: int, failed: int, most: float) -> Unread:
+    return Unread(KEY, granules, most, {f"granule-{n}": f"file {n} is cut short" for n in range(failed)})
+
+
+@pytest.mark.parametrize(
+    ("granules", "failed", "most", "refused"),
+    [
+        (30, 0, 0.0, False),
+        (30, 1, 0.0, True),
+        (30, 3, 0.1, False),
+        (30, 4, 0.1, True),
+        (9, 1, 0.1, True),
+        (10, 1, 0.1, False),
+        (30, 30, 1.0, False),
+    ],
+)
+def test_as_many_may_be_unread_as_allowed(granules: int, failed: int, most: float, refused: bool) -> None:
+    account = unread(granules, failed, most)
+    if not refused:
+        account.refuse_too_many()
+        return
+    with pytest.raises(SourceError) as refusal:
+        account.refuse_too_many()
+    assert f"10SGD_ASCENDING_2021-11: {failed} of {granules} granules" in refusal.value.problem
+    assert all(f"file {n} is cut short" in refusal.value.problem for n in range(failed))
+    assert "memory.max_failed_ratio" in refusal.value.remedy
+
+
+def test_a_ratio_is_taken_at_its_word() -> None:
+    """29 of 50 are not more than 0.58, though 0.58 * 50 is less than 29 in floating point."""
+    refused, passed = [], []
+    for hundredths, granules in itertools.product(range(101), (20, 25, 50, 100)):
+        most, allowed = float(f"{hundredths / 100:.2f}"), hundredths * granules // 100
+        try:
+            unread(granules, allowed, most).refuse_too_many()
+        except SourceError:
+            refused.append((allowed, granules, most))
+        with suppress(SourceError):
+            unread(granules, allowed + 1, most).refuse_too_many()
+            passed.append((allowed + 1, granules, most))
+    assert (refused, passed) == ([], [])
+
+
+def test_reasons_are_noted_logged_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    account = unread(30, 0, 0.5)
+    with caplog.at_level("ERROR"):
+        with account.noting("one"):
+            raise SourceError("a.tif: cut short, ä", "fetch it again")
+        with account.noting("two"):
+            assert account.reasons == {"one": "a.tif: cut short, ä"}
+    assert [record.getMessage() for record in caplog.records] == ["a.tif: cut short, ä -> fetch it again"]
+    account.write(tmp_path / "unread.json")
+    assert read_unread(tmp_path / "unread.json") == {"one": "a.tif: cut short, ä"}
+
+
+@pytest.mark.parametrize("error", [ProductError("x", "y"), ValueError("x"), KeyboardInterrupt()])
+def test_other_errors_are_not_taken_for_an_unread_granule(error: BaseException) -> None:
+    account = unread(30, 0, 1.0)
+    with pytest.raises(type(error)), account.noting("one"):
+        raise error
+    assert account.reasons == {}
+
+
+# logs
+
+
+def run_job(log: Path, body: str, options: str = "") -> subprocess.CompletedProcess[str]:
+    """Run a process that logs as a job does."""
+    code = (
+        "import logging, sys\n"
+        "from s1monthly import logs\n"
+        "from s1monthly.config import Logging\n"
+        "from s1monthly.errors import CubeError\n"
+        f"log = logs.start(sys.argv[1], Logging({options}))\n{body}\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, str(log)],
+        env={**os.environ, "PYTHONPATH": str(SCRIPTS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_an_error_of_ours_ends_the_log_in_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "append" / "10SGD.log"
+    ended = run_job(log, "log.info('begun')\nraise CubeError('cube 10SGD: damaged', 'delete it')")
+    assert ended.returncode != 0
+    first, last = log.read_text().splitlines()
+    assert first.endswith(" INFO begun") and last.endswith(" CRITICAL cube 10SGD: damaged -> delete it")
+    assert ended.stderr == "CubeError: cube 10SGD: damaged -> delete it\n"
+
+
+def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
+    log = tmp_path / "10SGD.log"
+    log.write_text("an earlier attempt\n")
+    ended = run_job(log, "def guilty(): return {}['no such key']\nguilty()")
+    assert ended.returncode != 0
+    told = log.read_text()
+    assert "Traceback (most recent call last)" in told and "in guilty" in told
+    assert told.splitlines()[-1] == "KeyError: 'no such key'"
+    assert "earlier attempt" not in told
+    assert "Traceback" in ended.stderr and "KeyError" in ended.stderr
+
+
+@pytest.fixture
+def own_logging() -> Iterator[None]:
+    """Put back what `logs.start` changes in this process."""
+    root, hook, level = logging.getLogger(), sys.excepthook, logs.LOGGER.level
+    held, root_level = root.handlers[:], root.level
+    root.handlers = []
+    yield
+    for handler in root.handlers:
+        handler.close()
+    root.handlers, sys.excepthook = held, hook
+    root.setLevel(root_level)
+    logs.LOGGER.setLevel(level)
+
+
+LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
+
+
+@pytest.mark.parametrize("quiet", [True, False])
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.usefixtures("own_logging")
+def test_levels_of_the_log_file(tmp_path: Path, level: str, quiet: bool) -> None:
+    """Nothing below the level asked for; of libraries nothing below WARNING besides, where they are suppressed."""
+    path = tmp_path / "job.log"
+    options = Logging.model_validate({"file_level": level, "suppress_third_party": quiet})
+    ours, theirs = logs.start(str(path), options), logging.getLogger("rasterio._env")
+    for number in (logging.getLevelName(name) for name in LEVELS):
+        ours.log(number, "ours")
+        theirs.log(number, "theirs")
+    told = [tuple(line.split()[2:]) for line in path.read_text().splitlines()]
+    least = LEVELS.index(level)
+    assert [name for name, who in told if who == "ours"] == list(LEVELS[least:])
+    assert [name for name, who in told if who == "theirs"] == list(LEVELS[max(least, 2 if quiet else 0) :])
+
+
+@pytest.mark.usefixtures("own_logging")
+def test_without_a_file_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    logs.start(None, Logging()).warning("told")
+    captured = capsys.readouterr()
+    assert captured.err.endswith(" WARNING told\n") and captured.out == ""
+
+
+def test_an_unread_file_is_json(tmp_path: Path) -> None:
+    unread(3, 2, 1.0).write(tmp_path / "unread.json")
+    assert json.loads((tmp_path / "unread.json").read_text()) == {
+        f"granule-{n}": f"file {n} is cut short" for n in (0, 1)
+    }

@@ -1,0 +1,300 @@
+"""The recipe: every option that changes values enters it and no other does; two recipes are told apart in words."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import s1monthly
+from s1monthly import documentation
+from s1monthly import recipe as recipe_module
+from s1monthly.config import Config, load_config
+from s1monthly.errors import ConfigError, CubeError
+from s1monthly.recipe import KERNELS, algorithm_version, difference, digest, recipe, refuse_mixture
+from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
+from sites import merged
+
+WKT = "POLYGON((-122 38, -121 38, -121 39, -122 38))"
+OTHER_WKT = "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"
+SIMULATED = {"source.kind": "simulated"}
+MASKED = {"processing.use_roi_mask": True, "roi.wkt": WKT}
+
+CHANGES_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
+    "roi.polarization": ({}, "HH+HV"),
+    "roi.tracks": ({}, [137]),
+    "roi.wkt": (MASKED, OTHER_WKT),
+    "source.kind": ({}, "simulated"),
+    "source.simulation.seed": (SIMULATED, 2),
+    "source.simulation.tracks": (SIMULATED, 1),
+    "source.simulation.passes_per_track": (SIMULATED, 1),
+    "processing.post_processing": ({}, False),
+    "processing.target_crs": ({}, "EPSG:3310"),
+    "processing.target_resolution": ({}, 60),
+    "processing.use_roi_mask": ({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True),
+    "processing.mosaic_strategy": ({}, "first"),
+    "processing.composite_method": ({}, "mean"),
+    "processing.trim_fraction": ({"processing.composite_method": "trimmed_mean"}, 0.25),
+    "processing.min_valid_lin": ({}, 1e-5),
+    "processing.mask": ({}, "both"),
+    "processing.despeckle.monthly_despeckle": ({}, False),
+    "processing.despeckle.kwargs.reg_param": ({}, 4.0),
+}
+"""Options whose change makes another cube: what must be set beside them, and another value."""
+
+KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
+    "roi.manual_mgrs_tiles": ({}, ["10SGE"]),
+    "roi.flight_direction": ({}, "DESCENDING"),  # each has its own cube
+    "time.years": ({}, [2022]),
+    "time.months": ({}, [5]),
+    "time.full": ({"time.years": None, "time.full": 2023}, 2024),
+    "time.start": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-12"}, "2021-11"),
+    "time.end": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-11"}, "2024-12"),
+    "time.mode": ({}, "years"),
+    "source.path": ({}, "."),
+    "search.refresh": ({}, True),
+    "output.base_dir": ({}, "elsewhere"),
+    "output.work_dir": ({}, "elsewhere"),
+    "output.overwrite": ({}, True),
+    "output.formats.cog": ({}, False),
+    "output.formats.preview": ({}, False),
+    "output.disk_warn_gb": ({}, 1),
+    "processing.texture_features.inputs": ({}, ["VV_dB"]),  # no textures in this version
+    "processing.texture_features.metrics": ({}, ["contrast"]),
+    "processing.texture_features.window_size": ({}, 7),
+    "processing.texture_features.distance": ({}, 2),
+    "processing.texture_features.angles": ({}, [0]),
+    "processing.texture_features.average_angles": ({}, False),
+    "processing.texture_features.levels": ({}, 32),
+    "processing.texture_features.vv_db_range": ({}, [-20, 0]),
+    "processing.texture_features.vh_db_range": ({}, [-20, 0]),
+    "processing.zarr_chunks": ({}, [512, 512]),
+    "processing.cog_block_size": ({}, 256),
+    "processing.zarr_time_fix.enabled": ({}, False),
+    "processing.zarr_time_fix.create_backup": ({}, False),
+    "processing.zarr_time_fix.backup_dir": ({}, "elsewhere"),
+    "processing.group_mode": ({}, "hour"),
+    "processing.eps_lin": ({}, 1e-9),
+    "processing.on_time_conflict": ({}, "overwrite"),
+    "memory.max_memory_gb": ({}, 4),
+    "memory.batch_strategy": ({}, "yearly"),
+    "memory.max_download_workers": ({}, 9),
+    "memory.scene_retry_timeout_seconds": ({}, 60),
+    "memory.batch_max_retries": ({}, 0),
+    "memory.max_failed_ratio": ({}, 0.5),  # the record names what is left out
+    "memory.clear_cache_per_batch": ({}, False),
+    "parallel.enabled": ({}, False),
+    "parallel.max_workers": ({}, 9),
+    "logging.file_level": ({}, "DEBUG"),
+    "logging.console_level": ({}, "DEBUG"),
+    "logging.suppress_third_party": ({}, False),
+    "logging.log_file": ({}, "all.log"),
+}
+"""Options that change files, speed or what is asked for, and no value of any month."""
+
+ONE_VALUE = {"processing.despeckle.method": "tv_bregman", "processing.texture_features.enabled": False}
+"""Options that allow one value in this version."""
+
+NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
+    ({"processing.composite_method": "median"}, "processing.trim_fraction", 0.25),
+    ({"processing.composite_method": "mean"}, "processing.trim_fraction", 0.25),
+    ({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, "roi.wkt", OTHER_WKT),
+    ({"processing.post_processing": False}, "processing.despeckle.kwargs.reg_param", 4.0),
+    ({"processing.post_processing": False}, "processing.despeckle.monthly_despeckle", False),
+    ({"processing.despeckle.monthly_despeckle": False}, "processing.despeckle.kwargs.reg_param", 4.0),
+    ({}, "source.simulation.seed", 2),
+]
+"""Options that change nothing beside these."""
+
+
+def values(*layers: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with options given by their full keys."""
+    result: dict[str, Any] = {
+        "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
+        "time": {"years": [2024]},
+        "source": {"kind": "local", "path": ".."},
+    }
+    for key, value in (item for layer in layers for item in layer.items()):
+        *sections, last = key.split(".")
+        change: dict[str, Any] = {last: value}
+        for section in reversed(sections):
+            change = {section: change}
+        result = merged(result, change)
+    return result
+
+
+def changed(beside: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:
+    """Two configurations that differ in one option."""
+    before, after = load_config(values(beside)), load_config(values(beside, {key: value}))
+    assert before != after
+    return before, after
+
+
+# what enters
+
+
+def test_every_option_is_classified() -> None:
+    """A new option must be put by hand among those that change values or those that do not."""
+    known = {key for key, _ in documentation.options(Config)}
+    classes = [set(CHANGES_VALUES), set(KEEPS_VALUES), set(ONE_VALUE)]
+    assert known == set.union(*classes)
+    assert sum(map(len, classes)) == len(known), "an option stands in two classes"
+
+
+@pytest.mark.parametrize("key", CHANGES_VALUES)
+def test_an_option_that_changes_values_changes_the_recipe(key: str) -> None:
+    before, after = changed(CHANGES_VALUES[key][0], key, CHANGES_VALUES[key][1])
+    assert digest(recipe(before)) != digest(recipe(after))
+    assert list(difference(recipe(before), recipe(after)))
+
+
+@pytest.mark.parametrize("key", KEEPS_VALUES)
+def test_an_option_that_changes_no_value_leaves_the_recipe(key: str) -> None:
+    before, after = changed(KEEPS_VALUES[key][0], key, KEEPS_VALUES[key][1])
+    assert recipe(before) == recipe(after) and digest(recipe(before)) == digest(recipe(after))
+
+
+@pytest.mark.parametrize(("beside", "key", "value"), NO_EFFECT_WITHOUT)
+def test_an_option_that_is_not_used_leaves_the_recipe(beside: dict[str, Any], key: str, value: Any) -> None:
+    before, after = changed(beside, key, value)
+    assert digest(recipe(before)) == digest(recipe(after))
+
+
+def test_options_of_one_value_have_no_other() -> None:
+    fields = dict(documentation.options(Config))
+    method = fields["processing.despeckle.method"].annotation
+    assert get_origin(method) is Literal and get_args(method) == (ONE_VALUE["processing.despeckle.method"],)
+    with pytest.raises(ConfigError):
+        load_config(values({"processing.texture_features.enabled": True}))
+
+
+def test_a_recipe_is_plain_json_that_comes_back_equal() -> None:
+    """Cubes and records hold it as JSON, and compare it with the one of the run."""
+    for layer in ({}, SIMULATED, MASKED, {"roi.tracks": [137, 64]}, {"processing.composite_method": "trimmed_mean"}):
+        made = recipe(load_config(values(layer)))
+        assert json.loads(json.dumps(made)) == made
+
+
+def test_what_means_the_same_gives_the_same_recipe() -> None:
+    def of(**options: Any) -> dict[str, Any]:
+        return recipe(load_config(values({key.replace("__", "."): value for key, value in options.items()})))
+
+    assert of(roi__tracks=[137, 64]) == of(roi__tracks=[64, 137]) != of(roi__tracks=[64])
+    assert of(processing__target_resolution=30) == of()
+    assert of(processing__target_crs="epsg:3310") == of(processing__target_crs=3310)
+
+
+# algorithm versions
+
+
+@pytest.mark.parametrize("module", KERNELS)
+def test_the_version_read_from_the_source_is_the_one_of_the_module(module: str) -> None:
+    version = algorithm_version(module)
+    assert version == importlib.import_module(f"s1monthly.{module}").ALGORITHM_VERSION >= 1
+    assert recipe(load_config(values()))["algorithms"][module] == version
+
+
+def test_every_module_with_a_version_enters_the_recipe() -> None:
+    library = Path(s1monthly.__file__).parent
+    versioned = {
+        ".".join(path.relative_to(library).with_suffix("").parts)
+        for path in library.rglob("*.py")
+        if re.search(r"^ALGORITHM_VERSION\b", path.read_text(), re.MULTILINE)
+    }
+    assert versioned == set(KERNELS)
+
+
+def test_a_module_without_a_version_is_refused_by_name() -> None:
+    with pytest.raises(LookupError, match=r"errors\.py"):
+        algorithm_version("errors")
+
+
+def test_a_raised_version_changes_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = load_config(values())
+    before = recipe(config)
+    raised = {module: algorithm_version(module) for module in KERNELS} | {"masking": 99}
+    monkeypatch.setattr(recipe_module, "algorithm_version", raised.__getitem__)
+    (line,) = difference(before, recipe(config))
+    assert re.fullmatch(r"algorithms\.masking: \d+ -> 99", line)
+
+
+# digests and differences
+
+
+def test_a_digest_is_that_of_the_value_whatever_the_order_of_its_keys() -> None:
+    expected = hashlib.sha256(b'{"a":[1,2.5,null],"b":"x"}').hexdigest()[:16]
+    assert digest({"b": "x", "a": [1, 2.5, None]}) == digest({"a": (1, 2.5, None), "b": "x"}) == expected
+    assert len({digest(content) for content in (1, "1", [1], {"1": 1}, None, True, [[1]], [1, 1])}) == 8
+
+
+def test_differences_are_told_key_by_key() -> None:
+    held = {"composite": {"method": "median"}, "despeckle": {"method": "tv", "reg": 5.0}, "mask": "shadow", "same": [1]}
+    wanted = {
+        "composite": {"method": "trimmed", "trim": 0.1},
+        "despeckle": None,
+        "mask": "none",
+        "same": [1],
+        "roi": "P",
+    }
+    assert list(difference(held, wanted)) == [
+        'composite.method: "median" -> "trimmed"',
+        "composite.trim: null -> 0.1",
+        'despeckle: {"method": "tv", "reg": 5.0} -> null',
+        'mask: "shadow" -> "none"',
+        'roi: null -> "P"',
+    ]
+    assert list(difference(held, held)) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "median"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
+
+
+@given(RECIPES, RECIPES)
+def test_recipes_differ_where_a_difference_is_told_and_nowhere_else(held: Any, wanted: Any) -> None:
+    """A refusal that names no difference would leave the user without a clue."""
+    assert bool(list(difference(held, wanted))) == (held != wanted)
+
+
+KEY = TileDirection(Tile("10SGD"), Direction.ASCENDING)
+LEFT = [Month(2021, 11), Month(2022, 2)]
+
+
+@pytest.mark.parametrize(
+    ("same", "left", "overwrite", "refused"),
+    [
+        (True, [], False, False),
+        (True, LEFT, False, False),
+        (True, LEFT, True, False),
+        (False, [], True, False),
+        (False, [], False, True),
+        (False, LEFT, False, True),
+        (False, LEFT, True, True),
+    ],
+)
+def test_a_mixture_is_refused_unless_every_month_is_remade(
+    same: bool, left: list[Month], overwrite: bool, refused: bool
+) -> None:
+    held, wanted = {"mosaic": "mean"}, {"mosaic": "mean" if same else "last"}
+    if not refused:
+        refuse_mixture(KEY, held, wanted, left, overwrite)
+        return
+    with pytest.raises(CubeError) as refusal:
+        refuse_mixture(KEY, held, wanted, left, overwrite)
+    assert "10SGD_ASCENDING" in refusal.value.problem and 'mosaic: "mean" -> "last"' in refusal.value.problem
+    assert "output.base_dir" in refusal.value.remedy
+    assert ("2021-11, 2022-02" in refusal.value.remedy) == overwrite
+    assert ("output.overwrite: true" in refusal.value.remedy) == (not overwrite)

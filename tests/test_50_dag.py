@@ -1,0 +1,442 @@
+"""What runs when: the real Snakefile over small granules. Only what is new, late, changed or deleted is made again."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from granules import write_granule
+from workflow import ROOT, Run, run_snakemake
+
+from s1monthly import cube
+from s1monthly.catalog import read_catalog
+from s1monthly.records import read_record
+from s1monthly.vocabulary import Month
+
+TILE = "11SLT"
+FOLDER = f"{TILE}_ASCENDING"
+CONFIG: dict[str, Any] = {
+    "roi": {"manual_mgrs_tiles": [TILE], "flight_direction": "ASCENDING"},
+    "time": {"start": "2021-11", "end": "2022-02"},
+    "source": {"kind": "local", "path": "granules"},
+    "output": {"base_dir": "output", "disk_warn_gb": 0},
+    "processing": {"target_resolution": 300},
+    "memory": {"batch_max_retries": 0},
+}
+MONTH_JOBS = {name: 1 for name in ("bursts", "mosaic", "composite", "stack", "append", "cog", "preview", "item")}
+CATALOGS = {"tile_catalog": 1, "catalog": 1}
+
+
+def config(**sections: Mapping[str, Any]) -> dict[str, Any]:
+    values = copy.deepcopy(CONFIG)
+    for name, section in sections.items():
+        values[name] = {**values.get(name, {}), **section}
+    return values
+
+
+def add(folder: Path, month: str, day: int = 10, power: float = 0.1, burst: str = "T137-292318-IW1") -> Path:
+    """Add a granule of 40 x 40 pixels, VV as given and VH a fifth of it; return its VV file."""
+    layers = {"VV": np.full((40, 40), power, np.float32), "VH": np.full((40, 40), power / 5, np.float32)}
+    acquired = f"{month.replace('-', '')}{day:02d}T015854Z"
+    return Path(write_granule(folder / "granules", layers, burst=burst, acquired=acquired).layers[0].url)
+
+
+def product(folder: Path, name: str, month: str) -> Path:
+    long = f"{TILE}_S1_Monthly_ASCENDING_{month}"
+    places = {
+        "record": f"months/{month}.json",
+        "cog": f"cog/{long}.tif",
+        "preview": f"preview/{long}.png",
+        "item": f"{FOLDER}_{month}.json",
+    }
+    return folder / "output" / FOLDER / places[name]
+
+
+def store(folder: Path) -> Path:
+    return folder / "output" / FOLDER / "zarr" / "S1_monthly.zarr"
+
+
+def times(folder: Path, month: str) -> list[int]:
+    return [product(folder, name, month).stat().st_mtime_ns for name in ("record", "cog", "preview", "item")]
+
+
+def status_of_months(folder: Path) -> dict[str, str]:
+    return {row["month"]: row["status"] for row in read_catalog(folder / "output" / "catalog.parquet")}
+
+
+def settled(folder: Path, values: Mapping[str, Any] = CONFIG) -> bool:
+    run = run_snakemake(folder, values, "-n")
+    return "Nothing to be done" in run.output and not run.jobs
+
+
+@pytest.fixture(scope="module")
+def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, Run]:
+    """Two months with granules among four, previewed and made."""
+    folder = tmp_path_factory.mktemp("dag") / "first"
+    folder.mkdir()
+    add(folder, "2021-11", day=10, power=0.1)
+    add(folder, "2021-11", day=22, power=0.3)
+    add(folder, "2022-01", power=0.2)
+    preview = run_snakemake(folder, CONFIG, "-n")
+    assert not (folder / "output").exists() and not (folder / "work").exists()
+    return folder, preview, run_snakemake(folder, CONFIG)
+
+
+@pytest.fixture
+def made(first_run: tuple[Path, Run, Run], tmp_path: Path) -> Path:
+    """A copy of the finished tree, Snakemake's memory and all times included."""
+    folder = tmp_path / "copy"
+    shutil.copytree(first_run[0], folder)
+    return folder
+
+
+def test_preview_before_any_search_names_the_months_and_needs_no_source(first_run: tuple[Path, Run, Run]) -> None:
+    _, preview, _ = first_run
+    assert f"{TILE} ASCENDING: 4 not searched yet: 2021-11 ... 2022-02" in preview.output
+    assert preview.output.index("not searched yet") < preview.output.index("Building DAG")
+    assert preview.jobs == {"search": 1, **CATALOGS}
+
+
+def test_first_run_makes_just_the_months_with_granules(first_run: tuple[Path, Run, Run]) -> None:
+    folder, _, run = first_run
+    assert run.jobs == {**{name: 2 for name in MONTH_JOBS}, **CATALOGS, "search": 1, "cube": 1}
+    assert status_of_months(folder) == {
+        "2021-11": "complete",
+        "2021-12": "no data",
+        "2022-01": "complete",
+        "2022-02": "no data",
+    }
+    leftover = [p for p in (folder / "work").rglob("*") if p.is_file() and p.suffix in (".tif", ".json")]
+    assert leftover == []
+    logs = {path.parent.name for path in (folder / "logs").glob("*/*.log")}
+    benchmarks = {path.parent.name for path in (folder / "logs" / "benchmark").glob("*/*.tsv")}
+    assert logs >= {*run.jobs} and benchmarks == {*run.jobs}
+
+
+def test_values_go_through_unharmed(first_run: tuple[Path, Run, Run]) -> None:
+    folder, _, _ = first_run
+    vv = cube.read_month(store(folder), Month(2021, 11), "VV_dB")
+    assert np.nanmedian(vv) == pytest.approx(10 * np.log10(0.2), abs=1e-3)  # median of 0.1 and 0.3
+    assert np.nanmax(cube.read_count(store(folder), Month(2021, 11))) == 2
+    ratio = cube.read_month(store(folder), Month(2022, 1), "Ratio")
+    assert np.nanmedian(ratio) == pytest.approx(0.2, rel=1e-4)
+
+
+def test_rerun_does_nothing_and_preview_says_so(made: Path) -> None:
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {}
+    assert "Nothing to be done" in run.output
+    assert f"{TILE} ASCENDING: 2 made; 2 without granules" in run.output
+
+
+def test_touched_code_is_no_reason(made: Path) -> None:
+    for name in ("Snakefile", "rules", "scripts", "profiles"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, made / name)
+    run = run_snakemake(made, CONFIG, "-n", "-s", "Snakefile")
+    assert run.jobs == {}
+
+
+def test_one_new_month_is_its_jobs_alone(made: Path) -> None:
+    before = times(made, "2021-11") + times(made, "2022-01")
+    add(made, "2022-02")
+    preview = run_snakemake(made, CONFIG, "-n")
+    assert "1 not searched yet: 2022-02; 2 made; 1 without granules" in preview.output
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1, "cube": 1}
+    assert run.months("append") == ["2022-02"]
+    assert times(made, "2021-11") + times(made, "2022-01") == before
+    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1), Month(2022, 2))
+    assert settled(made)
+
+
+def test_an_earlier_month_leaves_the_others_alone(made: Path) -> None:
+    digest = read_record(product(made, "record", "2022-01")).digest
+    add(made, "2021-08")
+    earlier = config(time={"start": "2021-08", "end": "2022-02"})
+    run = run_snakemake(made, earlier)
+    assert run.months("append") == ["2021-08"]
+    assert cube.state(store(made)).first == Month(2021, 8)
+    assert cube.month_digest(store(made), Month(2022, 1)) == digest
+    assert settled(made, earlier)
+
+
+def test_a_late_granule_remakes_its_month_alone(made: Path) -> None:
+    before, cog = times(made, "2022-01"), product(made, "cog", "2021-11").read_bytes()
+    add(made, "2021-11", day=28, power=0.9)
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
+    assert run.months("append") == ["2021-11"]
+    assert times(made, "2022-01") == before
+    assert product(made, "cog", "2021-11").read_bytes() != cog
+    assert len(read_record(product(made, "record", "2021-11")).granules) == 3
+    assert settled(made)
+
+
+def test_a_late_granule_is_seen_without_snakemakes_memory(made: Path) -> None:
+    shutil.rmtree(made / ".snakemake")
+    assert settled(made)
+    add(made, "2021-11", day=28)
+    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+    assert settled(made)
+
+
+def test_a_newer_version_replaces_the_older_and_is_told(made: Path) -> None:
+    layers = {"VV": np.full((40, 40), 0.7, np.float32), "VH": np.full((40, 40), 0.07, np.float32)}
+    write_granule(made / "granules", layers, acquired="20220110T015854Z", version="1.1")
+    run = run_snakemake(made, CONFIG)
+    assert run.months("append") == ["2022-01"]
+    record = read_record(product(made, "record", "2022-01"))
+    assert [granule.version for granule in record.granules] == ["1.1"]
+    assert ["older version of" in left_out.reason for left_out in record.set_aside] == [True]
+    assert record.missing_granules == []
+
+
+@pytest.mark.parametrize(
+    ("name", "jobs"),
+    [
+        ("cog", {"cog": 1, "item": 1, **CATALOGS}),
+        ("preview", {"preview": 1, "item": 1, **CATALOGS}),
+        ("item", {"item": 1, **CATALOGS}),
+        ("record", {**MONTH_JOBS, **CATALOGS, "search": 0}),
+    ],
+)
+def test_a_deleted_product_is_made_from_the_nearest_thing(made: Path, name: str, jobs: dict[str, int]) -> None:
+    file = product(made, name, "2021-11")
+    before = file.read_bytes()
+    file.unlink()
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {rule: n for rule, n in jobs.items() if n}
+    assert file.read_bytes() == before
+    assert settled(made)
+
+
+@pytest.mark.parametrize("gone", [["work"], ["work", ".snakemake", "logs"]])
+def test_work_and_memory_may_go(made: Path, gone: list[str]) -> None:
+    for name in gone:
+        shutil.rmtree(made / name)
+    assert settled(made)
+
+
+def test_work_gone_and_one_record_deleted(made: Path) -> None:
+    shutil.rmtree(made / "work")
+    product(made, "record", "2022-01").unlink()
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
+    assert run.months("append") == ["2022-01"]
+    assert settled(made)
+
+
+def test_deleted_catalogs_are_made_again(made: Path) -> None:
+    for path in (made / "output" / "catalog.parquet", made / "output" / FOLDER / "catalog.parquet"):
+        path.unlink()
+    assert run_snakemake(made, CONFIG).jobs == CATALOGS
+    (made / "output" / "collection.json").unlink()
+    assert run_snakemake(made, CONFIG).jobs == {"catalog": 1}
+
+
+def test_a_deleted_cube_is_made_again(made: Path) -> None:
+    shutil.rmtree(store(made))
+    run = run_snakemake(made, CONFIG)
+    assert run.months("append") == ["2021-11", "2022-01"]
+    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
+    assert settled(made)
+
+
+def test_a_run_that_remakes_a_deleted_cube_may_be_killed_between_two_months(made: Path) -> None:
+    shutil.rmtree(store(made))
+    first = product(made, "record", "2021-11").relative_to(made)
+    assert run_snakemake(made, CONFIG, str(first)).months("append") == ["2021-11"]
+    assert cube.months_complete(store(made)) == (Month(2021, 11),)
+    assert run_snakemake(made, CONFIG).months("append") == ["2022-01"]
+    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
+    assert settled(made)
+
+
+def test_another_recipe_is_refused_before_any_work(made: Path) -> None:
+    other = config(processing={"target_resolution": 300, "despeckle": {"kwargs": {"reg_param": 7}}})
+    before = {path: path.stat().st_mtime_ns for path in (made / "output").rglob("*")}
+    run = run_snakemake(made, other, check=False)
+    assert run.returncode != 0
+    assert "despeckle.reg_param: 5.0 -> 7.0" in run.output
+    assert "output.base_dir" in run.output and "output.overwrite: true" in run.output
+    assert {path: path.stat().st_mtime_ns for path in (made / "output").rglob("*")} == before
+
+
+def test_another_recipe_with_overwrite_remakes_every_month(made: Path) -> None:
+    other = config(processing={"target_resolution": 300, "post_processing": False}, output={"overwrite": True})
+    run = run_snakemake(made, other)
+    assert run.jobs == {**{name: 2 for name in MONTH_JOBS}, **CATALOGS, "cube": 1}
+    assert cube.state(store(made)).recipe["level"] == "ARDC"
+    assert {row["processing_level"] for row in read_catalog(made / "output" / "catalog.parquet")} == {"ARDC", None}
+    assert settled(made, other)
+
+
+def test_overwrite_that_does_not_cover_the_cube_is_refused(made: Path) -> None:
+    other = config(
+        processing={"target_resolution": 300, "mosaic_strategy": "first"},
+        output={"overwrite": True},
+        time={"start": "2022-01", "end": "2022-02"},
+    )
+    run = run_snakemake(made, other, check=False)
+    assert run.returncode != 0
+    assert "not covered: 2021-11" in run.output
+
+
+def test_a_shorter_time_range_loses_nothing(made: Path) -> None:
+    shorter = config(time={"start": "2022-01", "end": "2022-01"})
+    assert settled(made, shorter)
+    product(made, "item", "2022-01").unlink()
+    run_snakemake(made, shorter)
+    assert status_of_months(made) == {
+        "2021-11": "complete",
+        "2021-12": "no data",
+        "2022-01": "complete",
+        "2022-02": "no data",
+    }
+
+
+def test_a_month_that_fails_keeps_no_other_from_being_finished(made: Path) -> None:
+    add(made, "2021-12")
+    damaged = add(made, "2022-02", day=3)
+    add(made, "2022-02", day=15)
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[: len(whole) // 2])
+    run = run_snakemake(made, CONFIG, check=False)
+    assert run.returncode != 0
+    assert "1 of 2 granules cannot be read" in run.output and damaged.name in run.output
+    assert status_of_months(made)["2021-12"] == "complete"
+    assert "2022-02" not in status_of_months(made)
+    assert not product(made, "record", "2022-02").exists()
+    preview = run_snakemake(made, CONFIG, "-n")
+    assert "1 missing: 2022-02" in preview.output
+
+    damaged.write_bytes(whole)
+    run = run_snakemake(made, CONFIG)
+    assert run.months("append") == ["2022-02"]
+    assert status_of_months(made)["2022-02"] == "complete"
+
+
+def test_unreadable_granules_may_be_allowed_and_are_recorded(made: Path) -> None:
+    damaged = add(made, "2022-02", day=3)
+    add(made, "2022-02", day=15)
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    lenient = config(memory={"max_failed_ratio": 0.5, "batch_max_retries": 0})
+    run_snakemake(made, lenient)
+    record = read_record(product(made, "record", "2022-02"))
+    name = damaged.name.removesuffix("_VV.tif")
+    assert record.missing_granules == [name]
+    row = next(row for row in read_catalog(made / "output" / "catalog.parquet") if row["month"] == "2022-02")
+    assert (row["missing_granules"], row["granules"]) == ([name], 1)
+
+
+def test_a_granule_without_its_second_layer_is_told(made: Path) -> None:
+    vv = add(made, "2022-02", day=3)
+    add(made, "2022-02", day=15)
+    vv.with_name(vv.name.replace("_VV", "_VH")).unlink()
+    run_snakemake(made, CONFIG)
+    record = read_record(product(made, "record", "2022-02"))
+    assert record.missing_granules == [vv.name.removesuffix("_VV.tif")]
+    assert record.set_aside[0].reason == "no layer VH"
+
+
+def test_a_month_without_one_valid_pixel_is_told_to_be_empty(made: Path) -> None:
+    layers = {name: np.full((40, 40), np.nan, np.float32) for name in ("VV", "VH")}
+    write_granule(made / "granules", layers, acquired="20220203T015854Z")
+    run_snakemake(made, CONFIG)
+    assert status_of_months(made)["2022-02"] == "empty"
+    assert read_record(product(made, "record", "2022-02")).valid == 0
+    assert settled(made)
+
+
+def test_formats_switched_off(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    values = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"cog": False, "preview": False}})
+    run = run_snakemake(tmp_path, values)
+    assert not {"cog", "preview"} & {*run.jobs}
+    assert set(json.loads(product(tmp_path, "item", "2021-11").read_text())["assets"]) == {"zarr", "record"}
+
+
+def test_hh_hv_both_directions_and_polygon_mask(tmp_path: Path) -> None:
+    layers = {"HH": np.full((40, 40), 0.2, np.float32), "HV": np.full((40, 40), 0.02, np.float32)}
+    write_granule(tmp_path / "granules", layers, acquired="20211110T015854Z")
+    write_granule(tmp_path / "granules", layers, acquired="20211112T135854Z", burst="T144-308009-IW2")
+    # the western half of the granules' 1200 m: 399960 to 400560 m east, at 33.4 degrees north
+    half = "POLYGON((-118.2 33.3, -118.0695 33.3, -118.0695 33.5, -118.2 33.5, -118.2 33.3))"
+    values = config(
+        roi={"flight_direction": ["ASCENDING", "DESCENDING"], "polarization": "HH+HV", "wkt": half},
+        output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"cog": False}},
+        processing={"target_resolution": 30, "use_roi_mask": True, "post_processing": False},
+    )
+    run_snakemake(tmp_path, values)
+    rows = [row for row in read_catalog(tmp_path / "output" / "catalog.parquet") if row["status"] == "complete"]
+    assert {row["flight_direction"] for row in rows} == {"ASCENDING", "DESCENDING"}
+    assert rows[0]["bands"] == ["HH_dB", "HV_dB", "Ratio", "RVI"]
+    valid = np.isfinite(cube.read_month(store(tmp_path), Month(2021, 11), "HH_dB"))
+    assert 0 < valid.sum() < 40 * 40
+    columns = np.flatnonzero(valid.any(axis=0))
+    assert (columns.min(), columns.max()) == (3332, 3352)  # of the granule's columns 3332 to 3371
+
+
+def test_merging_follows_the_configuration(tmp_path: Path) -> None:
+    """Three passes of two overlapping bursts each: the last burst of each pass, and the trimmed mean of the passes."""
+    for day, first, last in ((3, 9.0, 0.1), (15, 9.0, 0.2), (27, 9.0, 0.6)):
+        add(tmp_path, "2021-11", day=day, power=first)
+        layers = {"VV": np.full((40, 40), last, np.float32), "VH": np.full((40, 40), last / 5, np.float32)}
+        acquired = f"202111{day:02d}T015857Z"
+        write_granule(tmp_path / "granules", layers, acquired=acquired, burst="T137-292319-IW1")
+    merging = {"mosaic_strategy": "last", "composite_method": "trimmed_mean", "trim_fraction": 0.34}
+    run_snakemake(tmp_path, config(processing={"target_resolution": 300, "post_processing": False, **merging}))
+    vv = cube.read_month(store(tmp_path), Month(2021, 11), "VV_dB")
+    assert 10 ** (np.nanmean(vv) / 10) == pytest.approx(0.2, rel=1e-5)
+    assert cube.read_count(store(tmp_path), Month(2021, 11)).max() == 3
+
+
+def test_full_starts_at_the_earliest_granule(tmp_path: Path) -> None:
+    add(tmp_path, "2016-11")
+    add(tmp_path, "2017-01")
+    values = {**CONFIG, "time": {"full": 2017}}
+    run_snakemake(tmp_path, values)
+    assert list(status_of_months(tmp_path))[:3] == ["2016-11", "2016-12", "2017-01"]
+    assert len(status_of_months(tmp_path)) == 14
+    assert settled(tmp_path, values)
+
+
+def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    inside = "POLYGON((-118.6 33.8, -118.5 33.8, -118.5 33.9, -118.6 33.9, -118.6 33.8))"
+    run = run_snakemake(tmp_path, {**CONFIG, "roi": {"wkt": inside, "flight_direction": "ASCENDING"}}, "-n")
+    assert f"{TILE} ASCENDING: 4 not searched yet" in run.output
+
+
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({**CONFIG, "source": {"kind": "local", "path": "nowhere"}}, "source"),
+        ({**CONFIG, "tim": {}}, "did you mean 'time'"),
+        ({**CONFIG, "time": {"years": [2999]}}, "time.years"),
+        ({**CONFIG, "roi": {"manual_mgrs_tiles": ["11CLT"], "flight_direction": "ASCENDING"}}, "11CLT"),
+    ],
+)
+def test_bad_input_stops_before_any_work(tmp_path: Path, values: dict[str, Any], says: str) -> None:
+    add(tmp_path, "2021-11")
+    run = run_snakemake(tmp_path, values, check=False)
+    assert run.returncode != 0 and says in run.output
+    assert "Traceback" not in run.output
+    assert not (tmp_path / "output").exists()
+
+
+def test_foreign_store_is_refused_and_left_alone(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    group = store(tmp_path) / ".zgroup"
+    group.parent.mkdir(parents=True)
+    group.write_text('{"zarr_format": 2}')
+    run = run_snakemake(tmp_path, CONFIG, check=False)
+    assert run.returncode != 0
+    assert "not a cube of this product" in run.output
+    assert [path.name for path in store(tmp_path).iterdir()] == [".zgroup"]
