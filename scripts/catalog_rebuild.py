@@ -1,10 +1,12 @@
 """Rebuild every catalog and the Collection from what lies in the output tree."""
 
 import argparse
+import sys
 from pathlib import Path
 
 from s1monthly.catalog import global_rows, tile_rows, write_catalog
 from s1monthly.collection import collection
+from s1monthly.errors import S1MonthlyError
 from s1monthly.naming import Layout
 from s1monthly.stac import write_document
 
@@ -30,4 +32,7 @@ def main(base_dir):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output-dir", type=Path, required=True, help="root of the output tree (output.base_dir)")
-    main(parser.parse_args().output_dir)
+    try:
+        main(parser.parse_args().output_dir)
+    except S1MonthlyError as error:
+        sys.exit(str(error))

@@ -171,6 +171,14 @@ def test_a_stamp_is_new_for_a_list_that_is_asked_for_again(site: Site) -> None:
     assert first != site.book(time=november).asked_stamp() is not None
 
 
+def test_the_account_of_months_without_data_does_not_shrink_with_the_time_asked_for(site: Site) -> None:
+    site.granules = granules_of("2021-11")
+    site.search()
+    book = site.book(time={"start": "2022-01", "end": "2022-01"})
+    assert [str(month) for month in book.without_granules] == ["2022-01"]
+    assert [str(month) for month in book.no_data] == ["2021-12", "2022-01", "2022-02"]
+
+
 # the full archive
 
 

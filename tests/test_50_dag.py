@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from granules import write_granule
-from workflow import ROOT, Run, run_snakemake
 
+from granules import write_granule
 from s1monthly import cube
 from s1monthly.catalog import read_catalog
 from s1monthly.records import read_record
 from s1monthly.vocabulary import Month
+from workflow import ROOT, Run, run_snakemake
 
 TILE = "11SLT"
 FOLDER = f"{TILE}_ASCENDING"
@@ -29,7 +29,7 @@ CONFIG: dict[str, Any] = {
     "processing": {"target_resolution": 300},
     "memory": {"batch_max_retries": 0},
 }
-MONTH_JOBS = {name: 1 for name in ("bursts", "mosaic", "composite", "stack", "append", "cog", "preview", "item")}
+MONTH_JOBS = dict.fromkeys(("bursts", "mosaic", "composite", "stack", "append", "cog", "preview", "item"), 1)
 CATALOGS = {"tile_catalog": 1, "catalog": 1}
 
 
@@ -105,7 +105,7 @@ def test_preview_before_any_search_names_the_months_and_needs_no_source(first_ru
 
 def test_first_run_makes_just_the_months_with_granules(first_run: tuple[Path, Run, Run]) -> None:
     folder, _, run = first_run
-    assert run.jobs == {**{name: 2 for name in MONTH_JOBS}, **CATALOGS, "search": 1, "cube": 1}
+    assert run.jobs == {**dict.fromkeys(MONTH_JOBS, 2), **CATALOGS, "search": 1, "cube": 1}
     assert status_of_months(folder) == {
         "2021-11": "complete",
         "2021-12": "no data",
@@ -271,7 +271,7 @@ def test_another_recipe_is_refused_before_any_work(made: Path) -> None:
 def test_another_recipe_with_overwrite_remakes_every_month(made: Path) -> None:
     other = config(processing={"target_resolution": 300, "post_processing": False}, output={"overwrite": True})
     run = run_snakemake(made, other)
-    assert run.jobs == {**{name: 2 for name in MONTH_JOBS}, **CATALOGS, "cube": 1}
+    assert run.jobs == {**dict.fromkeys(MONTH_JOBS, 2), **CATALOGS, "cube": 1}
     assert cube.state(store(made)).recipe["level"] == "ARDC"
     assert {row["processing_level"] for row in read_catalog(made / "output" / "catalog.parquet")} == {"ARDC", None}
     assert settled(made, other)

@@ -88,7 +88,7 @@ COLUMNS = (
     Column("count_min", pa.int32(), "fewest passes of a valid pixel"),
     Column("count_mean", pa.float64(), "mean count of passes of the valid pixels"),
     Column("count_max", pa.int32(), "most passes of a valid pixel"),
-    Column("digest", pa.string(), "of the values in the cube, sha256:..."),
+    Column("digest", pa.string(), "SHA-256 of the values in the cube"),
     Column("record_path", pa.string(), "record, relative to the catalog's folder"),
     Column("item_path", pa.string(), "STAC Item, relative to the catalog's folder; null where there is none"),
     Column("asked", _MOMENT, "of a month without data: when the source was last asked"),

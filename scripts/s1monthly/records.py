@@ -84,7 +84,7 @@ class Record:
     software : mapping of str to str
         Package -> version.
     digest : str
-        Of the values in the cube, ``sha256:`` and 64 hexadecimal digits.
+        Of the values in the cube: SHA-256, 64 hexadecimal digits; see `cube.month_digest`.
     """
 
     key: CompositeKey
@@ -286,13 +286,17 @@ def measure(
 
 
 def _granule_json(granule: Granule) -> dict[str, Any]:
-    layers = {layer.name: {"size": layer.size, "md5": layer.md5} for layer in granule.layers}
+    known = {layer.name: (layer.size if layer.size >= 0 else None, layer.md5 or None) for layer in granule.layers}
+    layers = {name: {"size": size, "md5": md5} for name, (size, md5) in known.items()}
     return {"id": granule.id, "layers": layers, "mask": "mask" in layers}
 
 
 def _granule(entry: Mapping[str, Any]) -> Granule:
     bare = parse_granule_id(entry["id"])
-    layers = tuple(Layer(name, "", facts["size"], facts["md5"]) for name, facts in entry["layers"].items())
+    layers = tuple(
+        Layer(name, "", -1 if facts["size"] is None else facts["size"], facts["md5"] or "")
+        for name, facts in entry["layers"].items()
+    )
     return Granule(bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers)
 
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -78,58 +79,67 @@ def compare(granules: Sequence[Granule], folder: Path, repeat: int, progress: Pr
     geobox, options = tile_geobox(TILE), Processing()
     found: list[Comparison] = []
 
-    def step(name: str, threads: int, plain: Timing, ours: Callable[[], Any], **options: Any) -> None:
+    def step(
+        name: str, threads: int, plain: Timing, ours: Callable[[], Any], prepare: Callable[[], Any] | None = None
+    ) -> None:
         progress(f"{name}, {threads} thread{'s' if threads > 1 else ''}")
-        found.append(Comparison(name, threads, plain, timed(ours, repeat, **options)))
+        found.append(Comparison(name, threads, plain, timed(ours, repeat, prepare)))
 
-    def cut(threads: int) -> list[BurstWindow | None]:
-        def read(granule: Granule) -> BurstWindow | None:
-            return read_burst(granule, LAYERS, geobox, options.min_valid_lin, options.mask)
-
-        with ThreadPoolExecutor(threads) as pool:
-            return list(pool.map(read, granules))
-
-    windows = cut(2)
+    cut = partial(_cut, granules, geobox, options)
     for threads in (1, 2):
-        plain = timed(lambda threads=threads: _decode(granules, threads), repeat)
-        step("decode 108 layers", threads, plain, lambda threads=threads: cut(threads))
-
-    passes = _passes(granules, windows, geobox)
-    del windows
-    stack = passes[LAYERS[0]]
-    composite(stack[:, :200, :200])  # the first call of a kernel loads or compiles it
-    plain = timed(lambda: _nan_median(stack), repeat)
-    for threads in (1, 2):
-        step("median of 3, a band", threads, plain, lambda threads=threads: composite(stack, threads=threads))
-    power = {layer: composite(passes[layer], threads=2)[0] for layer in LAYERS}
-    passes.clear()
-    stack = None
+        plain = timed(partial(_decode, granules, threads), repeat)
+        step("decode 108 layers", threads, plain, partial(cut, threads))
+    power = _composites(granules, cut(2), geobox, step, repeat)
 
     co = power[LAYERS[0]]
-    despeckle(co[:200, :200], METHOD)
-    plain = timed(lambda: scikit_image_recipe(co), repeat)
+    despeckle(co[:200, :200], METHOD)  # the first call of a kernel loads or compiles it
+    plain = timed(partial(scikit_image_recipe, co), repeat)
     for threads in (1, 2):
-        step("despeckle a band", threads, plain, lambda threads=threads: despeckle(co, METHOD, threads=threads))
+        step("despeckle a band", threads, plain, partial(despeckle, co, METHOD, threads=threads))
 
     smooth = [despeckle(power[layer], METHOD, threads=2) for layer in LAYERS]
     month = {band.name: band.formula(*smooth) for band in bands(*LAYERS)}
-    plain_file, file = folder / "plain.tif", folder / "ours.tif"
     for threads in (1, 2):
-        plain = timed(lambda threads=threads: _plain_cog(plain_file, month, geobox, threads), repeat)
-        step("COG of 4 bands", threads, plain, lambda threads=threads: _cog(file, month, geobox, threads))
+        plain = timed(partial(_plain_cog, folder / "plain.tif", month, geobox, threads), repeat)
+        step("COG of 4 bands", threads, plain, partial(_cog, folder / "ours.tif", month, geobox, threads))
 
     count = np.full(geobox.shape, 3, np.uint8)
     plain_store, store = folder / "plain.zarr", folder / "ours.zarr"
-    chunks = (1, *options.chunks)
-    plain = timed(lambda: _plain_zarr(plain_store, month, count, chunks), repeat, lambda: _remove(plain_store))
+    call = partial(_plain_zarr, plain_store, month, count, (1, *options.chunks))
+    plain = timed(call, repeat, partial(_remove, plain_store))
     spec = CubeSpec(TILE, DIRECTION, geobox, bands(*LAYERS), options.chunks, {})
 
     def fresh() -> None:
         _remove(store)
         prepare(store, spec, MONTH, MONTH)
 
-    step("cube: 4 bands, count", 1, plain, lambda: write_month(store, MONTH, month, count), prepare=fresh)
+    step("cube: 4 bands, count", 1, plain, partial(write_month, store, MONTH, month, count), fresh)
     return found
+
+
+def _cut(granules: Sequence[Granule], geobox: GeoBox, options: Processing, threads: int) -> list[BurstWindow | None]:
+    def read(granule: Granule) -> BurstWindow | None:
+        return read_burst(granule, LAYERS, geobox, options.min_valid_lin, options.mask)
+
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(read, granules))
+
+
+def _composites(
+    granules: Sequence[Granule],
+    windows: Sequence[BurstWindow | None],
+    geobox: GeoBox,
+    step: Callable[..., None],
+    repeat: int,
+) -> dict[str, Power]:
+    """Compare the medians of the passes, and return both layers'."""
+    passes = _passes(granules, windows, geobox)
+    stack = passes[LAYERS[0]]
+    composite(stack[:, :200, :200])
+    plain = timed(partial(_nan_median, stack), repeat)
+    for threads in (1, 2):
+        step("median of 3, a band", threads, plain, partial(composite, stack, threads=threads))
+    return {layer: composite(passes[layer], threads=2)[0] for layer in LAYERS}
 
 
 def _decode(granules: Sequence[Granule], threads: int) -> None:
@@ -165,7 +175,7 @@ def _nan_median(stack: Power) -> Power:
 
 def _plain_cog(path: Path, month: dict[str, Power], geobox: GeoBox, threads: int) -> None:
     """Let the COG driver do it all, with the same compression."""
-    profile = {"width": geobox.width, "height": geobox.height, "count": len(month), "dtype": "float32"}
+    profile: dict[str, Any] = {"width": geobox.width, "height": geobox.height, "count": len(month), "dtype": "float32"}
     profile |= {"crs": geobox.crs, "transform": rasterio.Affine(*geobox.transform), "nodata": np.nan}
     profile |= {"compress": "ZSTD", "level": 1, "predictor": "FLOATING_POINT", "blocksize": 512}
     profile |= {"overview_resampling": "AVERAGE", "num_threads": threads}
@@ -182,7 +192,7 @@ def _plain_zarr(path: Path, month: dict[str, Power], count: NDArray[np.uint8], c
     """Let xarray do it all, with the same codec and chunks."""
     arrays = {**month, "count": count}
     dataset = xr.Dataset({name: (("time", "y", "x"), values[None]) for name, values in arrays.items()})
-    encoding = {name: {"chunks": chunks, "compressors": (CODEC,)} for name in arrays}
+    encoding: dict[str, Any] = {name: {"chunks": chunks, "compressors": (CODEC,)} for name in arrays}
     dataset.to_zarr(path, encoding=encoding, consolidated=False, zarr_format=3)
 
 
