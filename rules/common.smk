@@ -91,7 +91,7 @@ def slots_stamp(wildcards):
     """
     after_search(wildcards)
     book, month = ledger(wildcards), Month.parse(wildcards.month)
-    return PLAN.slots_stamp(book) if PLAN.slot_lost(book, month) else []
+    return PLAN.slots_stamp(book) if book.slot_lost(month) else []
 
 
 def late_list(wildcards):

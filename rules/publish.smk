@@ -66,7 +66,7 @@ rule cog:
     priority: 60_000_000
     conda:
         "../envs/s1monthly.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=lambda w, attempt: 1200 * attempt,
         runtime=20,

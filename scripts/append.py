@@ -16,7 +16,7 @@ def main(snakemake):
     config = load_config(snakemake.config)
     log = logs.start(snakemake.log[0], config.logging)
     key, recipe = CompositeKey.parse(**snakemake.wildcards), snakemake.params.recipe
-    listed = read_granule_list(snakemake.params.granules)
+    listed = read_granule_list(snakemake.params.granules, snakemake.params.granules_digest)
     unread = read_unread(snakemake.input.unread)
     origin = Origin(
         granules=tuple(granule for granule in listed.granules if granule.id not in unread),

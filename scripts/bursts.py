@@ -24,7 +24,7 @@ def main(snakemake):
         config.roi.polarization.layers,
     )
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
-    granules = read_granule_list(snakemake.params.granules).granules
+    granules = read_granule_list(snakemake.params.granules, snakemake.params.granules_digest).granules
     source = open_source(config.source.kind, **config.source_options)
     folder = Path(snakemake.output.bursts)
     folder.mkdir(parents=True, exist_ok=True)

@@ -19,13 +19,12 @@ def main(snakemake):
     source = open_source(config.source.kind, **config.source_options)
     asked = datetime.now(UTC)
     found = source.search(Tile(place["tile"]), Direction(place["direction"]), months)
-    earliest = min((month for month in months if found[month].granules), default=None)
     answers = {}
     for month in months:
         path = layout.granules.format(**place, month=month)
         listed = write_granule_list(path, found[month].granules, found[month].set_aside)
-        before_first = config.time.full is not None and (earliest is None or month < earliest)
-        answer = Answer.of(listed, asked, snakemake.params.listings.get(str(month), ""), before_first)
+        listing = snakemake.params.listings.get(str(month), "")
+        answer = Answer.of(listed, asked, listing, from_earliest=config.time.full is not None)
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:

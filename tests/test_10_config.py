@@ -124,6 +124,7 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
             "texture_features",
             "not available in this version",
         ),
+        (changed(output={"base_dir": "out{x}"}), "output.base_dir", "braces"),
         (changed(memory={"max_failed_ratio": 1.5}), "memory.max_failed_ratio", "less than or equal to 1"),
     ],
 )

@@ -64,9 +64,15 @@ def test_a_granule_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert [s.lost for s in found.set_aside] == [False, True]
 
 
-def test_an_empty_list_says_that_there_is_nothing(tmp_path: Path) -> None:
-    write_granule_list(tmp_path / "list.csv", [], [])
-    assert read_granule_list(tmp_path / "list.csv") == GranuleList((), ())
+def test_a_list_of_nothing_is_no_file(tmp_path: Path) -> None:
+    path = tmp_path / "2021-11.csv"
+    for _ in range(2):
+        assert write_granule_list(path, [], []) == GranuleList((), ())
+        assert not path.exists()
+    write_granule_list(path, [], SET_ASIDE)
+    assert read_granule_list(path).granules == () and len(read_granule_list(path).set_aside) == 2
+    write_granule_list(path, [], [])
+    assert not path.exists(), "an older list goes"
 
 
 def test_a_list_that_says_the_same_stays_untouched(tmp_path: Path) -> None:

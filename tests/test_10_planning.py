@@ -141,7 +141,7 @@ def test_another_recipe_is_refused_with_the_difference_and_both_ways_out(made: S
 
 def test_another_recipe_is_allowed_where_every_month_held_is_remade(made: Site) -> None:
     plan = made.plan(**OTHER_RECIPE, **OVERWRITE)
-    assert all(plan.slot_lost(plan.ledgers[0], month) for month in (NOVEMBER, DECEMBER, FEBRUARY))
+    assert all(plan.ledgers[0].slot_lost(month) for month in (NOVEMBER, DECEMBER, FEBRUARY))
     wider = {"start": "2021-01", "end": "2022-12"}
     assert made.plan(**OTHER_RECIPE, **OVERWRITE, time=wider).ledgers
 
@@ -239,15 +239,15 @@ def test_a_slot_is_lost_unless_complete_and_of_this_recipe(site: Site) -> None:
     site.search()
     plan = site.plan()
     (book,) = plan.ledgers
-    assert plan.slot_lost(book, NOVEMBER), "no cube"
+    assert book.slot_lost(NOVEMBER), "no cube"
     statuses = {NOVEMBER: EMPTY, DECEMBER: BEING_WRITTEN, JANUARY: COMPLETE}
     store = write_store(book.path(plan.layout.cube), NOVEMBER, FEBRUARY, plan.recipe, statuses)
-    assert [plan.slot_lost(book, m) for m in NOVEMBER.until(FEBRUARY.shift(1))] == [True, True, False, True, True]
+    assert [book.slot_lost(m) for m in NOVEMBER.until(FEBRUARY.shift(1))] == [True, True, False, True, True]
     other = site.plan(**OTHER_RECIPE, **OVERWRITE)
-    assert other.slot_lost(other.ledgers[0], JANUARY), "another recipe"
+    assert other.ledgers[0].slot_lost(JANUARY), "another recipe"
     shutil.rmtree(store)
     store.mkdir()
-    assert plan.slot_lost(book, JANUARY), "deleted but for the empty folder"
+    assert book.slot_lost(JANUARY), "deleted but for the empty folder"
 
 
 def test_a_month_whose_slot_is_lost_is_asked_for_where_its_list_is_gone_too(made: Site) -> None:

@@ -245,10 +245,10 @@ def test_differences_are_told_key_by_key() -> None:
     }
     assert list(difference(held, wanted)) == [
         'composite.method: "median" -> "trimmed"',
-        "composite.trim: null -> 0.1",
+        "composite.trim: nothing -> 0.1",
         'despeckle: {"method": "tv", "reg": 5.0} -> null',
         'mask: "shadow" -> "none"',
-        'roi: null -> "P"',
+        'roi: nothing -> "P"',
     ]
     assert list(difference(held, held)) == []
 

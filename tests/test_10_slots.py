@@ -32,6 +32,8 @@ def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
     assert [held.status(month) for month in span] == [EMPTY, COMPLETE, BEING_WRITTEN, EMPTY, COMPLETE, EMPTY]
     assert held.complete() == [NOVEMBER, FEBRUARY]
     (store / "status" / "c" / "0").write_bytes(b"")
+    (store / "status" / "c" / "4").write_bytes(bytes([COMPLETE]))
+    assert held.status(FEBRUARY.shift(1)) == EMPTY, "outside the axis, whatever lies there"
     assert held.complete() == [FEBRUARY]
     assert (EMPTY, BEING_WRITTEN, COMPLETE) == (0, 1, 2)
 

@@ -250,6 +250,8 @@ def test_a_deleted_cube_is_made_again(made: Path) -> None:
 
 def test_a_run_that_remakes_a_deleted_cube_may_be_killed_between_two_months(made: Path) -> None:
     shutil.rmtree(store(made))
+    run_snakemake(made, CONFIG, "--until", "cube")
+    assert cube.months_complete(store(made)) == ()
     first = product(made, "record", "2021-11").relative_to(made)
     assert run_snakemake(made, CONFIG, str(first)).months("append") == ["2021-11"]
     assert cube.months_complete(store(made)) == (Month(2021, 11),)

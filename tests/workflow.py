@@ -97,7 +97,7 @@ def snakemake_command(folder: Path, config: Mapping[str, Any], *args: str, cores
 
 
 def run_snakemake(
-    folder: Path, config: Mapping[str, Any], *args: str, cores: int = 2, check: bool = True, timeout: float = 300
+    folder: Path, config: Mapping[str, Any], *args: str, cores: int = 2, check: bool = True, timeout: float = 240
 ) -> Run:
     """Run the workflow in a folder and wait for it.
 

@@ -22,7 +22,7 @@ from s1monthly.assets import preview_grid, relative
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.grid import tile_outline
-from s1monthly.ledger import read_answers
+from s1monthly.ledger import no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.records import Record, lonlat_bounds, read_record, tidy
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
@@ -143,9 +143,9 @@ def tile_rows(folder: str | Path) -> list[Row]:
             )
         rows[record.key.month] = _record_row(record, layout, folder)
     _, answers = read_answers(_fill(layout.search, CompositeKey(owner.tile, owner.direction, Month(2000, 1))))
-    for month, answer in answers.items():
-        if not answer.granules and not answer.before_first and month not in rows:
-            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answer.asked)
+    for month in no_data_months(answers):
+        if month not in rows:
+            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answers[month].asked)
     return [rows[month] for month in sorted(rows)]
 
 

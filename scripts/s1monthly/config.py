@@ -239,6 +239,13 @@ class Output(Section):
     formats: Formats = Formats()
     disk_warn_gb: float = option(50, "Warn at the start when less space than this (GB) is free under base_dir", ge=0)
 
+    @field_validator("base_dir", "work_dir")
+    @classmethod
+    def _no_braces(cls, path: str) -> str:
+        if set(path) & set("{}"):
+            raise PydanticCustomError("path", "braces mark wildcards and cannot stand in a path; give another folder")
+        return path
+
 
 class Parallel(Section):
     """How many jobs at once: Snakemake's --cores and --jobs decide."""

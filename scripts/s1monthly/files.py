@@ -65,8 +65,9 @@ def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) ->
     bool
         True where the file was written.
     """
-    if only_if_changed and Path(path).is_file() and Path(path).read_text(encoding="utf-8") == text:
+    content = text.encode("utf-8")
+    if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
         return False
     with replacing(path) as temporary:
-        temporary.write_text(text, encoding="utf-8")
+        temporary.write_bytes(content)
     return True

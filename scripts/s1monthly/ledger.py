@@ -9,19 +9,21 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
-from s1monthly.errors import ProductError
+from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.naming import Layout, parse_granule_id
 from s1monthly.recipe import digest
+from s1monthly.slots import COMPLETE, Slots
 from s1monthly.vocabulary import Granule, Layer, Month, SetAside, TileDirection, passes_of
 
 COLUMNS = ("granule", "layer", "url", "size", "md5", "footprint", "set_aside", "lost")
@@ -79,13 +81,19 @@ def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside:
     return content
 
 
-def read_granule_list(path: str | Path) -> GranuleList:
+def read_granule_list(path: str | Path, expected: str | None = None) -> GranuleList:
     """Read a month's granule list.
+
+    Parameters
+    ----------
+    path : str or Path
+    expected : str, optional
+        The digest that the list must have: that of the source's answer.
 
     Raises
     ------
     ProductError
-        If the file is missing or is no granule list.
+        If the file is missing, damaged, or not the list expected.
     """
     layers: dict[str, list[Layer]] = {}
     footprints: dict[str, str] = {}
@@ -93,28 +101,28 @@ def read_granule_list(path: str | Path) -> GranuleList:
     remedy = "delete the work folder; the next run asks the source again"
     try:
         with open(path, encoding="utf-8", newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, strict=True)
             if tuple(reader.fieldnames or ()) != COLUMNS:
-                raise ProductError(f"{path}: not a granule list of this version", remedy)
+                raise ValueError("its columns are not those of this version")
             for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(f"line {reader.line_num} is not whole")
                 if row["set_aside"]:
                     set_aside.append(SetAside(row["granule"], row["set_aside"], row["lost"] == "lost"))
                     continue
                 layer = Layer(row["layer"], row["url"], int(row["size"]), row["md5"])
                 layers.setdefault(row["granule"], []).append(layer)
                 footprints[row["granule"]] = row["footprint"]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        granules = tuple(
+            replace(parse_granule_id(name), layers=tuple(parts), footprint=footprints[name])
+            for name, parts in layers.items()
+        )
+    except (OSError, ValueError, csv.Error, NameFormatError) as error:
         raise ProductError(f"{path}: granule list cannot be read ({error})", remedy) from error
-    granules = []
-    for name, parts in layers.items():
-        bare = asdict_shallow(parse_granule_id(name))
-        granules.append(Granule(**{**bare, "layers": tuple(parts), "footprint": footprints[name]}))
-    return GranuleList(tuple(granules), tuple(set_aside))
-
-
-def asdict_shallow(granule: Granule) -> dict[str, Any]:
-    """Fields of a granule by name, not converted."""
-    return {name: getattr(granule, name) for name in granule.__dataclass_fields__}
+    content = GranuleList(granules, tuple(set_aside))
+    if expected is not None and content.digest != expected:
+        raise ProductError(f"{path}: not the granule list that the source gave", remedy)
+    return content
 
 
 @dataclass(frozen=True)
@@ -133,8 +141,8 @@ class Answer:
         `GranuleList.digest`.
     listing : str
         Digest of what the source's folder held of the month; empty for a source without a folder.
-    before_first : bool
-        True for a month before the earliest granule, looked at only to find that (time.full).
+    from_earliest : bool
+        True where it was asked only to find the earliest granule and what follows (time.full).
     """
 
     asked: str
@@ -144,10 +152,10 @@ class Answer:
     size: int
     digest: str
     listing: str
-    before_first: bool
+    from_earliest: bool
 
     @classmethod
-    def of(cls, found: GranuleList, asked: datetime, listing: str, before_first: bool = False) -> Answer:
+    def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
         """Sum up a granule list."""
         sizes = [layer.size for granule in found.granules for layer in granule.layers]
         return cls(
@@ -158,20 +166,41 @@ class Answer:
             size=-1 if any(size < 0 for size in sizes) else sum(sizes),
             digest=found.digest,
             listing=listing,
-            before_first=before_first,
+            from_earliest=from_earliest,
         )
 
 
-@cache
-def _load(path: str, _modified: int) -> dict[str, Any]:
+def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
+    """Months without granules, in order; those looked at to find the earliest granule, and before it, do not count."""
+    first = min((month for month, answer in answers.items() if answer.granules), default=None)
+    return sorted(
+        month
+        for month, answer in answers.items()
+        if not answer.granules and not (answer.from_earliest and (first is None or month < first))
+    )
+
+
+Signature = tuple[int, int, int]
+
+
+def _signature(path: str | Path) -> Signature | None:
+    """What tells two states of a file apart; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+@lru_cache(maxsize=4096)
+def _load(path: str, _signature: Signature) -> tuple[Any, dict[Month, Answer]]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         months = {Month.parse(m): Answer(**a) for m, a in content["months"].items()}
-        return {"question": content["question"], "months": months}
-    except (ValueError, KeyError, TypeError) as error:
-        raise ProductError(
-            f"{path}: account of the search is damaged ({error})", "delete it; the next run asks again"
-        ) from error
+        return content["question"], months
+    except (ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
+        remedy = "delete it; the next run asks again"
+        raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
 
 
 def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
@@ -182,12 +211,11 @@ def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
     ProductError
         If the file is damaged.
     """
-    try:
-        modified = os.stat(path).st_mtime_ns
-    except FileNotFoundError:
+    signature = _signature(path)
+    if signature is None:
         return None, {}
-    content = _load(str(path), modified)
-    return content["question"], dict(content["months"])
+    question, months = _load(str(path), signature)
+    return question, dict(months)
 
 
 def write_answers(path: str | Path, question: Any, answers: Mapping[Month, Answer]) -> None:
@@ -227,6 +255,7 @@ class Ledger:
     recipe: Mapping[str, Any]
     listings: Mapping[Month, str] | None = None
     refresh: bool = False
+    _known: dict[Signature | None, dict[Month, Answer]] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, pattern: str, month: Month | None = None) -> str:
         """Fill a pattern of the layout."""
@@ -235,18 +264,21 @@ class Ledger:
     @property
     def answers(self) -> dict[Month, Answer]:
         """Answers to this very question that still hold, for the months asked for."""
-        question, answers = read_answers(self.path(self.layout.search))
-        if question != self.question:
-            return {}
-        return {
-            month: answers[month]
-            for month in self.asked_months
-            if month in answers and self._holds(answers[month], month)
-        }
+        path = self.path(self.layout.search)
+        signature = _signature(path)
+        if signature not in self._known:
+            question, answers = read_answers(path)
+            self._known.clear()
+            self._known[signature] = {
+                month: answers[month]
+                for month in self.asked_months
+                if question == self.question and month in answers and self._holds(answers[month], month)
+            }
+        return self._known[signature]
 
     def _holds(self, answer: Answer, month: Month) -> bool:
         same_listing = self.listings is None or answer.listing == self.listings.get(month, "")
-        return same_listing and (self.from_earliest or not answer.before_first)
+        return same_listing and (self.from_earliest or bool(answer.granules) or not answer.from_earliest)
 
     @property
     def with_granules(self) -> list[Month]:
@@ -256,13 +288,12 @@ class Ledger:
     @property
     def without_granules(self) -> list[Month]:
         """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
-        return [month for month, answer in self.answers.items() if not answer.granules and not answer.before_first]
+        return no_data_months(self.answers)
 
     @property
     def no_data(self) -> list[Month]:
         """Every month that the account of the search shows without granules, asked for in this run or not."""
-        _, answers = read_answers(self.path(self.layout.search))
-        return sorted(m for m, answer in answers.items() if not answer.granules and not answer.before_first)
+        return no_data_months(read_answers(self.path(self.layout.search))[1])
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -273,15 +304,21 @@ class Ledger:
         """True where a record exists, in step or not."""
         return os.path.exists(self.path(self.layout.record, month))
 
+    def slot_lost(self, month: Month) -> bool:
+        """True where the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
+        held = Slots.read(self.path(self.layout.cube))
+        return held is None or held.recipe != self.recipe or held.status(month) != COMPLETE
+
     def in_step(self, month: Month) -> bool:
-        """True where the record was made of just the granules now known, by just this recipe."""
+        """True where record and cube hold the month, made of just the granules now known, by just this recipe."""
         try:
             record = json.loads(Path(self.path(self.layout.record, month)).read_text(encoding="utf-8"))
             held = record["granules_digest"], record["recipe_digest"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         answer = self.answers.get(month)
-        return answer is not None and held == (answer.digest, self.recipe_digest)
+        made = answer is not None and held == (answer.digest, self.recipe_digest)
+        return made and not self.slot_lost(month)
 
     def late_list(self, month: Month) -> str | None:
         """Path of the month's granule list where it was rewritten after the record and names other granules."""
@@ -311,15 +348,21 @@ class Ledger:
     def asked_stamp(self) -> str | None:
         """Path of the stamp that the answer to what must be asked now leaves; None where nothing must be asked.
 
-        Its name is the digest of the question, so an answered question is known without any other memory.
+        Its name is the digest of the question, so an answered question is known without any other memory. A stamp that
+        is there although its question is open again (the answer was deleted, or replaced by that to another question)
+        is passed over: the next name counts.
         """
         months = self.to_ask()
         if not months:
             return None
         answers = self.answers
         asked = [[str(m), (self.listings or {}).get(m), answers[m].asked if m in answers else ""] for m in months]
-        question = digest([self.question, asked])
-        return self.layout.asked.format(tile=self.key.tile, direction=self.key.direction, question=question)
+        for turn in itertools.count():
+            question = digest([self.question, asked, turn])
+            stamp = self.layout.asked.format(tile=self.key.tile, direction=self.key.direction, question=question)
+            if not os.path.exists(stamp):
+                return stamp
+        return None
 
     def missing(self) -> list[Month]:
         """Months with granules and without a record."""

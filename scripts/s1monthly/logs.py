@@ -28,7 +28,8 @@ def start(path: str | None, options: Logging) -> logging.Logger:
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler: logging.Handler = logging.FileHandler(path, mode="w") if path else logging.StreamHandler()
-    others = "WARNING" if options.suppress_third_party else options.file_level
+    ours = logging.getLevelNamesMapping()[options.file_level]
+    others = max(ours, logging.WARNING) if options.suppress_third_party else ours
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=others, force=True)
     LOGGER.setLevel(options.file_level)

@@ -17,7 +17,7 @@ from s1monthly.errors import ConfigError
 from s1monthly.ledger import Ledger, read_answers
 from s1monthly.naming import Layout
 from s1monthly.recipe import digest, recipe, refuse_mixture
-from s1monthly.slots import COMPLETE, Slots
+from s1monthly.slots import Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 
 
@@ -169,11 +169,6 @@ class Plan:
         name = f"{first}_{last}_{book.recipe_digest}"
         return book.path(self.layout.slots.replace("{slots}", name))
 
-    def slot_lost(self, book: Ledger, month: Month) -> bool:
-        """True where the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
-        held = self.slots(book)
-        return held is None or held.recipe != self.recipe or held.status(month) != COMPLETE
-
     @property
     def month_products(self) -> tuple[str, ...]:
         """Patterns of the files that are kept of every month."""
@@ -209,10 +204,10 @@ class Plan:
             parts.append(f"{made} made")
         if book.without_granules:
             parts.append(f"{len(book.without_granules)} without granules")
-        late = [month for month in book.with_granules if book.made(month) and book.late_list(month)]
+        late = [month for month in book.with_granules if book.late_list(month)]
         if late:
             parts.append(f"{len(late)} with new granules: {_spans(late)}")
-        return "; ".join(parts) or "nothing asked for"
+        return "; ".join(parts) or f"{len(book.asked_months)} without granules"
 
 
 def recipe_part(plan: Plan, *keys: str) -> str:

@@ -23,7 +23,6 @@ from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
 from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, crop, open_header, open_raster, read_window
 from s1monthly.grid import GeoBox, overlap
-from s1monthly.previews import preview_rgba
 from s1monthly.statistics import BandStatistics, band_statistics
 
 __all__ = [
@@ -277,6 +276,8 @@ def write_preview(
     ProductError
         If the file cannot be written.
     """
+    from s1monthly.previews import preview_rgba  # compiled kernels: only this product needs them
+
     picture = preview_rgba(co_db, cross_db, ratio, _preview_factor(geobox))
     profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **_grid(preview_geobox(geobox))}
     # Without GDAL's side files the CRS is kept nowhere; it is given because rasterio warns of a raster without one.

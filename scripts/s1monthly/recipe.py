@@ -14,7 +14,7 @@ from s1monthly.config import Config
 from s1monthly.errors import CubeError
 from s1monthly.vocabulary import Level, Month, TileDirection
 
-KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling")
+KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sources.reading")
 """Modules whose ``ALGORITHM_VERSION`` enters the recipe."""
 
 
@@ -24,7 +24,7 @@ def algorithm_version(module: str) -> int:
 
     The Snakefile must not import numpy or numba just to know a number; and the number belongs beside its kernel.
     """
-    source = Path(__file__).with_name(f"{module}.py").read_text(encoding="utf-8")
+    source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
     match = re.search(r"^ALGORITHM_VERSION = (\d+)$", source, re.MULTILINE)
     if not match:
         raise LookupError(f"{module}.py has no line ALGORITHM_VERSION = <number>")
@@ -63,13 +63,18 @@ def digest(content: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+_ABSENT = object()
+
+
 def difference(held: Any, wanted: Any, place: str = "") -> Iterator[str]:
     """One line for each value in which two recipes differ: ``key: held -> wanted``."""
     if isinstance(held, Mapping) and isinstance(wanted, Mapping):
         for key in sorted({*held, *wanted}):
-            yield from difference(held.get(key), wanted.get(key), f"{place}.{key}" if place else str(key))
+            inner = f"{place}.{key}" if place else str(key)
+            yield from difference(held.get(key, _ABSENT), wanted.get(key, _ABSENT), inner)
     elif held != wanted:
-        yield f"{place}: {json.dumps(held)} -> {json.dumps(wanted)}"
+        before, after = ("nothing" if value is _ABSENT else json.dumps(value) for value in (held, wanted))
+        yield f"{place}: {before} -> {after}"
 
 
 def refuse_mixture(

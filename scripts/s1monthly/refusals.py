@@ -127,7 +127,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
     return list(lines)
 
 
-_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source"}
+_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source", "path"}
 
 
 def without_effect(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:

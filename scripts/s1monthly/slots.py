@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from s1monthly.errors import CubeError
+from s1monthly.errors import CubeError, NameFormatError
 from s1monthly.vocabulary import Month
 
 EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
@@ -17,7 +17,7 @@ EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
 
 
 @lru_cache(maxsize=4096)
-def _attributes(path: str, _modified: int) -> dict[str, Any]:
+def _attributes(path: str, _signature: tuple[int, int, int]) -> dict[str, Any]:
     ours: dict[str, Any] = json.loads(Path(path, "zarr.json").read_text(encoding="utf-8"))["attributes"]["s1monthly"]
     return ours
 
@@ -52,13 +52,14 @@ class Slots:
         CubeError
             If something lies there that this product did not write.
         """
-        if not any(names for _, _, names in os.walk(path)):
+        if not Path(path).is_file() and not any(names for _, _, names in os.walk(path)):
             return None  # at most the empty folders that Snakemake makes for the stamp
         try:
-            ours = _attributes(path, os.stat(os.path.join(path, "zarr.json")).st_mtime_ns)
+            root = os.stat(os.path.join(path, "zarr.json"))
+            ours = _attributes(path, (root.st_mtime_ns, root.st_size, root.st_ino))
             rows, columns = ours["chunks"]
             return cls(path, Month.parse(ours["first"]), Month.parse(ours["last"]), (rows, columns), ours["recipe"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, NameFormatError) as error:
             raise CubeError(
                 f"{path}: not a cube of this product ({type(error).__name__}: {error})",
                 "move it away, or give another output.base_dir; it is never written into",

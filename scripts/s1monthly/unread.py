@@ -53,7 +53,7 @@ class Unread:
         SourceError
             Naming each granule and the reason.
         """
-        if len(self.reasons) > self.most * self.granules:
+        if self.reasons and len(self.reasons) / self.granules > self.most:
             told = "".join(f"\n  - {reason}" for _, reason in sorted(self.reasons.items()))
             raise SourceError(
                 f"{self.key}: {len(self.reasons)} of {self.granules} granules cannot be read:{told}",

@@ -190,7 +190,7 @@ def _cog(path: Path, month: dict[str, Power], geobox: GeoBox, threads: int) -> N
 
 def _plain_zarr(path: Path, month: dict[str, Power], count: NDArray[np.uint8], chunks: tuple[int, ...]) -> None:
     """Let xarray do it all, with the same codec and chunks."""
-    arrays = {**month, "count": count}
+    arrays: dict[str, NDArray[Any]] = {**month, "count": count}
     dataset = xr.Dataset({name: (("time", "y", "x"), values[None]) for name, values in arrays.items()})
     encoding: dict[str, Any] = {name: {"chunks": chunks, "compressors": (CODEC,)} for name in arrays}
     dataset.to_zarr(path, encoding=encoding, consolidated=False, zarr_format=3)
