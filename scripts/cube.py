@@ -1,6 +1,7 @@
 """Rule cube: make the store, or extend its axis, so that every month has a slot."""
 
 from pathlib import Path
+from uuid import uuid4
 
 from s1monthly import logs
 from s1monthly.bands import bands
@@ -32,7 +33,7 @@ def main(snakemake):
     stamp = Path(snakemake.output.stamp)
     for older in set(stamp.parent.glob("slots_*")) - {stamp}:
         older.unlink()
-    stamp.touch()
+    stamp.write_text(f"{uuid4()}\n")  # Snakemake takes a newer file of the same content for unchanged
 
 
 if "snakemake" in globals():
