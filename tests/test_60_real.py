@@ -557,11 +557,9 @@ def test_the_lines_of_the_readme_plot_a_series(
     (line,) = plt.gca().lines
     plotted = dict(zip((str(time)[:7] for time in line.get_xdata()), line.get_ydata(), strict=True))
     plt.close("all")
-    assert list(plotted) == MONTHS
-    for month, value in plotted.items():
-        if month not in WITH_DATA:
-            assert np.isnan(value)
-            continue
+    # the README drops months without a value: where this pixel has one is for the COGs to say
+    assert set(plotted) <= set(WITH_DATA) and "2023-01" in plotted
+    for month in WITH_DATA:
         with rasterio.open(product.cog("10SGD", month)) as cog:
             ((truth, *_),) = cog.sample([(x, y)])
-        assert value == truth and np.isfinite(value)
+        assert plotted[month] == truth if np.isfinite(truth) else month not in plotted

@@ -277,10 +277,12 @@ def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
 
 
 def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: Month, last: Month) -> None:
+    data = spec.recipe.get("data", "OPERA RTC-S1")
+    source = data if isinstance(data, str) else f"made up, for trials ({json.dumps(data, sort_keys=True)})"
     attributes = {
         "Conventions": "CF-1.11",
         "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {str(spec.direction).lower()} passes",
-        "source": "OPERA RTC-S1: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
+        "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
         "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
         ATTRIBUTE: described | {"first": str(first), "last": str(last)},
     }
