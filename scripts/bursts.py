@@ -1,6 +1,5 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 from s1monthly import logs
@@ -11,13 +10,13 @@ from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
 from s1monthly.sources import open_source
 from s1monthly.sources.reading import read_burst
-from s1monthly.unread import Unread
+from s1monthly.unread import read_all, write_unread
 from s1monthly.vocabulary import CompositeKey
 
 
 def main(snakemake):
     config = load_config(snakemake.config)
-    log = logs.start(snakemake.log[0], config.logging)
+    logs.start(snakemake.log[0], config.logging)
     key, processing, layers = (
         CompositeKey.parse(**snakemake.wildcards),
         config.processing,
@@ -33,19 +32,11 @@ def main(snakemake):
         burst = read_burst(source.prepare(granule), layers, geobox, processing.min_valid_lin, processing.mask)
         for layer, power in burst.power.items() if burst else ():
             write_raster(folder / layer_file(granule.id, layer), [power], burst.geobox, [layer])
-        return burst
+        return "read" if burst else "no valid pixel on the tile"
 
-    unread = Unread(key, len(granules), config.memory.max_failed_ratio)
-    with ThreadPoolExecutor(config.memory.max_download_workers) as pool:
-        work = {pool.submit(cut, granule): granule for granule in granules}
-        for number, done in enumerate(as_completed(work), start=1):
-            with unread.noting(work[done].id):
-                burst = done.result()
-                log.info(
-                    "%d/%d %s: %s", number, len(work), work[done].id, "read" if burst else "no valid pixel on the tile"
-                )
-    unread.refuse_too_many()
-    unread.write(snakemake.output.unread)
+    limits = config.memory
+    reasons = read_all(key, granules, cut, limits.max_download_workers, limits.max_failed_ratio)
+    write_unread(snakemake.output.unread, reasons)
 
 
 if "snakemake" in globals():

@@ -6,16 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from s1monthly import logs
-from s1monthly.compositing import composite
+from s1monthly.compositing import composite, row_blocks
 from s1monthly.config import load_config
 from s1monthly.grid import tile_geobox
 from s1monthly.naming import parse_pass_file
 from s1monthly.polygon_mask import outside_polygon
 from s1monthly.rasters import read_rows, write_raster
 from s1monthly.vocabulary import Tile
-
-BLOCK_PIXELS = 2**23
-"""Pixels of all passes in a block of rows: bounds the memory, however many passes a month has."""
 
 
 def main(snakemake):
@@ -38,10 +35,8 @@ def main(snakemake):
             if masked is not None:
                 power[layer][rows][masked[rows]], count[rows][masked[rows]] = np.nan, 0
 
-    step = max(16, BLOCK_PIXELS // (geobox.width * max(1, passes)))
     with ThreadPoolExecutor(snakemake.threads) as pool:
-        blocks = range(0, geobox.height, step) if passes else ()
-        list(pool.map(lambda row: merge(slice(row, min(row + step, geobox.height))), blocks))
+        list(pool.map(merge, row_blocks(geobox.shape, passes)))
     write_raster(snakemake.output.composite, power.values(), geobox, layers)
     write_raster(snakemake.output.pass_count, [count], geobox, ["count"])
     log.info("%d passes, %d valid pixels", passes, np.count_nonzero(count))

@@ -16,7 +16,7 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
         ("errors", "files", "vocabulary", "naming", "listing"),
-        ("refusals", "config", "documentation", "logs"),
+        ("refusals", "options", "config", "documentation", "logs"),
         ("recipe", "ledger", "slots", "planning", "unread"),
     ],
     1: [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -216,3 +217,12 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
     assert list(validator.iter_errors(values)) == []
     values["processing"] = {"mosaic_strategi": "mean"}
     assert len(list(validator.iter_errors(values))) == 1
+
+
+def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (block,) = re.findall(r"^```yaml\n(.*?)^```", (CONFIG.parent / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (tmp_path / "granules").mkdir()
+    monkeypatch.chdir(tmp_path)
+    config = load_config(yaml.safe_load(block))
+    assert config.source.kind == "local"
+    assert len(config.time.wanted(date(2026, 1, 1))[0]) == 26

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 import os
@@ -12,7 +11,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -21,8 +19,9 @@ from s1monthly import files, logs
 from s1monthly.config import Logging
 from s1monthly.errors import ProductError, SourceError
 from s1monthly.files import replacing, write_text
-from s1monthly.unread import Unread, read_unread
-from s1monthly.vocabulary import CompositeKey
+from s1monthly.naming import parse_granule_id
+from s1monthly.unread import read_all, read_unread, write_unread
+from s1monthly.vocabulary import CompositeKey, Granule
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 KEY = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
@@ -216,8 +215,19 @@ def test_a_damaged_text_counts_as_changed(tmp_path: Path) -> None:
 # granules that could not be read
 
 
-def unread(granules: int, failed: int, most: float) -> Unread:
-    return Unread(KEY, granules, most, {f"granule-{n}": f"file {n} is cut short" for n in range(failed)})
+BURST = "OPERA_L2_RTC-S1_T137-{:06d}-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
+
+
+def unread(granules: int, failed: int, most: float, error: Exception | None = None) -> dict[str, str]:
+    """Read granules of which the first few fail."""
+    listed = [parse_granule_id(BURST.format(number)) for number in range(granules)]
+
+    def read(granule: Granule) -> str:
+        if granule.burst.number < failed:
+            raise error or SourceError(f"file {granule.burst.number} is cut short, ä", "fetch it again")
+        return "read"
+
+    return read_all(KEY, listed, read, 2, most)
 
 
 @pytest.mark.parametrize(
@@ -230,53 +240,38 @@ def unread(granules: int, failed: int, most: float) -> Unread:
         (9, 1, 0.1, True),
         (10, 1, 0.1, False),
         (30, 30, 1.0, False),
+        (0, 0, 0.0, False),
+        # 29 of 50 are not more than 0.58, though 0.58 * 50 is less than 29 in floating point
+        (50, 29, 0.58, False),
+        (50, 30, 0.58, True),
     ],
 )
 def test_as_many_may_be_unread_as_allowed(granules: int, failed: int, most: float, refused: bool) -> None:
-    account = unread(granules, failed, most)
     if not refused:
-        account.refuse_too_many()
+        assert len(unread(granules, failed, most)) == failed
         return
     with pytest.raises(SourceError) as refusal:
-        account.refuse_too_many()
+        unread(granules, failed, most)
     assert f"10SGD_ASCENDING_2021-11: {failed} of {granules} granules" in refusal.value.problem
     assert all(f"file {n} is cut short" in refusal.value.problem for n in range(failed))
     assert "memory.max_failed_ratio" in refusal.value.remedy
 
 
-def test_a_ratio_is_taken_at_its_word() -> None:
-    """29 of 50 are not more than 0.58, though 0.58 * 50 is less than 29 in floating point."""
-    refused, passed = [], []
-    for hundredths, granules in itertools.product(range(101), (20, 25, 50, 100)):
-        most, allowed = float(f"{hundredths / 100:.2f}"), hundredths * granules // 100
-        try:
-            unread(granules, allowed, most).refuse_too_many()
-        except SourceError:
-            refused.append((allowed, granules, most))
-        with suppress(SourceError):
-            unread(granules, allowed + 1, most).refuse_too_many()
-            passed.append((allowed + 1, granules, most))
-    assert (refused, passed) == ([], [])
+def test_reasons_are_logged_with_counts_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level("INFO", logger="s1monthly"):
+        reasons = unread(4, 1, 0.5)
+    assert reasons == {BURST.format(0): "file 0 is cut short, ä"}
+    messages = sorted(record.getMessage() for record in caplog.records)
+    assert [message[:4] for message in messages] == ["1/4 ", "2/4 ", "3/4 ", "4/4 "]
+    assert [record.levelname for record in caplog.records].count("ERROR") == 1
+    write_unread(tmp_path / "unread.json", reasons)
+    assert read_unread(tmp_path / "unread.json") == reasons
 
 
-def test_reasons_are_noted_logged_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    account = unread(30, 0, 0.5)
-    with caplog.at_level("ERROR"):
-        with account.noting("one"):
-            raise SourceError("a.tif: cut short, ä", "fetch it again")
-        with account.noting("two"):
-            assert account.reasons == {"one": "a.tif: cut short, ä"}
-    assert [record.getMessage() for record in caplog.records] == ["a.tif: cut short, ä -> fetch it again"]
-    account.write(tmp_path / "unread.json")
-    assert read_unread(tmp_path / "unread.json") == {"one": "a.tif: cut short, ä"}
-
-
-@pytest.mark.parametrize("error", [ProductError("x", "y"), ValueError("x"), KeyboardInterrupt()])
-def test_other_errors_are_not_taken_for_an_unread_granule(error: BaseException) -> None:
-    account = unread(30, 0, 1.0)
-    with pytest.raises(type(error)), account.noting("one"):
-        raise error
-    assert account.reasons == {}
+@pytest.mark.parametrize("error", [ProductError("x", "y"), ValueError("x")])
+def test_other_errors_are_not_taken_for_an_unread_granule(error: Exception) -> None:
+    with pytest.raises(type(error)):
+        unread(3, 1, 1.0, error)
 
 
 # logs
@@ -363,7 +358,6 @@ def test_without_a_file_the_log_goes_to_standard_error(capsys: pytest.CaptureFix
 
 
 def test_an_unread_file_is_json(tmp_path: Path) -> None:
-    unread(3, 2, 1.0).write(tmp_path / "unread.json")
-    assert json.loads((tmp_path / "unread.json").read_text()) == {
-        f"granule-{n}": f"file {n} is cut short" for n in (0, 1)
-    }
+    write_unread(tmp_path / "unread.json", unread(3, 2, 1.0))
+    expected = {BURST.format(n): f"file {n} is cut short, ä" for n in (0, 1)}
+    assert json.loads((tmp_path / "unread.json").read_text()) == expected

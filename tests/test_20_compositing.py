@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from s1monthly import compositing
-from s1monthly.compositing import Mosaic, composite
+from s1monthly.compositing import BLOCK_PIXELS, Mosaic, composite, row_blocks
 from s1monthly.errors import S1MonthlyError
 from s1monthly.masking import valid_power
 
@@ -245,3 +245,11 @@ def test_golden_values():
         mosaic.add(np.array([[0.2, 0.2]], np.float32), 0, 0)
         mosaic.add(np.array([[0.4, 0.5]], np.float32), 0, 1)
         np.testing.assert_allclose(mosaic.result()[0], expected[f"mosaic {strategy}"], rtol=1e-6)
+
+
+@pytest.mark.parametrize(("shape", "passes"), [((3660, 3660), 3), ((3660, 3660), 400), ((5, 7), 1), ((10, 10), 10**6)])
+def test_row_blocks_cover_the_grid_once_and_bound_the_pixels(shape, passes):
+    blocks = row_blocks(shape, passes)
+    assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(shape[0]))
+    assert all((b.stop - b.start) * shape[1] * passes <= BLOCK_PIXELS or b.stop - b.start == 1 for b in blocks)
+    assert row_blocks(shape, 0) == []

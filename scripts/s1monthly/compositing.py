@@ -27,6 +27,7 @@ COMPOSITE_METHODS = ("median", "mean", "trimmed_mean")
 
 LANES = 128  # pixels worked on side by side
 BLOCK_ROWS = 64
+BLOCK_PIXELS = 2**23
 _MOST = 255  # what a count of uint8 can say
 
 
@@ -201,6 +202,20 @@ def _composite_rows(
                     power[r, c + k] = total[k] / n if n > 0 else np.nan
             for k in range(width):
                 count[r, c + k] = min(valid[k], _MOST)
+
+
+def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
+    """Cut a grid into blocks of rows with at most `BLOCK_PIXELS` of all passes together: memory is bounded.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Rows and columns of the grid.
+    passes : int
+        Passes of the month; without any there is no block.
+    """
+    step = max(1, BLOCK_PIXELS // (shape[1] * max(1, passes)))
+    return [slice(row, min(row + step, shape[0])) for row in range(0, shape[0] if passes else 0, step)]
 
 
 def composite(

@@ -13,85 +13,28 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from s1monthly import refusals
-from s1monthly.errors import ConfigError, NameFormatError
-from s1monthly.vocabulary import Direction, Level, Month, Polarization, Tile
+from s1monthly.errors import ConfigError
+from s1monthly.options import (
+    ChunkSide,
+    MonthNumber,
+    MonthText,
+    Section,
+    TileName,
+    Track,
+    Year,
+    listed,
+    option,
+    rows_columns,
+    unique,
+)
+from s1monthly.vocabulary import Direction, Level, Month, Polarization
 
 SENTINEL1_FIRST_MONTH = Month(2014, 4)
 """Sentinel-1A was launched on 3 April 2014: no granule can be older."""
-
-
-def option(default: Any, description: str, *, example: Any = None, no_effect: str = "", **limits: Any) -> Any:
-    """Declare an option: its default, its one-line description, an example where there is no default.
-
-    Parameters
-    ----------
-    default : object
-        Default value; ``...`` where the option must be given.
-    description : str
-        One line for config.yaml and the documentation.
-    example : object
-        Shown, commented out, where the default is None.
-    no_effect : str
-        For an option of S1-GRiTS that means nothing here: the reason.
-    **limits
-        Passed on to `pydantic.Field` (``gt``, ``ge``, ``le``, ``min_length`` ...).
-    """
-    return Field(
-        default, description=description, json_schema_extra={"example": example, "no_effect": no_effect}, **limits
-    )
-
-
-def _listed(value: Any) -> Any:
-    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
-
-
-def _unique(values: list[Any] | None) -> list[Any] | None:
-    if values is not None and len(set(values)) < len(values):
-        twice = sorted({v for v in values if values.count(v) > 1})
-        raise PydanticCustomError("twice", "{twice} given twice", {"twice": ", ".join(map(str, twice))})
-    return values
-
-
-def _tile(name: Any) -> Any:
-    try:
-        return Tile(name).name if isinstance(name, str) else name
-    except NameFormatError as error:
-        raise PydanticCustomError("tile", "{message}", {"message": str(error)}) from error
-
-
-def _month(text: Any) -> Any:
-    try:
-        return str(Month.parse(text)) if isinstance(text, str) else text
-    except NameFormatError as error:
-        raise PydanticCustomError("month", "{message}", {"message": str(error)}) from error
-
-
-def _rows_columns(value: Any) -> Any:
-    # S1-GRiTS also writes {time: 1, y: 1024, x: 1024}
-    return [value.get("y"), value.get("x")] if isinstance(value, Mapping) else value
-
-
-ChunkSide = Annotated[int, Field(ge=16, le=16384)]
-Track = Annotated[int, Field(ge=1, le=175)]
-Year = Annotated[int, Field(ge=2014, le=2100)]
-MonthNumber = Annotated[int, Field(ge=1, le=12)]
-TileName = Annotated[str, BeforeValidator(_tile)]
-MonthText = Annotated[str, BeforeValidator(_month)]
-
-
-class Section(BaseModel):
-    """A section of the configuration: unknown keys are refused, values are never changed after loading."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _empty_section(cls, values: Any) -> Any:
-        return {} if values is None else values
 
 
 class Roi(Section):
@@ -107,21 +50,19 @@ class Roi(Section):
     )
     flight_direction: Annotated[
         list[Direction],
-        BeforeValidator(_listed, json_schema_input_type=list[Direction] | Direction),
+        BeforeValidator(listed, json_schema_input_type=list[Direction] | Direction),
         Field(min_length=1),
     ] = option(..., "ASCENDING, DESCENDING, or a list of both; each has its own cube", example="ASCENDING")
     polarization: Polarization = option(Polarization.VV_VH, "Polarization pair; a granule must hold both layers")
     tracks: (
-        Annotated[
-            list[Track], BeforeValidator(_listed, json_schema_input_type=list[Track] | Track), Field(min_length=1)
-        ]
+        Annotated[list[Track], BeforeValidator(listed, json_schema_input_type=list[Track] | Track), Field(min_length=1)]
         | None
     ) = option(None, "Tracks (relative orbits) to use, 1 to 175; all where not given", example=[137])
 
     @field_validator("manual_mgrs_tiles", "flight_direction", "tracks")
     @classmethod
     def _no_doubles(cls, values: list[Any] | None) -> list[Any] | None:
-        return _unique(values)
+        return unique(values)
 
     @field_validator("wkt")
     @classmethod
@@ -141,13 +82,13 @@ class Time(Section):
     """When: whole past months, by years (and months), by first and last month, or the full archive."""
 
     years: (
-        Annotated[list[Year], BeforeValidator(_listed, json_schema_input_type=list[Year] | Year), Field(min_length=1)]
+        Annotated[list[Year], BeforeValidator(listed, json_schema_input_type=list[Year] | Year), Field(min_length=1)]
         | None
     ) = option(None, "Years to process", example=[2024, 2025])
     months: (
         Annotated[
             list[MonthNumber],
-            BeforeValidator(_listed, json_schema_input_type=list[MonthNumber] | MonthNumber),
+            BeforeValidator(listed, json_schema_input_type=list[MonthNumber] | MonthNumber),
             Field(min_length=1),
         ]
         | None
@@ -164,7 +105,7 @@ class Time(Section):
     @field_validator("years", "months")
     @classmethod
     def _no_doubles(cls, values: list[int] | None) -> list[int] | None:
-        return _unique(values)
+        return unique(values)
 
     @model_validator(mode="after")
     def _one_mode(self) -> Time:
@@ -348,7 +289,7 @@ class Processing(Section):
     texture_features: TextureFeatures = TextureFeatures()
     zarr_chunks: Annotated[
         list[ChunkSide],
-        BeforeValidator(_rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
+        BeforeValidator(rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
         Field(min_length=2, max_length=2),
     ] = option([1024, 1024], "Chunk of the cube, rows and columns")
     cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(512, "Block of the COG, pixels")
