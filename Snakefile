@@ -34,5 +34,10 @@ rule all:
         final_output,
 
 
+onsuccess:
+    tell_the_outcome()
+
+
 onerror:
     catalog_what_is_finished()
+    tell_the_outcome()

@@ -5,9 +5,9 @@ checkpoint search:
     output:
         stamp=LAYOUT.asked,
     log:
-        "logs/search/{tile}_{direction}_{question}.log",
+        f"{LAYOUT.logs}/search/{{tile}}_{{direction}}_{{question}}.log",
     benchmark:
-        "logs/benchmark/search/{tile}_{direction}_{question}.tsv"
+        f"{LAYOUT.logs}/benchmark/search/{{tile}}_{{direction}}_{{question}}.tsv"
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
@@ -28,16 +28,16 @@ rule bursts:
         bursts=temp(directory(LAYOUT.bursts)),
         unread=temp(LAYOUT.unread),
     log:
-        "logs/bursts/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/bursts/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/bursts/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/bursts/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: depth_first
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
     threads: SETTINGS.memory.max_download_workers
     resources:
-        mem_mb=lambda w, attempt: 1200 * attempt,
+        mem_mb=lambda w, attempt, threads: (700 + 250 * threads) * attempt,
         runtime=lambda w, attempt: 60 * attempt,
     params:
         granules=LAYOUT.granules,
@@ -55,9 +55,9 @@ rule mosaic:
     output:
         passes=temp(directory(LAYOUT.passes)),
     log:
-        "logs/mosaic/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/mosaic/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/mosaic/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/mosaic/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 20_000_000
     conda:
         "../envs/s1monthly.yaml"

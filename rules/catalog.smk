@@ -7,9 +7,9 @@ rule tile_catalog:
     output:
         catalog=LAYOUT.tile_catalog,
     log:
-        "logs/tile_catalog/{tile}_{direction}.log",
+        f"{LAYOUT.logs}/tile_catalog/{{tile}}_{{direction}}.log",
     benchmark:
-        "logs/benchmark/tile_catalog/{tile}_{direction}.tsv"
+        f"{LAYOUT.logs}/benchmark/tile_catalog/{{tile}}_{{direction}}.tsv"
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -28,9 +28,9 @@ rule catalog:
         catalog=LAYOUT.catalog,
         collection=LAYOUT.collection,
     log:
-        "logs/catalog/catalog.log",
+        f"{LAYOUT.logs}/catalog/catalog.log",
     benchmark:
-        "logs/benchmark/catalog/catalog.tsv"
+        f"{LAYOUT.logs}/benchmark/catalog/catalog.tsv"
     conda:
         "../envs/s1monthly.yaml"
     resources:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import uuid
 from datetime import datetime, timezone
 
 from snakemake.exceptions import WorkflowError
@@ -11,6 +12,7 @@ from s1monthly import naming
 from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.planning import Plan, recipe_part
+from s1monthly.recipe import product_version
 from s1monthly.vocabulary import Month
 
 if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
@@ -36,6 +38,14 @@ except S1MonthlyError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
+
+REMAKE = ".snakemake/s1monthly_remake"
+OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
+if OUT_OF_STEP:
+    # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
+    os.makedirs(".snakemake", exist_ok=True)
+    with open(REMAKE, "w") as stream:
+        stream.write(f"{uuid.uuid4()}\n")
 
 if workflow.is_main_process:
     for line in PLAN.report():
@@ -94,9 +104,12 @@ def slots_stamp(wildcards):
     return PLAN.slots_stamp(book) if book.slot_lost(month) else []
 
 
-def late_list(wildcards):
-    """The month's granule list where it changed after the record was written."""
-    return ledger(wildcards).late_list(Month.parse(wildcards.month)) or []
+def remake(wildcards):
+    """A file newer than the record, where the month is out of step with its granules, recipe, record or cube."""
+    book, month = ledger(wildcards), Month.parse(wildcards.month)
+    if book.path(LAYOUT.record, month) in OUT_OF_STEP:
+        return REMAKE
+    return book.late_list(month) or []
 
 
 def months_in(wildcards, pattern):
@@ -131,6 +144,12 @@ def final_output(wildcards):
         for month in book.with_granules:
             files += [book.path(pattern, month) for pattern in PLAN.month_products]
     return files
+
+
+def tell_the_outcome():
+    """What there is now, tile by tile."""
+    for line in PLAN.outcome():
+        logger.info(line)
 
 
 def catalog_what_is_finished():

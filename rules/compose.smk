@@ -8,9 +8,9 @@ rule composite:
         composite=temp(LAYOUT.composite),
         pass_count=temp(LAYOUT.count),
     log:
-        "logs/composite/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/composite/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/composite/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/composite/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 30_000_000
     conda:
         "../envs/s1monthly.yaml"
@@ -30,9 +30,9 @@ rule stack:
     output:
         stack=temp(LAYOUT.stack),
     log:
-        "logs/stack/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/stack/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/stack/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/stack/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 40_000_000
     conda:
         "../envs/s1monthly.yaml"

@@ -8,9 +8,9 @@ rule cube:
     output:
         stamp=LAYOUT.slots,
     log:
-        "logs/cube/{tile}_{direction}_{slots}.log",
+        f"{LAYOUT.logs}/cube/{{tile}}_{{direction}}_{{slots}}.log",
     benchmark:
-        "logs/benchmark/cube/{tile}_{direction}_{slots}.tsv"
+        f"{LAYOUT.logs}/benchmark/cube/{{tile}}_{{direction}}_{{slots}}.tsv"
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -19,7 +19,6 @@ rule cube:
     params:
         cube=LAYOUT.cube,
         recipe=PLAN.recipe,
-        replace=SETTINGS.output.overwrite,
     script:
         "../scripts/cube.py"
 
@@ -27,16 +26,16 @@ rule cube:
 rule append:
     input:
         slots_stamp,
-        late_list,
+        remake,
         stack=rules.stack.output.stack,
         pass_count=rules.composite.output.pass_count,
         unread=rules.bursts.output.unread,
     output:
         record=LAYOUT.record,
     log:
-        "logs/append/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/append/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/append/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/append/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 50_000_000
     conda:
         "../envs/s1monthly.yaml"
@@ -60,9 +59,9 @@ rule cog:
     output:
         cog=LAYOUT.cog,
     log:
-        "logs/cog/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/cog/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/cog/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/cog/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 60_000_000
     conda:
         "../envs/s1monthly.yaml"
@@ -72,6 +71,7 @@ rule cog:
         runtime=20,
     params:
         cube=LAYOUT.cube,
+        version=product_version("rasters"),
         block_size=SETTINGS.processing.cog_block_size,
     script:
         "../scripts/cog.py"
@@ -83,9 +83,9 @@ rule preview:
     output:
         preview=LAYOUT.preview,
     log:
-        "logs/preview/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/preview/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/preview/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/preview/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 60_000_000
     conda:
         "../envs/s1monthly.yaml"
@@ -94,6 +94,7 @@ rule preview:
         runtime=20,
     params:
         cube=LAYOUT.cube,
+        version=product_version("previews"),
     script:
         "../scripts/preview.py"
 
@@ -106,9 +107,9 @@ rule item:
     output:
         item=LAYOUT.item,
     log:
-        "logs/item/{tile}_{direction}_{month}.log",
+        f"{LAYOUT.logs}/item/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
-        "logs/benchmark/item/{tile}_{direction}_{month}.tsv"
+        f"{LAYOUT.logs}/benchmark/item/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: 70_000_000
     conda:
         "../envs/s1monthly.yaml"
@@ -117,5 +118,7 @@ rule item:
         runtime=10,
     params:
         cube=LAYOUT.cube,
+        formats=SETTINGS.output.formats.model_dump(),
+        version=product_version("stac"),
     script:
         "../scripts/item.py"

@@ -21,6 +21,7 @@ def main(snakemake):
     origin = Origin(
         granules=tuple(granule for granule in listed.granules if granule.id not in unread),
         set_aside=(*listed.set_aside, *(SetAside(name, reason, lost=True) for name, reason in sorted(unread.items()))),
+        unread=tuple(sorted(unread)),
         granules_digest=listed.digest,
         recipe=recipe,
         recipe_digest=digest(recipe),

@@ -34,8 +34,7 @@ def main(snakemake):
             write_raster(folder / layer_file(granule.id, layer), [power], burst.geobox, [layer])
         return "read" if burst else "no valid pixel on the tile"
 
-    limits = config.memory
-    reasons = read_all(key, granules, cut, limits.max_download_workers, limits.max_failed_ratio)
+    reasons = read_all(key, granules, cut, snakemake.threads, config.memory.max_failed_ratio)
     write_unread(snakemake.output.unread, reasons)
 
 

@@ -15,10 +15,14 @@ def main(base_dir):
     folders = sorted(
         {path.parent for path in base_dir.glob("*/search.json")} | {p.parent for p in base_dir.glob("*/months")}
     )
+    failures = []
     for folder in folders:
-        rows = tile_rows(folder)
-        write_catalog(folder / "catalog.parquet", rows)
-        print(f"{folder}: {len(rows)} months")
+        try:
+            rows = tile_rows(folder)
+            write_catalog(folder / "catalog.parquet", rows)
+            print(f"{folder}: {len(rows)} months")
+        except S1MonthlyError as error:  # the other tiles are catalogued all the same
+            failures.append(str(error))
     if not folders:
         print(f"{base_dir}: no months to catalog")
         return
@@ -27,6 +31,8 @@ def main(base_dir):
     write_catalog(layout.catalog, rows)
     write_document(layout.collection, collection(rows))
     print(f"{layout.catalog}: {len(rows)} months in {len(folders)} folders")
+    if failures:
+        sys.exit("\n".join(failures))
 
 
 if __name__ == "__main__":

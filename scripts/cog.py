@@ -4,7 +4,7 @@ from s1monthly import logs
 from s1monthly.config import load_config
 from s1monthly.cube import read_bands
 from s1monthly.rasters import write_cog
-from s1monthly.records import read_record
+from s1monthly.records import read_record, verified
 from s1monthly.stac import output_bands, processing_tags
 
 
@@ -14,7 +14,7 @@ def main(snakemake):
     record = read_record(snakemake.input.record)
     write_cog(
         snakemake.output.cog,
-        (values for _, values in read_bands(snakemake.params.cube, record.key.month)),
+        (values for _, values in verified(record, read_bands(snakemake.params.cube, record.key.month))),
         record.grid,
         output_bands(record.polarization, record.bands),
         tags=processing_tags(record),

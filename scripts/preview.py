@@ -4,17 +4,15 @@ from s1monthly import logs
 from s1monthly.config import load_config
 from s1monthly.cube import read_month
 from s1monthly.rasters import write_preview
-from s1monthly.records import read_record
+from s1monthly.records import read_record, verified
 
 
 def main(snakemake):
     log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
     record = read_record(snakemake.input.record)
-    layers = record.polarization.layers
-    shown = [
-        read_month(snakemake.params.cube, record.key.month, name) for name in (*(f"{x}_dB" for x in layers), "Ratio")
-    ]
-    write_preview(snakemake.output.preview, *shown, record.grid)
+    names = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
+    shown = ((name, read_month(snakemake.params.cube, record.key.month, name)) for name in names)
+    write_preview(snakemake.output.preview, *(values for _, values in verified(record, shown)), record.grid)
     log.info("%s", snakemake.output.preview)
 
 

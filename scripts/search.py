@@ -1,10 +1,12 @@
 """Rule search: ask the source which granules the months of a tile and direction have."""
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
 from s1monthly import logs
 from s1monthly.config import load_config
+from s1monthly.files import write_text
 from s1monthly.ledger import Answer, write_answers, write_granule_list
 from s1monthly.planning import layout_of, question_of
 from s1monthly.sources import open_source
@@ -29,6 +31,7 @@ def main(snakemake):
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
             log.info("set aside: %s: %s", left_out.granule_id, left_out.reason)
+    write_text(layout.owner, f"{os.path.abspath(layout.base_dir)}\n", only_if_changed=True)
     write_answers(layout.search.format(**place), question_of(config), answers)
     Path(snakemake.output.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
 

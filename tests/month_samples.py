@@ -89,6 +89,7 @@ def month_record(
         count=count or CountStatistics(None, None, None, {}),
         bands={band.name: numbers for band in bands(*pol.layers)},
         footprint=footprint(mask, grid),
+        unread=(),
         granules_digest="0123456789abcdef",
         recipe={**RECIPE, "level": level, "despeckle": RECIPE["despeckle"] if level == "hARDCp" else None},
         recipe_digest="fedcba9876543210",

@@ -171,7 +171,8 @@ class Site:
         """Write as much of a record as a plan reads."""
         path = Path(book.path(book.layout.record, month))
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps({"granules_digest": granules_digest, "recipe_digest": recipe_digest}))
+        content = {"granules_digest": granules_digest, "recipe_digest": recipe_digest, "unread": []}
+        path.write_text(json.dumps(content))
         return path
 
     def _found(self, tile: Tile, direction: Direction, months: list[Month]) -> dict[Month, Found]:

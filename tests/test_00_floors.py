@@ -35,7 +35,7 @@ ALLOWED_ACROSS = {("sources", "geotiff")}
 """A source reads granule files through the one reader of rasters."""
 
 PLACE = {name: (floor, room) for floor, rooms in FLOORS.items() for room in rooms for name in room}
-FLOOR_0_PACKAGES = {"pydantic", "pydantic_core", "yaml", "shapely"}
+FLOOR_0_PACKAGES = {"pydantic", "pydantic_core", "yaml", "shapely", "pyproj"}
 
 
 def modules() -> list[tuple[str, Path]]:

@@ -239,7 +239,8 @@ def unread(granules: int, failed: int, most: float, error: Exception | None = No
         (30, 4, 0.1, True),
         (9, 1, 0.1, True),
         (10, 1, 0.1, False),
-        (30, 30, 1.0, False),
+        (30, 29, 1.0, False),
+        (30, 30, 1.0, True),
         (0, 0, 0.0, False),
         # 29 of 50 are not more than 0.58, though 0.58 * 50 is less than 29 in floating point
         (50, 29, 0.58, False),

@@ -180,7 +180,18 @@ def test_the_output_tree_is_that_of_the_peer() -> None:
 def test_what_may_be_deleted_lies_in_the_work_folder_and_what_is_kept_does_not() -> None:
     layout = Layout("out", "work")
     working = {name for name in PATTERNS if getattr(layout, name).startswith("work/")}
-    assert working == {"granules", "asked", "bursts", "unread", "passes", "composite", "count", "stack"}
+    assert working == {
+        "granules",
+        "asked",
+        "owner",
+        "logs",
+        "bursts",
+        "unread",
+        "passes",
+        "composite",
+        "count",
+        "stack",
+    }
     assert all(getattr(layout, name).startswith("out/") for name in set(PATTERNS) - working)
 
 

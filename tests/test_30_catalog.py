@@ -68,6 +68,7 @@ def test_a_row_says_what_its_month_is(tree):
         "preview_height": 366,
         "preview_bounds": [699960.0, 3790200.0, 809760.0, 3900000.0],
         "status": "complete",
+        "data": "OPERA RTC-S1",
         "polarization": "VV+VH",
         "bands": ["VV_dB", "VH_dB", "Ratio", "RVI"],
         "platforms": ["sentinel-1a"],

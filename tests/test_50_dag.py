@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 from granules import write_granule
 from s1monthly import cube
@@ -84,7 +85,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, Run]
     add(folder, "2021-11", day=22, power=0.3)
     add(folder, "2022-01", power=0.2)
     preview = run_snakemake(folder, CONFIG, "-n")
-    assert not (folder / "output").exists() and not (folder / "work").exists()
+    assert not (folder / "output").exists()
     return folder, preview, run_snakemake(folder, CONFIG)
 
 
@@ -112,10 +113,11 @@ def test_first_run_makes_just_the_months_with_granules(first_run: tuple[Path, Ru
         "2022-01": "complete",
         "2022-02": "no data",
     }
-    leftover = [p for p in (folder / "work").rglob("*") if p.is_file() and p.suffix in (".tif", ".json")]
+    leftover = [p for p in (folder / "output" / "work").rglob("*") if p.is_file() and p.suffix in (".tif", ".json")]
     assert leftover == []
-    logs = {path.parent.name for path in (folder / "logs").glob("*/*.log")}
-    benchmarks = {path.parent.name for path in (folder / "logs" / "benchmark").glob("*/*.tsv")}
+    place = folder / "output" / "work" / "logs"
+    logs = {path.parent.name for path in place.glob("*/*.log")}
+    benchmarks = {path.parent.name for path in (place / "benchmark").glob("*/*.tsv")}
     assert logs >= {*run.jobs} and benchmarks == {*run.jobs}
 
 
@@ -216,7 +218,7 @@ def test_a_deleted_product_is_made_from_the_nearest_thing(made: Path, name: str,
     assert settled(made)
 
 
-@pytest.mark.parametrize("gone", [["work"], ["work", ".snakemake", "logs"]])
+@pytest.mark.parametrize("gone", [["output/work"], ["output/work", ".snakemake"]])
 def test_work_and_memory_may_go(made: Path, gone: list[str]) -> None:
     for name in gone:
         shutil.rmtree(made / name)
@@ -224,7 +226,7 @@ def test_work_and_memory_may_go(made: Path, gone: list[str]) -> None:
 
 
 def test_work_gone_and_one_record_deleted(made: Path) -> None:
-    shutil.rmtree(made / "work")
+    shutil.rmtree(made / "output" / "work")
     product(made, "record", "2022-01").unlink()
     run = run_snakemake(made, CONFIG)
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
@@ -248,14 +250,13 @@ def test_a_deleted_cube_is_made_again(made: Path) -> None:
     assert settled(made)
 
 
-def test_a_run_that_remakes_a_deleted_cube_may_be_killed_between_two_months(made: Path) -> None:
+def test_a_run_that_remakes_a_deleted_cube_may_be_killed(made: Path) -> None:
     shutil.rmtree(store(made))
     run_snakemake(made, CONFIG, "--until", "cube")
     assert cube.months_complete(store(made)) == ()
-    first = product(made, "record", "2021-11").relative_to(made)
-    assert run_snakemake(made, CONFIG, str(first)).months("append") == ["2021-11"]
-    assert cube.months_complete(store(made)) == (Month(2021, 11),)
-    assert run_snakemake(made, CONFIG).months("append") == ["2022-01"]
+    preview = run_snakemake(made, CONFIG, "-n")
+    assert "2 to make again, granules, record or cube changed: 2021-11, 2022-01" in preview.output
+    assert run_snakemake(made, CONFIG).months("append") == ["2021-11", "2022-01"]
     assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
 
@@ -324,10 +325,100 @@ def test_a_month_that_fails_keeps_no_other_from_being_finished(made: Path) -> No
     assert status_of_months(made)["2022-02"] == "complete"
 
 
+@pytest.mark.parametrize("damage", ["record cut short", "slot being written", "slot gone"])
+def test_a_month_that_is_out_of_step_is_told_and_made_again(made: Path, damage: str) -> None:
+    record, slot = product(made, "record", "2021-11"), store(made) / "status" / "c" / "0"
+    before = record.read_bytes()
+    if damage == "record cut short":
+        record.write_bytes(before[:100])
+    elif damage == "slot being written":
+        slot.write_bytes(b"\x01")
+    else:
+        slot.unlink()
+    preview = run_snakemake(made, CONFIG, "-n")
+    assert "1 to make again, granules, record or cube changed: 2021-11; 1 made" in preview.output
+    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+    assert record.read_bytes() == before
+    assert settled(made)
+
+
+def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
+    """The search has listed it; then the tree was copied, which made the records newer than the list."""
+    add(made, "2021-11", day=28)
+    run_snakemake(made, CONFIG, "--until", "search")
+    shutil.rmtree(made / ".snakemake")
+    for month in ("2021-11", "2022-01"):
+        product(made, "record", month).touch()
+    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+
+
+def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
+    product(made, "cog", "2021-11").unlink()
+    for chunk in (store(made) / "VV_dB" / "c" / "0").rglob("*"):
+        if chunk.is_file():
+            chunk.unlink()
+    run = run_snakemake(made, CONFIG, check=False)
+    assert run.returncode != 0
+    assert "band VV_dB in the cube is not what the record says" in run.output and "delete the record" in run.output
+    assert not product(made, "cog", "2021-11").exists()
+    product(made, "record", "2021-11").unlink()
+    run_snakemake(made, CONFIG)
+    assert settled(made)
+
+
+def test_a_format_switched_off_leaves_the_item(made: Path) -> None:
+    without = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"cog": False}})
+    assert run_snakemake(made, without).jobs == {"item": 2, **CATALOGS}
+    assert "cog" not in json.loads(product(made, "item", "2021-11").read_text())["assets"]
+    assert settled(made, without)
+
+
+def test_months_without_one_usable_granule_are_not_taken_for_empty_ones(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    vh = next((tmp_path / "granules").glob("*_VH.tif"))
+    vh.unlink()
+    run = run_snakemake(tmp_path, CONFIG)
+    assert "1 WITHOUT USABLE granules" in run.output
+    row = read_catalog(tmp_path / "output" / "catalog.parquet")[0]
+    assert (row["status"], row["missing_granules"]) == ("unusable", [vh.name.removesuffix("_VH.tif")])
+
+
+def test_odd_options_reach_the_products(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    add(tmp_path, "2021-11", day=5, power=0.9, burst="T064-135001-IW2")
+    add(tmp_path, "2021-11", day=22, power=1e-4)
+    odd = {
+        "target_crs": 32612,
+        "target_resolution": 450,
+        "min_valid_lin": 1e-3,
+        "zarr_chunks": [64, 32],
+        "cog_block_size": 128,
+        "despeckle": {"monthly_despeckle": False},
+    }
+    values = config(roi={"tracks": [137]}, processing=odd, logging={"file_level": "ERROR"})
+    run_snakemake(tmp_path, values)
+    held = cube.state(store(tmp_path))
+    assert (held.chunks, held.geobox.epsg, held.geobox.resolution) == ((64, 32), 32612, 450)
+    assert cube.read_count(store(tmp_path), Month(2021, 11)).max() == 1  # of one track, above min_valid_lin
+    record = read_record(product(tmp_path, "record", "2021-11"))
+    assert (str(record.level), {granule.burst.track for granule in record.granules}) == ("ARDC", {137})
+    with rasterio.open(product(tmp_path, "cog", "2021-11")) as cog:
+        assert (cog.block_shapes[0], cog.crs.to_epsg()) == ((128, 128), 32612)
+    assert next((tmp_path / "output" / "work" / "logs" / "append").glob("*.log")).read_text() == ""
+
+
+def test_a_work_folder_serves_one_output_tree(made: Path) -> None:
+    other = config(output={"base_dir": "other", "work_dir": "output/work", "disk_warn_gb": 0})
+    run = run_snakemake(made, other, check=False)
+    assert run.returncode != 0
+    assert "output.work_dir output/work: it belongs to the output tree" in run.output
+
+
 def test_unreadable_granules_may_be_allowed_and_are_recorded(made: Path) -> None:
     damaged = add(made, "2022-02", day=3)
     add(made, "2022-02", day=15)
-    damaged.write_bytes(damaged.read_bytes()[:300])
+    whole = damaged.read_bytes()
+    damaged.write_bytes(whole[:300])
     lenient = config(memory={"max_failed_ratio": 0.5, "batch_max_retries": 0})
     run_snakemake(made, lenient)
     record = read_record(product(made, "record", "2022-02"))
@@ -335,6 +426,11 @@ def test_unreadable_granules_may_be_allowed_and_are_recorded(made: Path) -> None
     assert record.missing_granules == [name]
     row = next(row for row in read_catalog(made / "output" / "catalog.parquet") if row["month"] == "2022-02")
     assert (row["missing_granules"], row["granules"]) == ([name], 1)
+    # it is tried again by every run, until it can be read
+    damaged.write_bytes(whole)
+    run_snakemake(made, lenient)
+    assert read_record(product(made, "record", "2022-02")).missing_granules == []
+    assert settled(made, lenient)
 
 
 def test_a_granule_without_its_second_layer_is_told(made: Path) -> None:
@@ -422,6 +518,9 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
         ({**CONFIG, "source": {"kind": "local", "path": "nowhere"}}, "source"),
         ({**CONFIG, "tim": {}}, "did you mean 'time'"),
         ({**CONFIG, "time": {"years": [2999]}}, "time.years"),
+        ({**CONFIG, "source": {"kind": "asf"}}, "source.kind asf: not available"),
+        ({**CONFIG, "processing": {"target_resolution": 77}}, "77 m does not divide"),
+        ({**CONFIG, "processing": {"target_crs": 99999}}, "there is no EPSG:99999"),
         ({**CONFIG, "roi": {"manual_mgrs_tiles": ["11CLT"], "flight_direction": "ASCENDING"}}, "11CLT"),
     ],
 )

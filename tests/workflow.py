@@ -93,6 +93,7 @@ def snakemake_command(folder: Path, config: Mapping[str, Any], *args: str, cores
     folder.mkdir(parents=True, exist_ok=True)
     (folder / CONFIG_FILE).write_text(yaml.safe_dump(dict(config), sort_keys=False))
     command = [sys.executable, "-m", "snakemake", "-s", str(ROOT / "Snakefile"), "--cores", str(cores)]
+    command += ["--quiet", "host"]  # the profile's own leaves out what `Run` reads
     return [*command, *args, "--configfile", CONFIG_FILE]  # it would take targets behind it for more files
 
 

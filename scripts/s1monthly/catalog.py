@@ -22,12 +22,12 @@ from s1monthly.assets import preview_grid, relative
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.grid import tile_outline
-from s1monthly.ledger import no_data_months, read_answers
+from s1monthly.ledger import Answer, no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.records import Record, lonlat_bounds, read_record, tidy
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
 
-NO_DATA = "no data"
+NO_DATA, UNUSABLE = "no data", "unusable"
 """Status of a month that the source has no granule of."""
 
 GEOPARQUET_VERSION = "1.1.0"
@@ -74,6 +74,7 @@ COLUMNS = (
     Column("preview_height", pa.int32(), "rows of the preview"),
     Column("preview_bounds", pa.list_(pa.float64()), "left, bottom, right, top of the preview in its CRS"),
     Column("status", pa.string(), "complete; empty: made, without a valid pixel; no data: no granule", always=True),
+    Column("data", pa.string(), "OPERA RTC-S1, or simulated: made up, for trials"),
     Column("polarization", pa.string(), "VV+VH or HH+HV"),
     Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
     Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted", always=True),
@@ -145,7 +146,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
     _, answers = read_answers(_fill(layout.search, CompositeKey(owner.tile, owner.direction, Month(2000, 1))))
     for month in no_data_months(answers):
         if month not in rows:
-            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answers[month].asked)
+            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answers[month])
     return [rows[month] for month in sorted(rows)]
 
 
@@ -181,6 +182,7 @@ def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
         "height": grid.height,
         "transform": list(grid.transform),
         "processing_level": str(record.level),
+        "data": record.recipe["data"] if isinstance(record.recipe["data"], str) else "simulated",
         "preview_crs": preview.crs if preview else None,
         "preview_width": preview.width if preview else None,
         "preview_height": preview.height if preview else None,
@@ -208,19 +210,19 @@ def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
     }
 
 
-def _no_data_row(key: CompositeKey, asked: str) -> Row:
+def _no_data_row(key: CompositeKey, answer: Answer) -> Row:
     return {
         **dict.fromkeys(SCHEMA.names),
         **_key_columns(key),
-        "status": NO_DATA,
+        "status": UNUSABLE if answer.lost else NO_DATA,
         "platforms": [],
         "tracks": [],
         "granules": 0,
         "passes": 0,
-        "missing_granules": [],
+        "missing_granules": sorted(answer.lost),
         "coverage": 0.0,
         "valid_pixels": 0,
-        "asked": datetime.strptime(asked, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        "asked": datetime.strptime(answer.asked, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
         "geometry": shapely.to_wkb(tidy(tile_outline(key.tile))),
     }
 

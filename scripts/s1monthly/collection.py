@@ -121,6 +121,8 @@ def collection(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     rows = sorted(rows, key=lambda row: (row["mgrs_tile_id"], row["flight_direction"], row["month"]))
     made = [row for row in rows if row["item_path"]]
+    made_up = any(row["data"] == "simulated" for row in made)
+    real = any(row["data"] != "simulated" for row in made)
     document = {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -130,7 +132,8 @@ def collection(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "description": "Monthly composites of Sentinel-1 backscatter (gamma0, radiometrically terrain-corrected, from "
         "OPERA RTC-S1) on the Sentinel-2 tile grid, one Item a tile, direction and month. Backscatter in dB, their "
         "ratio and a radar vegetation index; level hARDCp is despeckled, ARDC is the composite alone. "
-        "Contains modified Copernicus Sentinel data.",
+        + ("Contains modified Copernicus Sentinel data." if real else "")
+        + (" Some months are simulated, for trials: column data of the catalog says which." if made_up else ""),
         "keywords": ["Sentinel-1", "SAR", "C-band", "backscatter", "gamma0", "RTC", "monthly composite", "MGRS"],
         "license": "other",
         "providers": [dict(provider) for provider in PROVIDERS],

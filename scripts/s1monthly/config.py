@@ -36,6 +36,9 @@ from s1monthly.vocabulary import Direction, Level, Month, Polarization
 SENTINEL1_FIRST_MONTH = Month(2014, 4)
 """Sentinel-1A was launched on 3 April 2014: no granule can be older."""
 
+TILE_SIDE = 109_800
+"""Side of a tile, metres."""
+
 
 class Roi(Section):
     """Where: a polygon or a list of tiles, flight direction(s) and polarization."""
@@ -45,9 +48,10 @@ class Roi(Section):
         "POLYGON or MULTIPOLYGON in longitude and latitude (EPSG:4326); every tile it meets is processed",
         example="POLYGON((113.6 30.0, 114.9 30.0, 114.9 30.9, 113.6 30.9, 113.6 30.0))",
     )
-    manual_mgrs_tiles: Annotated[list[TileName], Field(min_length=1)] | None = option(
-        None, "Tile names, instead of wkt", example=["50RKV", "50RLV"]
-    )
+    manual_mgrs_tiles: (
+        Annotated[list[TileName], BeforeValidator(listed, json_schema_input_type=list[str] | str), Field(min_length=1)]
+        | None
+    ) = option(None, "Tile names, instead of wkt", example=["50RKV", "50RLV"])
     flight_direction: Annotated[
         list[Direction],
         BeforeValidator(listed, json_schema_input_type=list[Direction] | Direction),
@@ -173,7 +177,12 @@ class Output(Section):
     """Where products go."""
 
     base_dir: str = option("./output", "Root of the output tree", min_length=1)
-    work_dir: str = option("work", "Granule lists and temporary files; may be deleted between runs", min_length=1)
+    work_dir: str | None = option(
+        None,
+        "Granule lists, temporary files and logs, one folder for each base_dir; may be deleted between runs."
+        " Where not given: work in base_dir",
+        example="./work",
+    )
     overwrite: bool = option(
         False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
     )
@@ -182,9 +191,9 @@ class Output(Section):
 
     @field_validator("base_dir", "work_dir")
     @classmethod
-    def _no_braces(cls, path: str) -> str:
-        if set(path) & set("{}"):
-            raise PydanticCustomError("path", "braces mark wildcards and cannot stand in a path; give another folder")
+    def _no_braces(cls, path: str | None) -> str | None:
+        if path is not None and (not path or set(path) & set("{}")):
+            raise PydanticCustomError("path", "empty, or with braces, which mark wildcards; give another folder")
         return path
 
 
@@ -205,7 +214,9 @@ class Memory(Section):
         "auto", "Size of a batch", no_effect="a month is always its own job"
     )
     max_download_workers: int = option(2, "Granules read at once in one job", ge=1, le=64)
-    scene_retry_timeout_seconds: float = option(600, "Time for all tries of one granule's download", gt=0)
+    scene_retry_timeout_seconds: float = option(
+        600, "Time for all tries of one granule's download", gt=0, no_effect="no source of this version downloads"
+    )
     batch_max_retries: int = option(2, "Retries of a failed job that reads granules", ge=0, le=20)
     max_failed_ratio: float = option(
         0.0,
@@ -305,10 +316,26 @@ class Processing(Section):
     @field_validator("target_crs")
     @classmethod
     def _epsg(cls, crs: str | int | None) -> str | None:
+        if crs is None:
+            return None
         code = str(crs).upper().removeprefix("EPSG:")
-        if crs is not None and not code.isdecimal():
+        if not code.isdecimal():
             raise PydanticCustomError("crs", "give an EPSG code such as EPSG:32610")
-        return None if crs is None else f"EPSG:{int(code)}"
+        refusals.check_epsg(int(code))
+        return f"EPSG:{int(code)}"
+
+    @model_validator(mode="after")
+    def _whole_pixels(self) -> Processing:
+        resolution = self.target_resolution
+        if self.target_crs is None and TILE_SIDE % resolution:
+            sides = (side for side in range(1, TILE_SIDE) if TILE_SIDE % side == 0)
+            near = sorted(sorted(sides, key=lambda side: abs(side - resolution))[:4])
+            raise PydanticCustomError(
+                "resolution",
+                "target_resolution: {resolution} m does not divide a tile's side of {side} m; give {near}, for example",
+                {"resolution": f"{resolution:g}", "side": TILE_SIDE, "near": ", ".join(map(str, near))},
+            )
+        return self
 
     @property
     def epsg(self) -> int | None:
@@ -319,6 +346,11 @@ class Processing(Section):
     def chunks(self) -> tuple[int, int]:
         """Rows and columns of a chunk of the cube."""
         return self.zarr_chunks[0], self.zarr_chunks[1]
+
+    def chunks_held(self, held: tuple[int, int]) -> bool:
+        """Whether a cube's chunks are others than a new cube would get."""
+        side = TILE_SIDE / self.target_resolution
+        return self.target_crs is None and held != tuple(min(chunk, side) for chunk in self.chunks)
 
     @property
     def level(self) -> Level:
@@ -418,10 +450,15 @@ class Config(Section):
         return self
 
     @property
+    def work_dir(self) -> str:
+        """Folder of granule lists, temporary files and logs."""
+        return self.output.work_dir or os.path.join(self.output.base_dir, "work")
+
+    @property
     def source_path(self) -> Path | None:
         """Folder of the local or simulated source."""
         if self.source.kind == "simulated":
-            return Path(self.source.path or os.path.join(self.output.work_dir, "simulated"))
+            return Path(self.source.path or os.path.join(self.work_dir, "simulated"))
         return Path(self.source.path) if self.source.path else None
 
     @property

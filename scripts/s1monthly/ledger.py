@@ -143,6 +143,8 @@ class Answer:
         Digest of what the source's folder held of the month; empty for a source without a folder.
     from_earliest : bool
         True where it was asked only to find the earliest granule and what follows (time.full).
+    lost : tuple of str
+        Ids of granules that should be used and cannot.
     """
 
     asked: str
@@ -153,6 +155,7 @@ class Answer:
     digest: str
     listing: str
     from_earliest: bool
+    lost: tuple[str, ...]
 
     @classmethod
     def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
@@ -167,6 +170,7 @@ class Answer:
             digest=found.digest,
             listing=listing,
             from_earliest=from_earliest,
+            lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
         )
 
 
@@ -196,7 +200,7 @@ def _signature(path: str | Path) -> Signature | None:
 def _load(path: str, _signature: Signature) -> tuple[Any, dict[Month, Answer]]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        months = {Month.parse(m): Answer(**a) for m, a in content["months"].items()}
+        months = {Month.parse(m): Answer(**{**a, "lost": tuple(a["lost"])}) for m, a in content["months"].items()}
         return content["question"], months
     except (ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         remedy = "delete it; the next run asks again"
@@ -310,15 +314,23 @@ class Ledger:
         return held is None or held.recipe != self.recipe or held.status(month) != COMPLETE
 
     def in_step(self, month: Month) -> bool:
-        """True where record and cube hold the month, made of just the granules now known, by just this recipe."""
+        """True where record and cube hold the month, made of just the granules now known, by just this recipe.
+
+        A month that was made without some granules that could not be read is never in step: they are tried again.
+        """
         try:
             record = json.loads(Path(self.path(self.layout.record, month)).read_text(encoding="utf-8"))
-            held = record["granules_digest"], record["recipe_digest"]
+            held = record["granules_digest"], record["recipe_digest"], record["unread"]
         except (OSError, ValueError, KeyError, TypeError):
             return False
         answer = self.answers.get(month)
-        made = answer is not None and held == (answer.digest, self.recipe_digest)
+        made = answer is not None and held == (answer.digest, self.recipe_digest, [])
         return made and not self.slot_lost(month)
+
+    @property
+    def out_of_step(self) -> list[Month]:
+        """Months that were made, and must be made again."""
+        return [month for month in self.with_granules if self.made(month) and not self.in_step(month)]
 
     def late_list(self, month: Month) -> str | None:
         """Path of the month's granule list where it was rewritten after the record and names other granules."""

@@ -172,6 +172,16 @@ class Layout:
         return f"{self.work_dir}/{_FOLDER}/granules/{{month}}.csv"
 
     @property
+    def owner(self) -> str:
+        """Names the output tree that the work folder serves."""
+        return f"{self.work_dir}/base_dir.txt"
+
+    @property
+    def logs(self) -> str:
+        """Log and benchmark files of the jobs, a folder a rule."""
+        return f"{self.work_dir}/logs"
+
+    @property
     def asked(self) -> str:
         """Stamp of an answered question to the source; ``{question}`` is its digest."""
         return f"{self.work_dir}/{_FOLDER}/asked/{{question}}"

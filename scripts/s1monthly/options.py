@@ -61,7 +61,7 @@ def _tile(name: Any) -> Any:
 
 def _month(text: Any) -> Any:
     try:
-        return str(Month.parse(text)) if isinstance(text, str) else text
+        return str(Month.parse(str(text)))
     except NameFormatError as error:
         raise PydanticCustomError("month", "{message}", {"message": str(error)}) from error
 

@@ -16,14 +16,14 @@ from s1monthly.config import Config
 from s1monthly.errors import ConfigError
 from s1monthly.ledger import Ledger, read_answers
 from s1monthly.naming import Layout
-from s1monthly.recipe import digest, recipe, refuse_mixture
+from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 
 
 def layout_of(config: Config) -> Layout:
     """Where a configuration's files lie."""
-    return Layout(os.path.normpath(config.output.base_dir), os.path.normpath(config.output.work_dir))
+    return Layout(os.path.normpath(config.output.base_dir), os.path.normpath(config.work_dir))
 
 
 def question_of(config: Config) -> dict[str, Any]:
@@ -52,6 +52,25 @@ def _spans(months: Sequence[Month]) -> str:
     return ", ".join(
         str(run[0]) if len(run) == 1 else f"{run[0]}{' ... ' if len(run) > 2 else ', '}{run[-1]}" for run in runs
     )
+
+
+def refuse_shared_work(layout: Layout) -> None:
+    """Refuse a work folder that serves another output tree: two runs would take each other's temporary files.
+
+    Raises
+    ------
+    ConfigError
+        Naming both.
+    """
+    try:
+        owner = Path(layout.owner).read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return
+    if owner != os.path.abspath(layout.base_dir):
+        raise ConfigError(
+            f"output.work_dir {layout.work_dir}: it belongs to the output tree {owner}",
+            "give each base_dir its own work_dir, or none; where the tree was moved, delete the work folder",
+        )
 
 
 @dataclass(frozen=True)
@@ -101,6 +120,10 @@ class Plan:
         CubeError
             If a cube was made with another recipe, or something foreign lies in its place.
         """
+        if config.source.kind == "asf":
+            raise ConfigError(
+                "source.kind asf: not available in this version", "use local, with source.path, or simulated"
+            )
         months, warnings = config.time.wanted(today)
         if not months:
             raise ConfigError(
@@ -113,6 +136,7 @@ class Plan:
             if not tiles:
                 raise ConfigError("roi.wkt: the polygon meets no tile", "give a polygon between 80 S and 84 N")
         layout, how = layout_of(config), recipe(config)
+        refuse_shared_work(layout)
         asked, listings = (question_of(config), listings_of(config)) if deciding else (None, None)
         ledgers = []
         for tile in tiles:
@@ -169,6 +193,10 @@ class Plan:
         name = f"{first}_{last}_{book.recipe_digest}"
         return book.path(self.layout.slots.replace("{slots}", name))
 
+    def records_out_of_step(self) -> set[str]:
+        """Records of the months that must be made again, whatever the times of files say."""
+        return {book.path(self.layout.record, month) for book in self.ledgers for month in book.out_of_step}
+
     @property
     def month_products(self) -> tuple[str, ...]:
         """Patterns of the files that are kept of every month."""
@@ -189,6 +217,16 @@ class Plan:
             yield f"WARNING {free:.0f} GB free under {place}, less than output.disk_warn_gb ({least:g})"
         for book in self.ledgers:
             yield f"{book.key.tile} {book.key.direction}: {self._missing(book)}"
+            held = self.slots(book)
+            if held and held.recipe == self.recipe and self.config.processing.chunks_held(held.chunks):
+                yield f"cube of {book.key}: keeps its chunks {held.chunks}; zarr_chunks is for new cubes"
+
+    def outcome(self) -> Iterator[str]:
+        """Lines for the user after a run: what there is now, tile by tile, and a warning where nothing was found."""
+        for book in self.ledgers:
+            yield f"{book.key.tile} {book.key.direction}: {self._missing(book)} -> {book.path(self.layout.folder)}"
+            if not book.with_granules:
+                yield f"WARNING {book.key.tile} {book.key.direction}: the source has no granule for any of these months"
 
     def _missing(self, book: Ledger) -> str:
         unknown = [month for month in book.asked_months if month not in book.answers]
@@ -199,14 +237,25 @@ class Plan:
         if unknown:
             label = "since the earliest granule" if book.from_earliest else _spans(unknown)
             parts.append(f"{len(unknown)} not searched yet: {label}")
-        made = len(book.with_granules) - len(missing)
+        again = book.out_of_step
+        if again:
+            held = self.slots(book)
+            changes = "; ".join(difference(held.recipe, self.recipe)) if held else ""
+            reason = f"recipe changed ({changes})" if changes else "granules, record or cube changed"
+            parts.append(f"{len(again)} to make again, {reason}: {_spans(again)}")
+        made = len(book.with_granules) - len(missing) - len(again)
         if made:
             parts.append(f"{made} made")
-        if book.without_granules:
-            parts.append(f"{len(book.without_granules)} without granules")
-        late = [month for month in book.with_granules if book.late_list(month)]
-        if late:
-            parts.append(f"{len(late)} with new granules: {_spans(late)}")
+        empty, answers = book.without_granules, book.answers
+        unusable = [month for month in empty if answers[month].lost]
+        if unusable:
+            parts.append(f"{len(unusable)} WITHOUT USABLE granules (see the search log): {_spans(unusable)}")
+        gone = [month for month in empty if book.made(month)]
+        if gone:
+            parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {_spans(gone)}")
+        silent = len(empty) - len({*unusable, *gone})
+        if silent:
+            parts.append(f"{silent} without granules")
         return "; ".join(parts) or f"{len(book.asked_months)} without granules"
 
 

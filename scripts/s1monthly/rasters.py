@@ -38,6 +38,9 @@ __all__ = [
     "write_raster",
 ]
 
+PRODUCT_VERSION = 1
+"""Raised whenever COGs look otherwise for the same month."""
+
 STRIP_ROWS = 64
 """Rows of a strip of temporary rasters: row blocks are read from them without decoding more than is asked for."""
 

@@ -18,16 +18,26 @@ KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sour
 """Modules whose ``ALGORITHM_VERSION`` enters the recipe."""
 
 
-@cache
+def product_version(module: str) -> int:
+    """Read a writer's ``PRODUCT_VERSION``: when it is raised, its files are made again, from the cube."""
+    return _constant(module, "PRODUCT_VERSION")
+
+
 def algorithm_version(module: str) -> int:
-    """Read a kernel's ``ALGORITHM_VERSION`` from its source, without importing it.
+    """Read a kernel's ``ALGORITHM_VERSION``: raised whenever its results change."""
+    return _constant(module, "ALGORITHM_VERSION")
+
+
+@cache
+def _constant(module: str, name: str) -> int:
+    """Read a whole number from a module's source, without importing it.
 
     The Snakefile must not import numpy or numba just to know a number; and the number belongs beside its kernel.
     """
     source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
-    match = re.search(r"^ALGORITHM_VERSION = (\d+)$", source, re.MULTILINE)
+    match = re.search(rf"^{name} = (\d+)$", source, re.MULTILINE)
     if not match:
-        raise LookupError(f"{module}.py has no line ALGORITHM_VERSION = <number>")
+        raise LookupError(f"{module}.py has no line {name} = <number>")
     return int(match[1])
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -76,6 +76,8 @@ class Record:
         In the order of the product.
     footprint : dict or None
         GeoJSON geometry of the valid data in longitude and latitude; None for a month that is empty.
+    unread : tuple of str
+        Ids of granules of that list that could not be read; they are tried again by the next run.
     granules_digest : str
         `ledger.GranuleList.digest` of the list that the month was made from.
     recipe : mapping
@@ -97,6 +99,7 @@ class Record:
     count: CountStatistics
     bands: Mapping[str, BandStatistics]
     footprint: Mapping[str, Any] | None
+    unread: tuple[str, ...]
     granules_digest: str
     recipe: Mapping[str, Any]
     recipe_digest: str
@@ -174,6 +177,7 @@ class Record:
             "count": {**asdict(self.count), "histogram": {str(n): k for n, k in self.count.histogram.items()}},
             "bands": {name: {"index": i, **asdict(s)} for i, (name, s) in enumerate(self.bands.items(), 1)},
             "footprint": self.footprint,
+            "unread": list(self.unread),
             "granules_digest": self.granules_digest,
             "recipe": self.recipe,
             "recipe_digest": self.recipe_digest,
@@ -207,6 +211,7 @@ class Record:
             count=CountStatistics(**count),
             bands={name: BandStatistics(**{k: v for k, v in s.items() if k != "index"}) for name, s in bands},
             footprint=content["footprint"],
+            unread=tuple(content["unread"]),
             granules_digest=content["granules_digest"],
             recipe=content["recipe"],
             recipe_digest=content["recipe_digest"],
@@ -220,12 +225,34 @@ class Record:
         return record
 
 
+def verified(
+    record: Record, bands: Iterable[tuple[str, NDArray[np.float32]]]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Pass on what was read back of a month, band by band, where it is what the record says.
+
+    Raises
+    ------
+    ProductError
+        If a band's statistics are not those of the record: chunks of the cube were lost or changed.
+    """
+    for name, values in bands:
+        found, told = band_statistics(values), record.bands.get(name)
+        if found != told:
+            raise ProductError(
+                f"{record.key}: band {name} in the cube is not what the record says"
+                f" ({found.valid} valid pixels, {told.valid if told else 'none'} in the record)",
+                f"delete the record (months/{record.key.month}.json); the next run makes the month again",
+            )
+        yield name, values
+
+
 @dataclass(frozen=True)
 class Origin:
     """What a month was made from; see the attributes of the same names of `Record`."""
 
     granules: tuple[Granule, ...]
     set_aside: tuple[SetAside, ...]
+    unread: tuple[str, ...]
     granules_digest: str
     recipe: Mapping[str, Any]
     recipe_digest: str

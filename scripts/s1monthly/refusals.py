@@ -43,6 +43,24 @@ def check_polygon(wkt: str) -> None:
         )
 
 
+def check_epsg(code: int) -> None:
+    """Refuse an EPSG code that names no CRS.
+
+    Raises
+    ------
+    PydanticCustomError
+        Naming the code.
+    """
+    import pyproj  # here, since only a configuration with a CRS pays for the import
+
+    try:
+        pyproj.CRS.from_epsg(code)
+    except pyproj.exceptions.CRSError as error:
+        raise PydanticCustomError(
+            "crs", "there is no EPSG:{code}; give one such as EPSG:32610", {"code": code}
+        ) from error
+
+
 def check_folder(path: str) -> None:
     """Refuse a folder that cannot be listed.
 
@@ -127,7 +145,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
     return list(lines)
 
 
-_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source", "path"}
+_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source", "path", "resolution"}
 
 
 def without_effect(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:

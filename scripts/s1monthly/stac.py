@@ -21,6 +21,9 @@ from s1monthly.naming import item_id
 from s1monthly.records import Record, geojson, lonlat_bounds
 from s1monthly.vocabulary import Level, Month, Polarization
 
+PRODUCT_VERSION = 1
+"""Raised whenever Items say otherwise of the same month."""
+
 STAC_VERSION = "1.1.0"
 COLLECTION_ID = "s1-grits-monthly"
 
@@ -234,7 +237,7 @@ def _band(record: Record, band: Band) -> dict[str, Any]:
 ASSETS: dict[str, dict[str, Any]] = {
     "cog": {
         "title": "Bands of the month",
-        "description": "Cloud-optimised GeoTIFF, one band after the other, no data NaN.",
+        "description": "Cloud-optimised GeoTIFF, no data NaN.",
         "type": COG_TYPE,
         "roles": ["data"],
         "raster:sampling": "area",
@@ -255,7 +258,7 @@ ASSETS: dict[str, dict[str, Any]] = {
     },
     "record": {
         "title": "Record",
-        "description": "What the month was made of: granules with sizes and checksums, passes, recipe, statistics.",
+        "description": "What the month was made of: granules, passes, recipe, statistics.",
         "type": "application/json",
         "roles": ["metadata"],
     },

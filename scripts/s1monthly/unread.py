@@ -39,7 +39,7 @@ def read_all(
     Raises
     ------
     SourceError
-        If more are unreadable than allowed, naming each and the reason; all others have been tried by then.
+        If more are unreadable than allowed, or all, naming each and the reason; all others have been tried by then.
     """
     reasons: dict[str, str] = {}
     with ThreadPoolExecutor(workers) as pool:
@@ -50,7 +50,7 @@ def read_all(
             except SourceError as error:
                 LOGGER.error("%d/%d %s", number, len(work), error)
                 reasons[work[done]] = error.problem
-    if reasons and len(reasons) / len(granules) > most:
+    if reasons and (len(reasons) == len(granules) or len(reasons) / len(granules) > most):
         told = "".join(f"\n  - {reason}" for _, reason in sorted(reasons.items()))
         raise SourceError(
             f"{key}: {len(reasons)} of {len(granules)} granules cannot be read:{told}",

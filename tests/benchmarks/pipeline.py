@@ -119,7 +119,7 @@ def run_workflow(granules: Path, folder: Path, cores: int) -> Run:
     wall, cpu = time.time() - began, _children_cpu() - before
     if code:
         raise RuntimeError(f"snakemake ended with {code}:\n{(folder / 'output.txt').read_text()[-3000:]}")
-    return run_of(began, wall, cpu, read_probes(probes), folder / "logs" / "benchmark")
+    return run_of(began, wall, cpu, read_probes(probes), folder / "output" / "work" / "logs" / "benchmark")
 
 
 def _children_cpu() -> float:
