@@ -33,7 +33,7 @@ demo: .venv/run
 	@$(BIN)/python scripts/demo_tour.py --configfile config/demo.yaml
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: .venv/dev
 	$(BIN)/ruff check .

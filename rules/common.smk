@@ -13,7 +13,7 @@ from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.planning import Plan, recipe_part
 from s1monthly.recipe import product_version
-from s1monthly.vocabulary import Month
+from s1monthly.vocabulary import Month, Tile
 
 if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
     # compiled kernels are kept beside their source, or here where that is read-only
@@ -27,6 +27,14 @@ def tiles_of_polygon(wkt):
     return tiles_of_roi(shapely.from_wkt(wkt))
 
 
+def check_tiles(names):
+    """Refuse names of squares that do not exist; only the process that decides pays for the geometry."""
+    from s1monthly.tiles import tile_origin
+
+    for name in names or []:
+        tile_origin(Tile(name))
+
+
 try:
     PLAN = Plan.make(
         load_config(config),
@@ -34,6 +42,8 @@ try:
         tiles_of_polygon=tiles_of_polygon,
         deciding=workflow.is_main_process,
     )
+    if workflow.is_main_process:
+        check_tiles(PLAN.config.roi.manual_mgrs_tiles)
 except S1MonthlyError as error:
     raise WorkflowError(str(error)) from None
 

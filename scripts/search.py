@@ -1,6 +1,5 @@
 """Rule search: ask the source which granules the months of a tile and direction have."""
 
-import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -31,7 +30,7 @@ def main(snakemake):
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
             log.info("set aside: %s: %s", left_out.granule_id, left_out.reason)
-    write_text(layout.owner, f"{os.path.abspath(layout.base_dir)}\n", only_if_changed=True)
+    write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
     write_answers(layout.search.format(**place), question_of(config), answers)
     Path(snakemake.output.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
 

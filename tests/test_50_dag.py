@@ -411,7 +411,7 @@ def test_a_work_folder_serves_one_output_tree(made: Path) -> None:
     other = config(output={"base_dir": "other", "work_dir": "output/work", "disk_warn_gb": 0})
     run = run_snakemake(made, other, check=False)
     assert run.returncode != 0
-    assert "output.work_dir output/work: it belongs to the output tree" in run.output
+    assert "output.work_dir output/work: it belongs to another output tree" in run.output
 
 
 def test_unreadable_granules_may_be_allowed_and_are_recorded(made: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -175,6 +176,10 @@ class Layout:
     def owner(self) -> str:
         """Names the output tree that the work folder serves."""
         return f"{self.work_dir}/base_dir.txt"
+
+    def tree_from_work(self) -> str:
+        """The output tree as seen from the work folder: stays true where both are moved together."""
+        return os.path.relpath(self.base_dir, self.work_dir)
 
     @property
     def logs(self) -> str:

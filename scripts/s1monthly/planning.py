@@ -66,10 +66,10 @@ def refuse_shared_work(layout: Layout) -> None:
         owner = Path(layout.owner).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return
-    if owner != os.path.abspath(layout.base_dir):
+    if owner != layout.tree_from_work():
         raise ConfigError(
-            f"output.work_dir {layout.work_dir}: it belongs to the output tree {owner}",
-            "give each base_dir its own work_dir, or none; where the tree was moved, delete the work folder",
+            f"output.work_dir {layout.work_dir}: it belongs to another output tree, {owner} as seen from it",
+            "give each base_dir its own work_dir, or none; where a tree was moved, delete the work folder",
         )
 
 
