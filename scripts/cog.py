@@ -20,6 +20,7 @@ def main(snakemake):
         tags=processing_tags(record),
         block_size=config.processing.cog_block_size,
         threads=snakemake.threads,
+        known=list(record.bands.values()),
     )
     log.info("%s: %d bands, %d valid pixels", snakemake.output.cog, len(record.bands), record.valid)
 

@@ -159,6 +159,7 @@ def write_cog(
     tags: Mapping[str, str] | None = None,
     block_size: int = 512,
     threads: int = 1,
+    known: Sequence[BandStatistics] | None = None,
 ) -> list[BandStatistics]:
     """Write a cloud-optimised GeoTIFF, whole or not at all; the same input gives the same bytes.
 
@@ -183,6 +184,8 @@ def write_cog(
         Side of the blocks in pixels, a multiple of 16.
     threads : int
         Threads that compress.
+    known : sequence of BandStatistics, optional
+        Statistics of the bands, where they are known already; measured otherwise.
 
     Returns
     -------
@@ -194,11 +197,12 @@ def write_cog(
     ProductError
         If the file cannot be written, for want of space, say.
     """
-    statistics: list[BandStatistics] = []
+    statistics: list[BandStatistics] = list(known or ())
 
     def measured() -> Iterator[NDArray[np.float32]]:
         for values in bands:
-            statistics.append(band_statistics(values))
+            if known is None:
+                statistics.append(band_statistics(values))
             yield values
 
     options = {"tiled": True, "blockxsize": block_size, "blockysize": block_size, "bigtiff": "YES"}
