@@ -14,7 +14,7 @@ rule composite:
     priority: 30_000_000
     conda:
         "../envs/s1monthly.yaml"
-    threads: 2
+    threads: 1
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=20,
