@@ -73,7 +73,12 @@ COLUMNS = (
     Column("preview_width", pa.int32(), "columns of the preview"),
     Column("preview_height", pa.int32(), "rows of the preview"),
     Column("preview_bounds", pa.list_(pa.float64()), "left, bottom, right, top of the preview in its CRS"),
-    Column("status", pa.string(), "complete; empty: made, without a valid pixel; no data: no granule", always=True),
+    Column(
+        "status",
+        pa.string(),
+        "complete; empty: made, without a valid pixel; no data: no granule; unusable: none that can be used",
+        always=True,
+    ),
     Column("data", pa.string(), "OPERA RTC-S1, or simulated: made up, for trials"),
     Column("polarization", pa.string(), "VV+VH or HH+HV"),
     Column("bands", pa.list_(pa.string()), "bands of the product, in order"),

@@ -362,16 +362,14 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
 
 
 class Logging(Section):
-    """Logs: every job has its own file under logs/."""
+    """Logs: every job has its own file, under logs/ in the work folder."""
 
     file_level: LogLevel = option("INFO", "Least level written to the log files")
     console_level: LogLevel = option(
         "INFO", "Console", no_effect="the console is Snakemake's; see its --quiet and --verbose"
     )
     suppress_third_party: bool = option(True, "Keep messages of libraries below WARNING out of the log files")
-    log_file: str | None = option(
-        None, "One log file", example="s1grits.log", no_effect="every job has its own file under logs/"
-    )
+    log_file: str | None = option(None, "One log file", example="s1grits.log", no_effect="every job has its own file")
 
 
 class Simulation(Section):

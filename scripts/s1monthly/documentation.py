@@ -30,7 +30,7 @@ EXAMPLE = {
 """Values of the shipped config.yaml where the model has no default."""
 
 HEADER = """\
-# Every option of s1monthly, with its default. A configuration file of S1-GRiTS works unchanged.
+# Every option of s1monthly, with its default. Every key of an S1-GRiTS configuration file is understood.
 # Generated from scripts/s1monthly/config.py by `make config`: copy this file, then edit the copy, and run
 #   snakemake --cores 4 --configfile my.yaml
 """
