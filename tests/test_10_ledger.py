@@ -257,6 +257,16 @@ def test_a_record_is_in_step_with_these_granules_and_this_recipe(site: Site) -> 
     assert [book.in_step(month) for month in (NOVEMBER, DECEMBER)] == [False, True]
 
 
+def test_a_month_made_without_some_granules_is_never_in_step(site: Site) -> None:
+    site.granules = granules_of("2021-11")
+    site.search()
+    site.make("2021-11")
+    book = site.book()
+    record = Path(book.path(book.layout.record, NOVEMBER))
+    record.write_text(json.dumps({**json.loads(record.read_text()), "unread": ["a granule"]}))
+    assert not book.in_step(NOVEMBER) and book.out_of_step == [NOVEMBER]
+
+
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"null", b"{}", b'{"granules_digest": 1}', b"\xff\xfe"])
 def test_a_damaged_record_is_not_in_step_and_its_list_is_asked_for(site: Site, damaged: bytes) -> None:
     site.granules = granules_of("2021-11")

@@ -18,7 +18,8 @@ from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish
 from s1monthly.catalog import COLUMNS, PATHS, SCHEMA, global_rows, read_catalog, tile_rows, write_catalog
 from s1monthly.errors import ProductError
 from s1monthly.grid import tile_outline
-from s1monthly.vocabulary import SetAside, Tile
+from s1monthly.ledger import Answer, GranuleList, write_answers
+from s1monthly.vocabulary import Month, SetAside, Tile
 
 EMPTY = np.zeros((3660, 3660), bool)
 PEER_COLUMNS = [
@@ -270,3 +271,15 @@ def test_a_table_that_cannot_be_read_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ProductError, match=r"catalog\.parquet: catalog cannot be read"):
         read_catalog(path)
+
+
+def test_a_month_whose_granules_cannot_be_used_is_not_one_without(tmp_path):
+    folder = tmp_path / "10SGD_ASCENDING"
+    folder.mkdir()
+    lost = GranuleList((), (SetAside(LACKING.id, "no layer VH", lost=True),))
+    left_out = GranuleList((), (SetAside(LACKING.id, "track 137 is not among roi.tracks"),))
+    asked = datetime(2026, 1, 2, tzinfo=UTC)
+    answers = {Month(2021, 11): Answer.of(lost, asked, ""), Month(2021, 12): Answer.of(left_out, asked, "")}
+    write_answers(folder / "search.json", {}, answers)
+    told = [(row["month"], row["status"], row["missing_granules"]) for row in tile_rows(folder)]
+    assert told == [("2021-11", "unusable", [LACKING.id]), ("2021-12", "no data", [])]

@@ -23,8 +23,10 @@ from s1monthly.records import (
     lonlat_bounds,
     read_record,
     software_versions,
+    verified,
     write_record,
 )
+from s1monthly.statistics import band_statistics
 from s1monthly.vocabulary import SetAside, Tile
 
 EMPTY = np.zeros((3660, 3660), bool)
@@ -239,3 +241,15 @@ def test_bounds_follow_the_rule_of_geojson(case):
 
 def test_json_needs_no_class_to_be_read():
     assert Record.from_json(month_record().to_json()) == month_record()
+
+
+def test_what_is_read_back_must_be_what_the_record_says():
+    values = np.array([[1, 2], [np.nan, 4]], np.float32)
+    record = replace(month_record(), bands={"VV_dB": band_statistics(values)})
+    ((name, passed),) = verified(record, [("VV_dB", values)])
+    assert name == "VV_dB" and passed is values
+    lost = values.copy()
+    lost[0, 0] = np.nan
+    for name, wrong in (("VV_dB", lost), ("VV_dB", values + 1), ("VH_dB", values)):
+        with pytest.raises(ProductError, match=rf"band {name}.*delete the record"):
+            list(verified(record, [(name, wrong)]))
