@@ -34,6 +34,10 @@ rule all:
         final_output,
 
 
+onstart:
+    check_login_once()
+
+
 onsuccess:
     tell_the_outcome()
 

@@ -26,7 +26,7 @@ rule bursts:
         after_search,
     output:
         bursts=temp(directory(LAYOUT.bursts)),
-        unread=temp(LAYOUT.unread),
+        account=temp(LAYOUT.account),
     log:
         f"{LAYOUT.logs}/bursts/{{tile}}_{{direction}}_{{month}}.log",
     benchmark:
@@ -35,13 +35,15 @@ rule bursts:
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
-    threads: SETTINGS.memory.max_download_workers
+    threads: burst_threads()
     resources:
-        mem_mb=lambda w, attempt, threads: (700 + 250 * threads) * attempt,
+        mem_mb=lambda w, attempt: (700 + 250 * SETTINGS.read_workers) * attempt,
         runtime=lambda w, attempt: 60 * attempt,
+        downloads=int(SETTINGS.source.kind == "asf"),
     params:
         granules=LAYOUT.granules,
         granules_digest=granules_digest,
+        kept=LAYOUT.kept,
         recipe=recipe_parts(
             "algorithms", "grid", "mask", "min_valid_power", "polarization"
         ),

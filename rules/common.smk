@@ -134,6 +134,12 @@ def if_wanted(pattern):
     return pattern if pattern in PLAN.month_products else []
 
 
+def burst_threads():
+    """Cores for reading granules: fetching is mostly waiting, so one core serves four that come from the archive."""
+    workers = SETTINGS.read_workers
+    return -(-workers // 4) if SETTINGS.source.kind == "asf" else workers
+
+
 def depth_first(wildcards):
     """Finish a month before the next is opened: bounds the temporary files on disk."""
     place = PLAN.ledgers.index(ledger(wildcards))
@@ -154,6 +160,19 @@ def final_output(wildcards):
         for month in book.with_granules:
             files += [book.path(pattern, month) for pattern in PLAN.month_products]
     return files
+
+
+def check_login_once():
+    """Stop a run that will fetch granules without a valid login: before any job, not in the middle of the night."""
+    only_search = workflow.dag_settings.until and workflow.dag_settings.until <= {"search"}
+    if workflow.is_main_process and PLAN.may_fetch() and not only_search:
+        from s1monthly.sources.earthdata import check_login
+
+        hosts = SETTINGS.source.hosts
+        try:
+            check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
+        except S1MonthlyError as error:
+            raise WorkflowError(str(error)) from None
 
 
 def tell_the_outcome():

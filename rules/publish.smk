@@ -29,7 +29,7 @@ rule append:
         remake,
         stack=rules.stack.output.stack,
         pass_count=rules.composite.output.pass_count,
-        unread=rules.bursts.output.unread,
+        account=rules.bursts.output.account,
     output:
         record=LAYOUT.record,
     log:

@@ -1,6 +1,7 @@
 """Rule append: write the month into its slot of the cube, then its record."""
 
 from s1monthly import VERSION, logs
+from s1monthly.account import read_account
 from s1monthly.bands import bands
 from s1monthly.config import load_config
 from s1monthly.cube import write_month
@@ -8,7 +9,6 @@ from s1monthly.ledger import read_granule_list
 from s1monthly.rasters import read_raster
 from s1monthly.recipe import digest
 from s1monthly.records import Origin, measure, software_versions, write_record
-from s1monthly.unread import read_unread
 from s1monthly.vocabulary import CompositeKey, SetAside
 
 
@@ -17,11 +17,11 @@ def main(snakemake):
     log = logs.start(snakemake.log[0], config.logging)
     key, recipe = CompositeKey.parse(**snakemake.wildcards), snakemake.params.recipe
     listed = read_granule_list(snakemake.params.granules, snakemake.params.granules_digest)
-    unread = read_unread(snakemake.input.unread)
+    account = read_account(snakemake.input.account)
     origin = Origin(
-        granules=tuple(granule for granule in listed.granules if granule.id not in unread),
-        set_aside=(*listed.set_aside, *(SetAside(name, reason, lost=True) for name, reason in sorted(unread.items()))),
-        unread=tuple(sorted(unread)),
+        granules=account.of_read(listed.granules),
+        set_aside=(*listed.set_aside, *(SetAside(*lost, lost=True) for lost in sorted(account.unread.items()))),
+        unread=tuple(sorted(account.unread)),
         granules_digest=listed.digest,
         recipe=recipe,
         recipe_digest=digest(recipe),

@@ -1,41 +1,42 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
-from pathlib import Path
-
 from s1monthly import logs
+from s1monthly.account import read_all, write_account
 from s1monthly.config import load_config
 from s1monthly.grid import tile_geobox
+from s1monthly.kept import KeptPieces, Piece
 from s1monthly.ledger import read_granule_list
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
 from s1monthly.sources import open_source
 from s1monthly.sources.reading import read_burst
-from s1monthly.unread import read_all, write_unread
 from s1monthly.vocabulary import CompositeKey
 
 
 def main(snakemake):
-    config = load_config(snakemake.config)
+    config, params = load_config(snakemake.config), snakemake.params
     logs.start(snakemake.log[0], config.logging)
-    key, processing, layers = (
-        CompositeKey.parse(**snakemake.wildcards),
-        config.processing,
-        config.roi.polarization.layers,
-    )
+    key, processing = CompositeKey.parse(**snakemake.wildcards), config.processing
+    layers = config.roi.polarization.layers
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
-    granules = read_granule_list(snakemake.params.granules, snakemake.params.granules_digest).granules
+    granules = read_granule_list(params.granules, params.granules_digest).granules
     source = open_source(config.source.kind, **config.source_options)
-    folder = Path(snakemake.output.bursts)
-    folder.mkdir(parents=True, exist_ok=True)
+    kept = KeptPieces(params.kept, params.recipe)
 
     def cut(granule):
-        burst = read_burst(source.prepare(granule), layers, geobox, processing.min_valid_lin, processing.mask)
-        for layer, power in burst.power.items() if burst else ():
-            write_raster(folder / layer_file(granule.id, layer), [power], burst.geobox, [layer])
-        return "read" if burst else "no valid pixel on the tile"
+        with source.prepared(granule) as ready:
+            burst = read_burst(ready, layers, geobox, processing.min_valid_lin, processing.mask)
+            checksums = {layer.name: layer.md5 for layer in ready.layers}
+        files = {layer: layer_file(granule.id, layer) for layer in (burst.power if burst else ())}
+        for layer, file in files.items():
+            write_raster(kept.folder / file, [burst.power[layer]], burst.geobox, [layer])
+        return Piece("read" if burst else "no valid pixel on the tile", tuple(files.values()), checksums)
 
-    reasons = read_all(key, granules, cut, snakemake.threads, config.memory.max_failed_ratio)
-    write_unread(snakemake.output.unread, reasons)
+    account = read_all(key, granules, cut, kept, config.read_workers, config.memory.max_failed_ratio)
+    kept.deliver(account.checksums, snakemake.output.bursts)
+    write_account(snakemake.output.account, account)
+    if not account.unread:
+        kept.remove()
 
 
 if "snakemake" in globals():

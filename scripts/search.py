@@ -1,5 +1,6 @@
 """Rule search: ask the source which granules the months of a tile and direction have."""
 
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +30,8 @@ def main(snakemake):
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
-            log.info("set aside: %s: %s", left_out.granule_id, left_out.reason)
+            level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list tells them all
+            log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
     write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
     write_answers(layout.search.format(**place), question_of(config), answers)
     Path(snakemake.output.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")

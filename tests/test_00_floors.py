@@ -16,8 +16,8 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
         ("errors", "files", "vocabulary", "naming", "listing"),
-        ("refusals", "options", "config", "documentation", "logs"),
-        ("recipe", "ledger", "slots", "planning", "unread"),
+        ("refusals", "options", "source_config", "config", "documentation", "logs"),
+        ("recipe", "ledger", "slots", "planning", "account", "kept"),
     ],
     1: [
         ("bands", "masking", "resampling", "compositing", "despeckling", "bregman", "bregman_kernels"),
@@ -55,7 +55,7 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             names.add(node.module or "")
             if node.module == "s1monthly":
-                names |= {f"s1monthly.{alias.name}" for alias in node.names}
+                names |= {f"s1monthly.{alias.name}" for alias in node.names if alias.name != "VERSION"}
     return names
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
 from datetime import date
@@ -214,3 +215,76 @@ def test_months_asked_by_name_count_though_the_full_archive_was_asked_before(sit
     years = {"start": "2021-01", "end": "2021-04"}
     site.search(time=years)
     assert state(site.book(time=years)) == ("", "2021-03", "2021-01 2021-02 2021-04")
+
+
+# months that settle
+
+
+def asked_on(site: Site, moment: str, *months: str) -> None:
+    """Let the answers of some months have been given at another time."""
+    path = site.folder / "out" / "10SGD_ASCENDING" / "search.json"
+    content = json.loads(path.read_text())
+    for month in months:
+        content["months"][month]["asked"] = moment
+    path.write_text(json.dumps(content))
+
+
+ASF = {"kind": "asf"}
+
+
+@pytest.mark.parametrize(
+    ("asked", "days", "again"),
+    [
+        ("2022-01-29T23:59:59Z", 60, ALL),  # November had ended 59 days, 23:59:59 before
+        ("2022-01-30T00:00:00Z", 60, "2021-12 2022-01 2022-02"),
+        ("2022-01-30T00:00:00Z", 61, ALL),
+        ("2022-03-02T00:00:00Z", 60, "2022-01 2022-02"),
+        ("2022-03-02T00:00:00Z", 1, ""),
+        ("2022-02-28T23:59:59Z", 0, "2022-02"),
+        ("2022-05-01T00:00:00Z", 60, ""),
+    ],
+)
+def test_months_that_were_settling_when_last_asked_are_asked_again(
+    site: Site, asked: str, days: int, again: str
+) -> None:
+    site.granules = granules_of("2021-11 2022-01")
+    sections: dict[str, Any] = {"source": ASF, "search": {"settle_days": days}}
+    assert site.search(**sections) == ALL.split()
+    asked_on(site, asked, *ALL.split())
+    assert " ".join(map(str, site.book(**sections).settling)) == again
+    assert site.search(**sections) == again.split()
+    assert site.search(**sections) == [], "asked now, long after"
+
+
+def test_a_settling_month_keeps_what_is_known_of_it(site: Site) -> None:
+    """Until it is asked again it counts as it did; an answer that says the same leaves its list untouched."""
+    site.granules = granules_of("2021-11 2022-01")
+    site.search(source=ASF)
+    site.make(source=ASF)
+    path = site.folder / "work" / "10SGD_ASCENDING" / "granules" / "2022-01.csv"
+    before = path.stat().st_mtime_ns
+    asked_on(site, "2022-03-01T00:00:00Z", "2022-01", "2022-02")
+    book = site.book(source=ASF)
+    assert state(book) == ("2022-01 2022-02", "2021-11 2022-01", "2021-12 2022-02")
+    assert book.out_of_step == []
+    assert site.search(source=ASF) == ["2022-01", "2022-02"]
+    assert path.stat().st_mtime_ns == before
+    site.granules += granules_of("2022-01", burst_of(292319))
+    asked_on(site, "2022-03-01T00:00:00Z", "2022-01")
+    assert site.search(source=ASF) == ["2022-01"]
+    assert [str(month) for month in site.book(source=ASF).out_of_step] == ["2022-01"]
+
+
+def test_only_the_archive_settles(site: Site) -> None:
+    site.granules = granules_of("2021-11")
+    site.search()
+    asked_on(site, "2021-12-01T00:00:00Z", *ALL.split())
+    assert site.search() == []
+
+
+def test_a_preview_tells_what_will_be_asked_again(site: Site) -> None:
+    site.granules = granules_of("2021-11")
+    site.search(source=ASF)
+    asked_on(site, "2022-03-01T00:00:00Z", "2022-02")
+    report = "\n".join(site.plan(source=ASF).report())
+    assert "1 to be asked about again, late granules may come: 2022-02" in report

@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from s1monthly import files, logs
+from s1monthly.account import Account, read_account, read_all, write_account
 from s1monthly.config import Logging
-from s1monthly.errors import ProductError, SourceError
+from s1monthly.errors import CredentialsError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
+from s1monthly.kept import KeptPieces, Piece
 from s1monthly.naming import parse_granule_id
-from s1monthly.unread import read_all, read_unread, write_unread
-from s1monthly.vocabulary import CompositeKey, Granule
+from s1monthly.vocabulary import CompositeKey, Granule, Layer
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 KEY = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
@@ -218,16 +222,17 @@ def test_a_damaged_text_counts_as_changed(tmp_path: Path) -> None:
 BURST = "OPERA_L2_RTC-S1_T137-{:06d}-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
 
 
-def unread(granules: int, failed: int, most: float, error: Exception | None = None) -> dict[str, str]:
+def unread(granules: int, failed: int, most: float, error: Exception | None = None) -> Account:
     """Read granules of which the first few fail."""
     listed = [parse_granule_id(BURST.format(number)) for number in range(granules)]
 
-    def read(granule: Granule) -> str:
+    def read(granule: Granule) -> Piece:
         if granule.burst.number < failed:
             raise error or SourceError(f"file {granule.burst.number} is cut short, ä", "fetch it again")
-        return "read"
+        return Piece("read", facts={"VV": f"{granule.burst.number}"})
 
-    return read_all(KEY, listed, read, 2, most)
+    with tempfile.TemporaryDirectory() as folder:
+        return read_all(KEY, listed, read, KeptPieces(folder, "maker"), 2, most)
 
 
 @pytest.mark.parametrize(
@@ -249,7 +254,9 @@ def unread(granules: int, failed: int, most: float, error: Exception | None = No
 )
 def test_as_many_may_be_unread_as_allowed(granules: int, failed: int, most: float, refused: bool) -> None:
     if not refused:
-        assert len(unread(granules, failed, most)) == failed
+        account = unread(granules, failed, most)
+        assert len(account.unread) == failed
+        assert account.checksums == {BURST.format(n): {"VV": f"{n}"} for n in range(failed, granules)}
         return
     with pytest.raises(SourceError) as refusal:
         unread(granules, failed, most)
@@ -260,19 +267,106 @@ def test_as_many_may_be_unread_as_allowed(granules: int, failed: int, most: floa
 
 def test_reasons_are_logged_with_counts_and_kept(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", logger="s1monthly"):
-        reasons = unread(4, 1, 0.5)
-    assert reasons == {BURST.format(0): "file 0 is cut short, ä"}
+        account = unread(4, 1, 0.5)
+    assert account.unread == {BURST.format(0): "file 0 is cut short, ä"}
     messages = sorted(record.getMessage() for record in caplog.records)
     assert [message[:4] for message in messages] == ["1/4 ", "2/4 ", "3/4 ", "4/4 "]
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
-    write_unread(tmp_path / "unread.json", reasons)
-    assert read_unread(tmp_path / "unread.json") == reasons
+    write_account(tmp_path / "account.json", account)
+    assert read_account(tmp_path / "account.json") == account
+
+
+def test_what_was_read_has_the_checksums_of_the_files_read() -> None:
+    layers = (Layer("VV", "a.tif", 10, "declared"), Layer("VH", "b.tif", 10))
+    granules = [replace(parse_granule_id(BURST.format(number)), layers=layers) for number in range(3)]
+    account = Account({granules[0].id: "gone"}, {granules[1].id: {"VV": "measured", "VH": "too"}})
+    one, other = account.of_read(granules)
+    assert (one.id, [layer.md5 for layer in one.layers]) == (granules[1].id, ["measured", "too"])
+    assert (other.id, [layer.md5 for layer in other.layers]) == (granules[2].id, ["declared", ""])
 
 
 @pytest.mark.parametrize("error", [ProductError("x", "y"), ValueError("x")])
 def test_other_errors_are_not_taken_for_an_unread_granule(error: Exception) -> None:
     with pytest.raises(type(error)):
         unread(3, 1, 1.0, error)
+
+
+def test_an_error_that_ends_all_leaves_the_rest_untried(tmp_path: Path) -> None:
+    """Every further try with refused credentials brings the account nearer to being locked."""
+    tried = []
+
+    def read(granule: Granule) -> Piece:
+        tried.append(granule.id)
+        raise CredentialsError("the login was refused", "give another")
+
+    listed = [parse_granule_id(BURST.format(number)) for number in range(200)]
+    with pytest.raises(CredentialsError):
+        read_all(KEY, listed, read, KeptPieces(tmp_path, "maker"), 2, 1.0)
+    assert len(tried) < 100
+
+
+# pieces kept
+
+
+def make(kept: KeptPieces, name: str, source: str = "source") -> str:
+    def piece() -> Piece:
+        (kept.folder / f"{name}.tif").write_text("a piece")
+        return Piece("read", (f"{name}.tif",), {"VV": "0123"})
+
+    return kept.once(name, source, piece)
+
+
+def test_pieces_outlive_the_job_and_are_delivered(tmp_path: Path) -> None:
+    kept = KeptPieces(tmp_path / "kept", "maker")
+    assert make(kept, "one") == "read"
+    assert kept.once("empty", "source", lambda: Piece("nothing there")) == "nothing there"
+    (kept.folder / "half.tif").write_text("not finished")
+    again = KeptPieces(tmp_path / "kept", "maker")
+    assert make(again, "one") == "read, by an earlier try"
+    assert again.once("empty", "source", lambda: Piece("made again")) == "nothing there, by an earlier try"
+    assert make(again, "half") == "read"
+    again.deliver(["one", "empty"], tmp_path / "output")
+    assert {path.name: path.read_text() for path in (tmp_path / "output").iterdir()} == {"one.tif": "a piece"}
+    assert again.facts("one") == {"VV": "0123"} and again.facts("empty") == {}
+    again.remove()
+    assert not (tmp_path / "kept").exists()
+    assert (tmp_path / "output" / "one.tif").read_text() == "a piece"
+
+
+def test_a_piece_of_another_source_maker_or_size_is_made_again(tmp_path: Path) -> None:
+    kept = KeptPieces(tmp_path / "kept", "maker")
+    for name in ("one", "two", "three", "four"):
+        make(kept, name)
+    (kept.folder / "two.tif").write_text("cut")
+    (kept.folder / "three.tif").unlink()
+    told = [make(kept, name) for name in ("one", "two", "three")]
+    assert told == ["read, by an earlier try", "read", "read"]
+    assert make(kept, "four", "another source") == "read"
+    assert make(KeptPieces(tmp_path / "kept", "another"), "one") == "read"
+    assert not kept.folder.exists(), "pieces of another maker are of no use to anybody"
+
+
+def test_a_piece_that_fails_is_not_taken_for_finished(tmp_path: Path) -> None:
+    kept = KeptPieces(tmp_path / "kept", "maker")
+
+    def fails() -> Piece:
+        (kept.folder / "one.tif").write_text("half")
+        raise SourceError("cut short", "try again")
+
+    with pytest.raises(SourceError):
+        kept.once("one", "source", fails)
+    assert make(kept, "one") == "read"
+
+
+def test_pieces_are_copied_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "no links here")
+
+    monkeypatch.setattr(os, "link", no_links)
+    kept = KeptPieces(tmp_path / "kept", "maker")
+    make(kept, "one")
+    kept.deliver(["one"], tmp_path / "output")
+    assert (tmp_path / "output" / "one.tif").read_text() == "a piece"
 
 
 # logs
@@ -358,7 +452,8 @@ def test_without_a_file_the_log_goes_to_standard_error(capsys: pytest.CaptureFix
     assert captured.err.endswith(" WARNING told\n") and captured.out == ""
 
 
-def test_an_unread_file_is_json(tmp_path: Path) -> None:
-    write_unread(tmp_path / "unread.json", unread(3, 2, 1.0))
+def test_an_account_is_json(tmp_path: Path) -> None:
+    write_account(tmp_path / "account.json", unread(3, 2, 1.0))
     expected = {BURST.format(n): f"file {n} is cut short, ä" for n in (0, 1)}
-    assert json.loads((tmp_path / "unread.json").read_text()) == expected
+    checksums = {BURST.format(2): {"VV": "2"}}
+    assert json.loads((tmp_path / "account.json").read_text()) == {"unread": expected, "checksums": checksums}

@@ -31,7 +31,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 def detailed(acquired: str, number: int = 292318, *, url: str = "https://host/a,b \"c\" 'd'?x=1&y=;ü") -> Granule:
     layers = (
-        Layer("VH", url + "_VH.tif", 7_123_456, "0123456789abcdef0123456789abcdef"),
+        Layer("VH", url + "_VH.tif", 7_123_456, "0123456789abcdef0123456789abcdef", "s3://bucket/a,b/VH.tif"),
         Layer("VV", url + "_VV.tif", -1, ""),
     )
     return replace(granule(acquired, burst_of(number)), layers=layers, footprint=FOOTPRINT)

@@ -419,3 +419,18 @@ def test_paths_are_taken_without_detours(site: Site) -> None:
     os.makedirs(site.folder / "here")
     plan = site.plan(output={"base_dir": f"{site.folder}/here/../out/", "work_dir": "./work//"})
     assert (plan.layout.base_dir, plan.layout.work_dir) == (str(site.folder / "out"), "work")
+
+
+def test_a_run_may_fetch_only_where_months_are_unknown_or_not_made(site: Site) -> None:
+    archive: dict[str, Any] = {"source": {"kind": "asf"}}
+    site.granules = granules_of("2021-11 2022-01")
+    assert site.plan(**archive).may_fetch()
+    site.search(**archive)
+    assert site.plan(**archive).may_fetch()
+    site.make(**archive)
+    assert not site.plan(**archive).may_fetch()
+    (book,) = site.plan(**archive).ledgers
+    site.write_record(book, Month(2022, 1), "other granules", book.recipe_digest)
+    assert site.plan(**archive).may_fetch()
+    put_layers(site.granule_folder, *site.granules)
+    assert not site.plan(source=site.local).may_fetch(), "a folder needs no login"

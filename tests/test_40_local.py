@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -91,17 +92,17 @@ def test_only_the_direction_asked_is_found(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("polarization", "held", "missing"),
+    ("polarization", "held", "reason", "lost"),
     [
-        (Polarization.VV_VH, ["VV", "mask"], "VH"),
-        (Polarization.VV_VH, ["VH"], "VV"),
-        (Polarization.HH_HV, ["HH"], "HV"),
-        (Polarization.HH_HV, ["VV", "VH"], "HH and HV"),
-        (Polarization.VV_VH, ["mask"], "VV and VH"),
+        (Polarization.VV_VH, ["VV", "mask"], "no layer VH", True),
+        (Polarization.VV_VH, ["VH"], "no layer VV", True),
+        (Polarization.HH_HV, ["HH"], "no layer HV", True),
+        (Polarization.HH_HV, ["VH", "VV"], "polarization VV+VH, not HH+HV", False),
+        (Polarization.VV_VH, ["mask"], "no layer VV and VH", True),
     ],
 )
 def test_a_granule_without_a_layer_is_set_aside_by_the_layers_name(
-    tmp_path: Path, polarization: Polarization, held: list[str], missing: str
+    tmp_path: Path, polarization: Polarization, held: list[str], reason: str, lost: bool
 ) -> None:
     power = np.full((20, 20), 0.1, np.float32)
     layers = {name: power.astype(np.uint8) if name == "mask" else power for name in held}
@@ -109,7 +110,7 @@ def test_a_granule_without_a_layer_is_set_aside_by_the_layers_name(
     answer = found(tmp_path, polarization=polarization)[NOVEMBER]
     assert answer.granules == ()
     (aside,) = answer.set_aside
-    assert aside.granule_id == granule.id and aside.reason == f"no layer {missing}"
+    assert (aside.granule_id, aside.reason, aside.lost) == (granule.id, reason, lost)
 
 
 def test_layers_in_different_folders_make_one_granule(tmp_path: Path) -> None:
@@ -212,18 +213,27 @@ def test_no_folder_is_not_an_empty_answer(tmp_path: Path) -> None:
             found(folder)
 
 
-def test_preparing_changes_nothing(tmp_path: Path) -> None:
+def test_preparing_tells_the_checksums(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
-    assert LocalSource(tmp_path, Polarization.VV_VH).prepare(granule) is granule
+    with LocalSource(tmp_path, Polarization.VV_VH).prepared(granule) as ready:
+        assert ready == granule
+        for layer in ready.layers:
+            assert layer.md5 == hashlib.md5(Path(layer.url).read_bytes()).hexdigest()
+
+
+def test_a_file_that_went_away_since_the_search_is_named(tmp_path: Path) -> None:
+    granule = write_granule(tmp_path)
+    Path(granule.layers[0].url).unlink()
+    with pytest.raises(SourceError, match=f"{granule.id}.*{granule.layers[0].name}.tif"):
+        LocalSource(tmp_path, Polarization.VV_VH).prepared(granule)
 
 
 def test_sources_are_opened_by_kind(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
     source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH, only_tracks=[137])
     assert ids(source.search(TILE, Direction.ASCENDING, [NOVEMBER])[NOVEMBER].granules) == [granule.id]
-    for kind in ("asf", "s3"):
-        with pytest.raises(SourceError, match=rf"{kind}.*local or simulated"):
-            open_source(kind, folder=tmp_path, polarization=Polarization.VV_VH)
+    with pytest.raises(SourceError, match=r"ftp.*asf, local, simulated"):
+        open_source("ftp", folder=tmp_path, polarization=Polarization.VV_VH)
 
 
 @pytest.mark.parametrize("name", ["11SKU", "11SKT", "11SKV", "11SLU", "10SGD"])

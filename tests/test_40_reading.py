@@ -12,6 +12,7 @@ import numpy as np
 import pyproj
 import pytest
 import rasterio
+import shapely
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.io import MemoryFile
@@ -19,8 +20,8 @@ from rasterio.vrt import WarpedVRT
 
 from granules import ORIGIN, write_granule, write_tiff
 from s1monthly.errors import SourceError
-from s1monthly.geotiff import crop
-from s1monthly.grid import GeoBox, tile_geobox
+from s1monthly.geotiff import crop, open_header
+from s1monthly.grid import GeoBox, geobox_outline, tile_geobox
 from s1monthly.naming import parse_granule_id
 from s1monthly.sources import reading
 from s1monthly.sources.reading import BurstWindow, read_burst
@@ -369,3 +370,15 @@ def test_golden_values(tmp_path: Path) -> None:
         window = read(granule, tile_geobox(Tile(tile), resolution))
         assert (window.row, window.col, window.geobox.shape) == (row, col, shape)
         np.testing.assert_allclose(window.power["VV"][[3, 5, 8], [3, 5, 8]], values, rtol=1e-5)
+
+
+def test_a_raster_elsewhere_than_its_footprint_is_refused(tmp_path: Path) -> None:
+    """Through a wrong zone, say: it would show no pixel of the tile, and be taken for one without data there."""
+    granule = write_granule(tmp_path, {"VV": noise(), "VH": noise(1)})
+    outline = geobox_outline(open_header(granule.layers[0].url).geobox)
+    right = replace(granule, footprint=shapely.to_wkt(shapely.box(*outline.bounds)))
+    np.testing.assert_array_equal(read(right).power["VV"], read(granule).power["VV"])
+    for shift in (outline.bounds[2] - outline.bounds[0], 6.0):
+        elsewhere = shapely.transform(outline, lambda xy, shift=shift: xy + (shift, 0.0))
+        with pytest.raises(SourceError, match=f"{granule.id}: .*_VV.tif lies at longitude .* its footprint at"):
+            read(replace(granule, footprint=shapely.to_wkt(elsewhere)))

@@ -39,7 +39,7 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSource:
 def granule(source: SimulatedSource) -> Granule:
     """A granule of track 137 over 10SGD, in the neighbour zone 11, made."""
     found = source.search(Tile("10SGD"), ASCENDING, [MAY])[MAY].granules
-    return source.prepare(next(g for g in found if str(g.burst) == "T137-292320-IW2"))
+    return source.make(next(g for g in found if str(g.burst) == "T137-292320-IW2"))
 
 
 def pixels(granule: Granule, layer: str) -> np.ndarray:
@@ -201,7 +201,7 @@ def test_prepare_is_idempotent_and_deterministic(tmp_path: Path, granule: Granul
     def digests(seed: int, of: Granule, threads: int = 1) -> dict[str, str]:
         source = SimulatedSource(tmp_path / f"{threads}", seed=seed)
         with ThreadPoolExecutor(threads) as pool:
-            made = list(pool.map(source.prepare, [of] * threads))
+            made = list(pool.map(source.make, [of] * threads))
         assert all(m == made[0] for m in made)
         assert not list((tmp_path / f"{threads}").rglob(".*"))
         return {x.name: hashlib.sha256(Path(x.url).read_bytes()).hexdigest() for x in made[0].layers}
@@ -211,19 +211,19 @@ def test_prepare_is_idempotent_and_deterministic(tmp_path: Path, granule: Granul
     other = digests(2, granule)
     assert not set(other.values()) & set(first.values())
     source = SimulatedSource(tmp_path / "2", seed=1)
-    file = Path(source.prepare(granule).layers[0].url)
+    file = Path(source.make(granule).layers[0].url)
     before = file.stat().st_mtime_ns
-    source.prepare(granule)
+    source.make(granule)
     assert file.stat().st_mtime_ns == before
     file.unlink()
-    source.prepare(granule)
+    source.make(granule)
     assert hashlib.sha256(file.read_bytes()).hexdigest() == first["VV"]
 
 
 def test_unwritable_folder_is_named(tmp_path: Path, granule: Granule) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SourceError, match=granule.id):
-        SimulatedSource(tmp_path / "taken").prepare(granule)
+        SimulatedSource(tmp_path / "taken").make(granule)
 
 
 # the speckle

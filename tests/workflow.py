@@ -98,7 +98,13 @@ def snakemake_command(folder: Path, config: Mapping[str, Any], *args: str, cores
 
 
 def run_snakemake(
-    folder: Path, config: Mapping[str, Any], *args: str, cores: int = 2, check: bool = True, timeout: float = 240
+    folder: Path,
+    config: Mapping[str, Any],
+    *args: str,
+    cores: int = 2,
+    check: bool = True,
+    timeout: float = 240,
+    environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run the workflow in a folder and wait for it.
 
@@ -110,6 +116,8 @@ def run_snakemake(
         Fail, with what was printed, where snakemake fails; False where the failure is what is tested.
     timeout : float
         Seconds after which it is killed.
+    environment : mapping, optional
+        All environment variables; this process's where not given.
     """
     ended = subprocess.run(
         snakemake_command(folder, config, *args, cores=cores),
@@ -119,6 +127,7 @@ def run_snakemake(
         stderr=subprocess.STDOUT,
         text=True,
         timeout=timeout,
+        env=environment,
         check=False,
     )
     run = Run(ended.returncode, ended.stdout)

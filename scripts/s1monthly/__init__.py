@@ -4,8 +4,8 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 (those between two bars) or below. ``tests/test_00_floors.py`` walks the syntax trees and fails on any other import.
 
 0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
-   errors, files, vocabulary, naming, listing; refusals, options, config, documentation, logs; recipe, ledger, slots,
-   planning, unread.
+   errors, files, vocabulary, naming, listing; refusals, options, source_config, config, documentation, logs;
+   recipe, ledger, slots, planning, account, kept.
 1. Arrays in, arrays out: no path, config or logger.
    bands, masking, resampling, compositing, despeckling (bregman, bregman_kernels); statistics, previews, texture.
 2. Tiles, lattices, and the place of bursts on them.

@@ -31,6 +31,7 @@ from s1monthly.options import (
     rows_columns,
     unique,
 )
+from s1monthly.source_config import Download, Search, SourceSection
 from s1monthly.vocabulary import Direction, Level, Month, Polarization
 
 SENTINEL1_FIRST_MONTH = Month(2014, 4)
@@ -214,9 +215,7 @@ class Memory(Section):
         "auto", "Size of a batch", no_effect="a month is always its own job"
     )
     max_download_workers: int = option(2, "Granules read at once in one job", ge=1, le=64)
-    scene_retry_timeout_seconds: float = option(
-        600, "Time for all tries of one granule's download", gt=0, no_effect="no source of this version downloads"
-    )
+    scene_retry_timeout_seconds: float = option(600, "Time for all tries of one granule's download, seconds", gt=0)
     batch_max_retries: int = option(2, "Retries of a failed job that reads granules", ge=0, le=20)
     max_failed_ratio: float = option(
         0.0,
@@ -372,46 +371,6 @@ class Logging(Section):
     log_file: str | None = option(None, "One log file", example="s1grits.log", no_effect="every job has its own file")
 
 
-class Simulation(Section):
-    """What the simulated source makes."""
-
-    seed: int = option(1, "Seed of scene and speckle; same seed, same granules", ge=0)
-    tracks: int = option(2, "Tracks over a tile", ge=1, le=4)
-    passes_per_track: int | None = option(
-        None, "Passes of a track a month; one every 12 days where not given", example=1, ge=1, le=3
-    )
-
-
-class SourceSection(Section):
-    """Where granules come from."""
-
-    kind: Literal["asf", "local", "simulated"] = option(
-        "asf", "asf: NASA's archive (not available in this version); local: a folder; simulated: made up, for trials"
-    )
-    path: str | None = option(
-        None,
-        "local: the folder that holds the granules, in any depth; simulated: where they are made",
-        example="./granules",
-    )
-    simulation: Simulation = Simulation()
-
-    @model_validator(mode="after")
-    def _path_given(self) -> SourceSection:
-        if self.kind == "local" and not self.path:
-            raise PydanticCustomError(
-                "source", "source.kind local needs source.path, the folder that holds the granules"
-            )
-        if self.kind == "local" and self.path:
-            refusals.check_folder(self.path)
-        return self
-
-
-class Search(Section):
-    """When the source is asked again."""
-
-    refresh: bool = option(False, "Ask the source again for every month, whatever is known")
-
-
 class Config(Section):
     """The whole configuration."""
 
@@ -419,6 +378,7 @@ class Config(Section):
     time: Time
     source: SourceSection = SourceSection()
     search: Search = Search()
+    download: Download = Download()
     output: Output = Output()
     processing: Processing = Processing()
     memory: Memory = Memory()
@@ -454,7 +414,7 @@ class Config(Section):
 
     @property
     def source_path(self) -> Path | None:
-        """Folder of the local or simulated source."""
+        """Folder of the local or simulated source; None for the archive."""
         if self.source.kind == "simulated":
             return Path(self.source.path or os.path.join(self.work_dir, "simulated"))
         return Path(self.source.path) if self.source.path else None
@@ -462,12 +422,25 @@ class Config(Section):
     @property
     def source_options(self) -> dict[str, Any]:
         """What the source is opened with, apart from its kind."""
-        options: dict[str, Any] = {
-            "folder": str(self.source_path),
-            "polarization": self.roi.polarization,
-            "only_tracks": self.roi.tracks,
-        }
+        options: dict[str, Any] = {"polarization": self.roi.polarization, "only_tracks": self.roi.tracks}
+        if self.source.kind == "asf":
+            return options | {
+                **self.source.hosts.model_dump(),
+                "access": self.download.access,
+                "cache_dir": self.download.cache_dir,
+                "cache_max_bytes": int(self.download.cache_max_gb * 1e9),
+                "keys_dir": os.path.join(self.work_dir, "s3_keys"),
+                "search_seconds": self.search.retry_timeout_seconds,
+                "fetch_seconds": self.memory.scene_retry_timeout_seconds,
+            }
+        options |= {"folder": str(self.source_path)}
         return options | (self.source.simulation.model_dump() if self.source.kind == "simulated" else {})
+
+    @property
+    def read_workers(self) -> int:
+        """Granules read at once in one job."""
+        fetched = self.download.max_workers if self.source.kind == "asf" else None
+        return fetched or self.memory.max_download_workers
 
     def notes(self) -> list[str]:
         """One line for each option that was given and has no effect, with the reason."""

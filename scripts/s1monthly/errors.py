@@ -33,6 +33,10 @@ class SourceError(S1MonthlyError):
     """A source that cannot be searched or read, or a granule that is not what its name says."""
 
 
+class CredentialsError(S1MonthlyError):
+    """Credentials that are missing, expired or refused: no granule can be had, so nothing is tried any further."""
+
+
 class GridError(S1MonthlyError):
     """A grid that cannot be made, or a raster that does not lie on the expected one."""
 

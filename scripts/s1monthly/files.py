@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import hashlib
 import os
 import time
 from collections.abc import Iterator
@@ -48,6 +49,12 @@ def _sweep(final: Path) -> None:
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > LEFT_BEHIND:
                 left.unlink()
+
+
+def md5_of(path: str | Path) -> str:
+    """Hexadecimal MD5 of a file's content."""
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) -> bool:

@@ -14,7 +14,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,16 @@ from s1monthly.recipe import digest
 from s1monthly.slots import COMPLETE, Slots
 from s1monthly.vocabulary import Granule, Layer, Month, SetAside, TileDirection, passes_of
 
-COLUMNS = ("granule", "layer", "url", "size", "md5", "footprint", "set_aside", "lost")
+COLUMNS = ("granule", "layer", "url", "s3_url", "size", "md5", "footprint", "set_aside", "lost")
+
+
+def _identity(granule: Granule) -> list[Any]:
+    return [granule.id, *([layer.name, layer.size] for layer in granule.layers)]
+
+
+def granule_digest(granule: Granule) -> str:
+    """Changes when the granule is another, or one of its layers is a file of another size; not with its place."""
+    return digest(_identity(granule))
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class GranuleList:
     @property
     def digest(self) -> str:
         """Changes when a granule comes, goes, or is replaced (also by a file of another size); not with its place."""
-        return digest([[g.id, *([x.name, x.size] for x in g.layers)] for g in self.granules])
+        return digest([_identity(granule) for granule in self.granules])
 
     def to_csv(self) -> str:
         """Tidy text: one row a layer, one row a granule set aside."""
@@ -56,10 +65,11 @@ class GranuleList:
         writer.writerow(COLUMNS)
         for granule in self.granules:
             for layer in granule.layers:
-                writer.writerow((granule.id, layer.name, layer.url, layer.size, layer.md5, granule.footprint, "", ""))
+                places = layer.url, layer.s3_url
+                writer.writerow((granule.id, layer.name, *places, layer.size, layer.md5, granule.footprint, "", ""))
         for left_out in self.set_aside:
             lost = "lost" if left_out.lost else ""
-            writer.writerow((left_out.granule_id, "", "", "", "", "", left_out.reason, lost))
+            writer.writerow((left_out.granule_id, *[""] * 6, left_out.reason, lost))
         return text.getvalue()
 
 
@@ -110,7 +120,7 @@ def read_granule_list(path: str | Path, expected: str | None = None) -> GranuleL
                 if row["set_aside"]:
                     set_aside.append(SetAside(row["granule"], row["set_aside"], row["lost"] == "lost"))
                     continue
-                layer = Layer(row["layer"], row["url"], int(row["size"]), row["md5"])
+                layer = Layer(row["layer"], row["url"], int(row["size"]), row["md5"], row["s3_url"])
                 layers.setdefault(row["granule"], []).append(layer)
                 footprints[row["granule"]] = row["footprint"]
         granules = tuple(
@@ -156,6 +166,10 @@ class Answer:
     listing: str
     from_earliest: bool
     lost: tuple[str, ...]
+
+    def settled(self, month: Month, days: int) -> bool:
+        """Whether it was given so many days after the month's end, when late granules are no longer expected."""
+        return datetime.fromisoformat(self.asked) >= month.end + timedelta(days=days)
 
     @classmethod
     def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
@@ -249,6 +263,8 @@ class Ledger:
         What the source's folder holds now, a digest a month: an answer to another listing is void. None: not looked at.
     refresh : bool
         Ask again whatever is known.
+    settle_days : int or None
+        Ask again about months that had ended less than so many days before they were last asked about. None: never.
     """
 
     key: TileDirection
@@ -259,6 +275,7 @@ class Ledger:
     recipe: Mapping[str, Any]
     listings: Mapping[Month, str] | None = None
     refresh: bool = False
+    settle_days: int | None = None
     _known: dict[Signature | None, dict[Month, Answer]] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, pattern: str, month: Month | None = None) -> str:
@@ -298,6 +315,12 @@ class Ledger:
     def no_data(self) -> list[Month]:
         """Every month that the account of the search shows without granules, asked for in this run or not."""
         return no_data_months(read_answers(self.path(self.layout.search))[1])
+
+    @property
+    def settling(self) -> list[Month]:
+        """Months for which late granules were still to be expected when the source was last asked."""
+        days = self.settle_days
+        return [m for m, answer in self.answers.items() if days is not None and not answer.settled(m, days)]
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -342,14 +365,15 @@ class Ledger:
         return granules if later and not self.in_step(month) else None
 
     def to_ask(self) -> list[Month]:
-        """Months to ask the source about: unknown ones, and those whose list is gone though it is needed."""
-        answers = self.answers
+        """Months to ask the source about: unknown and settling ones, and those whose list is gone though needed."""
+        answers, settling = self.answers, set(self.settling)
         if self.refresh:
             return list(self.asked_months)
         return [
             month
             for month in self.asked_months
             if month not in answers
+            or month in settling
             or (
                 answers[month].granules
                 and not os.path.exists(self.path(self.layout.granules, month))

@@ -197,9 +197,14 @@ class Layout:
         return f"{self.work_dir}/{_FOLDER}/{{month}}/bursts"
 
     @property
-    def unread(self) -> str:
-        """Account of a month's granules that could not be read."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/unread.json"
+    def kept(self) -> str:
+        """Folder of what a month's failed try had read already."""
+        return f"{self.work_dir}/{_FOLDER}/kept/{{month}}"
+
+    @property
+    def account(self) -> str:
+        """Account of what came of a month's granules."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/account.json"
 
     @property
     def passes(self) -> str:

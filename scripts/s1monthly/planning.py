@@ -28,7 +28,11 @@ def layout_of(config: Config) -> Layout:
 
 def question_of(config: Config) -> dict[str, Any]:
     """What is asked of the source, apart from tile, direction and month; another question voids earlier answers."""
-    source: dict[str, Any] = {"kind": config.source.kind, "path": str(config.source_path)}
+    source: dict[str, Any] = {"kind": config.source.kind}
+    if config.source.kind == "asf":
+        source |= {"host": config.source.hosts.cmr}
+    else:
+        source |= {"path": str(config.source_path)}
     if config.source.kind == "simulated":
         source |= config.source.simulation.model_dump()
     return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
@@ -120,10 +124,6 @@ class Plan:
         CubeError
             If a cube was made with another recipe, or something foreign lies in its place.
         """
-        if config.source.kind == "asf":
-            raise ConfigError(
-                "source.kind asf: not available in this version", "use local, with source.path, or simulated"
-            )
         months, warnings = config.time.wanted(today)
         if not months:
             raise ConfigError(
@@ -144,9 +144,18 @@ class Plan:
                 key = TileDirection(tile, Direction(direction))
                 path = layout.search.format(tile=tile, direction=direction)
                 question = asked if deciding else read_answers(path)[0]
-                refresh = deciding and config.search.refresh
                 ledgers.append(
-                    Ledger(key, layout, question, months, config.time.full is not None, how, listings, refresh)
+                    Ledger(
+                        key,
+                        layout,
+                        question,
+                        months,
+                        config.time.full is not None,
+                        how,
+                        listings,
+                        refresh=deciding and config.search.refresh,
+                        settle_days=config.search.settle_days if config.source.kind == "asf" else None,
+                    )
                 )
         stamps = {}
         if deciding:
@@ -168,6 +177,11 @@ class Plan:
         """Stamp of the question that this run has still to ask; None where it is answered or there is none."""
         stamp = self.stamps.get(book.key)
         return stamp if stamp and not os.path.exists(stamp) else None
+
+    def may_fetch(self) -> bool:
+        """Whether this run may need granules of the archive: not where every month is known and made."""
+        needed = (bool(self.open_question(book) or book.missing() or book.out_of_step) for book in self.ledgers)
+        return self.config.source.kind == "asf" and any(needed)
 
     def slots(self, book: Ledger) -> Slots | None:
         """Axis and recipe of the cube that lies there."""
@@ -237,6 +251,9 @@ class Plan:
         if unknown:
             label = "since the earliest granule" if book.from_earliest else _spans(unknown)
             parts.append(f"{len(unknown)} not searched yet: {label}")
+        settling = book.settling
+        if settling:
+            parts.append(f"{len(settling)} to be asked about again, late granules may come: {_spans(settling)}")
         again = book.out_of_step
         if again:
             held = self.slots(book)

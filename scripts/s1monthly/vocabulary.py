@@ -215,6 +215,8 @@ class Layer:
         VV, VH, HH, HV or mask.
     url : str
         Where it is read from: a path or a URL.
+    s3_url : str
+        The same file by direct access, ``s3://bucket/key``; empty where there is none.
     size : int
         Bytes; -1 where the source does not know.
     md5 : str
@@ -225,6 +227,7 @@ class Layer:
     url: str
     size: int = -1
     md5: str = ""
+    s3_url: str = ""
 
 
 @dataclass(frozen=True)

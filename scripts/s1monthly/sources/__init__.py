@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -39,7 +40,7 @@ class Source(Protocol):
         ----------
         tile : Tile
         direction : Direction
-            Only granules acquired in this flight direction.
+            Only granules acquired in this flight direction are used.
         months : sequence of Month
             Whole UTC months; the start of the acquisition decides.
 
@@ -47,8 +48,8 @@ class Source(Protocol):
         -------
         dict of Month to Found
             An entry for every month asked. Granules whose footprint does not meet the tile are not listed. Of the rest
-            are set aside, with the reason: those of a track not asked for, those that lack a layer of the
-            polarization, and older versions of one that is used.
+            are set aside, with the reason: those of another direction, track or polarization, those that lack a layer,
+            and older versions of one that is used.
 
         Raises
         ------
@@ -56,14 +57,22 @@ class Source(Protocol):
             If the source cannot be searched as a whole: no answer is never taken for an empty one.
         """
 
-    def prepare(self, granule: Granule) -> Granule:
-        """Return the granule with layers that can be read now.
+    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+        """Return a context in which the granule's layers can be read; what they take of memory is free behind it.
 
         Raises
         ------
         SourceError
-            If a layer cannot be had.
+            On entering, if a layer cannot be had.
+        CredentialsError
+            On entering, if the archive does not let this user in.
         """
+
+
+def _asf(**options: Any) -> Source:
+    from s1monthly.sources.asf import AsfSource
+
+    return AsfSource(**options)
 
 
 def _local(**options: Any) -> Source:
@@ -78,7 +87,7 @@ def _simulated(**options: Any) -> Source:
     return SimulatedSource(**options)
 
 
-_KINDS: Mapping[str, Callable[..., Source]] = {"local": _local, "simulated": _simulated}
+_KINDS: Mapping[str, Callable[..., Source]] = {"asf": _asf, "local": _local, "simulated": _simulated}
 
 
 def open_source(kind: str, **options: Any) -> Source:
@@ -87,15 +96,16 @@ def open_source(kind: str, **options: Any) -> Source:
     Parameters
     ----------
     kind : str
-        ``local`` or ``simulated``.
+        ``asf``, ``local`` or ``simulated``.
     options
-        What `s1monthly.sources.local.LocalSource` or `s1monthly.sources.simulated.SimulatedSource` takes.
+        What `s1monthly.sources.asf.AsfSource`, `s1monthly.sources.local.LocalSource` or
+        `s1monthly.sources.simulated.SimulatedSource` takes.
 
     Raises
     ------
     SourceError
-        If there is no such source in this version.
+        If there is no such source.
     """
     if kind not in _KINDS:
-        raise SourceError(f"source.kind {kind}: not available in this version", f"use {' or '.join(_KINDS)}")
+        raise SourceError(f"source.kind {kind}: there is no such source", f"use {', '.join(_KINDS)}")
     return _KINDS[kind](**options)

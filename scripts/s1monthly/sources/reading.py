@@ -8,11 +8,12 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError, SourceError
 from s1monthly.geotiff import Raster, crop, open_raster
-from s1monthly.grid import GeoBox, covering_window, overlap, source_pixels, target_window
+from s1monthly.grid import GeoBox, covering_window, geobox_outline, overlap, source_pixels, target_window
 from s1monthly.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.resampling import bilinear, block_mean
 from s1monthly.vocabulary import Granule
@@ -92,14 +93,15 @@ def read_burst(
     Raises
     ------
     SourceError
-        If a layer is missing, damaged, or lies on another grid than the others, or if the granule is off the lattice
-        of a grid of its own CRS and pixel size; naming granule and file.
+        If a layer is missing, damaged, lies on another grid than the others or elsewhere than the granule's footprint,
+        or if the granule is off the lattice of a grid of its own CRS and pixel size; naming granule and file.
     """
     excluded = EXCLUDED_CLASSES[mask_excludes]
     with ExitStack() as stack:
         stack.enter_context(_naming(granule))
         co, cross = (stack.enter_context(_open(granule, name)) for name in layers)
         mask = stack.enter_context(_open(granule, "mask")) if excluded and granule.layer("mask") else None
+        _refuse_elsewhere(granule, co)
         burst = _Burst(granule, co, cross, mask, min_valid_power, excluded)
         placed = burst.on(geobox)
     return None if placed is None else _trimmed(placed, layers, geobox, masked=mask is not None)
@@ -210,6 +212,23 @@ def _open(granule: Granule, name: str) -> Iterator[Raster]:
         raise SourceError(f"granule {granule.id}: no layer {name}", _REMEDY)
     with open_raster(layer.url) as raster:
         yield raster
+
+
+def _refuse_elsewhere(granule: Granule, raster: Raster) -> None:
+    """Refuse a raster that is not where the granule's footprint is: it would show no pixel, and be taken for empty."""
+    if not granule.footprint:
+        return
+    footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.header.geobox)
+    if shapely.intersection(footprint, outline).area < footprint.area / 2:
+        raise SourceError(
+            f"granule {granule.id}: {raster.name} lies at {_place(outline)}, its footprint at {_place(footprint)}",
+            _REMEDY,
+        )
+
+
+def _place(geometry: shapely.Geometry) -> str:
+    west, south, east, north = geometry.bounds
+    return f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
 
 
 def _divided(box: GeoBox, factor: int) -> GeoBox:

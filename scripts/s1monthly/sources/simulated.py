@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,6 +14,7 @@ import shapely
 from rasterio.errors import RasterioError
 
 from s1monthly.errors import SourceError
+from s1monthly.files import md5_of
 from s1monthly.grid import tile_outline
 from s1monthly.naming import layer_file
 from s1monthly.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
@@ -73,7 +75,7 @@ class SimulatedSource:
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search`; nothing is written.
 
-        Each has a footprint, and layers that name the files which `prepare` makes, of unknown size.
+        Each has a footprint, and layers that name the files which `make` makes, of unknown size.
         """
         outline = tile_outline(tile)
         bursts = bursts_over(outline, direction)
@@ -85,7 +87,12 @@ class SimulatedSource:
                 frame[burst.track][burst] = shapely.to_wkt(footprint(burst), rounding_precision=5)
         return {month: self._found(frame, month) for month in months}
 
-    def prepare(self, granule: Granule) -> Granule:
+    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+        """Make the granule where it is missing, as `make`, and tell its layers' checksums."""
+        made = self.make(granule)
+        return nullcontext(replace(made, layers=tuple(replace(layer, md5=md5_of(layer.url)) for layer in made.layers)))
+
+    def make(self, granule: Granule) -> Granule:
         """Make the granule's files where they are missing, and return it with their paths.
 
         Each file appears whole; where several processes make the same granule at once, they make the same bytes.
@@ -99,7 +106,8 @@ class SimulatedSource:
         try:
             if not all(os.path.exists(layer.url) for layer in layers):
                 write_granule(self.folder / granule.id, self.scene, granule, self.polarization)
-            return replace(granule, layers=tuple(replace(x, size=Path(x.url).stat().st_size) for x in layers))
+            sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
+            return replace(granule, layers=sized)
         except (OSError, RasterioError) as error:
             raise SourceError(
                 f"granule {granule.id}: cannot be made in {self.folder}: {error}",

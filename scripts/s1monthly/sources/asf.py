@@ -1,0 +1,96 @@
+"""Granules of NASA's archive: found in the Common Metadata Repository (CMR), fetched from ASF."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+
+from s1monthly.sources import Found
+from s1monthly.sources.cmr import Listed, ask, spans
+from s1monthly.sources.fetching import Fetcher
+from s1monthly.sources.selection import Selection, by_month
+from s1monthly.vocabulary import Direction, Granule, Month, Polarization, SetAside, Tile
+
+
+@dataclass(frozen=True)
+class AsfSource:
+    """OPERA RTC-S1 as ASF holds it.
+
+    Attributes
+    ----------
+    polarization : Polarization
+        Both its layers must be there.
+    only_tracks : collection of int or None
+        Granules of other tracks are set aside.
+    cmr, login : str
+        Hosts of CMR and of Earthdata Login.
+    s3_credentials : str
+        Address that gives temporary keys for S3.
+    s3_endpoint : str or None
+        Address of the S3 service; Amazon's where None.
+    trusted : collection of str
+        Domains that may see the login.
+    access : str
+        ``auto``, ``https`` or ``s3``.
+    cache_dir : str or None
+        Folder of fetched layers; none are kept where None.
+    cache_max_bytes : int
+    keys_dir : str
+        Folder in which the jobs of a run share S3 keys.
+    search_seconds, fetch_seconds : float
+        Time for all tries of a query, and of a granule.
+    """
+
+    polarization: Polarization
+    only_tracks: Collection[int] | None
+    cmr: str
+    login: str
+    s3_credentials: str
+    s3_endpoint: str | None
+    trusted: Collection[str]
+    access: str
+    cache_dir: str | None
+    cache_max_bytes: int
+    keys_dir: str
+    search_seconds: float
+    fetch_seconds: float
+
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+        """Find the granules over a tile, as `s1monthly.sources.Source.search`: one query a span of months.
+
+        Raises
+        ------
+        SourceError
+            If CMR gives no complete answer, however often it is asked.
+        """
+        listed: dict[str, Listed] = {}
+        for first, last in spans(months):
+            listed |= {found.granule.id: found for found in ask(self.cmr, tile, first, last, self.search_seconds)}
+        granules = [found.granule for found in listed.values()]
+        acquired = {name: found.acquired for name, found in listed.items() if found.acquired}
+        aside: dict[str, SetAside] = Selection(direction, self.polarization, self.only_tracks).set_aside(
+            granules, acquired
+        )
+        return by_month(months, granules, aside)
+
+    @contextmanager
+    def prepared(self, granule: Granule) -> Iterator[Granule]:
+        """Fetch the layers that are read into memory, checked; as `s1monthly.sources.Source.prepared`."""
+        with self._fetcher.in_memory(granule, (*self.polarization.layers, "mask")) as ready:
+            yield ready
+
+    @cached_property
+    def _fetcher(self) -> Fetcher:
+        return Fetcher(
+            login=self.login,
+            s3_credentials=self.s3_credentials,
+            s3_endpoint=self.s3_endpoint,
+            trusted=self.trusted,
+            access=self.access,
+            cache_dir=self.cache_dir,
+            cache_max_bytes=self.cache_max_bytes,
+            keys_dir=self.keys_dir,
+            seconds=self.fetch_seconds,
+        )

@@ -1,0 +1,132 @@
+"""Which of the granules over a tile are used, and why the others are set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from s1monthly.grid import orbit_direction
+from s1monthly.sources import Found
+from s1monthly.vocabulary import (
+    PASS_GAP,
+    Burst,
+    Direction,
+    Granule,
+    Month,
+    Polarization,
+    SetAside,
+    newest_versions,
+)
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What granules must be to be used.
+
+    Attributes
+    ----------
+    direction : Direction
+    polarization : Polarization
+        Both its layers must be there.
+    only_tracks : collection of int or None
+        All tracks where None.
+    """
+
+    direction: Direction
+    polarization: Polarization
+    only_tracks: Collection[int] | None = None
+
+    def set_aside(
+        self, granules: Iterable[Granule], acquired: Mapping[str, Collection[str]] | None = None
+    ) -> dict[str, SetAside]:
+        """Tell which granules are not used.
+
+        Parameters
+        ----------
+        granules : iterable of Granule
+            With their layers. All that are known, of any month: versions are compared before months are told apart, as
+            reprocessing can move a start across the end of a month.
+        acquired : mapping, optional
+            Granule id -> polarizations in which it was acquired, where the source tells: a layer that was never
+            acquired is not lost.
+
+        Returns
+        -------
+        dict of str to SetAside
+            By granule id.
+        """
+        granules = list(granules)
+        aside: dict[str, SetAside] = {}
+        incomplete = []
+        for granule in granules:
+            reason = self._unwanted(granule, (acquired or {}).get(granule.id))
+            if reason:
+                aside[granule.id] = SetAside(granule.id, reason)
+            elif self._missing(granule):
+                incomplete.append(granule)
+        lacking = {granule.id for granule in incomplete}
+        kept, older = newest_versions(g for g in granules if g.id not in aside and g.id not in lacking)
+        aside |= {replaced.granule_id: replaced for replaced in older}
+        instead: dict[Burst, list[Granule]] = {}
+        for granule in kept:
+            instead.setdefault(granule.burst, []).append(granule)
+        for granule in incomplete:
+            reason = f"no layer {' and '.join(self._missing(granule))}"
+            same = [k for k in instead.get(granule.burst, []) if abs(k.acquired - granule.acquired) <= PASS_GAP]
+            if same:
+                aside[granule.id] = SetAside(granule.id, f"{reason}; {same[0].id} is used instead")
+            else:
+                aside[granule.id] = SetAside(granule.id, reason, lost=True)
+        return aside
+
+    def _unwanted(self, granule: Granule, acquired: Collection[str] | None) -> str:
+        """Why a granule is none of those asked for; empty where it is one."""
+        direction = orbit_direction(granule.burst)
+        if direction != self.direction:
+            return f"direction {direction}, not {self.direction}"
+        if self.only_tracks is not None and granule.burst.track not in self.only_tracks:
+            return f"track {granule.burst.track} is not among roi.tracks"
+        wanted = set(self.polarization.layers)
+        held = {layer.name for layer in granule.layers} & _POLARIZATIONS
+        if acquired is None:
+            # a folder says only what lies in it: layers of the other pair, and none of this, are another acquisition
+            acquired = wanted if held & wanted or not held else held
+        acquired = held.union(acquired)  # what has a layer was acquired, whatever is declared
+        if not wanted <= acquired:
+            return f"polarization {'+'.join(sorted(acquired, key=_co_first))}, not {self.polarization}"
+        return ""
+
+    def _missing(self, granule: Granule) -> list[str]:
+        return [name for name in self.polarization.layers if granule.layer(name) is None]
+
+
+_POLARIZATIONS = {name for pair in Polarization for name in pair.layers}
+
+
+def _co_first(name: str) -> tuple[bool, str]:
+    return name[:1] != name[1:], name
+
+
+def by_month(
+    months: Sequence[Month], granules: Iterable[Granule], set_aside: Mapping[str, SetAside]
+) -> dict[Month, Found]:
+    """Sort granules over a tile into months.
+
+    Parameters
+    ----------
+    months : sequence of Month
+        Each gets an entry; granules of other months are passed over.
+    granules : iterable of Granule
+    set_aside : mapping
+        From `Selection.set_aside`.
+    """
+    found: dict[Month, Found] = {month: Found() for month in months}
+    for granule in sorted(granules, key=lambda granule: granule.id):
+        held = found.get(granule.month)
+        if held is None:
+            continue
+        if granule.id in set_aside:
+            found[granule.month] = replace(held, set_aside=(*held.set_aside, set_aside[granule.id]))
+        else:
+            found[granule.month] = replace(held, granules=(*held.granules, granule))
+    return found
