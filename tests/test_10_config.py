@@ -26,6 +26,11 @@ GOOD: dict[str, Any] = {
 }
 
 
+def textured(**options: Any) -> dict[str, Any]:
+    """Valid values with textures, and some options of theirs."""
+    return changed(processing={"texture_features": {"enabled": True, **options}})
+
+
 def changed(**sections: Any) -> dict[str, Any]:
     values = copy.deepcopy(GOOD)
     for key, section in sections.items():
@@ -120,11 +125,12 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         (changed(processing={"mosaic_strategy": "best"}), "processing.mosaic_strategy", "'mean', 'first' or 'last'"),
         (changed(processing={"despeckle": {"method": "lee"}}), "processing.despeckle.method", "'tv_bregman'"),
         (changed(processing={"target_crs": "UTM 10"}), "processing.target_crs", "give an EPSG code"),
-        (
-            changed(processing={"texture_features": {"enabled": True}}),
-            "texture_features",
-            "not available in this version",
-        ),
+        (textured(window_size=4), "texture_features.window_size", "odd number"),
+        (textured(distance=5), "texture_features", "give less than 5"),
+        (textured(metrics=["contrast", "contrast"]), "texture_features.metrics", "contrast given twice"),
+        (textured(angles=[]), "texture_features.angles", "at least 1 item"),
+        (textured(vv_db_range=[5, -25]), "texture_features.vv_db_range", "in this order"),
+        (textured(inputs=["HH_dB"]), "texture_features.inputs", "there are VV_dB and VH_dB"),
         (changed(output={"base_dir": "out{x}"}), "output.base_dir", "braces"),
         (changed(memory={"max_failed_ratio": 1.5}), "memory.max_failed_ratio", "less than or equal to 1"),
     ],
@@ -220,9 +226,11 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
 
 
 def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (block,) = re.findall(r"^```yaml\n(.*?)^```", (CONFIG.parent / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    readme = (CONFIG.parent / "README.md").read_text()
+    whole, folder = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
     (tmp_path / "granules").mkdir()
     monkeypatch.chdir(tmp_path)
-    config = load_config(yaml.safe_load(block))
-    assert config.source.kind == "local"
+    config = load_config(yaml.safe_load(whole))
+    assert config.source.kind == "asf"
     assert len(config.time.wanted(date(2026, 1, 1))[0]) == 26
+    assert load_config(yaml.safe_load(whole) | yaml.safe_load(folder)).source.kind == "local"

@@ -399,6 +399,12 @@ def test_a_part_of_the_recipe_changes_with_its_keys_alone(site: Site) -> None:
     assert part("mosaic") != part("mosaic", mosaic_strategy="last")
     assert part("mosaic") == part("mosaic", composite_method="mean")
     assert part("mosaic", "composite") != part("mosaic", "composite", composite_method="mean")
+    textures = {"texture_features": {"enabled": True}}
+    assert (
+        part("textures")
+        != part("textures", **textures)
+        != part("textures", texture_features={**textures["texture_features"], "levels": 8})
+    )
     with pytest.raises(KeyError):
         part("no such key")
 
@@ -411,7 +417,8 @@ def test_every_part_of_the_recipe_that_the_rules_name_is_there(site: Site) -> No
         for call in re.findall(r"recipe=recipe_parts\(([^)]*)\)", path.read_text())
         for key in re.findall(r'"(\w+)"', call)
     }
-    assert named <= set(recipe(site.config()))
+    textured = site.config(processing={"texture_features": {"enabled": True}})
+    assert named <= set(recipe(textured))
     assert {"algorithms", "grid", "mask", "mosaic", "composite", "despeckle", "roi_mask"} <= named
 
 

@@ -17,14 +17,15 @@ import s1monthly
 from s1monthly import documentation
 from s1monthly import recipe as recipe_module
 from s1monthly.config import Config, load_config
-from s1monthly.errors import ConfigError, CubeError
-from s1monthly.recipe import KERNELS, algorithm_version, difference, digest, recipe, refuse_mixture
+from s1monthly.errors import CubeError
+from s1monthly.recipe import KERNELS, TEXTURE_KERNEL, algorithm_version, difference, digest, recipe, refuse_mixture
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 from sites import merged
 
 WKT = "POLYGON((-122 38, -121 38, -121 39, -122 38))"
 OTHER_WKT = "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"
 SIMULATED = {"source.kind": "simulated"}
+TEXTURED = {"processing.texture_features.enabled": True}
 MASKED = {"processing.use_roi_mask": True, "roi.wkt": WKT}
 
 CHANGES_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
@@ -46,6 +47,16 @@ CHANGES_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
     "processing.mask": ({}, "both"),
     "processing.despeckle.monthly_despeckle": ({}, False),
     "processing.despeckle.kwargs.reg_param": ({}, 4.0),
+    "processing.texture_features.enabled": ({}, True),
+    "processing.texture_features.inputs": (TEXTURED, ["VV_dB"]),
+    "processing.texture_features.metrics": (TEXTURED, ["contrast"]),
+    "processing.texture_features.window_size": (TEXTURED, 7),
+    "processing.texture_features.distance": (TEXTURED, 2),
+    "processing.texture_features.angles": (TEXTURED, [0]),
+    "processing.texture_features.average_angles": (TEXTURED, False),
+    "processing.texture_features.levels": (TEXTURED, 32),
+    "processing.texture_features.vv_db_range": (TEXTURED, [-20, 0]),
+    "processing.texture_features.vh_db_range": (TEXTURED, [-20, 0]),
 }
 """Options whose change makes another cube: what must be set beside them, and another value."""
 
@@ -77,15 +88,6 @@ KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
     "output.formats.cog": ({}, False),
     "output.formats.preview": ({}, False),
     "output.disk_warn_gb": ({}, 1),
-    "processing.texture_features.inputs": ({}, ["VV_dB"]),  # no textures in this version
-    "processing.texture_features.metrics": ({}, ["contrast"]),
-    "processing.texture_features.window_size": ({}, 7),
-    "processing.texture_features.distance": ({}, 2),
-    "processing.texture_features.angles": ({}, [0]),
-    "processing.texture_features.average_angles": ({}, False),
-    "processing.texture_features.levels": ({}, 32),
-    "processing.texture_features.vv_db_range": ({}, [-20, 0]),
-    "processing.texture_features.vh_db_range": ({}, [-20, 0]),
     "processing.zarr_chunks": ({}, [512, 512]),
     "processing.cog_block_size": ({}, 256),
     "processing.zarr_time_fix.enabled": ({}, False),
@@ -110,7 +112,7 @@ KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 """Options that change files, speed or what is asked for, and no value of any month."""
 
-ONE_VALUE = {"processing.despeckle.method": "tv_bregman", "processing.texture_features.enabled": False}
+ONE_VALUE = {"processing.despeckle.method": "tv_bregman"}
 """Options that allow one value in this version."""
 
 NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
@@ -121,6 +123,9 @@ NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
     ({"processing.post_processing": False}, "processing.despeckle.monthly_despeckle", False),
     ({"processing.despeckle.monthly_despeckle": False}, "processing.despeckle.kwargs.reg_param", 4.0),
     ({}, "source.simulation.seed", 2),
+    ({}, "processing.texture_features.levels", 32),
+    (TEXTURED, "processing.texture_features.inputs", ["VH_dB", "VV_dB"]),
+    (TEXTURED | {"processing.texture_features.inputs": ["VH_dB"]}, "processing.texture_features.vv_db_range", [-9, 9]),
 ]
 """Options that change nothing beside these."""
 
@@ -182,13 +187,18 @@ def test_options_of_one_value_have_no_other() -> None:
     fields = dict(documentation.options(Config))
     method = fields["processing.despeckle.method"].annotation
     assert get_origin(method) is Literal and get_args(method) == (ONE_VALUE["processing.despeckle.method"],)
-    with pytest.raises(ConfigError):
-        load_config(values({"processing.texture_features.enabled": True}))
 
 
 def test_a_recipe_is_plain_json_that_comes_back_equal() -> None:
     """Cubes and records hold it as JSON, and compare it with the one of the run."""
-    for layer in ({}, SIMULATED, MASKED, {"roi.tracks": [137, 64]}, {"processing.composite_method": "trimmed_mean"}):
+    for layer in (
+        {},
+        SIMULATED,
+        MASKED,
+        TEXTURED,
+        {"roi.tracks": [137, 64]},
+        {"processing.composite_method": "trimmed_mean"},
+    ):
         made = recipe(load_config(values(layer)))
         assert json.loads(json.dumps(made)) == made
 
@@ -219,7 +229,16 @@ def test_every_module_with_a_version_enters_the_recipe() -> None:
         for path in library.rglob("*.py")
         if re.search(r"^ALGORITHM_VERSION\b", path.read_text(), re.MULTILINE)
     }
-    assert versioned == set(KERNELS)
+    assert versioned == {*KERNELS, TEXTURE_KERNEL}
+
+
+def test_a_recipe_without_textures_does_not_know_of_them() -> None:
+    """So textures can be added to a cube that was made before: all else stays equal."""
+    plain, textured = recipe(load_config(values())), recipe(load_config(values(TEXTURED)))
+    assert "textures" not in plain and TEXTURE_KERNEL not in plain["algorithms"]
+    assert textured["algorithms"].pop(TEXTURE_KERNEL) == algorithm_version(TEXTURE_KERNEL)
+    assert textured.pop("textures")["inputs"] == {"VV_dB": [-25, 5], "VH_dB": [-32, -5]}
+    assert textured == plain
 
 
 def test_a_module_without_a_version_is_refused_by_name() -> None:

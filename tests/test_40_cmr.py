@@ -62,10 +62,17 @@ def servers() -> Iterator[World]:
 
 
 @pytest.fixture
-def world(servers: World, monkeypatch: pytest.MonkeyPatch) -> World:
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds waited between tries, which pass at once."""
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(patience, "time", clock)
+    return waited
+
+
+@pytest.fixture
+def world(servers: World, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> World:
     """Servers over ten granules of November 2021 over the tile."""
-    monkeypatch.setattr(patience, "FIRST_WAIT", 0.002)
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.01)
     servers.enter(monkeypatch)
     servers.archive.entries.clear()
     for burst in BURSTS:
@@ -127,6 +134,7 @@ def asked_range(first: Month, last: Month) -> tuple[datetime, datetime]:
 def test_neighbouring_months_are_asked_together() -> None:
     months = [Month(2022, 1), Month(2021, 11), Month(2021, 12), Month(2023, 1), Month(2021, 12), Month(2022, 12)]
     assert spans(months) == [(NOVEMBER, Month(2022, 1)), (Month(2022, 12), Month(2023, 1))]
+    assert spans([Month(2022, 1), NOVEMBER]) == [(NOVEMBER, NOVEMBER), (Month(2022, 1), Month(2022, 1))]
     assert spans([]) == []
 
 
@@ -334,9 +342,7 @@ def test_an_answer_that_trickles_is_asked_for_again(
     assert time.monotonic() - begun < 10
 
 
-def test_the_server_is_left_alone_as_long_as_it_asks(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    waits: list[float] = []
-    monkeypatch.setattr(patience, "time", SimpleNamespace(monotonic=time.monotonic, sleep=waits.append))
+def test_the_server_is_left_alone_as_long_as_it_asks(world: World, waits: list[float]) -> None:
     world.cmr.faults = [status(429, retry_after=7), status(503, retry_after=11)]
     assert asked(world)
     assert waits == [7, 11]
@@ -370,15 +376,16 @@ LASTING: dict[str, tuple[Callable[[World], Any], str]] = {
 
 
 @pytest.mark.parametrize("fault", LASTING)
-def test_a_fault_that_stays_is_an_error_that_tells_all(world: World, fault: str) -> None:
+def test_a_fault_that_stays_is_an_error_that_tells_all(world: World, waits: list[float], fault: str) -> None:
     make, told = LASTING[fault]
     world.cmr.faults = make(world)
     with pytest.raises(SourceError, match=told) as raised:
-        asked(world, NOVEMBER, Month(2022, 1), seconds=0.5)
+        asked(world, NOVEMBER, Month(2022, 1))
     problem, remedy = raised.value.problem, raised.value.remedy
     assert problem.startswith("tile 10SGD 2021-11 ... 2022-01: no complete answer from CMR (localhost:")
-    assert "(tried " in problem and "status.earthdata.nasa.gov" in remedy and "run again later" in remedy
-    assert len(world.cmr.log) >= 1 + (fault != "429")
+    assert "status.earthdata.nasa.gov" in remedy and "run again later" in remedy
+    assert f"(tried {len(waits) + 1} time" in problem and problem.endswith("in 60 s)")
+    assert len(waits) == 0 if fault == "429" else len(waits) > 4
 
 
 def test_a_refusal_is_told_at_once_in_cmrs_words(world: World) -> None:
@@ -391,6 +398,19 @@ def test_a_refusal_is_told_at_once_in_cmrs_words(world: World) -> None:
 def test_a_host_that_is_none_is_told_at_once() -> None:
     with pytest.raises(SourceError, match=r"not an address.*correct source\.hosts\.cmr"):
         ask("no host", TILE, NOVEMBER, NOVEMBER, 60)
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SourceError, match=r"certificate is not trusted.*REQUESTS_CA_BUNDLE"):
+        asked(world)
+
+
+def test_the_fault_before_the_last_is_told(world: World) -> None:
+    world.cmr.faults = [status(503), drop()]
+    with pytest.raises(SourceError, match=r"\(tried 2 times in 1\.4 s\); before that: HTTP 503"):
+        asked(world, seconds=1.4)  # the first wait is one second at most, the second one at least
 
 
 def test_time_that_is_up_ends_a_try() -> None:
@@ -408,7 +428,7 @@ def test_asf_searchs_own_doubt_counts(world: World, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr(asf_search, "search_generator", doubting)
     with pytest.raises(SourceError, match="10 of 10 granules came"):
-        asked(world, seconds=0.5)
+        asked(world)
 
 
 # what else an answer may hold

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import re
 import socket
@@ -22,6 +23,7 @@ from archive_scene import Scene, archive_scene, told_by, written_in
 from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
 from s1monthly.geotiff import open_header
 from s1monthly.sources import fetching, patience, transfer
+from s1monthly.sources.transfer import Clock
 from standin import Hold, Reply, cut, drop, flip, login_page, reset, status, trickle
 from standin.web import Fault
 
@@ -120,7 +122,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
     "reset": (reset(), "connection"),
     "cut short": (cut(), "cut short"),
     "cut short and not told": (cut(told=True), r"only \d+ bytes came instead of \d+"),
-    "empty": (cut(0, told=True), "only 0 bytes came"),
+    "empty": (cut(0, told=True), "an empty file came"),
     "too long": (lambda e: replace(e.answer(), body=e.answer().body * 2), r"more bytes came instead of \d+"),
     "flipped bit": (flip(), r"MD5 \w{32} came instead of \w{32}"),
     "flipped first bit": (flip(0), r"MD5 \w{32} came instead of \w{32}"),
@@ -137,14 +139,21 @@ def test_a_fault_that_passes_is_logged_and_forgotten(scene: Scene, name: str, ca
     assert re.search(rf"granule {scene.granule.id}: layer VV: try 1: .*{reason}", warning)
 
 
-@pytest.mark.parametrize("name", ["503", "dropped", "cut short"])
+@pytest.mark.parametrize("name", ["503", "dropped", "cut short", "empty"])
 def test_a_fault_that_stays_ends_with_its_name_and_the_number_of_tries(scene: Scene, name: str) -> None:
     fault, reason = PASSING[name]
     scene.signed.faults = fault
     message = refused(scene, seconds=0.5)
-    # the last try may begin just before the time is up
+    # of a file the last try may begin just before the time is up
     assert re.search(rf"({reason}.*|in the time given) \(tried \d+ times in 0\.5 s\)", message)
     assert "memory.scene_retry_timeout_seconds" in message and len(scene.signed.log) > 2
+
+
+@pytest.mark.parametrize("fault", [cut(), reset(), trickle(9)], ids=["cut", "reset", "trickled"])
+def test_an_error_whose_page_does_not_come_whole_keeps_its_status(scene: Scene, fault: Fault) -> None:
+    page = Reply(503, b"<html>Out of service</html>" * 100)
+    scene.signed.faults = lambda exchange: fault(replace(exchange, answer=lambda: page))
+    assert "HTTP 503 from 127.0.0.1 (tried " in refused(scene, seconds=0.4)
 
 
 def test_other_hosts_of_the_chain_may_fail_too(scene: Scene) -> None:
@@ -182,14 +191,6 @@ def test_a_wait_longer_than_the_time_is_not_begun(scene: Scene) -> None:
     assert time.monotonic() - begun < 2
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("", 0), ("5", 5), (" 5 ", 5), ("-5", 0), ("soon", 0), ("Wed, 21 Oct 2015 07:28:00 GMT", 0), ("9" * 40, 0)],
-)
-def test_retry_after_is_seconds_or_a_date(text: str, seconds: float) -> None:
-    assert transfer._retry_after(text) == seconds
-
-
 def test_a_server_that_does_not_answer_is_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer, "READ_SECONDS", 0.2)
     scene.signed.faults = [Hold(5)]
@@ -211,6 +212,26 @@ def test_a_port_where_nobody_listens(scene: Scene) -> None:
         url = f"https://localhost:{taken.getsockname()[1]}/file_VV.tif"
         with pytest.raises(SourceError, match="Connection refused"):
             scene.fetch(scene.fetcher(seconds=0.2), scene.listed(url=url))
+
+
+def test_no_more_is_read_than_the_record_tells_and_one_byte(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    original = transfer.read_body
+
+    def noted(*arguments: object) -> bytes:
+        body = original(*arguments)
+        lengths.append(len(body))
+        return body
+
+    monkeypatch.setattr(transfer, "read_body", noted)
+    scene.signed.faults = [PASSING["too long"][0]]
+    scene.fetch(granule=scene.one)
+    size = scene.one.layers[0].size
+    assert lengths == [size + 1, size]
+    endless = io.BufferedReader(io.FileIO("/dev/zero"))
+    with endless:
+        assert original(endless, Clock(5), most=1000) == bytes(1001)
+        assert endless.tell() <= 2 * transfer.PIECE
 
 
 # faults that stay

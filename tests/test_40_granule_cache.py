@@ -285,6 +285,22 @@ def test_one_at_a_time_and_no_lock_stays(cache: GranuleCache) -> None:
     assert most == 1 and held(cache) == []
 
 
+def test_a_lock_let_go_between_opening_and_locking_is_not_taken_for_one(
+    cache: GranuleCache, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    original, path = fcntl.flock, cache.path(name(1)).with_name(f".{name(1)}.lock")
+
+    def late(descriptor: int, operation: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", original)
+        path.unlink()  # by the job that held it
+        path.touch()  # by the next
+        original(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with cache.locked(name(1), 5), open(path) as other, pytest.raises(BlockingIOError):
+        fcntl.flock(other, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
 def test_locks_of_different_files_do_not_meet(cache: GranuleCache) -> None:
     with cache.locked(name(1), 1):
         begun = time.monotonic()

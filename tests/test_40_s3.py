@@ -17,6 +17,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from botocore.response import StreamingBody
 
 from archive_scene import Scene, archive_scene, told_by
 from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
@@ -116,6 +117,20 @@ def test_a_fault_of_s3_that_stays_is_named(scene: Scene) -> None:
     assert time.monotonic() - begun < 5
 
 
+def test_the_wait_for_the_next_bytes_ends_with_the_granules_time(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    original = StreamingBody.set_socket_timeout
+
+    def noted(self: StreamingBody, timeout: float) -> None:
+        waits.append(timeout)
+        original(self, timeout)
+
+    monkeypatch.setattr(StreamingBody, "set_socket_timeout", noted)
+    scene.world.s3.web.faults_at["_VV.tif"] = trickle(0.3)
+    scene.fetch(scene.fetcher(access="s3", seconds=20.0))
+    assert len(waits) == 3 and 20 > waits[0] > waits[1] + 0.2
+
+
 def test_an_object_that_is_gone_is_not_asked_for_again(scene: Scene) -> None:
     scene.world.archive.remove(scene.granule.id)
     message = refused(scene)
@@ -143,7 +158,8 @@ def no_keys_there(scene: Scene) -> None:
 
 
 def keys_not_understood(scene: Scene) -> None:
-    scene.world.earthdata.distribution.faults = lambda exchange: Reply(200, b'{"accessKeyId": "A", "expiration": 5}')
+    told = json.dumps(scene.world.keys.issue().json | {"expiration": "soon"})
+    scene.world.earthdata.distribution.faults = lambda exchange: Reply(200, told.encode())
 
 
 def keys_that_never_work(scene: Scene) -> None:
@@ -394,6 +410,11 @@ def test_keys_that_cannot_be_shared_are_used_all_the_same(scene: Scene, caplog: 
     assert len(scene.world.keys.issued) == 1
     (warning,) = warnings(caplog)
     assert "S3 keys cannot be shared" in warning
+    keys = shared(scene)
+    first = keys.current(Clock(5))
+    second, fresh = keys.renewed(first, Clock(5))
+    # what one thread has renewed is good for the others
+    assert second != first and fresh and keys.renewed(first, Clock(5)) == (second, False)
 
 
 @pytest.mark.parametrize(

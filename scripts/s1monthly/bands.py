@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from s1monthly.texture import TextureOptions, texture_names, textures, valid_range
 
 ALGORITHM_VERSION = 1
 """Raised whenever the values of any band change."""
@@ -33,8 +36,8 @@ class Band:
         Values that can occur, both ends included; infinite where open.
     role : str
         ``backscatter``, ``index`` or ``texture``.
-    formula : callable
-        (co power, cross power) -> values, float32, NaN where no data.
+    formula : callable or None
+        (co power, cross power) -> values, float32, NaN where no data. None for a texture, which takes all of a band.
     """
 
     name: str
@@ -42,7 +45,7 @@ class Band:
     description: str
     valid_range: tuple[float, float]
     role: str
-    formula: Callable[[Power, Power], Power]
+    formula: Callable[[Power, Power], Power] | None
 
 
 def db(power: Power) -> Power:
@@ -73,7 +76,7 @@ def rvi(co: Power, cross: Power) -> Power:
 
 
 def bands(co: str, cross: str) -> tuple[Band, ...]:
-    """Return the output bands, in order, of a polarization pair.
+    """Return the core bands, in order, of a polarization pair.
 
     Parameters
     ----------
@@ -87,3 +90,65 @@ def bands(co: str, cross: str) -> tuple[Band, ...]:
         Band("Ratio", "1", f"cross-polarization ratio {cross}/{co} of power", (0.0, inf), "index", ratio),
         Band("RVI", "1", f"radar vegetation index 4 {cross}/({co}+{cross}) of power", (0.0, 4.0), "index", rvi),
     )
+
+
+def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
+    """Return the bands of a recipe, in order: the core bands, then the textures of each input.
+
+    Parameters
+    ----------
+    recipe : mapping
+        ``polarization``, such as ``VV+VH``; and ``textures``, where there are any: the options of
+        `s1monthly.texture.TextureOptions`, and ``inputs``, which maps a band of decibels to its range.
+    """
+    core = bands(*recipe["polarization"].split("+"))
+    return (*core, *(band for name, _ in _inputs(recipe) for band in _texture_bands(name, _options(recipe))))
+
+
+def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:
+    """Compute the bands of a recipe from power, one at a time, in the order of `bands_of`.
+
+    Parameters
+    ----------
+    recipe : mapping
+        As for `bands_of`.
+    co, cross : array (rows, columns) of float32
+        Linear power, despeckled where the recipe says so; NaN for no data, alike in both.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Yields
+    ------
+    name : str
+    values : array (rows, columns) of float32
+    """
+    core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
+    for name, formula in core.items():
+        if formula:
+            yield name, formula(co, cross)
+    for name, (low, high) in _inputs(recipe):
+        formula = core[name]
+        if formula:
+            made = textures(formula(co, cross), low, high, _options(recipe), threads)
+            yield from zip(texture_names(name, _options(recipe)), (values for _, values in made), strict=True)
+
+
+def _inputs(recipe: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
+    """Bands that textures are taken of, with their ranges, in the order of the core bands."""
+    found = (recipe.get("textures") or {}).get("inputs") or {}
+    names = (band.name for band in bands(*recipe["polarization"].split("+")))
+    return [(name, (found[name][0], found[name][1])) for name in names if name in found]
+
+
+def _options(recipe: Mapping[str, Any]) -> TextureOptions:
+    given = {key: value for key, value in recipe["textures"].items() if key != "inputs"}
+    options: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in given.items()}
+    return TextureOptions(**options)
+
+
+def _texture_bands(of: str, options: TextureOptions) -> Iterator[Band]:
+    for name, suffix in zip(texture_names(of, options), options.suffixes, strict=True):
+        metric, _, angle = suffix.partition("_")
+        direction = f" at {angle} degrees" if angle else ""
+        description = f"GLCM {metric} of {of}{direction}, window {options.window_size}, {options.levels} levels"
+        yield Band(name, "1", description, valid_range(metric, options.levels), "texture", None)

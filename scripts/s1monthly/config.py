@@ -7,6 +7,7 @@ S1-GRiTS runs unchanged, and answered with one line that says why they have none
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping
 from datetime import date, timedelta
@@ -243,26 +244,56 @@ class Despeckle(Section):
 
 
 class TextureFeatures(Section):
-    """GLCM texture bands."""
+    """GLCM texture bands, behind the core bands; {pol}_glcm_{metric}."""
 
-    enabled: bool = option(False, "Add GLCM bands. Not available in this version: true is refused")
-    inputs: list[Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]] = option(["VV_dB", "VH_dB"], "Bands to take textures of")
-    metrics: list[Literal["contrast", "homogeneity", "entropy", "correlation"]] = option(
-        ["contrast", "homogeneity", "entropy", "correlation"], "Metrics"
+    enabled: bool = option(False, "Add texture bands")
+    inputs: Annotated[list[Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]], Field(min_length=1)] | None = option(
+        None, "Bands to take textures of; both dB bands where not given", example=["VV_dB", "VH_dB"]
+    )
+    metrics: Annotated[list[Literal["contrast", "homogeneity", "entropy", "correlation"]], Field(min_length=1)] = (
+        option(["contrast", "homogeneity", "entropy", "correlation"], "Metrics")
     )
     window_size: int = option(5, "Window, an odd number of pixels", ge=3, le=63)
-    distance: int = option(1, "Distance of the pixels of a pair", ge=1)
-    angles: list[float] = option([0, 90], "Directions of a pair, degrees")
+    distance: int = option(1, "Distance of the pixels of a pair; less than the window", ge=1)
+    angles: Annotated[list[float], Field(min_length=1)] = option([0, 90], "Directions of a pair, degrees")
     average_angles: bool = option(True, "Average over the directions; false: one band a direction")
     levels: int = option(16, "Grey levels", ge=2, le=64)
     vv_db_range: tuple[float, float] = option((-25, 5), "Range of co-polarized dB that the levels divide")
     vh_db_range: tuple[float, float] = option((-32, -5), "Range of cross-polarized dB that the levels divide")
 
+    @field_validator("inputs", "metrics", "angles")
+    @classmethod
+    def _no_doubles(cls, values: list[Any] | None) -> list[Any] | None:
+        return unique(values)
+
+    @field_validator("window_size")
+    @classmethod
+    def _odd(cls, size: int) -> int:
+        if size % 2 == 0:
+            raise PydanticCustomError("texture", "a window has an odd number of pixels a side")
+        return size
+
+    @field_validator("angles")
+    @classmethod
+    def _finite(cls, angles: list[float]) -> list[float]:
+        if not all(math.isfinite(angle) for angle in angles):
+            raise PydanticCustomError("texture", "give angles in degrees")
+        return angles
+
+    @field_validator("vv_db_range", "vh_db_range")
+    @classmethod
+    def _range(cls, ends: tuple[float, float]) -> tuple[float, float]:
+        if not (ends[0] < ends[1] and all(math.isfinite(end) for end in ends)):
+            raise PydanticCustomError("texture", "give a lower and an upper end, in dB, in this order")
+        return ends
+
     @model_validator(mode="after")
-    def _not_yet(self) -> TextureFeatures:
-        if self.enabled:
+    def _pairs_fit(self) -> TextureFeatures:
+        if self.distance >= self.window_size:
             raise PydanticCustomError(
-                "texture", "GLCM textures are not available in this version; set texture_features.enabled to false"
+                "texture",
+                "distance {distance}: no two pixels of a window of {window} lie so far apart; give less than {window}",
+                {"distance": self.distance, "window": self.window_size},
             )
         return self
 
@@ -406,6 +437,29 @@ class Config(Section):
         if self.processing.use_roi_mask and self.roi.wkt is None:
             raise PydanticCustomError("roi", "processing.use_roi_mask needs roi.wkt, the polygon to mask with")
         return self
+
+    @model_validator(mode="after")
+    def _texture_inputs(self) -> Config:
+        held = [f"{layer}_dB" for layer in self.roi.polarization.layers]
+        strange = [name for name in self.processing.texture_features.inputs or [] if name not in held]
+        if strange and self.processing.texture_features.enabled:
+            raise PydanticCustomError(
+                "texture",
+                "processing.texture_features.inputs: no {strange} with roi.polarization {pair}; there are {held}",
+                {"strange": ", ".join(strange), "pair": str(self.roi.polarization), "held": " and ".join(held)},
+            )
+        return self
+
+    @property
+    def textures(self) -> dict[str, Any] | None:
+        """What decides the texture bands, as plain JSON: ``inputs`` maps a band to its dB range. None: no textures."""
+        features = self.processing.texture_features
+        if not features.enabled:
+            return None
+        co, cross = (f"{layer}_dB" for layer in self.roi.polarization.layers)
+        ranges = {co: list(features.vv_db_range), cross: list(features.vh_db_range)}
+        options = features.model_dump(exclude={"enabled", "inputs", "vv_db_range", "vh_db_range"})
+        return options | {"inputs": {name: ranges[name] for name in features.inputs or ranges}}
 
     @property
     def work_dir(self) -> str:

@@ -11,10 +11,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from s1monthly import listing
+from s1monthly import estimate, listing
 from s1monthly.config import Config
 from s1monthly.errors import ConfigError
-from s1monthly.ledger import Ledger, read_answers
+from s1monthly.ledger import Answer, Ledger, read_answers
 from s1monthly.naming import Layout
 from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
@@ -45,7 +45,7 @@ def listings_of(config: Config) -> dict[Month, str]:
     return listing.digests(listing.find_layer_files(str(config.source_path)))
 
 
-def _spans(months: Sequence[Month]) -> str:
+def spans(months: Sequence[Month]) -> str:
     """Months as text, neighbours joined: ``2021-11 ... 2022-02, 2022-05``."""
     runs: list[list[Month]] = []
     for month in months:
@@ -219,7 +219,7 @@ class Plan:
         return (layout.record, *(pattern for pattern, wanted in optional if wanted), layout.item)
 
     def report(self) -> Iterator[str]:
-        """Lines for the user: months skipped, options without effect, little space; then what is missing, by tile."""
+        """Lines for the user: months skipped, options without effect, little space; what is missing, by tile; its cost."""
         yield from (f"WARNING {line}" for line in self.warnings)
         yield from self.config.notes()
         place = Path(self.config.output.base_dir).resolve()
@@ -229,47 +229,53 @@ class Plan:
         least = self.config.output.disk_warn_gb
         if free < least:
             yield f"WARNING {free:.0f} GB free under {place}, less than output.disk_warn_gb ({least:g})"
+        to_make: list[Answer] = []
+        unsearched = 0
         for book in self.ledgers:
-            yield f"{book.key.tile} {book.key.direction}: {self._missing(book)}"
+            answers, missing, again = book.answers, book.missing(), book.out_of_step
+            yield f"{book.key.tile} {book.key.direction}: {self._missing(book, missing, again)}"
             held = self.slots(book)
             if held and held.recipe == self.recipe and self.config.processing.chunks_held(held.chunks):
                 yield f"cube of {book.key}: keeps its chunks {held.chunks}; zarr_chunks is for new cubes"
+            to_make += [answers[month] for month in (*missing, *again)]
+            unsearched += sum(month not in answers for month in book.asked_months)
+        if to_make or unsearched:
+            yield estimate.told(estimate.cost(self.config, to_make, unsearched), unsearched)
 
     def outcome(self) -> Iterator[str]:
         """Lines for the user after a run: what there is now, tile by tile, and a warning where nothing was found."""
         for book in self.ledgers:
-            yield f"{book.key.tile} {book.key.direction}: {self._missing(book)} -> {book.path(self.layout.folder)}"
+            found = self._missing(book, book.missing(), book.out_of_step)
+            yield f"{book.key.tile} {book.key.direction}: {found} -> {book.path(self.layout.folder)}"
             if not book.with_granules:
                 yield f"WARNING {book.key.tile} {book.key.direction}: the source has no granule for any of these months"
 
-    def _missing(self, book: Ledger) -> str:
+    def _missing(self, book: Ledger, missing: Sequence[Month], again: Sequence[Month]) -> str:
         unknown = [month for month in book.asked_months if month not in book.answers]
-        missing = book.missing()
         parts = []
         if missing:
-            parts.append(f"{len(missing)} missing: {_spans(missing)}")
+            parts.append(f"{len(missing)} missing: {spans(missing)}")
         if unknown:
-            label = "since the earliest granule" if book.from_earliest else _spans(unknown)
+            label = "since the earliest granule" if book.from_earliest else spans(unknown)
             parts.append(f"{len(unknown)} not searched yet: {label}")
         settling = book.settling
         if settling:
-            parts.append(f"{len(settling)} to be asked about again, late granules may come: {_spans(settling)}")
-        again = book.out_of_step
+            parts.append(f"{len(settling)} to be asked about again, late granules may come: {spans(settling)}")
         if again:
             held = self.slots(book)
             changes = "; ".join(difference(held.recipe, self.recipe)) if held else ""
             reason = f"recipe changed ({changes})" if changes else "granules, record or cube changed"
-            parts.append(f"{len(again)} to make again, {reason}: {_spans(again)}")
+            parts.append(f"{len(again)} to make again, {reason}: {spans(again)}")
         made = len(book.with_granules) - len(missing) - len(again)
         if made:
             parts.append(f"{made} made")
         empty, answers = book.without_granules, book.answers
         unusable = [month for month in empty if answers[month].lost]
         if unusable:
-            parts.append(f"{len(unusable)} WITHOUT USABLE granules (see the search log): {_spans(unusable)}")
+            parts.append(f"{len(unusable)} WITHOUT USABLE granules (see the search log): {spans(unusable)}")
         gone = [month for month in empty if book.made(month)]
         if gone:
-            parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {_spans(gone)}")
+            parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {spans(gone)}")
         silent = len(empty) - len({*unusable, *gone})
         if silent:
             parts.append(f"{silent} without granules")
@@ -278,4 +284,4 @@ class Plan:
 
 def recipe_part(plan: Plan, *keys: str) -> str:
     """Digest of some parts of the recipe: what a rule passes to its jobs so that they run again when it changes."""
-    return digest({key: plan.recipe[key] for key in keys})
+    return digest({key: plan.recipe[key] for key in keys if key in plan.recipe or key != "textures"})

@@ -15,7 +15,10 @@ from s1monthly.errors import CubeError
 from s1monthly.vocabulary import Level, Month, TileDirection
 
 KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sources.reading")
-"""Modules whose ``ALGORITHM_VERSION`` enters the recipe."""
+"""Modules whose ``ALGORITHM_VERSION`` enters every recipe."""
+
+TEXTURE_KERNEL = "texture"
+"""The same for a recipe with textures: one without stays as it was, so that textures can be added to a cube."""
 
 
 def product_version(module: str) -> int:
@@ -51,8 +54,10 @@ def recipe(config: Config) -> dict[str, Any]:
     if processing.composite_method == "trimmed_mean":
         composite["trim_fraction"] = processing.trim_fraction
     simulation = config.source.simulation.model_dump()
+    textures = config.textures
+    kernels = (*KERNELS, TEXTURE_KERNEL) if textures else KERNELS
     return {
-        "algorithms": {module: algorithm_version(module) for module in KERNELS},
+        "algorithms": {module: algorithm_version(module) for module in kernels},
         "composite": composite,
         "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
         "despeckle": despeckle,
@@ -64,6 +69,7 @@ def recipe(config: Config) -> dict[str, Any]:
         "polarization": str(config.roi.polarization),
         "roi_mask": config.roi.wkt if processing.use_roi_mask else None,
         "tracks": sorted(config.roi.tracks) if config.roi.tracks else None,
+        **({"textures": textures} if textures else {}),
     }
 
 

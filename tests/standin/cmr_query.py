@@ -204,7 +204,8 @@ def read_polygon(text: str) -> Polygon:
             "Spatial validation error: Polygon boundary was not closed. The last point must be equal to the first"
             " point."
         )
-    points[:, 0] = np.unwrap(points[:, 0], period=360)
+    turns = np.cumsum(np.round(np.diff(points[:, 0]) / 360))
+    points[1:, 0] -= 360 * turns  # whole turns, where numpy's `unwrap` would part first and last by a rounding error
     if points[0, 0] != points[-1, 0]:
         raise NotImplementedError(f"a polygon with a pole in it: {text}")
     polygon = Polygon(points)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
 
 from s1monthly.sources import Found
 from s1monthly.sources.cmr import Listed, ask, spans
@@ -14,7 +13,7 @@ from s1monthly.sources.selection import Selection, by_month
 from s1monthly.vocabulary import Direction, Granule, Month, Polarization, SetAside, Tile
 
 
-@dataclass(frozen=True)
+@dataclass
 class AsfSource:
     """OPERA RTC-S1 as ASF holds it.
 
@@ -57,6 +56,19 @@ class AsfSource:
     search_seconds: float
     fetch_seconds: float
 
+    def __post_init__(self) -> None:
+        self._fetcher = Fetcher(
+            login=self.login,
+            s3_credentials=self.s3_credentials,
+            s3_endpoint=self.s3_endpoint,
+            trusted=self.trusted,
+            access=self.access,
+            cache_dir=self.cache_dir,
+            cache_max_bytes=self.cache_max_bytes,
+            keys_dir=self.keys_dir,
+            seconds=self.fetch_seconds,
+        )
+
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search`: one query a span of months.
 
@@ -80,17 +92,3 @@ class AsfSource:
         """Fetch the layers that are read into memory, checked; as `s1monthly.sources.Source.prepared`."""
         with self._fetcher.in_memory(granule, (*self.polarization.layers, "mask")) as ready:
             yield ready
-
-    @cached_property
-    def _fetcher(self) -> Fetcher:
-        return Fetcher(
-            login=self.login,
-            s3_credentials=self.s3_credentials,
-            s3_endpoint=self.s3_endpoint,
-            trusted=self.trusted,
-            access=self.access,
-            cache_dir=self.cache_dir,
-            cache_max_bytes=self.cache_max_bytes,
-            keys_dir=self.keys_dir,
-            seconds=self.fetch_seconds,
-        )

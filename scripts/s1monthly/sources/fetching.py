@@ -215,14 +215,14 @@ class _Check:
         FinalFault
             If it is the same wrong file for the second time, or no TIFF though it is what the record says.
         """
+        if not content:
+            raise PassingFault("an empty file came")
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if self._size not in (-1, len(content)):
             came = "more" if len(content) > self._size else f"only {len(content)}"  # no more than one more is read
             self._not_as_told(f"{came} bytes came instead of {self._size}", digest)
         if self._md5 not in ("", digest):
             self._not_as_told(f"MD5 {digest} came instead of {self._md5}", digest)
-        if not content:
-            raise PassingFault("an empty file came")
         if not is_tiff(content):
             raise FinalFault("what the archive serves is no TIFF", "tell the archive; the granule cannot be used")
 

@@ -8,16 +8,15 @@ import logging
 import re
 import ssl
 import time
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
 
-from s1monthly.sources.patience import PassingFault
+from s1monthly.sources.patience import PassingFault, wait_asked
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -130,19 +129,17 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
     fault: Exception
     try:
         with session.get(url, stream=True, timeout=clock.timeouts) as response:
-            length = response.headers.get("Content-Length", "")
-            body = read_body(
-                response.raw,
-                clock,
-                most if response.status_code == 200 else PAGE,
-                int(length) if length.isdecimal() else None,
-            )
+            if response.status_code == 200:
+                length = response.headers.get("Content-Length", "")
+                body = read_body(response.raw, clock, most, int(length) if length.isdecimal() else None)
+            else:
+                body = _page(response.raw, clock)
             return Answer(
                 response.status_code,
                 without_query(response.url),
                 bool(response.history),
                 response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
-                _retry_after(response.headers.get("Retry-After", "")),
+                wait_asked(response.headers.get("Retry-After")),
                 body,
             )
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
@@ -177,6 +174,13 @@ def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: in
     if length is not None and body.tell() < length:  # not every layer below sees to this
         raise PassingFault(f"cut short: {body.tell()} of {length} bytes came")
     return body.getvalue()
+
+
+def _page(stream: _Stream, clock: Clock) -> bytes:
+    """Read the page of an error; where it does not come whole it is left, the status says enough."""
+    with suppress(PassingFault, OSError, urllib3.exceptions.HTTPError):
+        return read_body(stream, clock, PAGE)
+    return b""
 
 
 def fault_of(error: BaseException) -> PassingFault | FinalFault:
@@ -228,18 +232,6 @@ def _said(causes: list[BaseException]) -> str:
 def without_query(url: str) -> str:
     """Cut off what may be secret in an address: user, password, query and fragment."""
     return re.sub(r"(?<=//)[^/]*@", "", re.split(r"[?#]", url)[0])
-
-
-def _retry_after(text: str) -> float:
-    """Seconds of a Retry-After header, which names seconds or a date; 0 where it is neither."""
-    if re.fullmatch(r"\d{1,9}", text.strip()):
-        return float(text)
-    try:
-        moment = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return 0.0
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return max(0.0, (moment - datetime.now(UTC)).total_seconds())
 
 
 def _without_queries(record: logging.LogRecord) -> bool:
