@@ -23,7 +23,7 @@ checkpoint search:
 
 rule bursts:
     input:
-        after_search,
+        stale_work,
     output:
         bursts=temp(directory(LAYOUT.bursts)),
         account=temp(LAYOUT.account),

@@ -1,6 +1,8 @@
 """Paths, wildcards and input functions. Parsed again in every cluster job: standard library and floor 0 only."""
 
+import json
 import os
+import shlex
 import subprocess
 import sys
 import uuid
@@ -35,6 +37,8 @@ def check_tiles(names):
         tile_origin(Tile(name))
 
 
+TOOL_OPTIONS = str(config.pop("options", ""))  # of tools.smk, not of the model
+
 try:
     PLAN = Plan.make(
         load_config(config),
@@ -51,7 +55,7 @@ SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
 REMAKE = ".snakemake/s1monthly_remake"
 OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
-if OUT_OF_STEP:
+if workflow.is_main_process:
     # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
     os.makedirs(".snakemake", exist_ok=True)
     with open(REMAKE, "w") as stream:
@@ -122,6 +126,13 @@ def remake(wildcards):
     return book.late_list(month) or []
 
 
+def stale_work(wildcards):
+    """The same for temporary files that a run left behind, of other granules or under another recipe."""
+    after_search(wildcards)
+    stale = ledger(wildcards).work_is_stale(Month.parse(wildcards.month))
+    return REMAKE if stale else []
+
+
 def months_in(wildcards, pattern):
     """A product of every month of a tile and direction that has granules."""
     after_search(wildcards)
@@ -148,6 +159,8 @@ def depth_first(wildcards):
 
 def final_output(wildcards):
     """Everything that the configuration asks for; open questions to the source come first, all at once."""
+    if TOOL_OPTIONS:
+        raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
     files = [LAYOUT.catalog, LAYOUT.collection]
     for book in PLAN.ledgers:
         files.append(book.path(LAYOUT.tile_catalog))
@@ -164,26 +177,63 @@ def final_output(wildcards):
 
 def check_login_once():
     """Stop a run that will fetch granules without a valid login: before any job, not in the middle of the night."""
-    only_search = workflow.dag_settings.until and workflow.dag_settings.until <= {"search"}
-    if workflow.is_main_process and PLAN.may_fetch() and not only_search:
+    only_search = workflow.dag_settings.until and workflow.dag_settings.until <= {
+        "search"
+    }
+    fetching = PLAN.may_fetch() and not (only_search or only_tools())
+    if workflow.is_main_process and fetching:
         from s1monthly.sources.earthdata import check_login
+        from s1monthly.sources.held_refusal import HeldRefusal
 
         hosts = SETTINGS.source.hosts
         try:
             check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
+            HeldRefusal(SETTINGS.source_options["keys_dir"]).forget()
         except S1MonthlyError as error:
             raise WorkflowError(str(error)) from None
 
 
 def tell_the_outcome():
     """What there is now, tile by tile."""
-    for line in PLAN.outcome():
-        logger.info(line)
+    if not only_tools():
+        for line in PLAN.outcome():
+            logger.info(line)
 
 
 def catalog_what_is_finished():
     """After a failure: the months that were finished all the same are catalogued."""
+    if only_tools():
+        return
     script = f"{workflow.basedir}/scripts/catalog_rebuild.py"
     subprocess.run(
         [sys.executable, script, "--output-dir", LAYOUT.base_dir], check=False
     )
+
+
+TOOLS = {
+    "catalog_inspect",
+    "catalog_rebuild",
+    "catalog_validate",
+    "mosaic_tiles",
+    "tile_inspect",
+}
+
+
+def only_tools():
+    """Whether this run was asked for tools alone: they fetch nothing, and leave nothing to be catalogued."""
+    targets = workflow.dag_settings.targets
+    return bool(targets) and set(targets) <= TOOLS
+
+
+def tool_command(name):
+    """Command of a tool: its script, with the options that were given."""
+    # an environment of its own has its own Python; without one the scripts need that which runs Snakemake
+    deployed = workflow.deployment_settings.deployment_method
+    script = f"{workflow.basedir}/scripts/{name}.py"
+    python = "python" if deployed else sys.executable
+    return shlex.join([python, script, *shlex.split(TOOL_OPTIONS)])
+
+
+def config_as_json():
+    """The configuration as it is after --configfile and --config, for a tool that reads it."""
+    return json.dumps(config)

@@ -18,6 +18,7 @@ rule cube:
         runtime=20,
     params:
         cube=LAYOUT.cube,
+        covered=lambda w: [str(month) for month in ledger(w).asked_months],
         recipe=PLAN.recipe,
     script:
         "../scripts/cube.py"

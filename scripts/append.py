@@ -2,9 +2,10 @@
 
 from s1monthly import VERSION, logs
 from s1monthly.account import read_account
-from s1monthly.bands import bands
+from s1monthly.bands import bands_of
 from s1monthly.config import load_config
 from s1monthly.cube import write_month
+from s1monthly.geotiff import open_raster
 from s1monthly.ledger import read_granule_list
 from s1monthly.rasters import read_raster
 from s1monthly.recipe import digest
@@ -18,6 +19,7 @@ def main(snakemake):
     key, recipe = CompositeKey.parse(**snakemake.wildcards), snakemake.params.recipe
     listed = read_granule_list(snakemake.params.granules, snakemake.params.granules_digest)
     account = read_account(snakemake.input.account)
+    account.check(listed.digest, digest(recipe))
     origin = Origin(
         granules=account.of_read(listed.granules),
         set_aside=(*listed.set_aside, *(SetAside(*lost, lost=True) for lost in sorted(account.unread.items()))),
@@ -27,12 +29,17 @@ def main(snakemake):
         recipe_digest=digest(recipe),
         software=software_versions(s1monthly=VERSION),
     )
-    names = [band.name for band in bands(*config.roi.polarization.layers)]
-    stack, geobox = read_raster(snakemake.input.stack)
-    (count,), _ = read_raster(snakemake.input.pass_count)
-    values = dict(zip(names, stack, strict=True))
-    checksum = write_month(snakemake.params.cube, key.month, values, count)
-    record = measure(key, config.processing.level, config.roi.polarization, geobox, values, count, origin, checksum)
+    (count,), geobox = read_raster(snakemake.input.pass_count)
+    rows, columns = (slice(0, size) for size in geobox.shape)
+    with open_raster(snakemake.input.stack) as stack:
+
+        def values():  # band by band: textures can be many
+            for index, band in zip(range(1, stack.header.count + 1), bands_of(recipe), strict=True):
+                yield band.name, stack.read(rows, columns, index)
+
+        checksum = write_month(snakemake.params.cube, key.month, values(), count)
+        of = config.processing.level, config.roi.polarization, geobox
+        record = measure(key, *of, values(), count, origin, checksum)
     write_record(snakemake.output.record, record)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)
 

@@ -8,6 +8,7 @@ from s1monthly.kept import KeptPieces, Piece
 from s1monthly.ledger import read_granule_list
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
+from s1monthly.recipe import digest, recipe
 from s1monthly.sources import open_source
 from s1monthly.sources.reading import read_burst
 from s1monthly.vocabulary import CompositeKey
@@ -19,7 +20,7 @@ def main(snakemake):
     key, processing = CompositeKey.parse(**snakemake.wildcards), config.processing
     layers = config.roi.polarization.layers
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
-    granules = read_granule_list(params.granules, params.granules_digest).granules
+    listed = read_granule_list(params.granules, params.granules_digest)
     source = open_source(config.source.kind, **config.source_options)
     kept = KeptPieces(params.kept, params.recipe)
 
@@ -30,9 +31,11 @@ def main(snakemake):
         files = {layer: layer_file(granule.id, layer) for layer in (burst.power if burst else ())}
         for layer, file in files.items():
             write_raster(kept.folder / file, [burst.power[layer]], burst.geobox, [layer])
-        return Piece("read" if burst else "no valid pixel on the tile", tuple(files.values()), checksums)
+        outcome = "no valid pixel on the tile" if burst is None else "read" if burst.masked else "read, unmasked"
+        return Piece(outcome, tuple(files.values()), checksums)
 
-    account = read_all(key, granules, cut, kept, config.read_workers, config.memory.max_failed_ratio)
+    most, how = config.memory.max_failed_ratio, digest(recipe(config))
+    account = read_all(key, listed, cut, kept, config.read_workers, most, how)
     kept.deliver(account.checksums, snakemake.output.bursts)
     write_account(snakemake.output.account, account)
     if not account.unread:

@@ -24,8 +24,9 @@ from s1monthly.config import Logging
 from s1monthly.errors import CredentialsError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
 from s1monthly.kept import KeptPieces, Piece
+from s1monthly.ledger import GranuleList
 from s1monthly.naming import parse_granule_id
-from s1monthly.vocabulary import CompositeKey, Granule, Layer
+from s1monthly.vocabulary import CompositeKey, Granule, Layer, SetAside
 
 SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 KEY = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
@@ -222,7 +223,9 @@ def test_a_damaged_text_counts_as_changed(tmp_path: Path) -> None:
 BURST = "OPERA_L2_RTC-S1_T137-{:06d}-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
 
 
-def unread(granules: int, failed: int, most: float, error: Exception | None = None) -> Account:
+def unread(
+    granules: int, failed: int, most: float, error: Exception | None = None, lost: tuple[SetAside, ...] = ()
+) -> Account:
     """Read granules of which the first few fail."""
     listed = [parse_granule_id(BURST.format(number)) for number in range(granules)]
 
@@ -232,7 +235,7 @@ def unread(granules: int, failed: int, most: float, error: Exception | None = No
         return Piece("read", facts={"VV": f"{granule.burst.number}"})
 
     with tempfile.TemporaryDirectory() as folder:
-        return read_all(KEY, listed, read, KeptPieces(folder, "maker"), 2, most)
+        return read_all(KEY, GranuleList(tuple(listed), lost), read, KeptPieces(folder, "maker"), 2, most, "recipe")
 
 
 @pytest.mark.parametrize(
@@ -276,10 +279,30 @@ def test_reasons_are_logged_with_counts_and_kept(tmp_path: Path, caplog: pytest.
     assert read_account(tmp_path / "account.json") == account
 
 
+def test_granules_set_aside_as_lost_count_as_unreadable() -> None:
+    """A month without them is not whole: with memory.max_failed_ratio 0 it is not made in silence."""
+    chosen, gone = SetAside("older", "older version"), SetAside("a granule", "no layer VH", lost=True)
+    assert unread(3, 0, 0.0, lost=(chosen,)).unread == {}
+    with pytest.raises(SourceError, match=r"1 of 4 granules.*\n.*a granule: no layer VH"):
+        unread(3, 0, 0.0, lost=(chosen, gone))
+    assert unread(3, 0, 0.25, lost=(gone,)).unread == {}, "the list of granules tells it already"
+    with pytest.raises(SourceError, match=r"2 of 4 granules"):
+        unread(3, 1, 0.25, lost=(gone,))
+
+
+def test_an_account_of_other_granules_or_another_recipe_is_refused() -> None:
+    account = unread(3, 0, 0.0)
+    account.check(account.granules_digest, "recipe")
+    with pytest.raises(ProductError, match="another granule list"):
+        account.check("another", "recipe")
+    with pytest.raises(ProductError, match="another recipe"):
+        account.check(account.granules_digest, "another")
+
+
 def test_what_was_read_has_the_checksums_of_the_files_read() -> None:
     layers = (Layer("VV", "a.tif", 10, "declared"), Layer("VH", "b.tif", 10))
     granules = [replace(parse_granule_id(BURST.format(number)), layers=layers) for number in range(3)]
-    account = Account({granules[0].id: "gone"}, {granules[1].id: {"VV": "measured", "VH": "too"}})
+    account = Account({granules[0].id: "gone"}, {granules[1].id: {"VV": "measured", "VH": "too"}}, "list", "recipe")
     one, other = account.of_read(granules)
     assert (one.id, [layer.md5 for layer in one.layers]) == (granules[1].id, ["measured", "too"])
     assert (other.id, [layer.md5 for layer in other.layers]) == (granules[2].id, ["declared", ""])
@@ -301,7 +324,7 @@ def test_an_error_that_ends_all_leaves_the_rest_untried(tmp_path: Path) -> None:
 
     listed = [parse_granule_id(BURST.format(number)) for number in range(200)]
     with pytest.raises(CredentialsError):
-        read_all(KEY, listed, read, KeptPieces(tmp_path, "maker"), 2, 1.0)
+        read_all(KEY, GranuleList(tuple(listed), ()), read, KeptPieces(tmp_path, "maker"), 2, 1.0, "recipe")
     assert len(tried) < 100
 
 
@@ -456,4 +479,5 @@ def test_an_account_is_json(tmp_path: Path) -> None:
     write_account(tmp_path / "account.json", unread(3, 2, 1.0))
     expected = {BURST.format(n): f"file {n} is cut short, ä" for n in (0, 1)}
     checksums = {BURST.format(2): {"VV": "2"}}
-    assert json.loads((tmp_path / "account.json").read_text()) == {"unread": expected, "checksums": checksums}
+    content = json.loads((tmp_path / "account.json").read_text())
+    assert (content["unread"], content["checksums"]) == (expected, checksums)

@@ -13,7 +13,15 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.ledger import Answer, GranuleList, read_answers, read_granule_list, write_answers, write_granule_list
+from s1monthly.ledger import (
+    COLUMNS,
+    Answer,
+    GranuleList,
+    read_answers,
+    read_granule_list,
+    write_answers,
+    write_granule_list,
+)
 from s1monthly.vocabulary import Granule, Layer, Month, SetAside
 from sites import Site, burst_of, granule, granules_of, set_time
 
@@ -86,8 +94,8 @@ def test_a_list_that_says_the_same_stays_untouched(tmp_path: Path) -> None:
     assert path.stat().st_mtime_ns > before and read_granule_list(path).set_aside == (SET_ASIDE[0],)
 
 
-HEADER = "granule,layer,url,size,md5,footprint,set_aside,lost"
-ROW = f"{granule('20211119T015854Z').id},VV,/a.tif,12345,,,,"
+HEADER = ",".join(COLUMNS)
+ROW = f"{granule('20211119T015854Z').id},VV,/a.tif,,12345,,,,"
 
 
 @pytest.mark.parametrize(
@@ -100,7 +108,7 @@ ROW = f"{granule('20211119T015854Z').id},VV,/a.tif,12345,,,,"
         f"{HEADER}\n{ROW[:40]}",
         f"{HEADER}\n{ROW[: ROW.index('345')]}",
         f"{HEADER}\n{ROW},one,two\n",
-        f"{HEADER}\nnonsense,VV,/a.tif,12345,,,,\n",
+        f"{HEADER}\nnonsense,VV,/a.tif,,12345,,,,\n",
         f"{HEADER}\n{ROW.replace('20211119', '20211332')}\n",
         f"{HEADER}\n{ROW}\n".encode() + b"\xff\xfe\x00",
         b"\x00" * 4096,
@@ -113,6 +121,13 @@ def test_a_damaged_list_is_refused_by_name(tmp_path: Path, content: str | bytes)
     with pytest.raises(ProductError) as refusal:
         read_granule_list(path)
     assert str(path) in refusal.value.problem and refusal.value.remedy
+
+
+def test_the_same_list_undamaged_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "2021-11.csv"
+    path.write_text(f"{HEADER}\n{ROW}\n")
+    (found,) = read_granule_list(path).granules
+    assert found.layers == (Layer("VV", "/a.tif", 12345),)
 
 
 def test_a_damaged_list_is_written_anew(tmp_path: Path) -> None:

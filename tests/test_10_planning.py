@@ -305,12 +305,12 @@ def test_report_warns_of_months_that_are_skipped(site: Site) -> None:
         f"WARNING Skipping 2022-{month}: month is current (incomplete) or future (today is 2022-01-10)"
         for month in ("01", "02")
     ]
-    assert told[2:] == ["10SGD ASCENDING: 2 not searched yet: 2021-11, 2021-12"]
+    assert told[2:-1] == ["10SGD ASCENDING: 2 not searched yet: 2021-11, 2021-12"]
 
 
 def test_report_names_options_without_effect(site: Site) -> None:
     told = list(site.plan(parallel={"max_workers": 8}, processing={"group_mode": "minute"}).report())
-    assert [text.split(",")[0] for text in told[:-1]] == [
+    assert [text.split(",")[0] for text in told[:-2]] == [
         "parallel.max_workers: no effect here",
         "processing.group_mode: no effect here",
     ]
@@ -327,7 +327,7 @@ def test_report_warns_of_little_space(site: Site, monkeypatch: pytest.MonkeyPatc
 def test_report_has_a_line_for_every_tile_and_direction(site: Site) -> None:
     both = {"manual_mgrs_tiles": ["10SGD", "11SKB"], "flight_direction": ["ASCENDING", "DESCENDING"]}
     told = list(site.plan(roi=both).report())
-    assert [text.split(":")[0] for text in told] == [
+    assert [text.split(":")[0] for text in told[:-1]] == [
         f"{tile} {direction}" for tile in ("10SGD", "11SKB") for direction in ("ASCENDING", "DESCENDING")
     ]
 

@@ -328,3 +328,19 @@ def test_a_mixture_is_refused_unless_every_month_is_remade(
     assert "output.base_dir" in refusal.value.remedy
     assert ("2021-11, 2022-02" in refusal.value.remedy) == overwrite
     assert ("output.overwrite: true" in refusal.value.remedy) == (not overwrite)
+
+
+def test_textures_may_be_added_where_every_month_is_covered_and_never_taken_away() -> None:
+    plain, textured = (recipe(load_config(values(layer))) for layer in ({}, TEXTURED))
+    key = TileDirection(Tile("10SGD"), Direction.ASCENDING)
+    refuse_mixture(key, plain, textured, [], overwrite=False)
+    with pytest.raises(CubeError, match=r"textures can be added to all its months together only.*2021-11"):
+        refuse_mixture(key, plain, textured, [Month(2021, 11)], overwrite=False)
+    with pytest.raises(CubeError, match="made with another recipe"):
+        refuse_mixture(key, textured, plain, [], overwrite=False)
+    other = recipe(load_config(values(TEXTURED | {"processing.texture_features.levels": 32})))
+    with pytest.raises(CubeError, match=r"textures.levels: 16 -> 32"):
+        refuse_mixture(key, textured, other, [], overwrite=False)
+    coarse = recipe(load_config(values(TEXTURED | {"processing.target_resolution": 60})))
+    with pytest.raises(CubeError, match="made with another recipe"):
+        refuse_mixture(key, plain, coarse, [], overwrite=False)

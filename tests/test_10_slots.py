@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import CubeError
-from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY, Slots
+from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY, Slots, read_status, whose
 from s1monthly.vocabulary import Month
 from sites import set_time, write_store
 
@@ -38,6 +38,15 @@ def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
     assert (EMPTY, BEING_WRITTEN, COMPLETE) == (0, 1, 2)
 
 
+def test_a_status_is_a_byte_and_anything_odd_is_not_complete(tmp_path: Path) -> None:
+    chunks = tmp_path / "status" / "c"
+    chunks.mkdir(parents=True)
+    for slot, content in enumerate((b"\x00", b"\x01", b"\x02", b"", b"\x03", b"\xff")):
+        (chunks / str(slot)).write_bytes(content)
+    found = [read_status(tmp_path, slot) for slot in range(7)]
+    assert found == [EMPTY, BEING_WRITTEN, COMPLETE, EMPTY, BEING_WRITTEN, BEING_WRITTEN, EMPTY]
+
+
 def test_an_axis_that_changed_is_seen_by_the_same_process(tmp_path: Path) -> None:
     store = write_store(tmp_path / "cube.zarr", NOVEMBER, DECEMBER, {}, {})
     set_time(store / "zarr.json", 0)
@@ -63,6 +72,30 @@ def _foreign(name: str, content: str) -> Callable[[Path], object]:
 def _ours(**changes: Any) -> Callable[[Path], object]:
     held = {"first": "2021-11", "last": "2022-02", "chunks": [1, 1], "recipe": {}} | changes
     return _foreign("zarr.json", json.dumps({"attributes": {"s1monthly": held}}))
+
+
+def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
+    for number, (names, says) in enumerate(
+        [
+            ((".zgroup", "VV_dB/.zarray"), "a Zarr v2 store with the band VV_dB, as S1-GRiTS writes"),
+            ((".zmetadata", "elevation/.zarray"), "a Zarr v2 store"),
+            (("HH_dB/zarr.json",), "a folder without zarr.json"),
+            (("zarr.json",), "a store whose zarr.json is damaged (Expecting value: line 1 column 1 (char 0))"),
+        ]
+    ):
+        store = tmp_path / str(number)
+        for name in names:
+            (store / name).parent.mkdir(parents=True, exist_ok=True)
+            (store / name).touch()
+        assert whose(store) == says
+    _foreign("zarr.json", '{"zarr_format": 3, "attributes": {}}')(tmp_path / "v3")
+    assert whose(tmp_path / "v3") == "a Zarr v3 store"
+    (tmp_path / "v3" / "HH_dB").mkdir()
+    assert whose(tmp_path / "v3") == "a Zarr v3 store with the band HH_dB, as S1-GRiTS writes"
+    (tmp_path / "folders" / "status" / "c").mkdir(parents=True)
+    assert [whose(tmp_path / name) for name in ("gone", "folders")] == [None, None]
+    _ours()(tmp_path / "ours")
+    assert whose(tmp_path / "ours") is None
 
 
 @pytest.mark.parametrize(
@@ -99,4 +132,4 @@ def test_what_is_not_ours_is_refused_by_name(tmp_path: Path, make: Callable[[Pat
     make(store)
     with pytest.raises(CubeError) as refusal:
         Slots.read(str(store))
-    assert str(store) in refusal.value.problem and "base_dir" in refusal.value.remedy
+    assert f"{store}: not a cube of this product: " in refusal.value.problem and "base_dir" in refusal.value.remedy

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import logging
+import os
 import re
 import socket
 import threading
@@ -23,6 +24,7 @@ from archive_scene import Scene, archive_scene, told_by, written_in
 from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
 from s1monthly.geotiff import open_header
 from s1monthly.sources import fetching, patience, transfer
+from s1monthly.sources.held_refusal import HOLDS, HeldRefusal
 from s1monthly.sources.transfer import Clock
 from standin import Hold, Reply, cut, drop, flip, login_page, reset, status, trickle
 from standin.web import Fault
@@ -450,3 +452,24 @@ def test_no_secret_is_told_anywhere(
     assert caplog.text.count("try 1: ") >= 15
     told += caplog.text + written_in(scene.folder, "s3_keys.json")
     assert not [secret for secret in scene.secrets() if secret in told]
+
+
+def test_a_refused_login_is_tried_by_no_other_job_until_it_was_tried_out_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further try would bring the account nearer to being locked."""
+    scene.world.earthdata.data.faults = status(401)
+    told = refused(scene, CredentialsError)
+    asked = len(scene.world.earthdata.data.log)
+    scene.world.earthdata.data.faults = []
+    assert refused(scene, CredentialsError) == told
+    assert len(scene.world.earthdata.data.log) == asked
+    held = HeldRefusal(scene.options["keys_dir"])
+    old = time.time() - HOLDS - 1
+    (path,) = Path(scene.options["keys_dir"]).glob("login_refused*")
+    os.utime(path, (old, old))
+    assert scene.fetch() == scene.held, "a refusal of another day is none"
+    os.utime(path)
+    held.forget()
+    held.forget()
+    assert scene.fetch() == scene.held

@@ -23,6 +23,7 @@ from archive_scene import Scene, archive_scene, told_by
 from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
 from s1monthly.sources import s3
 from s1monthly.sources.earthdata import Login
+from s1monthly.sources.held_refusal import HeldRefusal
 from s1monthly.sources.s3_keys import FILE, S3Keys, SharedKeys
 from s1monthly.sources.transfer import Clock
 from standin import Hold, Reply, World, cut, drop, flip, login_page, reset, slow_down, status, trickle
@@ -208,6 +209,7 @@ def test_a_login_that_is_refused_by_the_keys_is_named(
 ) -> None:
     scene.world.earthdata.distribution.faults = login_page()
     assert "token in EARTHDATA_TOKEN is refused" in refused(scene, CredentialsError)
+    HeldRefusal(scene.options["keys_dir"]).forget()
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert scene.fetch(scene.fetcher(access="auto")) == scene.held
     (warning,) = warnings(caplog)
@@ -217,6 +219,28 @@ def test_a_login_that_is_refused_by_the_keys_is_named(
 def test_a_server_of_keys_in_trouble_is_asked_again(scene: Scene) -> None:
     scene.world.earthdata.distribution.faults = [status(503), drop(), None]
     assert scene.fetch(scene.fetcher(access="s3")) == scene.held
+
+
+def test_keys_go_to_the_archives_service_whatever_the_environment_names(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
+        monkeypatch.setenv(name, "http://127.0.0.1:9")
+    reader = s3.S3Reader(Login(scene.world.hosts.login, ()), "https://localhost/keys", None, "keys", 20)
+    keys = S3Keys("key", "secret", "session", datetime.now(UTC) + timedelta(hours=1))
+    assert reader._client_of(keys).meta.endpoint_url == "https://s3.us-west-2.amazonaws.com"
+
+
+def test_a_service_that_gives_no_connection_is_tried_again_and_left_by_auto(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    nowhere = "http://127.0.0.1:9"
+    message = refused(scene, s3_endpoint=nowhere, seconds=0.3)
+    assert "tried" in message and "connection failed" in message and "us-west-2" not in message
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    caplog.clear()
+    assert scene.fetch(scene.fetcher(access="auto", s3_endpoint=nowhere)) == scene.held
+    assert [told for told in warnings(caplog) if told.startswith("S3 is given up for HTTPS: connection failed")]
 
 
 # the region

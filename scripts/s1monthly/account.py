@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from s1monthly.errors import SourceError
+from s1monthly.errors import ProductError, SourceError
 from s1monthly.files import write_text
 from s1monthly.kept import KeptPieces, Piece
-from s1monthly.ledger import granule_digest
+from s1monthly.ledger import GranuleList, granule_digest
 from s1monthly.vocabulary import CompositeKey, Granule, Layer
 
 LOGGER = logging.getLogger("s1monthly")
@@ -28,10 +28,32 @@ class Account:
         Granule id -> why it could not be read.
     checksums : mapping
         Granule id -> layer name -> hexadecimal MD5 of the file that was read.
+    granules_digest, recipe_digest : str
+        Of the granule list and of the recipe that this is the account of.
     """
 
     unread: Mapping[str, str]
     checksums: Mapping[str, Mapping[str, str]]
+    granules_digest: str
+    recipe_digest: str
+
+    def check(self, granules_digest: str, recipe_digest: str) -> None:
+        """Refuse an account that an earlier run left, of other granules or under another recipe.
+
+        Raises
+        ------
+        ProductError
+            Naming the remedy.
+        """
+        for what, held, wanted in (
+            ("granule list", self.granules_digest, granules_digest),
+            ("recipe", self.recipe_digest, recipe_digest),
+        ):
+            if held != wanted:
+                raise ProductError(
+                    f"temporary files of another {what} lie in the work folder ({held}, not {wanted})",
+                    "delete the work folder and run again",
+                )
 
     def of_read(self, granules: Iterable[Granule]) -> tuple[Granule, ...]:
         """Return the granules that were read, with the checksums of their layers."""
@@ -47,18 +69,20 @@ class Account:
 
 def read_all(
     key: CompositeKey,
-    granules: Sequence[Granule],
+    listed: GranuleList,
     read: Callable[[Granule], Piece],
     kept: KeptPieces,
     workers: int,
     most: float,
+    recipe_digest: str,
 ) -> Account:
     """Read every granule of a month, some at a time, and log each with its number.
 
     Parameters
     ----------
     key : CompositeKey
-    granules : sequence of Granule
+    listed : GranuleList
+        Those set aside as lost count as unreadable.
     read : callable
         Does all that is to be done with a granule; its facts are the checksums of the layers.
     kept : KeptPieces
@@ -67,6 +91,8 @@ def read_all(
         How many are read at a time.
     most : float
         Fraction of them that may be unreadable (``memory.max_failed_ratio``).
+    recipe_digest : str
+        Of the run's recipe, for the account.
 
     Raises
     ------
@@ -80,24 +106,28 @@ def read_all(
         return kept.once(granule.id, granule_digest(granule), lambda: read(granule))
 
     reasons: dict[str, str] = {}
+    told = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
+    total = len(listed.granules) + len(told)
     with ThreadPoolExecutor(workers) as pool:
-        work = {pool.submit(once, granule): granule.id for granule in granules}
+        work = {pool.submit(once, granule): granule.id for granule in listed.granules}
         for number, done in enumerate(as_completed(work), start=1):
             try:
                 LOGGER.info("%d/%d %s: %s", number, len(work), work[done], done.result())
             except SourceError as error:
                 LOGGER.error("%d/%d %s", number, len(work), error)
                 reasons[work[done]] = error.problem
+                told[work[done]] = str(error)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    if reasons and (len(reasons) == len(granules) or len(reasons) / len(granules) > most):
-        told = "".join(f"\n  - {reason}" for _, reason in sorted(reasons.items()))
+    if told and (len(reasons) == len(listed.granules) or len(told) / total > most):
+        lines = "".join(f"\n  - {line}" for _, line in sorted(told.items()))
         raise SourceError(
-            f"{key}: {len(reasons)} of {len(granules)} granules cannot be read:{told}",
-            "mend or remove these files and run again; or allow some to be missing by memory.max_failed_ratio",
+            f"{key}: {len(told)} of {total} granules cannot be read:{lines}",
+            "run again when these are mended; or allow some to be missing by memory.max_failed_ratio",
         )
-    return Account(reasons, {granule.id: kept.facts(granule.id) for granule in granules if granule.id not in reasons})
+    read_well = [granule.id for granule in listed.granules if granule.id not in reasons]
+    return Account(reasons, {name: kept.facts(name) for name in read_well}, listed.digest, recipe_digest)
 
 
 def write_account(path: str | Path, account: Account) -> None:
@@ -107,5 +137,4 @@ def write_account(path: str | Path, account: Account) -> None:
 
 def read_account(path: str | Path) -> Account:
     """Read what `write_account` wrote."""
-    content = json.loads(Path(path).read_text(encoding="utf-8"))
-    return Account(content["unread"], content["checksums"])
+    return Account(**json.loads(Path(path).read_text(encoding="utf-8")))

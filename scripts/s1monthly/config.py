@@ -483,6 +483,7 @@ class Config(Section):
                 "access": self.download.access,
                 "cache_dir": self.download.cache_dir,
                 "cache_max_bytes": int(self.download.cache_max_gb * 1e9),
+                "with_mask": self.processing.mask != "none",
                 "keys_dir": os.path.join(self.work_dir, "s3_keys"),
                 "search_seconds": self.search.retry_timeout_seconds,
                 "fetch_seconds": self.memory.scene_retry_timeout_seconds,

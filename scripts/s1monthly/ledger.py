@@ -318,9 +318,11 @@ class Ledger:
 
     @property
     def settling(self) -> list[Month]:
-        """Months for which late granules were still to be expected when the source was last asked."""
+        """Months for which late granules were to be expected when last asked, or of which some granules are lost."""
         days = self.settle_days
-        return [m for m, answer in self.answers.items() if days is not None and not answer.settled(m, days)]
+        if days is None:
+            return []
+        return [month for month, answer in self.answers.items() if answer.lost or not answer.settled(month, days)]
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -354,6 +356,18 @@ class Ledger:
     def out_of_step(self) -> list[Month]:
         """Months that were made, and must be made again."""
         return [month for month in self.with_granules if self.made(month) and not self.in_step(month)]
+
+    def work_is_stale(self, month: Month) -> bool:
+        """True where an earlier run left temporary files of other granules, or under another recipe."""
+        try:
+            account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
+            held = account["granules_digest"], account["recipe_digest"]
+        except FileNotFoundError:
+            return False
+        except (OSError, ValueError, KeyError, TypeError):
+            return True
+        answer = self.answers.get(month)
+        return answer is not None and held != (answer.digest, self.recipe_digest)
 
     def late_list(self, month: Month) -> str | None:
         """Path of the month's granule list where it was rewritten after the record and names other granules."""

@@ -20,6 +20,9 @@ from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 
+SEARCH_RULES = 1
+"""Raised whenever the archive's answer is judged otherwise: which granules meet a tile, which are set aside."""
+
 
 def layout_of(config: Config) -> Layout:
     """Where a configuration's files lie."""
@@ -30,7 +33,7 @@ def question_of(config: Config) -> dict[str, Any]:
     """What is asked of the source, apart from tile, direction and month; another question voids earlier answers."""
     source: dict[str, Any] = {"kind": config.source.kind}
     if config.source.kind == "asf":
-        source |= {"host": config.source.hosts.cmr}
+        source |= {"host": config.source.hosts.cmr, "mask": config.processing.mask != "none", "rules": SEARCH_RULES}
     else:
         source |= {"path": str(config.source_path)}
     if config.source.kind == "simulated":
@@ -219,7 +222,7 @@ class Plan:
         return (layout.record, *(pattern for pattern, wanted in optional if wanted), layout.item)
 
     def report(self) -> Iterator[str]:
-        """Lines for the user: months skipped, options without effect, little space; what is missing, by tile; its cost."""
+        """Lines for the user: months skipped, options without effect, little space; what is missing, and its cost."""
         yield from (f"WARNING {line}" for line in self.warnings)
         yield from self.config.notes()
         place = Path(self.config.output.base_dir).resolve()

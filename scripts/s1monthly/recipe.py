@@ -12,6 +12,7 @@ from typing import Any
 
 from s1monthly.config import Config
 from s1monthly.errors import CubeError
+from s1monthly.slots import adds_bands_alone
 from s1monthly.vocabulary import Level, Month, TileDirection
 
 KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sources.reading")
@@ -116,11 +117,18 @@ def refuse_mixture(
     Raises
     ------
     CubeError
-        Naming the difference and the ways out, unless the recipes agree or every month held will be remade.
+        Naming the difference and the ways out, unless the recipes agree or every month held will be remade. Textures
+        may be added without `overwrite`: what the cube holds stays as it is.
     """
-    if held == wanted or (overwrite and not unwanted_months):
+    if held == wanted or (not unwanted_months and (overwrite or adds_bands_alone(held, wanted))):
         return
     lines = "; ".join(difference(held, wanted))
+    if adds_bands_alone(held, wanted):
+        months = ", ".join(map(str, unwanted_months))
+        raise CubeError(
+            f"cube {key}: textures can be added to all its months together only ({lines})",
+            f"widen the time range to {months}, switch textures off, or give another output.base_dir",
+        )
     ways = (
         "either give another output.base_dir, or set output.overwrite: true"
         " with a time range that covers every month held"

@@ -145,7 +145,10 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
     return list(lines)
 
 
-_OURS = {"roi", "time", "tile", "month", "wkt", "folder", "crs", "twice", "texture", "source", "path", "resolution"}
+_OURS = {
+    *("roi", "time", "tile", "month", "wkt", "folder", "crs"),
+    *("twice", "texture", "source", "path", "resolution", "host"),
+}
 
 
 def without_effect(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:

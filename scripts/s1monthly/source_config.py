@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from s1monthly import refusals
@@ -36,6 +37,25 @@ class Hosts(Section):
         ["earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu"],
         "Domains to which the login may be shown; no other host ever sees it",
     )
+
+    @field_validator("cmr", "login")
+    @classmethod
+    def _bare(cls, host: str) -> str:
+        if not re.fullmatch(r"[\w.-]+(:\d+)?", host):
+            raise PydanticCustomError("host", "give a host's name alone, without https:// and path")
+        return host
+
+    @field_validator("trusted")
+    @classmethod
+    def _all_bare(cls, hosts: list[str]) -> list[str]:
+        return [cls._bare(host) for host in hosts]
+
+    @field_validator("s3_credentials")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        if not address.startswith("https://"):
+            raise PydanticCustomError("host", "give an address that begins with https://")
+        return address
 
 
 class SourceSection(Section):

@@ -38,6 +38,8 @@ class AsfSource:
     cache_max_bytes : int
     keys_dir : str
         Folder in which the jobs of a run share S3 keys.
+    with_mask : bool
+        The mask layer is used, so every granule must have one.
     search_seconds, fetch_seconds : float
         Time for all tries of a query, and of a granule.
     """
@@ -53,6 +55,7 @@ class AsfSource:
     cache_dir: str | None
     cache_max_bytes: int
     keys_dir: str
+    with_mask: bool
     search_seconds: float
     fetch_seconds: float
 
@@ -69,6 +72,10 @@ class AsfSource:
             seconds=self.fetch_seconds,
         )
 
+    @property
+    def _others(self) -> tuple[str, ...]:
+        return ("mask",) if self.with_mask else ()
+
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search`: one query a span of months.
 
@@ -82,13 +89,12 @@ class AsfSource:
             listed |= {found.granule.id: found for found in ask(self.cmr, tile, first, last, self.search_seconds)}
         granules = [found.granule for found in listed.values()]
         acquired = {name: found.acquired for name, found in listed.items() if found.acquired}
-        aside: dict[str, SetAside] = Selection(direction, self.polarization, self.only_tracks).set_aside(
-            granules, acquired
-        )
+        selection = Selection(direction, self.polarization, self.only_tracks, self._others)
+        aside: dict[str, SetAside] = selection.set_aside(granules, acquired)
         return by_month(months, granules, aside)
 
     @contextmanager
     def prepared(self, granule: Granule) -> Iterator[Granule]:
         """Fetch the layers that are read into memory, checked; as `s1monthly.sources.Source.prepared`."""
-        with self._fetcher.in_memory(granule, (*self.polarization.layers, "mask")) as ready:
+        with self._fetcher.in_memory(granule, (*self.polarization.layers, *self._others)) as ready:
             yield ready

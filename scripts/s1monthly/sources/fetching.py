@@ -18,6 +18,7 @@ from s1monthly.errors import CredentialsError, SourceError
 from s1monthly.naming import layer_file
 from s1monthly.sources.earthdata import Login, is_tiff
 from s1monthly.sources.granule_cache import GranuleCache
+from s1monthly.sources.held_refusal import HeldRefusal
 from s1monthly.sources.patience import GaveUpError, PassingFault, persevere
 from s1monthly.sources.s3 import S3Reader, in_region
 from s1monthly.sources.s3_keys import RefusedError
@@ -25,6 +26,9 @@ from s1monthly.sources.transfer import Clock, FinalFault, without_query
 from s1monthly.vocabulary import Granule, Layer
 
 LOGGER = logging.getLogger("s1monthly")
+
+S3_PATIENCE = 4
+"""Faults of S3 in a row after which ``auto`` gives it up."""
 
 _numbers = itertools.count(1)
 
@@ -71,8 +75,10 @@ class Fetcher:
         self._access = access
         self._cache = GranuleCache(cache_dir, cache_max_bytes) if cache_dir else None
         self._seconds = seconds
+        self._refusal = HeldRefusal(keys_dir)
         self._lock = threading.Lock()
         self._s3_given_up = False
+        self._s3_faults = 0
 
     @contextmanager
     def in_memory(self, granule: Granule, layers: Sequence[str]) -> Iterator[Granule]:
@@ -96,6 +102,7 @@ class Fetcher:
         CredentialsError
             If the archive does not let this user in.
         """
+        self._refusal.check()
         begun, clock = time.monotonic(), Clock(self._seconds)
         ways: Counter[str] = Counter()
         ready, total = [], 0
@@ -146,7 +153,9 @@ class Fetcher:
         try:
             content, way = persevere(name, attempt, round(clock.left, 1))
         except CredentialsError as error:
-            raise CredentialsError(f"{name}: {error.problem} ({address})", error.remedy) from None
+            refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
+            self._refusal.hold(refusal)
+            raise refusal from None
         except GaveUpError as error:
             raise SourceError(
                 f"{name}: {error.reason} ({address})",
@@ -162,7 +171,14 @@ class Fetcher:
         most = layer.size if layer.size >= 0 else None
         if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
             try:
-                return self._by_s3(layer, clock, most), "S3"
+                content = self._by_s3(layer, clock, most)
+                self._s3_faults = 0
+                return content, "S3"
+            except PassingFault as fault:
+                self._s3_faults += 1
+                if self._access == "s3" or self._s3_faults < S3_PATIENCE:
+                    raise
+                self._give_up_s3(fault.reason)
             except RefusedError as error:
                 if self._access == "s3":
                     raise FinalFault(

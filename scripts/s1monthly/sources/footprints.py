@@ -19,7 +19,7 @@ from s1monthly.vocabulary import Burst, Tile
 
 Floats = NDArray[np.float64]
 
-QUERY_MARGIN = 5_000.0
+QUERY_MARGIN = 8_000.0
 """Metres by which a tile is grown before CMR is asked.
 
 It is more than all that makes the outline CMR searches another than the tile's: asf_search straightens outlines by up
@@ -27,12 +27,13 @@ to 0.0004 degrees, CMR takes edges for great circles (20 m together, by 2,353 ti
 off by `FOOTPRINT_MARGIN` are wanted too.
 """
 
-FOOTPRINT_MARGIN = 500.0
+FOOTPRINT_MARGIN = 3_000.0
 """Metres from the tile within which a footprint counts as meeting it.
 
-CMR's footprints have four to six corners and edges of up to 90 km, while a burst's true edge is curved and its raster
-ends on whole pixels: the true outline is some 100 m off. A granule listed in vain costs the reading of one header; one
-left out is missed for good. Of the 443 granules that CMR names for tile 22WFD, five lie 2 km off it.
+CMR's footprints have four to six corners and edges of up to 90 km, while a burst's true edge is curved, and in
+mountains moves by more than the height of the ground: in the Andes (tile 19HBD) the edges of neighbouring bursts jump
+by up to 2.4 km. A granule listed in vain costs a fetch of 14 MB; one left out is missed for good. All 443 granules
+that CMR names for tile 22WFD are within this margin, five of them 2 km off the tile.
 """
 
 MODEL_MARGIN = 10_000.0

@@ -100,7 +100,7 @@ class S3Reader:
                 return read_body(stream, clock, most, answer["ContentLength"])
         except botocore.exceptions.ClientError as error:
             fault = _fault_of_answer(error.response)
-        except botocore.exceptions.HTTPClientError as error:
+        except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
             fault = fault_of(error)
         except botocore.exceptions.BotoCoreError as error:
             fault = RefusedError(f"S3 cannot be used: {error}")  # AWS_PROFILE names no profile, and the like
@@ -127,6 +127,7 @@ class S3Reader:
                         connect_timeout=self._timeouts[0],
                         read_timeout=self._timeouts[1],
                         retries={"total_max_attempts": 1},
+                        ignore_configured_endpoint_urls=True,  # keys go to the archive's service, whatever AWS_* says
                         max_pool_connections=64,
                     ),
                 )
@@ -140,7 +141,7 @@ def _fault_of_answer(answer: dict[str, Any]) -> Exception:
     told = f"S3 answers {code or 'an error'}, HTTP {status}"
     if code in KEYS_NOT_TAKEN:
         return _KeysNotTakenError(code)
-    if status == 404:
+    if status == 404 and code != "NoSuchBucket":
         return FinalFault(
             f"no longer in the archive ({told})", "ask the source again for what it holds now: search.refresh: true"
         )

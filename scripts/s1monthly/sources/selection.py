@@ -30,11 +30,14 @@ class Selection:
         Both its layers must be there.
     only_tracks : collection of int or None
         All tracks where None.
+    needed : tuple of str
+        Layers that must be there besides.
     """
 
     direction: Direction
     polarization: Polarization
     only_tracks: Collection[int] | None = None
+    needed: tuple[str, ...] = ()
 
     def set_aside(
         self, granules: Iterable[Granule], acquired: Mapping[str, Collection[str]] | None = None
@@ -97,7 +100,7 @@ class Selection:
         return ""
 
     def _missing(self, granule: Granule) -> list[str]:
-        return [name for name in self.polarization.layers if granule.layer(name) is None]
+        return [name for name in (*self.polarization.layers, *self.needed) if granule.layer(name) is None]
 
 
 _POLARIZATIONS = {name for pair in Polarization for name in pair.layers}

@@ -1,0 +1,100 @@
+"""What a run is said to cost before it begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s1monthly.config import load_config
+from s1monthly.estimate import GRANULE_BYTES, USUAL_GRANULES, cost, told
+from s1monthly.ledger import Answer
+from sites import Site, granules_of, set_time
+
+ASF: dict[str, Any] = {"source": {"kind": "asf"}}
+
+
+def config(kind: str = "asf", **processing: Any) -> Any:
+    return load_config(
+        {
+            "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
+            "time": {"start": "2021-11", "end": "2022-02"},
+            "source": {"kind": kind},
+            "processing": processing,
+        }
+    )
+
+
+def answer(granules: int, size: int = -1) -> Answer:
+    return Answer("2024-01-01T00:00:00Z", granules, 3, 0, size, "", "", False, ())
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
+    return Site(tmp_path, monkeypatch)
+
+
+def last(site: Site, **sections: Any) -> str:
+    return list(site.plan(**sections).report())[-1]
+
+
+def test_a_usual_month_costs_what_the_benchmark_measured() -> None:
+    found = cost(config(), [answer(36)], unsearched=0)
+    assert (found.months, found.granules) == (1, 36)
+    assert 18.6 <= found.cpu_seconds <= 19.0
+    assert (found.kept, found.temporary) == (0.35e9, 1.5e9)
+    assert USUAL_GRANULES == 36
+
+
+def test_sizes_are_those_that_the_source_told_else_14_mb_a_granule() -> None:
+    known = cost(config(), [answer(36, 500_000_000), answer(30, 400_000_000)], 0)
+    assert (known.download, known.sized) == (900_000_000, True)
+    partly = cost(config(), [answer(36, 500_000_000), answer(30)], 0)
+    assert (partly.download, partly.sized) == (500_000_000 + 30 * 14_000_000, False)
+    unsearched = cost(config(), [answer(36, 500_000_000)], 2)
+    assert (unsearched.download, unsearched.sized) == (500_000_000 + 2 * 36 * GRANULE_BYTES, False)
+    assert cost(config("simulated"), [answer(36, 500_000_000)], 3).download == 0
+
+
+def test_pixels_make_the_difference() -> None:
+    fine, coarse = (cost(config(target_resolution=size), [answer(36)], 0) for size in (15, 300))
+    assert (fine.kept, fine.temporary) == (4 * 0.35e9, 4 * 1.5e9)
+    assert (coarse.kept, coarse.temporary) == pytest.approx((0.0035e9, 0.015e9))
+    assert 45 < fine.cpu_seconds < 55 and 9 < coarse.cpu_seconds < 10
+    degrees = cost(config(target_crs=4326, target_resolution=0.001), [answer(36)], 0)
+    assert degrees.kept == 0.35e9
+
+
+def test_it_is_told_in_one_line() -> None:
+    def line(answers: list[Answer], unsearched: int, kind: str = "asf") -> str:
+        return told(cost(config(kind), answers, unsearched), unsearched)
+
+    assert line([answer(36, 507_000_000)] * 3, 0) == (
+        "to make in all: 3 months, 108 granules; download 1.5 GB; CPU time about 57 s;"
+        " disk about 1.1 GB, and 1.5 GB for each month in the making"
+    )
+    assert line([answer(36)] * 3, 97) == (
+        "to make in all: at most 100 months, 97 still to be searched, about 3600 granules; download about 50 GB;"
+        " CPU time about 32 min; disk about 35 GB, and 1.5 GB for each month in the making"
+    )
+    assert line([], 12000, "simulated") == (
+        "to make in all: at most 12000 months, all still to be searched, about 432000 granules; CPU time about 63 h;"
+        " disk about 4.2 TB, and 1.5 GB for each month in the making"
+    )
+    assert line([answer(1)], 0, "simulated").startswith("to make in all: 1 month, 1 granule; CPU time about 16 s;")
+
+
+def test_a_plan_counts_what_is_unknown_missing_or_to_make_again(site: Site) -> None:
+    assert "at most 4 months, all still to be searched, about 144 granules; download about 2.0 GB" in last(site, **ASF)
+    site.granules = granules_of("2021-11 2021-12 2022-02")
+    site.search(**ASF)
+    assert "in all: 3 months, 3 granules; download 0.0 MB;" in last(site, **ASF)
+    site.make("2021-11", "2021-12", **ASF)
+    assert "in all: 1 month, 1 granule;" in last(site, **ASF)
+    site.make("2022-02", **ASF)
+    assert not any("in all" in text for text in site.plan(**ASF).report())
+    (book,) = site.plan(**ASF).ledgers
+    site.write_record(book, book.with_granules[0], "other granules", book.recipe_digest)
+    set_time(book.path(book.layout.record, book.with_granules[0]), 0)
+    assert "in all: 1 month, 1 granule;" in last(site, **ASF)
