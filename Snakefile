@@ -18,6 +18,7 @@ include: "rules/acquire.smk"
 include: "rules/compose.smk"
 include: "rules/publish.smk"
 include: "rules/catalog.smk"
+include: "rules/tools.smk"
 
 
 localrules:

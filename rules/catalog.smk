@@ -1,11 +1,15 @@
-"""Parquet catalogs and the STAC Collection: always of all that lies in the output tree, not of this run alone."""
+"""Parquet catalogs and the STAC Collection: always of all that lies in the output tree, not of this run alone.
+
+They are replaced in one step: `update` keeps Snakemake from removing them before, so whoever reads them meanwhile finds
+the old ones, and so does whoever comes after a run that was killed.
+"""
 
 
 rule tile_catalog:
     input:
         month_items=lambda w: months_in(w, LAYOUT.item),
     output:
-        catalog=LAYOUT.tile_catalog,
+        catalog=update(LAYOUT.tile_catalog),
     log:
         f"{LAYOUT.logs}/tile_catalog/{{tile}}_{{direction}}.log",
     benchmark:
@@ -25,8 +29,8 @@ rule catalog:
     input:
         tiles=[book.path(LAYOUT.tile_catalog) for book in PLAN.ledgers],
     output:
-        catalog=LAYOUT.catalog,
-        collection=LAYOUT.collection,
+        catalog=update(LAYOUT.catalog),
+        collection=update(LAYOUT.collection),
     log:
         f"{LAYOUT.logs}/catalog/catalog.log",
     benchmark:

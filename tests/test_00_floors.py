@@ -17,18 +17,22 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
         ("errors", "files", "vocabulary", "naming", "listing"),
         ("refusals", "options", "source_config", "config", "documentation", "logs"),
-        ("recipe", "ledger", "slots", "planning", "account", "kept"),
+        ("recipe", "ledger", "slots", "estimate", "planning", "account", "kept", "failures"),
     ],
     1: [
         ("bands", "masking", "resampling", "compositing", "despeckling", "bregman", "bregman_kernels"),
-        ("statistics", "previews", "texture"),
+        ("statistics", "previews", "texture", "texture_kernels"),
     ],
     2: [("outlines", "tiles", "grid", "polygon_mask", "orbit")],
     3: [
         ("sources",),
-        ("geotiff", "rasters"),
+        ("geotiff", "rasters", "mosaicking", "mosaic_vrt", "mosaic_cog"),
         ("cube", "cube_axis", "cube_files", "cube_layout"),
-        ("records", "assets", "stac", "collection", "catalog"),
+        ("records", "footprints", "assets", "stac", "collection", "catalog"),
+    ],
+    4: [
+        ("findings", "survey", "products", "month_checks", "validation", "restoring", "rebuilding"),
+        ("inspection", "inspection_report"),
     ],
 }
 ALLOWED_ACROSS = {("sources", "geotiff")}

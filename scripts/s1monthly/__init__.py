@@ -5,14 +5,18 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 
 0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
    errors, files, vocabulary, naming, listing; refusals, options, source_config, config, documentation, logs;
-   recipe, ledger, slots, planning, account, kept.
+   recipe, ledger, slots, estimate, planning, account, kept, failures.
 1. Arrays in, arrays out: no path, config or logger.
-   bands, masking, resampling, compositing, despeckling (bregman, bregman_kernels); statistics, previews, texture.
+   bands, masking, resampling, compositing, despeckling (bregman, bregman_kernels); statistics, previews;
+   texture (texture_kernels).
 2. Tiles, lattices, and the place of bursts on them.
    outlines, tiles, grid, polygon_mask, orbit.
 3. Readers and writers, no science; no room imports its neighbour, but sources may use geotiff.
-   sources | geotiff, rasters | cube (cube_axis, cube_files, cube_layout) | records, assets, stac, collection, catalog.
-4. The scripts beside this package: one thin shell per rule, imported by tests alone.
+   sources | geotiff, rasters, mosaicking (mosaic_vrt, mosaic_cog) | cube (cube_axis, cube_files, cube_layout) |
+   records, footprints, assets, stac, collection, catalog.
+4. What looks at all of them together: what an output tree holds, whether it is whole, and how it is mended.
+   findings, survey, products, month_checks, validation; restoring, rebuilding | inspection, inspection_report.
+5. The scripts beside this package: one thin shell per rule, imported by tests alone.
 """
 
 VERSION = "0.1.0"

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from s1monthly.errors import NameFormatError
-from s1monthly.vocabulary import Burst, CompositeKey, Granule, Pass
+from s1monthly.vocabulary import Burst, CompositeKey, Granule, Month, Pass, Tile
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
@@ -23,6 +24,7 @@ _GRANULE = re.compile(
     r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
 )
 _LAYER_FILE = re.compile(rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join(LAYER_NAMES)})\.tif")
+_TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
 _PASS_FILE = re.compile(r"(?P<name>T\d{3}_\d{8}T\d{6}Z)_(?P<layer>VV|VH|HH|HV)\.tif")
 
 
@@ -84,6 +86,29 @@ def parse_pass_file(name: str) -> tuple[str, str] | None:
 def item_id(key: CompositeKey) -> str:
     """Id of the STAC Item of a composite."""
     return f"{key.tile}_{key.direction}_{key.month}"
+
+
+def parse_folder(name: str) -> tuple[str, str] | None:
+    """Split the name of a folder of the output tree into tile and direction; None for any other folder."""
+    match = _TILE_FOLDER.fullmatch(name)
+    return (match["tile"], match["direction"]) if match else None
+
+
+def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int | None) -> str:
+    """File name of a mosaic, without suffix, as S1-GRiTS gives it.
+
+    Parameters
+    ----------
+    tiles : iterable of Tile
+        First and last, by name, stand in the file name.
+    month : Month
+    directions : str
+        ASCENDING, DESCENDING, or ALL for both.
+    epsg : int or None
+        EPSG code of its CRS; None where that is the tiles' own.
+    """
+    names = sorted(tile.name for tile in tiles)
+    return f"{names[0]}-{names[-1]}-{month}-{directions}" + ("" if epsg is None else f"-{epsg}")
 
 
 _FOLDER = "{tile}_{direction}"
@@ -164,6 +189,11 @@ class Layout:
     def collection(self) -> str:
         """STAC Collection."""
         return f"{self.base_dir}/collection.json"
+
+    @property
+    def mosaics(self) -> str:
+        """Folder of mosaics of many tiles."""
+        return f"{self.base_dir}/mosaic"
 
     # work
 

@@ -33,9 +33,11 @@ __all__ = [
     "read_raster",
     "read_rows",
     "read_window",
+    "refuse_unwritten",
     "write_cog",
     "write_preview",
     "write_raster",
+    "writing",
 ]
 
 PRODUCT_VERSION = 1
@@ -87,10 +89,10 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
     ProductError
         If the raster cannot be written, for want of space, say.
     """
-    with _writing(path, durable=False) as temporary:
+    with writing(path, durable=False) as temporary:
         options = {"blockysize": min(STRIP_ROWS, geobox.height), "bigtiff": "IF_SAFER"}
         _write_bands(temporary, bands, geobox, names, options)
-        _refuse_unwritten(temporary)
+        refuse_unwritten(temporary)
 
 
 def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
@@ -210,7 +212,7 @@ def write_cog(
     final = Path(path)
     source = final.with_name(f".{final.stem}.source.part.tif")
     try:
-        with _writing(final) as temporary:
+        with writing(final) as temporary:
             _write_bands(source, measured(), geobox, [label.name for label in labels], options)
             with rasterio.open(source, "r+") as dataset:
                 dataset.update_tags(**(tags or {}))
@@ -218,7 +220,7 @@ def write_cog(
                     dataset.set_band_unit(band, label.units)
                     dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
                 dataset.build_overviews(levels, Resampling.average)
-            _refuse_unwritten(source)
+            refuse_unwritten(source)
             rasterio.shutil.copy(
                 source,
                 temporary,
@@ -231,7 +233,7 @@ def write_cog(
                 num_threads=threads,
                 bigtiff="IF_SAFER",
             )
-            _refuse_unwritten(temporary)
+            refuse_unwritten(temporary)
     finally:
         with suppress(FileNotFoundError):
             source.unlink()
@@ -289,7 +291,7 @@ def write_preview(
     profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **_grid(preview_geobox(geobox))}
     # Without GDAL's side files the CRS is kept nowhere; it is given because rasterio warns of a raster without one.
     with (
-        _writing(path) as temporary,
+        writing(path) as temporary,
         rasterio.Env(GDAL_PAM_ENABLED="NO"),
         rasterio.open(temporary, "w", **profile) as dataset,
     ):
@@ -297,7 +299,7 @@ def write_preview(
 
 
 @contextmanager
-def _writing(path: str | Path, durable: bool = True) -> Iterator[Path]:
+def writing(path: str | Path, durable: bool = True) -> Iterator[Path]:
     """Give a temporary path as `replacing`, with GDAL's options set and its errors turned into ours."""
     try:
         with replacing(path, durable=durable) as temporary, rasterio.Env(**GDAL_OPTIONS):
@@ -347,7 +349,7 @@ def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
     return {f"STATISTICS_{name}": f"{value:.9g}" for name, value in values.items() if value is not None}
 
 
-def _refuse_unwritten(path: Path) -> None:
+def refuse_unwritten(path: Path) -> None:
     """Refuse a GeoTIFF that lacks blocks or whose blocks reach beyond its end.
 
     On a full disk GDAL can fail to write the last blocks at closing, and tell nobody.

@@ -1,0 +1,123 @@
+"""What a run will cost, told before it begins: download, computing, disk."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from s1monthly.config import TILE_SIDE, Config
+from s1monthly.ledger import Answer
+
+GRANULE_BYTES = 14_000_000
+"""Of a granule where the source does not tell: 7 MB each for VV and VH, and 50 kB of mask, as in the archive."""
+
+USUAL_GRANULES = 36
+"""Granules of a tile, direction and month, where the source was not asked yet: as in the benchmark, in three passes."""
+
+MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 15.4, 0.1
+"""CPU time from granules to catalogs: of a month at 30 m, and of each of its granules.
+
+From ``make bench`` (tests/benchmarks/pipeline.py): 18.6 to 19.0 CPU s for a month of 36 granules. Of these 3.6 go into
+reading granules and merging passes, without the start of these processes, and grow with the number of granules. What
+fetching costs, and textures, come on top.
+"""
+
+MONTH_CPU_FIXED = 5.5
+"""Part of `MONTH_CPU_SECONDS` that does not grow with the number of pixels: starts, search, Items, tables."""
+
+KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 1_500_000_000
+"""Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 147 MB), and while it is made."""
+
+FULL_SIDE = TILE_SIDE / 30
+"""Pixels a side of the benchmark's tile."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What some months cost.
+
+    Attributes
+    ----------
+    months : int
+        To be made.
+    granules : int
+        That they are made of.
+    download : int
+        Bytes to be fetched; 0 where the source lies on disk.
+    sized : bool
+        True where the source told the size of all of them.
+    cpu_seconds : float
+    kept, temporary : float
+        Bytes on disk: of all months for good, and of one while it is made.
+    """
+
+    months: int
+    granules: int
+    download: int
+    sized: bool
+    cpu_seconds: float
+    kept: float
+    temporary: float
+
+
+def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
+    """Estimate what months cost.
+
+    Parameters
+    ----------
+    config : Config
+    answers : iterable of Answer
+        What the source answered for each month that will be made.
+    unsearched : int
+        How many months more will be searched: taken for usual ones, of `USUAL_GRANULES`.
+    """
+    known = list(answers)
+    months = len(known) + unsearched
+    granules = sum(answer.granules for answer in known) + USUAL_GRANULES * unsearched
+    sizes = [answer.size if answer.size >= 0 else GRANULE_BYTES * answer.granules for answer in known]
+    pixels = 1.0
+    if config.processing.target_crs is None:  # in another CRS pixels need not be metres
+        pixels = (TILE_SIDE / config.processing.target_resolution / FULL_SIDE) ** 2
+    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED) * pixels
+    return Cost(
+        months=months,
+        granules=granules,
+        download=sum(sizes) + GRANULE_BYTES * USUAL_GRANULES * unsearched if config.source.kind == "asf" else 0,
+        sized=not unsearched and all(answer.size >= 0 for answer in known),
+        cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
+        kept=months * KEPT_BYTES * pixels,
+        temporary=TEMPORARY_BYTES * pixels,
+    )
+
+
+def told(found: Cost, unsearched: int) -> str:
+    """Say it in one line."""
+    what = _count(found.months, "month")
+    if unsearched:
+        what = f"at most {what}, {'all' if unsearched == found.months else unsearched} still to be searched"
+    parts = [f"{what}, {'about ' if unsearched else ''}{_count(found.granules, 'granule')}"]
+    if found.download:
+        parts.append(f"download {'' if found.sized else 'about '}{_size(found.download)}")
+    parts.append(f"CPU time about {_time(found.cpu_seconds)}")
+    parts.append(f"disk about {_size(found.kept)}, and {_size(found.temporary)} for each month in the making")
+    return f"to make in all: {'; '.join(parts)}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def _size(number: float) -> str:
+    """Bytes with two digits that count: 1.5 GB, 350 MB."""
+    for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
+        if number >= factor:
+            scaled = number / factor
+            return f"{scaled:.1f} {unit}" if scaled < 9.95 else f"{scaled:.0f} {unit}"
+    return f"{number / 1e6:.1f} MB"
+
+
+def _time(seconds: float) -> str:
+    """Seconds, minutes or hours."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.0f} h"

@@ -1,0 +1,81 @@
+"""Why a job failed: read from the log that it left in the work folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from s1monthly.naming import Layout
+from s1monthly.vocabulary import Month, TileDirection
+
+FIRST_STAGE = "bursts"
+"""Rule with which every try to make a month begins."""
+
+_LAST_WORD = re.compile(r"^(?P<when>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ CRITICAL (?P<message>.*)", re.M | re.S)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """The end of a job.
+
+    Attributes
+    ----------
+    rule : str
+    when : datetime
+        Local time, as in the log.
+    message : str
+        What went wrong, in one line or more; of a traceback the last line.
+    log : str
+        Path of the whole log.
+    """
+
+    rule: str
+    when: datetime
+    message: str
+    log: str
+
+    def __str__(self) -> str:
+        return f"failed in {self.rule}, {self.when:%Y-%m-%d %H:%M}: {self.message}"
+
+
+def month_failure(layout: Layout, key: TileDirection, month: Month, since: float = 0.0) -> Failure | None:
+    """Find out why the last try to make a month failed; None where no log says so.
+
+    Parameters
+    ----------
+    layout : Layout
+    key : TileDirection
+    month : Month
+    since : float
+        Logs older than this are of an earlier try, seconds since 1970.
+    """
+    logs = list(Path(layout.logs).glob(f"*/{key}_{month}.log"))
+    began = [path.stat().st_mtime for path in logs if path.parent.name == FIRST_STAGE]
+    return _last(path for path in logs if path.stat().st_mtime >= max([since, *began]))
+
+
+def search_failure(layout: Layout, key: TileDirection) -> Failure | None:
+    """Find out why the last search failed; None where it did not, or no log is there."""
+    logs = sorted(Path(layout.logs, "search").glob(f"{key}_*.log"), key=lambda path: path.stat().st_mtime)
+    return _last(logs[-1:])
+
+
+def _last(logs: Iterable[Path]) -> Failure | None:
+    return max(filter(None, map(_read, logs)), key=lambda failure: failure.when, default=None)
+
+
+def _read(path: Path) -> Failure | None:
+    match = _LAST_WORD.search(path.read_text(encoding="utf-8", errors="replace"))
+    if not match:
+        return None
+    lines = [line.rstrip() for line in match["message"].splitlines() if line.strip()]
+    traceback = len(lines) > 1 and lines[1].startswith("Traceback")
+    return Failure(
+        path.parent.name,
+        datetime.strptime(match["when"], "%Y-%m-%d %H:%M:%S"),
+        lines[-1] if traceback else "\n".join(lines),
+        str(path),
+    )

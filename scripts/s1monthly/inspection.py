@@ -1,0 +1,315 @@
+"""What an output tree holds of every month, and why anything is missing."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from s1monthly.catalog import Row, read_catalog
+from s1monthly.config import Config
+from s1monthly.errors import CubeError, ProductError
+from s1monthly.failures import month_failure, search_failure
+from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, read_granule_list
+from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
+from s1monthly.planning import listings_of, question_of
+from s1monthly.recipe import difference, digest, recipe
+from s1monthly.records import EMPTY, read_record
+from s1monthly.slots import COMPLETE, Slots
+from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
+
+
+class Kind(StrEnum):
+    """What there is of a month."""
+
+    PRESENT = "present"
+    NOT_MADE = "not made"
+    FAILED = "failed"
+    NOT_CATALOGUED = "not catalogued"
+    NO_DATA = "no source data"
+    UNUSABLE = "no usable granule"
+    NOT_SEARCHED = "not searched yet"
+
+
+MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED)
+"""A month of one of these is expected and not there."""
+
+OUT_OF_STEP = "out of step, the next run makes it again: "
+"""Beginning of a remark."""
+
+
+@dataclass(frozen=True)
+class MonthState:
+    """A month of a tile and direction.
+
+    Attributes
+    ----------
+    month : Month
+    kind : Kind
+    reason : str
+        Why it is not present; empty where it is.
+    remarks : tuple of str
+        What else is to be told of a month that was made: what it is out of step with, what of it is gone.
+    missing_granules : mapping of str to str
+        Granules that it lacks, or would lack: id -> why they cannot be used, as far as that is known.
+    """
+
+    month: Month
+    kind: Kind
+    reason: str = ""
+    remarks: tuple[str, ...] = ()
+    missing_granules: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TileState:
+    """All months of a tile and direction.
+
+    Attributes
+    ----------
+    key : TileDirection
+    months : tuple of MonthState
+        In order.
+    troubles : tuple of str
+        Files that cannot be read, and why the last search failed.
+    """
+
+    key: TileDirection
+    months: tuple[MonthState, ...]
+    troubles: tuple[str, ...] = ()
+
+    def of(self, *kinds: Kind) -> list[MonthState]:
+        """Months of some kinds."""
+        return [state for state in self.months if state.kind in kinds]
+
+    @property
+    def present(self) -> int:
+        """How many months were made and are in the catalog."""
+        return len(self.of(Kind.PRESENT))
+
+    @property
+    def expected(self) -> list[Month]:
+        """Months that are or should be there: those with granules."""
+        return [state.month for state in self.of(Kind.PRESENT, *MISSING)]
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything, for machines."""
+        expected = self.expected
+        return {
+            "tile": str(self.key.tile),
+            "direction": str(self.key.direction),
+            "present": self.present,
+            "expected": len(expected),
+            "missing": len(expected) - self.present,
+            "first": str(expected[0]) if expected else None,
+            "last": str(expected[-1]) if expected else None,
+            "months": [
+                {
+                    "month": str(state.month),
+                    "state": str(state.kind),
+                    "reason": state.reason or None,
+                    "remarks": list(state.remarks),
+                    "missing_granules": dict(state.missing_granules),
+                }
+                for state in self.months
+            ],
+            "troubles": list(self.troubles),
+        }
+
+
+def tiles_there(layout: Layout, tile: str | None = None, direction: str | None = None) -> list[TileDirection]:
+    """Tiles and directions that have a folder in the output tree, in order.
+
+    Raises
+    ------
+    ProductError
+        If there is none (of that tile and direction).
+    """
+    base = Path(layout.base_dir)
+    names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
+    there = [TileDirection(Tile(parsed[0]), Direction(parsed[1])) for name in names if (parsed := parse_folder(name))]
+    found = [key for key in there if tile in (None, str(key.tile)) and direction in (None, str(key.direction))]
+    if not found:
+        what = " ".join(filter(None, [tile, direction])) or "a tile"
+        others = ", ".join(map(str, there[:8])) + (" ..." if len(there) > 8 else "")
+        remedy = f"there are: {others}" if there else "give the --output-dir of a run (output.base_dir)"
+        raise ProductError(f"{layout.base_dir}: no folder of {what}", remedy)
+    return found
+
+
+def inspect(key: TileDirection, layout: Layout, config: Config | None = None, today: date | None = None) -> TileState:
+    """Find out what there is of every month of a tile and direction.
+
+    Parameters
+    ----------
+    key : TileDirection
+    layout : Layout
+        The output tree, and the work folder, where logs tell why a month failed. It need not be there.
+    config : Config, optional
+        Tells which months are asked for, and by which recipe. Without it the months from the first to the last known
+        are looked at, and a month's recipe is compared to that of its cube.
+    today : date, optional
+        The current date, UTC; with `config`.
+    """
+    return _Inspection(key, layout, config, today).state()
+
+
+class _Inspection:
+    """The files of a tile and direction, each read once."""
+
+    def __init__(self, key: TileDirection, layout: Layout, config: Config | None, today: date | None) -> None:
+        self.key, self.layout, self.config = key, layout, config
+        self.troubles: list[str] = []
+        self.answers: dict[Month, Answer] = {}
+        self.rows: dict[Month, Row] = {}
+        self.cube: Slots | None = None
+        self.asked: dict[Month, Answer | None] | None = None
+        try:
+            self.answers = read_answers(self._path(layout.search))[1]
+            if config and today:
+                self.asked = self._asked(config, today)
+        except ProductError as error:
+            self.troubles.append(str(error))
+        try:
+            if Path(self._path(layout.tile_catalog)).exists():
+                rows = read_catalog(self._path(layout.tile_catalog))
+                self.rows = {Month.parse(row["month"]): row for row in rows if row["record_path"]}
+        except ProductError as error:
+            self.troubles.append(str(error))
+        try:
+            self.cube = Slots.read(self._path(layout.cube))
+        except CubeError as error:
+            self.troubles.append(str(error))
+        self.records = {Month.parse(path.stem): _plain(path) for path in self._record_files()}
+        failure = search_failure(layout, key)
+        if failure:
+            self.troubles.append(f"the last search {failure}")
+
+    def _path(self, pattern: str, month: Month | None = None) -> str:
+        return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
+
+    def _asked(self, config: Config, today: date) -> dict[Month, Answer | None]:
+        """Months that the configuration asks for, with the answers that still hold."""
+        months, full = config.time.wanted(today)[0], config.time.full is not None
+        question, listings = question_of(config), listings_of(config)
+        book = Ledger(self.key, self.layout, question, months, full, recipe(config), listings)
+        return {**dict.fromkeys(months), **book.answers}
+
+    def _record_files(self) -> list[Path]:
+        folder = Path(self._path(self.layout.record)).parent
+        return [path for path in folder.glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem)]
+
+    def state(self) -> TileState:
+        """Look at every month that is known, asked for, or between two that are known."""
+        silent = set(no_data_months(self.answers))
+        before_all = {month for month, answer in self.answers.items() if not answer.granules} - silent
+        months = {*self.answers, *self.records, *(self.asked or {})} - before_all
+        if self.asked is None and months:
+            months = set(min(months).until(max(months)))
+        return TileState(self.key, tuple(self._month(month) for month in sorted(months)), tuple(self.troubles))
+
+    def _month(self, month: Month) -> MonthState:
+        if month in self.records:
+            return self._made(month, self.records[month])
+        answer = self.answers.get(month)
+        if answer is None:
+            return MonthState(month, Kind.NOT_SEARCHED, "not searched yet")
+        if self._void(month):
+            return MonthState(month, Kind.NOT_SEARCHED, _ASK_AGAIN)
+        asked = f"asked {answer.asked[:10]}"
+        if answer.granules:
+            failure = month_failure(self.layout, self.key, month)
+            if failure:
+                return MonthState(month, Kind.FAILED, f"{failure}\nsee {failure.log}")
+            gone = "; its record is gone, the catalog still names it" if month in self.rows else ""
+            found = f"granules: {answer.granules}, passes: {answer.passes}"
+            return MonthState(month, Kind.NOT_MADE, f"not made yet, {found}, {asked}{gone}")
+        if answer.lost:
+            lost = {granule: self._set_aside(month).get(granule, "") for granule in answer.lost}
+            return MonthState(month, Kind.UNUSABLE, f"no granule can be used, {asked}", missing_granules=lost)
+        return MonthState(month, Kind.NO_DATA, f"no source data, {asked}")
+
+    def _void(self, month: Month) -> bool:
+        return self.asked is not None and month in self.asked and self.asked[month] is None
+
+    def _set_aside(self, month: Month) -> dict[str, str]:
+        """Reasons of the granule list, where the work folder still has it."""
+        try:
+            listed = read_granule_list(self._path(self.layout.granules, month))
+        except ProductError:
+            return {}
+        return {left_out.granule_id: left_out.reason for left_out in listed.set_aside if left_out.lost}
+
+    def _made(self, month: Month, record: Mapping[str, Any]) -> MonthState:
+        row = self.rows.get(month)
+        kind = Kind.PRESENT if row else Kind.NOT_CATALOGUED
+        reason = "" if row else "made, but not in the catalog: run catalog_rebuild"
+        if not record:
+            return MonthState(month, kind, reason, (OUT_OF_STEP + "its record is damaged",))
+        remarks = [*self._steps(month, record), *self._other_remarks(month, record, row)]
+        missing = row["missing_granules"] if row else self._missing_of_record(month)
+        reasons = {entry["id"]: entry["reason"] for entry in record.get("set_aside") or ()}
+        lacking = {granule: reasons.get(granule, "") for granule in missing or ()}
+        return MonthState(month, kind, reason, tuple(remarks), lacking)
+
+    def _missing_of_record(self, month: Month) -> list[str]:
+        try:
+            return read_record(self._path(self.layout.record, month)).missing_granules or []
+        except ProductError as error:
+            self.troubles.append(str(error))
+            return []
+
+    def _steps(self, month: Month, record: Mapping[str, Any]) -> Iterator[str]:
+        """What a month is out of step with."""
+        answer = self.answers.get(month)
+        if self._void(month):
+            yield OUT_OF_STEP + _ASK_AGAIN
+        elif answer and not answer.granules:
+            yield "the source no longer has its granules"
+        elif answer and record.get("granules_digest") is None:
+            yield OUT_OF_STEP + "its record was rebuilt, and does not tell its granules"
+        elif answer and answer.digest != record["granules_digest"]:
+            yield OUT_OF_STEP + f"the source has other granules for it since, asked {answer.asked[:10]}"
+        if self.cube is None:
+            yield OUT_OF_STEP + "the cube is gone"
+        elif self.cube.status(month) != COMPLETE:
+            yield OUT_OF_STEP + "the cube does not hold it"
+        asked = self.config is not None and month in (self.asked or {})
+        wanted = recipe(self.config) if self.config and asked else self.cube.recipe if self.cube else None
+        if wanted and record.get("recipe_digest") != digest(wanted):
+            changes = "; ".join(difference(record.get("recipe"), wanted))
+            yield (
+                OUT_OF_STEP + f"{'the configured recipe' if asked else 'the recipe of its cube'} is another: {changes}"
+            )
+
+    def _other_remarks(self, month: Month, record: Mapping[str, Any], row: Row | None) -> Iterator[str]:
+        path = Path(self._path(self.layout.record, month))
+        failure = month_failure(self.layout, self.key, month, since=path.stat().st_mtime)
+        if failure:
+            yield f"the last try to make it again, or a file of it, {failure}\nsee {failure.log}"
+        if record.get("status") == EMPTY:
+            yield "made, without a valid pixel"
+        if row and row["digest"] != record.get("digest"):
+            yield "the catalog shows an older state of it: run catalog_rebuild"
+        wanted = self.config.output.formats.model_dump() if self.config else {}
+        for name, pattern in (("cog", self.layout.cog), ("preview", self.layout.preview)):
+            named = bool(row and row[f"{name}_path"])
+            if wanted.get(name, named) and not Path(self._path(pattern, month)).exists():
+                yield f"its {name.replace('cog', 'COG')} is not there; the next run makes it from the cube"
+
+
+_ASK_AGAIN = "to be searched again: the source's folder, or what is asked of it (kind, polarization, tracks) changed"
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    """Read a record as it is; empty where it is damaged."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

@@ -1,0 +1,130 @@
+"""The operator's tools as targets of the real Snakefile, and the preview's estimate."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from granules import write_granule
+from workflow import Run, run_snakemake
+
+TILE = "11SLT"
+CONFIG: dict[str, Any] = {
+    "roi": {"manual_mgrs_tiles": [TILE], "flight_direction": "ASCENDING"},
+    "time": {"start": "2021-11", "end": "2022-01"},
+    "source": {"kind": "local", "path": "granules"},
+    "output": {"base_dir": "output", "disk_warn_gb": 0},
+    "processing": {"target_resolution": 300},
+    "memory": {"batch_max_retries": 0},
+}
+ARCHIVE = {**CONFIG, "source": {"kind": "asf"}}
+"""With this the source was never asked, and a login would be needed to make anything."""
+
+
+def add(folder: Path, month: str) -> Path:
+    layers = {"VV": np.full((40, 40), 0.1, np.float32), "VH": np.full((40, 40), 0.02, np.float32)}
+    acquired = f"{month.replace('-', '')}10T015854Z"
+    return Path(write_granule(folder / "granules", layers, acquired=acquired).layers[0].url)
+
+
+def tool(folder: Path, name: str, options: str = "", check: bool = True, config: dict[str, Any] = CONFIG) -> Run:
+    """Run a tool as a target, without any login."""
+    given = ["--config", f"options={options}"] if options else []
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("EARTHDATA")} | {"NETRC": "none"}
+    target = ["--jobs", "2", name]  # behind an option that takes one value, since those before it take more
+    return run_snakemake(folder, config, *target, *given, check=check, environment=environment)
+
+
+def printed(run: Run, first: str, last: str) -> str:
+    """What a tool printed, from a line to another."""
+    lines = run.output.splitlines()
+    return "\n".join(lines[lines.index(first) : lines.index(last) + 1])
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
+    """A month that is made, one without data, and one whose granule is damaged; and the preview before."""
+    folder = tmp_path_factory.mktemp("tools")
+    add(folder, "2021-11")
+    damaged = add(folder, "2022-01")
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    preview = run_snakemake(folder, CONFIG, "-n")
+    run = run_snakemake(folder, CONFIG, check=False)
+    assert run.returncode == 1 and run.failed == {"bursts": 1}
+    return folder, preview
+
+
+def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run]) -> None:
+    folder, preview = made
+    line = "to make in all: at most 3 months, all still to be searched, about 108 granules; CPU time about 28 s; disk"
+    assert line in preview.output
+    assert (
+        preview.output.index("3 not searched yet") < preview.output.index(line) < preview.output.index("Building DAG")
+    )
+    again = run_snakemake(folder, CONFIG, "-n")
+    assert "to make in all: 1 month, 1 granule; CPU time about 6 s; disk about 3.5 MB, and 15 MB for" in again.output
+
+
+def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run]) -> None:
+    folder, _ = made
+    run = tool(folder, "catalog_inspect", config=ARCHIVE)
+    header = "Tile       Direction    Months  Expected  Missing  Complete  Range"
+    assert printed(run, header, f"  {TILE} ASCENDING: no source data: 2021-12") == (
+        f"{header}\n"
+        f"{TILE}      ASCENDING         1         2        1    50.0%   2021-11 ~ 2022-01\n\n"
+        f"Missing\n  {TILE} ASCENDING: failed: 2022-01\n\n"
+        f"Not expected\n  {TILE} ASCENDING: no source data: 2021-12"
+    )
+    assert run.jobs == {"catalog_inspect": 1}
+    assert (folder / "output/work/logs/tools/catalog_inspect.log").read_text().startswith(header)
+    run = tool(folder, "tile_inspect", f"--tile {TILE} --json")
+    (state,) = json.loads(printed(run, "[", "]"))
+    assert {month["month"]: month["state"] for month in state["months"]} == {
+        "2021-11": "present",
+        "2021-12": "no source data",
+        "2022-01": "failed",
+    }
+    assert "failed in bursts" in state["months"][2]["reason"] and "T137" in state["months"][2]["reason"]
+
+
+def test_mosaic_tiles_runs_whenever_it_is_asked_for(made: tuple[Path, Run]) -> None:
+    folder, _ = made
+    for _ in range(2):
+        run = tool(
+            folder, "mosaic_tiles", "--month 2021-11 --direction ALL --format COG --crs EPSG:3857", config=ARCHIVE
+        )
+        assert run.jobs == {"mosaic_tiles": 1}
+    path = f"output/mosaic/{TILE}-{TILE}-2021-11-ALL-3857.tif"
+    assert path in run.output
+    with rasterio.open(folder / path) as mosaic:
+        vv = mosaic.read(1)
+    assert np.nanmedian(vv) == pytest.approx(-10, abs=1e-3)
+
+
+def test_a_failing_tool_says_why_and_touches_nothing(made: tuple[Path, Run], tmp_path: Path) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made[0], folder)
+    (folder / "output" / "catalog.parquet").unlink()
+    run = tool(folder, "mosaic_tiles", "--month 2021-12 --direction ALL", check=False)
+    assert run.returncode == 1 and run.failed == {"mosaic_tiles": 1}
+    assert (
+        "output: no COG of 2021-12 ALL (1 without source data) -> give one of the months that have COGs" in run.output
+    )
+    assert "Traceback" not in run.output
+    assert not (folder / "output" / "catalog.parquet").exists(), (
+        "the catalogs are rebuilt after failures of a run alone"
+    )
+    tool(folder, "catalog_rebuild")
+    assert (folder / "output" / "catalog.parquet").exists()
+
+
+def test_options_without_a_tool_are_refused(made: tuple[Path, Run]) -> None:
+    run = run_snakemake(made[0], CONFIG, "-n", "--config", "options=--month 2021-11", check=False)
+    assert run.returncode == 1 and "options: for a tool; name it" in run.output
