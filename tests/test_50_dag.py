@@ -14,9 +14,10 @@ import pytest
 import rasterio
 
 from granules import write_granule
-from s1monthly import cube
+from s1monthly import cube, texture
 from s1monthly.catalog import read_catalog
 from s1monthly.records import read_record
+from s1monthly.texture import TextureOptions
 from s1monthly.vocabulary import Month
 from workflow import ROOT, Run, run_snakemake
 
@@ -278,6 +279,28 @@ def test_another_recipe_with_overwrite_remakes_every_month(made: Path) -> None:
     assert cube.state(store(made)).recipe["level"] == "ARDC"
     assert {row["processing_level"] for row in read_catalog(made / "output" / "catalog.parquet")} == {"ARDC", None}
     assert settled(made, other)
+
+
+def test_textures_are_added_to_all_months_of_a_cube_or_to_none(made: Path) -> None:
+    textures = {"enabled": True, "levels": 8, "window_size": 3, "metrics": ["contrast", "entropy"]}
+    textured = config(processing={"texture_features": textures})
+    refused = run_snakemake(made, textured | {"time": {"start": "2021-12", "end": "2022-02"}}, check=False)
+    assert refused.returncode and not refused.jobs and "widen the time range to 2021-11" in refused.output
+    before = cube.read_month(store(made), Month(2021, 11), "VV_dB")
+
+    assert run_snakemake(made, textured).jobs["append"] == 2
+    state = cube.state(store(made))
+    assert state.bands[4:] == ("VV_glcm_contrast", "VV_glcm_entropy", "VH_glcm_contrast", "VH_glcm_entropy")
+    assert [str(month) for month in state.complete] == ["2021-11", "2022-01"]
+    np.testing.assert_array_equal(cube.read_month(store(made), Month(2021, 11), "VV_dB"), before)
+    options = TextureOptions(("contrast", "entropy"), 3, 1, (0.0, 90.0), True, 8)
+    for name, expected in texture.textures(before, -25.0, 5.0, options):
+        np.testing.assert_array_equal(cube.read_month(store(made), Month(2021, 11), f"VV_glcm_{name}"), expected)
+    with rasterio.open(product(made, "cog", "2022-01")) as cog:
+        assert cog.descriptions == state.bands
+    assert settled(made, textured)
+    taken = run_snakemake(made, CONFIG, check=False)
+    assert taken.returncode and not taken.jobs and "made with another recipe" in taken.output
 
 
 def test_overwrite_that_does_not_cover_the_cube_is_refused(made: Path) -> None:
