@@ -1,44 +1,28 @@
-"""Rebuild every catalog and the Collection from what lies in the output tree."""
+"""Make again what an output tree has lost, from what lies in it: records, Items, all catalogs and the Collection."""
 
 import argparse
 import sys
 from pathlib import Path
 
-from s1monthly.catalog import global_rows, tile_rows, write_catalog
-from s1monthly.collection import collection
 from s1monthly.errors import S1MonthlyError
-from s1monthly.naming import Layout
-from s1monthly.stac import write_document
+from s1monthly.rebuilding import rebuild
 
 
-def main(base_dir):
-    folders = sorted(
-        {path.parent for path in base_dir.glob("*/search.json")} | {p.parent for p in base_dir.glob("*/months")}
+def main(argv=None):
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--output-dir", type=Path, default=Path("output"), help="root of the output tree (output.base_dir): %(default)s"
     )
-    failures = []
-    for folder in folders:
-        try:
-            rows = tile_rows(folder)
-            write_catalog(folder / "catalog.parquet", rows)
-            print(f"{folder}: {len(rows)} months")
-        except S1MonthlyError as error:  # the other tiles are catalogued all the same
-            failures.append(str(error))
-    if not folders:
-        print(f"{base_dir}: no months to catalog")
-        return
-    layout = Layout(str(base_dir), "")
-    rows = global_rows(base_dir)
-    write_catalog(layout.catalog, rows)
-    write_document(layout.collection, collection(rows))
-    print(f"{layout.catalog}: {len(rows)} months in {len(folders)} folders")
-    if failures:
-        sys.exit("\n".join(failures))
+    parser.add_argument("--work-dir", type=Path, help="folder of granule lists (output.work_dir): work in the tree")
+    options = parser.parse_args(argv)
+    try:
+        done = rebuild(options.output_dir, options.work_dir or options.output_dir / "work")
+    except (S1MonthlyError, OSError) as error:
+        print(error)
+        return 1
+    print(done.to_text())
+    return 1 if done.left else 0
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--output-dir", type=Path, required=True, help="root of the output tree (output.base_dir)")
-    try:
-        main(parser.parse_args().output_dir)
-    except S1MonthlyError as error:
-        sys.exit(str(error))
+    sys.exit(main())

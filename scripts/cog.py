@@ -16,7 +16,7 @@ def main(snakemake):
         snakemake.output.cog,
         (values for _, values in verified(record, read_bands(snakemake.params.cube, record.key.month))),
         record.grid,
-        output_bands(record.polarization, record.bands),
+        output_bands(record),
         tags=processing_tags(record),
         block_size=config.processing.cog_block_size,
         threads=snakemake.threads,

@@ -2,6 +2,7 @@
 
     make bench                                   all of it, medians of three runs
     .venv/bin/python tests/bench.py --repeat 1   a quick look
+    .venv/bin/python tests/bench.py --only layouts   what other chunks, shards and codecs of the cube would cost
 
 The workflow runs as it stands, from simulated granules, through the local source, to the catalogs. Making the granules
 is not measured, nor is a first run, over the month that is 99 % empty, in which kernels are compiled. Nothing is
@@ -25,11 +26,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from benchmarks import accuracy, kernels, pipeline
+from benchmarks import accuracy, cube_growth, cube_layouts, kernels, pipeline
 from benchmarks.report import WIDTH, Run, summary, summary_table
 from s1monthly.vocabulary import Granule
 
-PARTS = ("pipeline", "kernels", "accuracy")
+PARTS = ("pipeline", "kernels", "accuracy", "growth")
+OF_GRANULES = {"pipeline", "kernels", "accuracy"}
+"""Parts that need the simulated granules."""
 LIBRARIES = ("numpy", "numba", "rasterio", "zarr", "xarray", "scikit-image", "snakemake")
 
 
@@ -45,7 +48,10 @@ def main(arguments: list[str] | None = None) -> None:
     with ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="s1monthly-bench-")))
         folder = folder.resolve()
-        granules = pipeline.make_granules(folder / "granules", options.cores, progress)
+        folder.mkdir(parents=True, exist_ok=True)
+        granules = []
+        if OF_GRANULES & set(parts):
+            granules = pipeline.make_granules(folder / "granules", options.cores, progress)
         if "pipeline" in parts:
             found["pipeline"] = run_pipeline(granules, folder, options.cores, options.repeat, progress)
         if "kernels" in parts:
@@ -54,12 +60,19 @@ def main(arguments: list[str] | None = None) -> None:
             found["kernels"] = kernels.compare(granules, made, options.repeat, progress)
         if "accuracy" in parts:
             found["accuracy"] = accuracy.measure(granules, progress)
+        if "growth" in parts:
+            found["growth"] = cube_growth.measure(folder, options.repeat, progress)
+        if "layouts" in parts:
+            found["layouts"] = cube_layouts.compare(folder, options.repeat, progress)
     found["machine"]["load_after"] = os.getloadavg()[0]
     progress("done")
     print(report(found))
     if options.json:
         if "kernels" in found:
             found["kernels"] = kernels.as_json(found["kernels"])
+        for name, part in (("growth", cube_growth), ("layouts", cube_layouts)):
+            if name in found:
+                found[name] = part.as_json(found[name])
         options.json.write_text(json.dumps(found, indent=1) + "\n")
 
 
@@ -68,7 +81,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--cores", type=int, default=2, help="cores for Snakemake (2)")
     parser.add_argument("--repeat", type=int, default=3, help="runs, of which the medians are told (3)")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave all there")
-    parser.add_argument("--only", choices=PARTS, help="one part alone")
+    parser.add_argument("--only", choices=(*PARTS, "layouts"), help="one part alone")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures to this file too")
     options = parser.parse_args(arguments)
     if min(options.cores, options.repeat) < 1:
@@ -132,6 +145,14 @@ def report(found: dict[str, Any]) -> str:
     if "accuracy" in found:
         title = "Against the simulator's truth, in dB: root mean square error, and bias"
         text += ["", title, "", accuracy.accuracy_tables(found["accuracy"])]
+    if "growth" in found:
+        title = f"A full tile's cube that holds so many months; median of {found['repeat']}"
+        text += ["", title, "", cube_growth.growth_table(found["growth"])]
+    if "layouts" in found:
+        title = (
+            f"Ways to store a cube: a month, a point's {cube_layouts.MONTHS} months, a map; median of {found['repeat']}"
+        )
+        text += ["", title, "", cube_layouts.layout_table(found["layouts"])]
     return "\n".join(text)
 
 

@@ -1,8 +1,10 @@
-"""Kill the cube's writers at every step and at random moments, and look at what they leave.
+"""Kill the cube's writers at every step and at random moments, with readers looking on, and look at what they leave.
 
 Run ``python tests/kill_cube.py FOLDER --random 200`` for as many random kills as wanted. Every trial starts from a copy
-of one cube, kills a process that changes it, checks what a reader finds, runs the same change again undisturbed, and
-demands the bytes that an undisturbed change gives, with nothing left beside the store.
+of one cube and kills a process that changes it. What it leaves must open in every way of `cube_readers`, with right
+values in every month that is complete. Then the same change runs again, undisturbed, and must give the bytes that it
+gives where nothing is killed, with nothing left beside the store. During random kills, and until the change is done, a
+reader opens the store again and again.
 
 Workers are forked from this process, which never touches zarr itself and so has no threads to lose.
 """
@@ -10,6 +12,7 @@ Workers are forked from this process, which never touches zarr itself and so has
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import random
 import shutil
@@ -18,86 +21,100 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import zarr
+from cube_readers import Known, fingerprint, look, watch
+from cube_samples import CORE, OTHER_RECIPE, TEXTURES, month_of, spec_of, textured, tree, write
+from s1monthly import cube, cube_axis, cube_files
+from s1monthly.vocabulary import Month
 
-from s1monthly import cube, cube_files
-from s1monthly.bands import bands
-from s1monthly.grid import GeoBox
-from s1monthly.vocabulary import Direction, Month, Tile
-
-BOX = GeoBox(32610, 30.0, 600000.0, 4200000.0, 48, 64)
-RECIPE = {"level": "hARDCp", "polarization": "VV+VH", "despeckle": {"method": "tv_bregman", "reg_param": 5.0}}
-OTHER_RECIPE = RECIPE | {"level": "ARDC"}
-
-
-def spec_of(recipe: dict[str, object] | None = None, box: GeoBox = BOX, chunk: int = 32) -> cube.CubeSpec:
-    """Return a small cube's specification: 4 bands, 2 x 2 chunks."""
-    return cube.CubeSpec(
-        Tile("10SGD"), Direction.ASCENDING, box, bands("VV", "VH"), (chunk, chunk), dict(recipe or RECIPE)
-    )
+SMALL, LARGE = CORE[:1], (CORE[0], TEXTURES[0])
+"""Bands of the cubes to be killed, and of those that are given a texture."""
+HELD = [Month(2020, 3), Month(2020, 5)]
+VERSIONS = (("2020-03", 1), ("2020-03", 2), ("2020-04", 1), ("2020-05", 1))
+"""Months that are ever written, and which values they can have."""
 
 
-def month_of(text: str, version: int = 1) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Make values and count of a month: noise, some NaN, some exact zeros, one chunk without data in half the bands."""
-    rng = np.random.default_rng([Month.parse(text).ordinal, version])
-    values = {}
-    for place, band in enumerate(bands("VV", "VH")):
-        array = rng.normal(-12, 3, BOX.shape).astype("float32")
-        array[rng.random(BOX.shape) < 0.1] = np.nan
-        array[rng.random(BOX.shape) < 0.1] = 0.0
-        if (place + version) % 2:
-            array[:32, :32] = np.nan
-        values[band.name] = array
-    return values, rng.integers(0, 5, BOX.shape, dtype="uint8")
+def _prepare(path: Path, first: Month, last: Month, **options: object) -> None:
+    cube.prepare(path, options.pop("spec", spec_of(of=SMALL)), first, last, **options)
 
 
-def write(path: Path, text: str, version: int = 1) -> str:
-    """Write the made-up month into the cube; return its digest."""
-    values, count = month_of(text, version)
-    return cube.write_month(path, Month.parse(text), {name: values[name] for name in cube.state(path).bands}, count)
-
-
-def tree(folder: Path) -> dict[str, bytes]:
-    """Return every file below a folder, by its relative path."""
-    return {str(file.relative_to(folder)): file.read_bytes() for file in sorted(folder.rglob("*")) if file.is_file()}
-
-
-def small(recipe: dict[str, object] | None = None) -> cube.CubeSpec:
-    """Return the specification of the cubes to be killed: 2 bands."""
-    return replace(spec_of(recipe), bands=bands("VV", "VH")[:2])
-
-
-def started(path: Path) -> None:
+def _begin(path: Path) -> None:
     """Make the cube that most changes start from."""
-    cube.prepare(path, small(), Month(2020, 3), Month(2020, 5))
-    write(path, "2020-03")
-    write(path, "2020-05")
+    _prepare(path, Month(2020, 3), Month(2020, 5))
+    for month in HELD:
+        write(path, str(month))
 
 
-def renaming(path: Path) -> None:
-    """Re-key where folders cannot be exchanged in one step and files cannot be linked."""
+def _add_texture(path: Path) -> None:
+    _prepare(path, *HELD, spec=textured(LARGE), covered=HELD)
+    write(path, "2020-03")  # the other month is left as being written
+
+
+def _poorly(change: Callable[[Path], object]) -> Callable[[Path], object]:
+    """Do the change on a file system without hard links, that cannot exchange folders in one step."""
 
     def no_links(source: Path, target: Path) -> None:
-        raise OSError(cube_files.errno.EPERM, "no hard links here")
+        raise OSError(errno.EPERM, "no hard links here")
 
-    cube_files._exchanged = lambda one, other: False
-    os.link = no_links
-    cube.prepare(path, small(), Month(2019, 11), Month(2020, 5))
+    def poor(path: Path) -> None:
+        cube_files.exchanged = lambda one, other: False
+        cube_axis.links_and_exchanges = lambda folder: False
+        os.link = no_links
+        change(path)
+
+    return poor
+
+
+def _lengthen(path: Path) -> None:
+    _prepare(path, Month(2020, 3), Month(2020, 9))
+
+
+def _rekey(path: Path) -> None:
+    _prepare(path, Month(2019, 11), Month(2020, 5))
+
+
+def _overwrite(path: Path) -> None:
+    write(path, "2020-03", version=2)
 
 
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "create": lambda path: cube.prepare(path, small(), Month(2020, 3), Month(2020, 5)),
-    "lengthen": lambda path: cube.prepare(path, small(), Month(2020, 3), Month(2020, 9)),
-    "re-key": lambda path: cube.prepare(path, small(), Month(2019, 11), Month(2020, 5)),
-    "re-key by renames": renaming,
+    "create": lambda path: _prepare(path, Month(2020, 3), Month(2020, 5)),
+    "lengthen": _lengthen,
+    "lengthen, poorly": _poorly(_lengthen),
+    "re-key": _rekey,
+    "re-key, poorly": _poorly(_rekey),
     "write": lambda path: write(path, "2020-04"),
-    "overwrite": lambda path: write(path, "2020-03", version=2),
-    "begin anew": lambda path: cube.prepare(path, small(OTHER_RECIPE), Month(2020, 3), Month(2020, 5), replace=True),
+    "overwrite": _overwrite,
+    "overwrite, poorly": _poorly(_overwrite),
+    "add a texture": _add_texture,
+    "begin anew": lambda path: _prepare(path, *HELD, spec=spec_of(OTHER_RECIPE, of=SMALL), replace=True),
 }
+ABSENT = {"create", "re-key, poorly"}
+"""Changes while which there can be no store for a moment."""
+
+
+@dataclass(frozen=True)
+class Change:
+    """A change that is killed.
+
+    Attributes
+    ----------
+    name : str
+        In `CHANGES`.
+    start : Path
+        Folder of the cube that it starts from.
+    wanted : dict of str to bytes
+        All files of the cube after it.
+    lasts : float
+        Seconds that it takes.
+    """
+
+    name: str
+    start: Path
+    wanted: dict[str, bytes]
+    lasts: float
 
 
 def fork(work: Callable[[], object]) -> int:
@@ -142,92 +159,93 @@ def killed_at(step: int, work: Callable[[], object]) -> None:
 
         return call
 
-    for module, name in ((os, "rename"), (os, "replace"), (cube_files, "_exchanged"), (cube_files, "flush_folder")):
+    for module, name in ((os, "rename"), (os, "replace"), (cube_files, "exchanged"), (cube_files, "flush_folder")):
         setattr(module, name, guarded(getattr(module, name)))
     work()
 
 
-def look(path: Path, change: str, known: dict[str, set[str]]) -> None:
-    """Check what a reader finds after a kill."""
+def after_kill(path: Path, change: Change, known: Known) -> None:
+    """Check what a reader finds once a writer was killed."""
     if not path.exists():
-        assert change in ("create", "re-key by renames"), f"{change}: the store is gone"
+        assert change.name in ABSENT, f"{change.name}: the store is gone"
         return
-    found = cube.state(path)
-    for month in found.complete:
-        assert cube.month_digest(path, month) in known[str(month)], f"{change}: {month} is complete and wrong"
-    sure = {"2020-03", "2020-05"} - ({"2020-03"} if change == "overwrite" else set())
-    if found.recipe == RECIPE and change != "create":
-        assert sure <= {str(month) for month in found.complete}, f"{change}: a complete month was lost"
-    if found.recipe == OTHER_RECIPE:
-        assert not found.complete, f"{change}: old months are complete under the new recipe"
-    group = zarr.open_group(path, mode="r", use_consolidated=True)
-    lengths = {array.shape[0] for _, array in group.arrays() if (array.metadata.dimension_names or ("",))[0] == "time"}
-    assert lengths == {len(found.months)}, f"{change}: arrays of different lengths"
+    found = look(path, known, unconsolidated=change.name != "lengthen, poorly")
+    kept = {str(month) for month in HELD} - ({"2020-03"} if change.name.startswith("overwrite") else set())
+    if change.name not in ("create", "add a texture", "begin anew"):
+        assert kept <= found, f"{change.name}: a complete month was lost"
 
 
-def trial(folder: Path, change: str, start: Path, wanted: dict[str, bytes], known: dict[str, set[str]],
-          kill: Callable[[Callable[[], object]], bool]) -> bool:  # fmt: skip
-    """Start, kill, look, run again, compare; True where the process ended before it could be killed."""
+def trial(folder: Path, change: Change, known: Known, kill: Callable[[Callable[[], object]], bool],
+          watched: bool) -> tuple[bool, int]:  # fmt: skip
+    """Start, kill, look, run again, compare; whether the process ended before its kill, and how often was read."""
     shutil.rmtree(folder / "trial", ignore_errors=True)
-    shutil.copytree(start, folder / "trial")
-    path = folder / "trial" / "S1.zarr"
-    ended = kill(lambda: CHANGES[change](path))
-    assert done(fork(lambda: (look(path, change, known), CHANGES[change](path)))), "the second run was killed"
-    got = tree(path)
-    assert got == wanted, f"{change}: other bytes in {sorted(k for k in got | wanted if got.get(k) != wanted.get(k))}"
+    shutil.copytree(change.start, folder / "trial")
+    path, stop, tally = folder / "trial" / "S1.zarr", folder / "stop", folder / "tally"
+    work = CHANGES[change.name]
+    stop.unlink(missing_ok=True)
+    reader = fork(lambda: watch(path, known, change.name, ABSENT, stop, tally)) if watched else None
+    ended = kill(lambda: work(path))
+    assert done(fork(lambda: (after_kill(path, change, known), work(path)))), "the second run was killed"
+    stop.touch()
+    assert reader is None or done(reader), "the reader was killed"
+    got, wanted = tree(path), change.wanted
+    differing = sorted(name for name in got | wanted if got.get(name) != wanted.get(name))
+    assert not differing, f"{change.name}: other bytes in {differing}"
     beside = sorted(entry.name for entry in path.parent.iterdir())
-    assert beside == ["S1.zarr", "S1.zarr.lock"], f"{change}: left behind {beside}"
-    return ended
+    assert beside == ["S1.zarr", "S1.zarr.lock"], f"{change.name}: left behind {beside}"
+    return ended, int(tally.read_text()) if watched else 0
+
+
+def undisturbed(folder: Path) -> list[Change]:
+    """Do each change once, without a kill."""
+    nothing, begun = folder / "nothing", folder / "begun"
+    nothing.mkdir(parents=True)
+    begun.mkdir()
+    assert done(fork(lambda: _begin(begun / "S1.zarr")))
+    changes = []
+    for number, (name, work) in enumerate(CHANGES.items()):
+        start = nothing if name == "create" else begun
+        whole = folder / "undisturbed" / str(number)
+        shutil.copytree(start, whole)
+        clock = time.perf_counter()
+        assert done(fork(lambda work=work, whole=whole: work(whole / "S1.zarr")))
+        changes.append(Change(name, start, tree(whole / "S1.zarr"), time.perf_counter() - clock))
+    alike = {change.name: change.wanted for change in changes}
+    for name in ("lengthen", "re-key", "overwrite"):
+        assert alike[name] == alike[f"{name}, poorly"], f"{name}: the file system changes the result"
+    return changes
 
 
 def main(folder: Path, kills: int, seed: int) -> None:
     """Try every change: a kill before each of its steps, then random ones."""
     chance = random.Random(seed)
-    nothing, begun = folder / "nothing", folder / "begun"
-    nothing.mkdir(parents=True)
-    begun.mkdir()
-    assert done(fork(lambda: started(begun / "S1.zarr")))
-    known: dict[str, set[str]] = {}
-    for text, version in (("2020-03", 1), ("2020-03", 2), ("2020-04", 1), ("2020-05", 1)):
-        scratch = folder / "digests" / f"{text}.{version}.zarr"
-        file = scratch.with_suffix(".txt")
-
-        def make(scratch: Path = scratch, file: Path = file, text: str = text, version: int = version) -> None:
-            cube.prepare(scratch, small(), Month.parse(text), Month.parse(text))
-            file.write_text(write(scratch, text, version))
-
-        assert done(fork(make))
-        known.setdefault(text, set()).add(file.read_text())
-
-    undisturbed: dict[str, tuple[Path, dict[str, bytes], float]] = {}
-    for change in CHANGES:
-        start = nothing if change == "create" else begun
-        whole = folder / "undisturbed" / change
-        shutil.copytree(start, whole)
-        clock = time.perf_counter()
-        assert done(fork(lambda change=change, whole=whole: CHANGES[change](whole / "S1.zarr")))
-        undisturbed[change] = start, tree(whole / "S1.zarr"), time.perf_counter() - clock
-
-    for change, (start, wanted, _) in undisturbed.items():
+    known: Known = {}
+    for text, version in VERSIONS:
+        values, count = month_of(text, version)
+        known.setdefault(text, []).append(fingerprint({**values, "count": count}))
+    changes = undisturbed(folder)
+    for change in changes:
         step = 0
-        while not trial(folder, change, start, wanted, known,
-                        lambda work, step=step: done(fork(lambda: killed_at(step, work)))):  # fmt: skip
+        while not trial(folder, change, known,
+                        lambda work, step=step: done(fork(lambda: killed_at(step, work))), False)[0]:  # fmt: skip
             step += 1
-        assert step, f"{change}: nothing to kill"
-        print(f"{change}: killed before each of {step} steps")
-    missed = 0
-    for _ in range(kills):
-        change = chance.choice(list(CHANGES))
-        start, wanted, lasts = undisturbed[change]
+        assert step, f"{change.name}: nothing to kill"
+        print(f"{change.name}: killed before each of {step} steps")
+    killed = missed = looked = 0
+    while killed < kills and missed < 9 * kills:
+        change = chance.choice(changes)
 
-        def kill(work: Callable[[], object], lasts: float = lasts) -> bool:
+        def kill(work: Callable[[], object], lasts: float = change.lasts) -> bool:
             child = fork(work)
             time.sleep(chance.uniform(0, lasts))
             os.kill(child, signal.SIGKILL)
             return done(child)
 
-        missed += trial(folder, change, start, wanted, known, kill)
-    print(f"{kills - missed} random kills, {missed} came too late")
+        ended, polls = trial(folder, change, known, kill, True)
+        missed += ended
+        killed += not ended
+        looked += polls
+    print(f"{killed} random kills, {missed} came too late; the store was read {looked} times meanwhile")
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,11 +11,12 @@ import numpy as np
 
 from s1monthly import catalog, collection, stac
 from s1monthly.assets import asset_file, preview_file
-from s1monthly.bands import bands
+from s1monthly.bands import bands_of
+from s1monthly.footprints import footprint
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.ledger import Answer, GranuleList, write_answers
 from s1monthly.naming import Layout
-from s1monthly.records import Record, footprint, write_record
+from s1monthly.records import Record, write_record
 from s1monthly.statistics import BandStatistics, CountStatistics
 from s1monthly.vocabulary import (
     Burst,
@@ -64,8 +65,13 @@ def month_record(
     set_aside: Sequence[SetAside] = (),
     mask: np.ndarray | None = None,
     grid: GeoBox | None = None,
+    textures: Mapping[str, object] | None = None,
+    unknown: bool = False,
 ) -> Record:
-    """Make the record of a month whose data fills `mask`, by default a swath that ends inside the tile."""
+    """Make the record of a month whose data fills `mask`, by default a swath that ends inside the tile.
+
+    Of one that is `unknown` nothing is known but what the cube holds.
+    """
     key = CompositeKey(Tile(tile), Direction(direction), Month.parse(month))
     grid = grid or tile_geobox(key.tile)
     if mask is None:
@@ -77,23 +83,25 @@ def month_record(
     valid, pol = int(mask.sum()), Polarization(polarization)
     numbers = BandStatistics(-25.5, 3.25, -12.125, 4.5, valid) if valid else BandStatistics(None, None, None, None, 0)
     half = valid // 2
+    recipe = {**RECIPE, "level": level, "despeckle": RECIPE["despeckle"] if level == "hARDCp" else None}
+    recipe |= {"polarization": polarization} | ({"textures": textures} if textures else {})
     count = CountStatistics(1, 3, (half + 3 * (valid - half)) / valid, {1: half, 3: valid - half}) if valid else None
     return Record(
         key=key,
         level=Level(level),
         polarization=pol,
         grid=grid,
-        granules=tuple(granules),
-        set_aside=tuple(set_aside),
+        granules=None if unknown else tuple(granules),
+        set_aside=None if unknown else tuple(set_aside),
         valid=valid,
         count=count or CountStatistics(None, None, None, {}),
-        bands={band.name: numbers for band in bands(*pol.layers)},
+        bands={band.name: numbers for band in bands_of(recipe)},
         footprint=footprint(mask, grid),
-        unread=(),
-        granules_digest="0123456789abcdef",
-        recipe={**RECIPE, "level": level, "despeckle": RECIPE["despeckle"] if level == "hARDCp" else None},
+        unread=None if unknown else (),
+        granules_digest=None if unknown else "0123456789abcdef",
+        recipe=recipe,
         recipe_digest="fedcba9876543210",
-        software={"numpy": "2.4.6", "zarr": "3.1.6"},
+        software=None if unknown else {"numpy": "2.4.6", "zarr": "3.1.6"},
         digest="ab" * 32,
     )
 

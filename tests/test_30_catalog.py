@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import duckdb
@@ -50,7 +51,7 @@ def test_the_peers_columns_come_first():
 def test_a_row_says_what_its_month_is(tree):
     row = read_catalog(tree / "10SGD_ASCENDING" / "catalog.parquet")[1]
     record = month_record()
-    shown = {name: row[name] for name in SCHEMA.names if name not in ("geometry", "count_mean", "coverage")}
+    shown = {name: row[name] for name in SCHEMA.names if name not in ("geometry", "bbox", "count_mean", "coverage")}
     assert shown == {
         "mgrs_tile_id": "10SGD",
         "flight_direction": "ASCENDING",
@@ -106,7 +107,8 @@ def test_months_without_data_are_rows_too(tree):
     outline = shapely.from_wkb(rows[0]["geometry"])
     assert outline.symmetric_difference(tile_outline(Tile("10SGD"))).area < 1e-4
     always = {column.name for column in COLUMNS if column.always}
-    assert {name for name, value in rows[0].items() if value is not None} == always | {"asked"}
+    known = {"asked", "granules", "passes", "platforms", "tracks", "missing_granules"}
+    assert {name for name, value in rows[0].items() if value is not None} == always | known
 
 
 def test_a_month_that_was_made_is_not_called_without_data(tmp_path):
@@ -151,6 +153,39 @@ def test_geopandas_reads_it(tree):
     assert str(frame["datetime"].dt.tz) == "UTC"
 
 
+@pytest.mark.parametrize(
+    ("area", "tiles"),
+    [
+        ((-121, 34, -120, 35), {"10SGD"}),
+        ((0, 0, 10, 10), set()),
+        ((-179.9, -17, -179.8, -16.5), {"01KAB"}),
+        ((179.5, -17, 179.9, -16.5), {"01KAB"}),
+    ],
+)
+def test_the_rows_of_an_area_are_found_by_the_covering(tree, area, tiles):
+    """Of a tile at the antimeridian on both sides of it."""
+    assert set(geopandas.read_parquet(tree / "catalog.parquet", bbox=area).mgrs_tile_id) >= tiles
+    frame = geopandas.read_parquet(tree / "catalog.parquet", bbox=area)
+    assert set(frame[frame.intersects(shapely.box(*area))].mgrs_tile_id) == tiles
+
+
+def test_the_covering_is_the_bounds_of_each_geometry(tree):
+    for row in read_catalog(tree / "catalog.parquet"):
+        assert tuple(row["bbox"].values()) == shapely.from_wkb(row["geometry"]).bounds
+        assert list(row["bbox"]) == ["xmin", "ymin", "xmax", "ymax"]
+
+
+def test_a_month_whose_record_was_rebuilt_has_null_where_nothing_is_known(tmp_path):
+    unknown = dict.fromkeys(("granules", "set_aside", "unread", "granules_digest", "software"))
+    folder = lay_down(tmp_path, replace(month_record(), **unknown))
+    (row,) = tile_rows(folder)
+    write_catalog(tmp_path / "catalog.parquet", [row])
+    (read,) = read_catalog(tmp_path / "catalog.parquet")
+    columns = ("granules", "passes", "platforms", "tracks", "first_acquisition", "last_acquisition", "missing_granules")
+    assert {name: read[name] for name in columns} == dict.fromkeys(columns)
+    assert read["digest"] == month_record().digest and read["status"] == "complete"
+
+
 def test_duckdb_reads_it(tree):
     found = duckdb.sql(
         f"select mgrs_tile_id, sum(valid_pixels), max(len(tracks)), count(asked) from '{tree / 'catalog.parquet'}' "
@@ -164,7 +199,10 @@ def test_the_geometry_column_is_described(tree):
         geo = json.loads(pq.read_schema(path).metadata[b"geo"])
         assert geo["version"] == "1.1.0" and geo["primary_column"] == "geometry"
         column = geo["columns"]["geometry"]
-        assert column["encoding"] == "WKB"
+        assert column["encoding"] == "WKB" and column["orientation"] == "counterclockwise"
+        assert column["covering"] == {"bbox": {name: ["bbox", name] for name in ("xmin", "ymin", "xmax", "ymax")}}
+        assert geo.keys() == {"version", "primary_column", "columns"} and geo["columns"].keys() == {"geometry"}
+        assert column.keys() == {"encoding", "geometry_types", "orientation", "covering", "bbox"}  # no crs: OGC:CRS84
         shapes = [shapely.from_wkb(row["geometry"]) for row in read_catalog(path)]
         assert set(column["geometry_types"]) == {shape.geom_type for shape in shapes}
         assert all(part.exterior.is_ccw for shape in shapes for part in shapely.get_parts(shape))

@@ -1,6 +1,7 @@
 """Catalogs: Parquet tables with one row a month, of a tile and direction or of everything.
 
-GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): the geometry is WKB in longitude and latitude (OGC:CRS84).
+GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): the geometry is WKB in longitude and latitude (OGC:CRS84), and
+``bbox`` its covering, by which readers find the rows of an area without decoding geometries.
 """
 
 from __future__ import annotations
@@ -17,14 +18,16 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
+from shapely.geometry.base import BaseGeometry
 
 from s1monthly.assets import preview_grid, relative
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import replacing
+from s1monthly.footprints import lonlat_bounds, tidy
 from s1monthly.grid import tile_outline
 from s1monthly.ledger import Answer, no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout
-from s1monthly.records import Record, lonlat_bounds, read_record, tidy
+from s1monthly.records import Record, read_record
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
 
 NO_DATA, UNUSABLE = "no data", "unusable"
@@ -45,7 +48,7 @@ class Column:
     type : pyarrow.DataType
     description : str
     always : bool
-        False where a month without data has null.
+        False where a month without data, or one whose record was rebuilt, has null.
     """
 
     name: str
@@ -55,6 +58,7 @@ class Column:
 
 
 _MOMENT = pa.timestamp("us", tz="UTC")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 COLUMNS = (
     Column("mgrs_tile_id", pa.string(), "Sentinel-2 tile", always=True),
@@ -82,13 +86,17 @@ COLUMNS = (
     Column("data", pa.string(), "OPERA RTC-S1, or simulated: made up, for trials"),
     Column("polarization", pa.string(), "VV+VH or HH+HV"),
     Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
-    Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted", always=True),
-    Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending", always=True),
-    Column("granules", pa.int32(), "granules used", always=True),
-    Column("passes", pa.int32(), "passes used", always=True),
+    Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted; null where not known"),
+    Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending; null where not known"),
+    Column("granules", pa.int32(), "granules used; null where not known"),
+    Column("passes", pa.int32(), "passes used; null where not known"),
     Column("first_acquisition", _MOMENT, "start of the first granule"),
     Column("last_acquisition", _MOMENT, "start of the last granule"),
-    Column("missing_granules", pa.list_(pa.string()), "granules found that could not be used, by id", always=True),
+    Column(
+        "missing_granules",
+        pa.list_(pa.string()),
+        "granules found that could not be used, by id; null where not known",
+    ),
     Column("coverage", pa.float64(), "fraction of the grid's pixels with a value, 0 to 1", always=True),
     Column("valid_pixels", pa.int64(), "pixels with a value", always=True),
     Column("count_min", pa.int32(), "fewest passes of a valid pixel"),
@@ -99,6 +107,12 @@ COLUMNS = (
     Column("item_path", pa.string(), "STAC Item, relative to the catalog's folder; null where there is none"),
     Column("asked", _MOMENT, "of a month without data: when the source was last asked"),
     Column("geometry", pa.binary(), "footprint of the valid data, of the tile where there is none; WKB, lon/lat", True),
+    Column(
+        "bbox",
+        pa.struct([pa.field(corner, pa.float64(), nullable=False) for corner in _CORNERS]),
+        "bounds of the geometry's coordinates; from -180 to 180 where it is split at the antimeridian",
+        always=True,
+    ),
 )
 """Every column, in order; the first sixteen are those of S1-GRiTS."""
 
@@ -135,27 +149,29 @@ def tile_rows(folder: str | Path) -> list[Row]:
         another tile, direction or month.
     """
     folder = Path(folder)
-    owner = _owner(folder)
+    owner = owner_of(folder)
     layout = Layout(str(folder.parent), "")
     rows = {}
-    for path in sorted((folder / "months").glob("*.json")):
-        if not re.fullmatch(MONTH_PATTERN, path.stem):  # what a killed run left, or a stranger's
-            continue
+    for path in record_paths(folder):
         record = read_record(path)
-        if Path(_fill(layout.record, record.key)) != path:
+        if Path(fill(layout.record, record.key)) != path:
             raise ProductError(
                 f"{path}: this record is of {record.key}",
                 "give file and folder the names they were made with, or delete the record; the next run makes it again",
             )
-        rows[record.key.month] = _record_row(record, layout, folder)
-    _, answers = read_answers(_fill(layout.search, CompositeKey(owner.tile, owner.direction, Month(2000, 1))))
-    for month in no_data_months(answers):
-        if month not in rows:
-            rows[month] = _no_data_row(CompositeKey(owner.tile, owner.direction, month), answers[month])
+        rows[record.key.month] = record_row(record, layout)
+    rows |= {month: row for month, row in search_rows(owner, layout).items() if month not in rows}
     return [rows[month] for month in sorted(rows)]
 
 
-def _owner(folder: Path) -> TileDirection:
+def owner_of(folder: Path) -> TileDirection:
+    """Tile and direction whose folder this is, by its name.
+
+    Raises
+    ------
+    ProductError
+        If it has another name.
+    """
     try:
         tile, _, direction = folder.name.partition("_")
         return TileDirection(Tile(tile), Direction(direction))
@@ -166,22 +182,58 @@ def _owner(folder: Path) -> TileDirection:
         ) from error
 
 
-def _fill(pattern: str, key: CompositeKey) -> str:
+def record_paths(folder: Path) -> list[Path]:
+    """Records in the folder of a tile and direction, by month; what a killed run or a stranger left is passed over."""
+    return sorted(path for path in (folder / "months").glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem))
+
+
+def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
+    """Rows of the months that the source has no usable granule of, from the account of the search.
+
+    Raises
+    ------
+    ProductError
+        If that account is damaged.
+    """
+    _, answers = read_answers(layout.search.format(tile=owner.tile, direction=owner.direction))
+    keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
+    return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
+
+
+def fill(pattern: str, key: CompositeKey) -> str:
+    """Fill a pattern of the layout."""
     return pattern.format(tile=key.tile, direction=key.direction, month=key.month)
 
 
-def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
+def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
+    """Row of a month that was made, with the paths of the files that there are, relative to the tile's folder.
+
+    Parameters
+    ----------
+    record : Record
+    layout : Layout
+    with_preview : bool
+        False: without its preview, which is damaged.
+
+    Raises
+    ------
+    ProductError
+        If its preview is no picture of its grid.
+    """
+    folder = fill(layout.folder, record.key)
+
     def path(pattern: str) -> str | None:
-        found = Path(_fill(pattern, record.key))
+        found = Path(fill(pattern, record.key))
         return relative(found, folder) if found.exists() else None
 
-    key, grid, passes = record.key, record.grid, record.passes
-    preview = preview_grid(_fill(layout.preview, key), grid) if path(layout.preview) else None
+    key, grid, passes, geometry = record.key, record.grid, record.passes, record.geometry
+    preview_path = path(layout.preview) if with_preview else None
+    preview = preview_grid(fill(layout.preview, key), grid) if preview_path else None
     return {
         **_key_columns(key),
         "cog_path": path(layout.cog),
         "zarr_path": path(layout.cube),
-        "preview_path": path(layout.preview),
+        "preview_path": preview_path,
         "crs": grid.crs,
         "width": grid.width,
         "height": grid.height,
@@ -197,8 +249,8 @@ def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
         "bands": list(record.bands),
         "platforms": record.platforms,
         "tracks": record.tracks,
-        "granules": len(record.granules),
-        "passes": len(passes),
+        "granules": None if record.granules is None else len(record.granules),
+        "passes": None if passes is None else len(passes),
         "first_acquisition": passes[0].start if passes else None,
         "last_acquisition": max(pass_.end for pass_ in passes) if passes else None,
         "missing_granules": record.missing_granules,
@@ -211,7 +263,7 @@ def _record_row(record: Record, layout: Layout, folder: Path) -> Row:
         "record_path": path(layout.record),
         "item_path": path(layout.item),
         "asked": None,
-        "geometry": shapely.to_wkb(record.geometry),
+        **_geometry_columns(geometry),
     }
 
 
@@ -228,7 +280,7 @@ def _no_data_row(key: CompositeKey, answer: Answer) -> Row:
         "coverage": 0.0,
         "valid_pixels": 0,
         "asked": datetime.strptime(answer.asked, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
-        "geometry": shapely.to_wkb(tidy(tile_outline(key.tile))),
+        **_geometry_columns(tidy(tile_outline(key.tile))),
     }
 
 
@@ -241,6 +293,10 @@ def _key_columns(key: CompositeKey) -> Row:
     }
 
 
+def _geometry_columns(geometry: BaseGeometry) -> Row:
+    return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(_CORNERS, geometry.bounds, strict=True))}
+
+
 def global_rows(base_dir: str | Path) -> list[Row]:
     """Rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
 
@@ -251,13 +307,18 @@ def global_rows(base_dir: str | Path) -> list[Row]:
     """
     rows = []
     for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
-        owner = _owner(path.parent)
-        for row in read_catalog(path):
+        owner = owner_of(path.parent)
+        found = read_catalog(path)
+        for row in found:
             if (row["mgrs_tile_id"], row["flight_direction"]) != (str(owner.tile), str(owner.direction)):
                 raise ProductError(f"{path}: holds a row of {'_'.join(key_of(row))}", _REMEDY)
-            moved = {name: f"{path.parent.name}/{row[name]}" for name in PATHS if row[name] is not None}
-            rows.append({**row, **moved})
+        rows += seen_from_above(found, path.parent.name)
     return sorted(rows, key=key_of)
+
+
+def seen_from_above(rows: Iterable[Row], folder: str) -> list[Row]:
+    """Rows of a tile's catalog as they are in the global one: with paths relative to the folder above."""
+    return [{**row, **{name: f"{folder}/{row[name]}" for name in PATHS if row[name] is not None}} for row in rows]
 
 
 def read_catalog(path: str | Path) -> list[Row]:
@@ -296,18 +357,19 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
         if key_of(before) == key_of(row):
             raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
-    table = table.replace_schema_metadata({"geo": json.dumps(_geo(rows), sort_keys=True)})
+    table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
     with replacing(path) as temporary:
         pq.write_table(table, temporary, compression="zstd", compression_level=3, version="2.6", store_schema=True)
 
 
-def _geo(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Metadata of GeoParquet 1.1 under the key ``geo``; without a CRS the geometry is in OGC:CRS84."""
     shapes = [shapely.from_wkb(row["geometry"]) for row in rows]
-    column = {
+    column: dict[str, Any] = {
         "encoding": "WKB",
         "geometry_types": sorted({shape.geom_type for shape in shapes}),
         "orientation": "counterclockwise",
+        "covering": {"bbox": {corner: ["bbox", corner] for corner in _CORNERS}},
     }
     bounds = lonlat_bounds(shapes)
     if bounds:

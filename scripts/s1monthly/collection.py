@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import shapely
 
-from s1monthly.bands import Band
-from s1monthly.records import lonlat_bounds
+from s1monthly.bands import Band, bands
+from s1monthly.errors import ProductError
+from s1monthly.footprints import lonlat_bounds
 from s1monthly.stac import (
     ASSETS,
     COLLECTION_ID,
@@ -19,7 +21,6 @@ from s1monthly.stac import (
     declared,
     month_span,
     named_bands,
-    output_bands,
 )
 from s1monthly.vocabulary import Month, Polarization
 
@@ -96,11 +97,24 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
     return {name: found for name, found in summaries.items() if found}
 
 
+def _band(polarization: Polarization, name: str) -> Band:
+    """Describe a band by its name: a texture without its options, which may differ from tile to tile."""
+    core = {band.name: band for band in bands(*polarization.layers)}
+    of, is_texture, metric = name.partition("_glcm_")
+    if name not in core and not is_texture:
+        raise ProductError(
+            f"band {name!r} is none of {', '.join(core)} ({polarization}), and no texture",
+            "it was made by another version of this software; use that, or remake the months",
+        )
+    description = f"GLCM {metric.replace('_', ' at ')} of {of}_dB"
+    return core.get(name) or Band(name, "1", description, (-math.inf, math.inf), "texture", None)
+
+
 def _item_assets(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     described: dict[str, Band] = {}
     for row in rows:
-        for band in output_bands(Polarization(row["polarization"]), row["bands"]) if row["bands"] else ():
-            described[band.name] = band
+        for name in row["bands"] or ():
+            described[name] = _band(Polarization(row["polarization"]), name)
     assets = {kind: dict(facts) for kind, facts in ASSETS.items()}
     if described:
         assets["cog"]["bands"] = [band_facts(band) for band in described.values()]

@@ -3,15 +3,14 @@
 A month is written in two steps. Its chunks are made in a staging folder beside the store, without any lock, so months
 can be written side by side. Then, under the cube's lock and within milliseconds: the slot's status becomes 1 (being
 written), the chunks change places with the slot's old ones, the status becomes 2 (complete). Bad input, a full disk or
-a kill before the second step leave the cube exactly as it was; a kill within it leaves the status at 1, and writing the
-month again makes it good.
+a kill before the second step leave the cube exactly as it was, and so does an error within it; a kill within it leaves
+the status at 1, and writing the month again makes it good.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,10 +23,11 @@ from numpy.typing import NDArray
 
 from s1monthly.bands import NODATA
 from s1monthly.cube_axis import prepare
-from s1monthly.cube_files import flush, flush_folder, locked, staging, told
+from s1monthly.cube_files import flush, locked, show_slot, stage_status, staging, told
 from s1monthly.cube_layout import COUNT, STATUS, CubeSpec, Header, Status, read_header
 from s1monthly.errors import CubeError
 from s1monthly.grid import GeoBox
+from s1monthly.slots import read_status
 from s1monthly.vocabulary import Direction, Month, Tile
 
 __all__ = [
@@ -100,14 +100,14 @@ def state(path: str | Path) -> CubeState:
     """
     path = Path(path)
     with told(path, "reading the status"):
-        header, found = _settled(path, lambda header: _statuses(path))
+        header, found = _settled(path, lambda header: [_status(path, slot) for slot in range(header.months)])
     rows, columns = header.description["chunks"]
     return CubeState(
         tile=Tile(header.description["tile"]),
         direction=Direction(header.description["direction"]),
         first=header.first,
         last=header.last,
-        months=dict(zip(header.first.until(header.last), (Status(int(value)) for value in found), strict=False)),
+        months=dict(zip(header.first.until(header.last), found, strict=True)),
         geobox=header.geobox,
         bands=header.bands,
         chunks=(rows, columns),
@@ -194,15 +194,17 @@ def write_month(
         _check_names(label, header, hashes)
         with told(path, doing):
             hashes[COUNT] = _stage(path, folder, COUNT, count, aside)
-            _stage_status(path, folder)
+            stage_status(folder)
             flushed += [aside.submit(flush, folder / name) for name in (COUNT, STATUS)]
             for result in flushed:
                 result.result()
             with locked(path):
                 now = _header(path)
-                if now.description != header.description:
-                    raise CubeError(f"{label}: the cube was begun anew meanwhile", "run the workflow again")
-                _show(path, folder, now, _slot(path, now, month))
+                if (now.description, now.decoding) != (header.description, header.decoding):
+                    raise CubeError(
+                        f"{label}: the cube was begun anew, or given bands, meanwhile", "run the workflow again"
+                    )
+                show_slot(path, folder, now.data_arrays, _slot(path, now, month))
     return _digest(header, month, hashes)
 
 
@@ -222,18 +224,18 @@ def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, i
         )
 
 
-def _staged_array(path: Path, folder: Path, name: str, slots: int) -> zarr.Array[Any]:
-    """Make an array of few slots with the metadata of the cube's array of that name."""
+def _staged_array(path: Path, folder: Path, name: str) -> zarr.Array[Any]:
+    """Make an array of one slot with the metadata of the cube's array of that name."""
     metadata = json.loads((path / name / "zarr.json").read_text("utf-8"))
-    metadata["shape"][0] = slots
-    (folder / name).mkdir()
+    metadata["shape"][0] = 1
+    (folder / name / "c").mkdir(parents=True)
     (folder / name / "zarr.json").write_text(json.dumps(metadata), "utf-8")
     return zarr.open_array(folder / name, mode="r+", config={"write_empty_chunks": False})
 
 
 def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: ThreadPoolExecutor) -> str:
     """Write the chunks of one array into the staging folder; return the hash of its values."""
-    target = _staged_array(path, folder, name, 1)
+    target = _staged_array(path, folder, name)
     digest = hashlib.sha256()
     hashed: Future[None] | None = None
     step = target.chunks[1]
@@ -248,31 +250,8 @@ def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: Thre
     return digest.hexdigest()
 
 
-def _stage_status(path: Path, folder: Path) -> None:
-    array = _staged_array(path, folder, STATUS, len(Status))
-    for status in Status:
-        array[int(status)] = int(status)
-
-
-def _show(path: Path, folder: Path, header: Header, slot: int) -> None:
-    """Exchange the chunks of a slot for the staged ones, between status 1 and status 2. Needs the cube's lock."""
-    for name in (*header.data_arrays, STATUS):
-        (path / name / "c").mkdir(exist_ok=True)
-    _set_status(path, folder, slot, Status.BEING_WRITTEN)
-    for name in header.data_arrays:
-        live, staged = path / name / "c" / str(slot), folder / name / "c" / "0"
-        if live.exists():
-            live.rename(folder / name / "replaced")
-        if staged.exists():  # no chunk at all where every value is the fill value
-            staged.rename(live)
-        flush_folder(path / name / "c")
-    _set_status(path, folder, slot, Status.COMPLETE)
-
-
-def _set_status(path: Path, folder: Path, slot: int, status: Status) -> None:
-    chunks = path / STATUS / "c"
-    os.replace(folder / STATUS / "c" / str(int(status)), chunks / str(slot))
-    flush_folder(chunks)
+def _status(path: Path, slot: int) -> Status:
+    return Status(read_status(path, slot))
 
 
 # digest
@@ -386,22 +365,17 @@ def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:
         header = again
 
 
-def _statuses(path: Path) -> NDArray[np.uint8]:
-    """Status of every slot; while an axis is being lengthened it can be longer than the root says."""
-    return np.asarray(zarr.open_array(path / STATUS, mode="r")[:])
-
-
 def _read_complete(path: Path, month: Month, read: Callable[[Header, int], T]) -> T:
     """Read something of a complete month."""
 
     def mark(header: Header) -> tuple[Status, tuple[int, int]]:
         """Status of the month, and the identity of its file: a status is replaced by a new file, never changed."""
         slot = _slot(path, header, month)
-        chunk = path / STATUS / "c" / str(slot)
-        if not chunk.exists():
+        try:
+            identity = (path / STATUS / "c" / str(slot)).stat()
+        except FileNotFoundError:
             return Status.EMPTY, (0, 0)
-        identity = os.stat(chunk)
-        return Status(int(_statuses(path)[slot])), (identity.st_ino, identity.st_mtime_ns)
+        return _status(path, slot), (identity.st_ino, identity.st_mtime_ns)
 
     with told(path, f"reading {month}"):
         for _ in range(READ_ATTEMPTS):

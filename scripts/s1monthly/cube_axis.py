@@ -1,24 +1,57 @@
-"""The cube's axis: made, lengthened at its end, re-keyed to an earlier first month, begun anew under another recipe."""
+"""The cube's axis and bands: made, lengthened, begun earlier, given more bands, begun anew under another recipe.
+
+A cube that changes is put together anew beside the old one: new metadata, and hard links to the chunks under the keys
+that they now have. Then the two change places in one step. No pixel is read or written; a reader that opens the store
+finds the old one or the new one, and a kill leaves one of them.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube_files import flush, link_tree, locked, publish, recover, replace_changed, staging, told
-from s1monthly.cube_layout import AXIS_LIMIT, STATUS, CubeSpec, Header, create, description, differences, read_header
+from s1monthly.cube_files import (
+    changed,
+    flush,
+    link_tree,
+    links_and_exchanges,
+    locked,
+    publish,
+    recover,
+    replace_files,
+    staging,
+    told,
+)
+from s1monthly.cube_layout import (
+    AXIS_LIMIT,
+    DECODING,
+    STATUS,
+    CubeSpec,
+    Header,
+    Status,
+    create,
+    description,
+    read_header,
+)
 from s1monthly.errors import CubeError
+from s1monthly.slots import adds_bands_alone, read_status
 from s1monthly.vocabulary import Month
 
 
-def prepare(path: str | Path, spec: CubeSpec, first: Month, last: Month, replace: bool = False) -> tuple[Month, Month]:
-    """Make the cube, or extend its axis, so that it has a slot for every month from `first` to `last`.
+def prepare(
+    path: str | Path,
+    spec: CubeSpec,
+    first: Month,
+    last: Month,
+    replace: bool = False,
+    covered: Collection[Month] = (),
+) -> tuple[Month, Month]:
+    """Make the cube, or change it, so that it has a slot for every month from `first` to `last`, and every band.
 
-    The axis never shrinks. One that grows at its end gets new shapes, the root's last; one that begins earlier is put
-    together beside the store from hard links to the chunks under their new keys, and takes the store's place in one
-    step: no value is read or written. Calling it again changes nothing. Killed at any moment, the cube holds what it
-    held, and the next call completes the work.
+    The axis never shrinks, and bands are never taken out. Calling it again changes nothing. Killed at any moment, the
+    cube is as before or as asked for.
 
     Parameters
     ----------
@@ -30,6 +63,10 @@ def prepare(path: str | Path, spec: CubeSpec, first: Month, last: Month, replace
     replace : bool
         Where the cube was made with another recipe, band set, grid or chunks: begin it anew, with the same months and
         every slot empty, instead of refusing.
+    covered : collection of Month
+        Months that the run writes, whatever the cube holds of them. Bands beyond those of the cube (textures, all else
+        equal) are added where they include every complete month. Such a month then counts as being written until it is:
+        its core bands stay in place, but nobody takes the new ones, still without values, for no data.
 
     Returns
     -------
@@ -40,13 +77,15 @@ def prepare(path: str | Path, spec: CubeSpec, first: Month, last: Month, replace
     ------
     CubeError
         If a cube of another tile, direction, recipe, band set, grid or layout lies there (naming the differences), or a
-        store that is not ours; if the axis would exceed `AXIS_LIMIT` months; if the folder cannot be written.
+        store that is not ours; if bands are to be added to months that the run does not write; if the axis would exceed
+        `AXIS_LIMIT` months; if the folder cannot be written.
     """
     path = Path(path)
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")
     asked = description(spec)
     with told(path, "preparing the axis"):
+        read_header(path)  # a store of others is refused before a file is made beside it
         path.parent.mkdir(parents=True, exist_ok=True)
         with staging(path, "axis", sweep_all=True) as folder, locked(path):
             recover(path, folder)
@@ -55,38 +94,85 @@ def prepare(path: str | Path, spec: CubeSpec, first: Month, last: Month, replace
                 first, last = min(first, held.first), max(last, held.last)
             if last.ordinal - first.ordinal >= AXIS_LIMIT:
                 raise CubeError(f"cube {path}: {first} to {last} is too long", f"ask for at most {AXIS_LIMIT} months")
+            keep = held is not None and _may_be_kept(path, held, asked, replace, covered)
             store = folder / "store"
-            if held is None:
+            # a cube is compressed as it was made, whatever new ones are
+            codecs = {name: how["codecs"] for name, how in held.decoding.items() if "codecs" in how} if held else {}
+            create(store, spec, first, last, codecs if keep else {})
+            if held and keep:
+                layout_changes = _layout_changes(path, held, store)
+                if not layout_changes:
+                    flush(store)
+                    _change(path, store, held, asked, first)
+                    return first, last
+                if not replace:
+                    raise _made_otherwise(path, held, layout_changes)
+                store = folder / "anew"
                 create(store, spec, first, last)
-                flush(store)
-                publish(store, path)
-                return first, last
-            recipe_changes = differences(held.description, asked)
-            _refuse_other(path, held, asked, recipe_changes, replace)
-            create(store, spec, first, last)
-            layout_changes = _layout_changes(path, held, store)
-            if layout_changes and not recipe_changes:
-                _refuse_other(path, held, asked, layout_changes, replace)
             flush(store)
-            if recipe_changes or layout_changes:
-                publish(store, path)
-            elif first < held.first:
-                _link_slots(path, store, held, held.first.ordinal - first.ordinal)
-                publish(store, path)
-            else:
-                replace_changed(store, path)
+            publish(store, path)
     return first, last
 
 
-def _refuse_other(path: Path, held: Header, asked: dict[str, Any], changes: list[str], replace: bool) -> None:
-    """Raise unless there is nothing that differs, or it may be replaced."""
+def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bool, covered: Collection[Month]) -> bool:
+    """Say whether the months held stay; False where the cube is begun anew; raise where neither may be."""
+    changes = differences(held.description, asked)
     if any(held.description[key] != asked[key] for key in ("tile", "direction")):
         raise CubeError(f"cube {path} belongs elsewhere: {'; '.join(changes)}", "move it away or give another base_dir")
-    if changes and not replace:
-        raise CubeError(
-            f"cube {path} was made otherwise: {'; '.join(changes)}",
-            f"give another base_dir, or set overwrite: true with a time range that covers {held.first} to {held.last}",
-        )
+    if not changes:
+        return True
+    if _adds_bands(held.description, asked):
+        left = [
+            str(month)
+            for slot, month in enumerate(held.first.until(held.last))
+            if month not in covered and read_status(path, slot) == Status.COMPLETE
+        ]
+        if not left:
+            return True
+        if not replace:
+            new = ", ".join(name for name in asked["bands"] if name not in held.bands)
+            raise CubeError(
+                f"cube {path}: the bands {new} can be added by a run alone that makes all its months again;"
+                f" not covered: {', '.join(left)}",
+                f"give a time range that covers {held.first} to {held.last}, or another base_dir",
+            )
+    if not replace:
+        raise _made_otherwise(path, held, changes)
+    return False
+
+
+def _adds_bands(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
+    """Whether a cube is asked for that has the bands of the one held, made alike, and more."""
+    equal = all(held[key] == asked[key] for key in asked if key not in ("bands", "recipe"))
+    return equal and set(held["bands"]) < set(asked["bands"]) and adds_bands_alone(held["recipe"], asked["recipe"])
+
+
+def _made_otherwise(path: Path, held: Header, changes: list[str]) -> CubeError:
+    return CubeError(
+        f"cube {path} was made otherwise: {'; '.join(changes)}",
+        f"give another base_dir, or set overwrite: true with a time range that covers {held.first} to {held.last}",
+    )
+
+
+def differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+    """Name what differs between two descriptions, one line a key: ``recipe.level: "ARDC" in the cube, ...``."""
+    before, after = _flat(held), _flat(asked)
+    shown = {True: lambda value: json.dumps(value), False: lambda value: "nothing"}
+    return [
+        f"{key}: {shown[key in before](before.get(key))} in the cube, {shown[key in after](after.get(key))} asked for"
+        for key in sorted(before.keys() | after.keys())
+        if before.get(key) != after.get(key) or (key in before) != (key in after)
+    ]
+
+
+def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    leaves: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping) and value:
+            leaves |= _flat(value, f"{prefix}{key}.")
+        else:
+            leaves[f"{prefix}{key}"] = value
+    return leaves
 
 
 def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
@@ -98,15 +184,31 @@ def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
         if not (path / name / "zarr.json").exists():
             changes.append(f"array {name}: missing in the cube")
             continue
-        keys = sorted((today.keys() | found.keys()) - {"shape", "attributes"})
-        changes += [f"array {name}: another {key}" for key in keys if today.get(key) != found.get(key)]
+        differing = (key for key in DECODING if (today.get(key) or None) != (found.get(key) or None))
+        changes += [f"array {name}: another {key}" for key in differing]
     return changes
 
 
-def _link_slots(path: Path, store: Path, held: Header, shift: int) -> None:
+def _change(path: Path, store: Path, held: Header, asked: Mapping[str, Any], first: Month) -> None:
+    """Put the chunks held into the new store, and the new store into the old one's place, if anything differs."""
+    differing = changed(store, path)
+    if not differing:
+        return
+    shift = held.first.ordinal - first.ordinal
+    adds_bands = list(held.bands) != asked["bands"]
+    if not shift and not adds_bands and not links_and_exchanges(store.parent):
+        # arrays grow one after the other; whoever reads the root's metadata still sees all of it in one step
+        replace_files(store, path, differing)
+        return
     for name in (*held.data_arrays, STATUS):
         chunks = path / name / "c"
         if chunks.exists():
             (store / name / "c").mkdir()
             for slot in chunks.iterdir():
-                link_tree(slot, store / name / "c" / str(int(slot.name) + shift))
+                target = store / name / "c" / str(int(slot.name) + shift)
+                if adds_bands and name == STATUS:
+                    target.write_bytes(bytes([Status.BEING_WRITTEN]))
+                else:
+                    link_tree(slot, target)
+    flush(store / STATUS)
+    publish(store, path)

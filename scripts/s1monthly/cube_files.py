@@ -1,8 +1,8 @@
 """The file operations under a cube: lock, staging folders, exchange of folders, and what reaches the disk when.
 
 Nothing inside a live store is ever written in place. Files are made in a staging folder beside it and moved in by
-renames, so that a process killed at any moment leaves in the store whole files only, and beside it a staging folder
-that the next run knows to be dead (nobody holds its lock) and removes.
+renames, or change places with those they replace, so that a process killed at any moment leaves in the store whole
+files only, and beside it a staging folder that the next run knows to be dead (nobody holds its lock) and removes.
 
 A file is flushed to the disk before the rename that shows it, and the folders after; a power cut then cannot show a
 month as complete whose pixels were lost. The order of renames is left to the file system's journal.
@@ -20,16 +20,19 @@ import fcntl
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.errors import CubeError
+from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
 _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _SUFFIX = ".part"
+_REMOVALS = 20
 
 
 @contextmanager
@@ -39,7 +42,7 @@ def told(path: Path, doing: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "free some space and run again; the other months are unharmed"
+            remedy = "free some space and run again; what the cube held is unharmed"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             remedy = "make the folder writable or give another base_dir"
         else:
@@ -93,12 +96,13 @@ def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]
     try:
         yield mine
     finally:
-        # the bulk while our lock still keeps others from removing it too, the rest while nobody can look
-        for entry in mine.iterdir():
-            if entry.is_dir():
-                shutil.rmtree(entry)
-        with locked(path):
-            shutil.rmtree(mine)
+        with suppress(OSError):  # what cannot be removed now, the next run removes
+            # the bulk while our lock still keeps others from removing it too, the rest while nobody can look
+            for entry in mine.iterdir():
+                if entry.is_dir():
+                    _remove(entry)
+            with locked(path):
+                _remove(mine)
         os.close(handle)
 
 
@@ -106,13 +110,22 @@ def _remove_dead(folder: Path) -> None:
     try:
         handle = os.open(folder / "lock", os.O_RDWR)
     except FileNotFoundError:  # its owner was killed before or after the lock existed
-        shutil.rmtree(folder)
+        _remove(folder)
         return
     try:
         if _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
-            shutil.rmtree(folder)
+            _remove(folder)
     finally:
         os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder. After an error zarr's threads may still write into it; what is left the next run removes."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
 
 
 def flush(folder: Path) -> None:
@@ -152,14 +165,114 @@ def link_tree(source: Path, target: Path) -> None:
         _fsync(target)
 
 
-def replace_changed(source: Path, target: Path) -> None:
-    """Move into a store the files of another that differ: chunks first, then the arrays' metadata, the root's last."""
+def links_and_exchanges(folder: Path) -> bool:
+    """Whether a folder's file system has hard links and can exchange two folders in one step."""
+    one, other = folder / "one", folder / "other"
+    for made in (one, other):
+        made.mkdir()
+    (one / "file").touch()
+    try:
+        os.link(one / "file", other / "file")
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return exchanged(one, other)
+
+
+def changed(source: Path, target: Path) -> list[Path]:
+    """Files of a folder that another lacks, or has otherwise: their relative paths, the root's ``zarr.json`` last."""
     names = [Path(root, name).relative_to(source) for root, _, found in os.walk(source) for name in found]
-    for name in sorted(names, key=lambda n: (n.name == "zarr.json", -len(n.parts), n)):
-        if not (target / name).exists() or (target / name).read_bytes() != (source / name).read_bytes():
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            os.replace(source / name, target / name)
+    return [
+        name
+        for name in sorted(names, key=lambda n: (n.name == "zarr.json", -len(n.parts), n))
+        if not (target / name).exists() or (target / name).read_bytes() != (source / name).read_bytes()
+    ]
+
+
+def replace_files(source: Path, target: Path, names: Iterable[Path]) -> None:
+    """Move files into a store, one after the other, over those of the same name."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source / name, target / name)
     flush_folder(target)
+
+
+def swap(one: Path, other: Path) -> None:
+    """Let two files or folders change places, or move the one that exists: doing it again undoes it."""
+    if not one.exists():
+        if other.exists():
+            other.rename(one)
+    elif not other.exists():
+        one.rename(other)
+    elif not exchanged(one, other):
+        aside = other.with_name(f"{other.name}.aside")
+        _rename_all([(one, aside), (other, one), (aside, other)])
+
+
+def _rename_all(steps: Sequence[tuple[Path, Path]]) -> None:
+    """Rename some files one after the other; where one is refused, give those before it their old names again.
+
+    Raises
+    ------
+    OSError
+        If one was refused, and nothing is changed.
+    CubeError
+        If that was refused too, and files lie where they should not.
+    """
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in steps:
+            source.rename(target)
+            done.append((source, target))
+    except OSError as error:
+        try:
+            for source, target in reversed(done):
+                target.rename(source)
+        except OSError:
+            raise CubeError(f"{steps[0][0]}: cannot be renamed, nor put back: {error}", "run again") from error
+        raise
+
+
+def stage_status(folder: Path) -> None:
+    """Write a file for each status that a slot can be given."""
+    (folder / STATUS).mkdir()
+    for status in (BEING_WRITTEN, COMPLETE):
+        (folder / STATUS / str(status)).write_bytes(bytes([status]))
+
+
+def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> None:
+    """Let a slot's chunks and those staged as slot 0 change places, between status 1 and status 2. Needs the lock.
+
+    Where the disk refuses, the chunks change back, and the slot has the status that it had.
+    """
+    pairs = [(path / name / "c" / str(slot), folder / name / "c" / "0") for name in arrays]
+    before, swapped = read_status(path, slot), []
+    try:
+        for chunks in (path / STATUS / "c", *(live.parent for live, _ in pairs)):
+            chunks.mkdir(exist_ok=True)
+        _set_status(path, folder, slot, BEING_WRITTEN)
+        flush_folder(path / STATUS / "c")
+        for live, staged in pairs:
+            swap(live, staged)
+            swapped.append((live, staged))
+            flush_folder(live.parent)
+        _set_status(path, folder, slot, COMPLETE)
+    except OSError:
+        with suppress(OSError):  # where even this fails the slot stays as being written, which it is
+            for live, staged in swapped:
+                swap(live, staged)
+            _set_status(path, folder, slot, before)
+        raise
+    flush_folder(path / STATUS / "c")
+
+
+def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
+    shown, staged = path / STATUS / "c" / str(slot), folder / STATUS / str(status)
+    if status == EMPTY:
+        shown.unlink(missing_ok=True)
+    elif staged.exists():
+        os.replace(staged, shown)
 
 
 def publish(store: Path, path: Path) -> None:
@@ -170,12 +283,9 @@ def publish(store: Path, path: Path) -> None:
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         store.rename(path)
-    elif not _exchanged(store, path):
+    elif not exchanged(store, path):
         new, old = _aside(path)
-        store.rename(new)
-        path.rename(old)
-        new.rename(path)
-        old.rename(store)
+        _rename_all([(store, new), (path, old), (new, path), (old, store)])
     flush_folder(path.parent)
 
 
@@ -193,8 +303,8 @@ def recover(path: Path, bin_: Path) -> None:
             leftover.rename(bin_ / leftover.name)
 
 
-def _exchanged(one: Path, other: Path) -> bool:
-    """Exchange two folders in one step (Linux, RENAME_EXCHANGE); False where the system or the file system cannot."""
+def exchanged(one: Path, other: Path) -> bool:
+    """Exchange two files or folders in one step (Linux); False where the system or the file system cannot."""
     working_directory, rename_exchange = -100, 2
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:

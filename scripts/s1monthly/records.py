@@ -4,24 +4,25 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
-import shapely
 from numpy.typing import NDArray
-from shapely.geometry import mapping, shape
+from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from s1monthly.bands import bands
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
-from s1monthly.grid import GeoBox, geobox_outline, to_lonlat
+from s1monthly.footprints import footprint, tidy
+from s1monthly.grid import GeoBox, geobox_outline
 from s1monthly.naming import parse_granule_id
-from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics, count_statistics, valid_outline
+from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics, count_statistics
 from s1monthly.vocabulary import (
     PASS_GAP,
     Burst,
@@ -44,19 +45,19 @@ SCHEMA = 1
 COMPLETE, EMPTY = "complete", "empty"
 """Status of a month that was made: with valid pixels, or from granules without one valid pixel on the tile."""
 
+T = TypeVar("T")
+V = TypeVar("V")
+
 PACKAGES = ("numba", "numpy", "pyproj", "rasterio", "shapely", "zarr")
 """Packages whose versions a record names."""
-
-DECIMALS = 6
-"""Decimals of a footprint's longitudes and latitudes: 0.1 m."""
-
-SIMPLIFIED = 2e-5
-"""Degrees by which a footprint may stray where vertices that hardly bend it are left out: 2 m."""
 
 
 @dataclass(frozen=True)
 class Record:
     """What a month was made of, and what came out.
+
+    What came out is always known. What it was made of (`granules`, `set_aside`, `unread`, `granules_digest`,
+    `software`) is None where it is not known: in a record that was lost, and rebuilt from the cube.
 
     Attributes
     ----------
@@ -64,9 +65,9 @@ class Record:
     level : Level
     polarization : Polarization
     grid : GeoBox
-    granules : tuple of Granule
-        Those used; places and footprints are not kept.
-    set_aside : tuple of SetAside
+    granules : tuple of Granule, or None
+        Those used; places and footprints are not kept. Without layers where only their ids are known.
+    set_aside : tuple of SetAside, or None
         Those found and not used, with the reason.
     valid : int
         Pixels with a value; 0 for a month that is empty.
@@ -76,14 +77,14 @@ class Record:
         In the order of the product.
     footprint : dict or None
         GeoJSON geometry of the valid data in longitude and latitude; None for a month that is empty.
-    unread : tuple of str
+    unread : tuple of str, or None
         Ids of granules of that list that could not be read; they are tried again by the next run.
-    granules_digest : str
+    granules_digest : str or None
         `ledger.GranuleList.digest` of the list that the month was made from.
     recipe : mapping
         `recipe.recipe`.
     recipe_digest : str
-    software : mapping of str to str
+    software : mapping of str to str, or None
         Package -> version.
     digest : str
         Of the values in the cube: SHA-256, 64 hexadecimal digits; see `cube.month_digest`.
@@ -93,18 +94,25 @@ class Record:
     level: Level
     polarization: Polarization
     grid: GeoBox
-    granules: tuple[Granule, ...]
-    set_aside: tuple[SetAside, ...]
+    granules: tuple[Granule, ...] | None
+    set_aside: tuple[SetAside, ...] | None
     valid: int
     count: CountStatistics
     bands: Mapping[str, BandStatistics]
     footprint: Mapping[str, Any] | None
-    unread: tuple[str, ...]
-    granules_digest: str
+    unread: tuple[str, ...] | None
+    granules_digest: str | None
     recipe: Mapping[str, Any]
     recipe_digest: str
-    software: Mapping[str, str]
+    software: Mapping[str, str] | None
     digest: str
+
+    @property
+    def unknown(self) -> list[str]:
+        """What is not known of what the month was made of; nothing in a record that was not rebuilt."""
+        origin = ("granules", "set_aside", "unread", "granules_digest", "software")
+        lacking = [name for name in origin if getattr(self, name) is None]
+        return lacking + ["layers"] * any(not granule.layers for granule in self.granules or ())
 
     @property
     def status(self) -> str:
@@ -122,23 +130,30 @@ class Record:
         return self.valid / self.total
 
     @property
-    def passes(self) -> list[Pass]:
-        """The passes, by start."""
-        return passes_of(self.granules)
+    def passes(self) -> list[Pass] | None:
+        """The passes, by start; None where the granules are not known."""
+        return None if self.granules is None else passes_of(self.granules)
 
     @property
-    def tracks(self) -> list[int]:
-        """Tracks (relative orbits), ascending."""
-        return sorted({granule.burst.track for granule in self.granules})
+    def tracks(self) -> list[int] | None:
+        """Tracks (relative orbits), ascending; None where the granules are not known."""
+        return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
 
     @property
-    def platforms(self) -> list[str]:
-        """Platforms as STAC names them, ``sentinel-1a`` and so on, in order."""
+    def platforms(self) -> list[str] | None:
+        """Platforms as STAC names them, ``sentinel-1a`` and so on, in order; None where the granules are not known."""
+        if self.granules is None:
+            return None
         return sorted({f"sentinel-{granule.platform[1:].lower()}" for granule in self.granules})
 
     @property
-    def missing_granules(self) -> list[str]:
-        """Ids of granules that are lost and whose acquisition no other granule brings: what the month lacks; sorted."""
+    def missing_granules(self) -> list[str] | None:
+        """Ids of granules that are lost and whose acquisition no other granule brings: what the month lacks; sorted.
+
+        None where that is not known.
+        """
+        if self.granules is None or self.set_aside is None:
+            return None
         used: dict[Burst, list[datetime]] = {}
         for granule in self.granules:
             used.setdefault(granule.burst, []).append(granule.acquired)
@@ -160,7 +175,11 @@ class Record:
         return shape(self.footprint) if self.footprint else tidy(geobox_outline(self.grid))
 
     def to_json(self) -> str:
-        """Plain JSON, keys sorted, without any time of writing: the same month gives the same bytes."""
+        """Plain JSON, keys sorted, without any time of writing: the same month gives the same bytes.
+
+        What is not known is null.
+        """
+        set_aside = _each(self.set_aside, lambda s: {"id": s.granule_id, "reason": s.reason, "lost": s.lost})
         content = {
             "schema": SCHEMA,
             "tile": str(self.key.tile),
@@ -169,19 +188,19 @@ class Record:
             "status": self.status,
             "level": str(self.level),
             "polarization": str(self.polarization),
-            "granules": [_granule_json(granule) for granule in self.granules],
-            "set_aside": [{"id": s.granule_id, "reason": s.reason, "lost": s.lost} for s in self.set_aside],
-            "passes": [_pass_json(pass_) for pass_ in self.passes],
+            "granules": _each(self.granules, _granule_json),
+            "set_aside": set_aside,
+            "passes": _each(self.passes, _pass_json),
             "grid": asdict(self.grid),
             "pixels": {"total": self.total, "valid": self.valid},
             "count": {**asdict(self.count), "histogram": {str(n): k for n, k in self.count.histogram.items()}},
             "bands": {name: {"index": i, **asdict(s)} for i, (name, s) in enumerate(self.bands.items(), 1)},
             "footprint": self.footprint,
-            "unread": list(self.unread),
+            "unread": _each(self.unread, str),
             "granules_digest": self.granules_digest,
             "recipe": self.recipe,
             "recipe_digest": self.recipe_digest,
-            "software": dict(self.software),
+            "software": None if self.software is None else dict(self.software),
             "digest": self.digest,
         }
         return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
@@ -205,13 +224,13 @@ class Record:
             level=Level(content["level"]),
             polarization=Polarization(content["polarization"]),
             grid=GeoBox(**content["grid"]),
-            granules=tuple(_granule(entry) for entry in content["granules"]),
-            set_aside=tuple(SetAside(entry["id"], entry["reason"], entry["lost"]) for entry in content["set_aside"]),
+            granules=_tuple(_each(content["granules"], _granule)),
+            set_aside=_tuple(_each(content["set_aside"], lambda s: SetAside(s["id"], s["reason"], s["lost"]))),
             valid=content["pixels"]["valid"],
             count=CountStatistics(**count),
             bands={name: BandStatistics(**{k: v for k, v in s.items() if k != "index"}) for name, s in bands},
             footprint=content["footprint"],
-            unread=tuple(content["unread"]),
+            unread=_tuple(content["unread"]),
             granules_digest=content["granules_digest"],
             recipe=content["recipe"],
             recipe_digest=content["recipe_digest"],
@@ -250,13 +269,13 @@ def verified(
 class Origin:
     """What a month was made from; see the attributes of the same names of `Record`."""
 
-    granules: tuple[Granule, ...]
-    set_aside: tuple[SetAside, ...]
-    unread: tuple[str, ...]
-    granules_digest: str
+    granules: tuple[Granule, ...] | None
+    set_aside: tuple[SetAside, ...] | None
+    unread: tuple[str, ...] | None
+    granules_digest: str | None
     recipe: Mapping[str, Any]
     recipe_digest: str
-    software: Mapping[str, str]
+    software: Mapping[str, str] | None
 
 
 def measure(
@@ -264,7 +283,7 @@ def measure(
     level: Level,
     polarization: Polarization,
     grid: GeoBox,
-    values: Mapping[str, NDArray[np.float32]],
+    values: Mapping[str, NDArray[np.float32]] | Iterable[tuple[str, NDArray[np.float32]]],
     count: NDArray[np.uint8],
     origin: Origin,
     digest: str,
@@ -277,8 +296,9 @@ def measure(
     level : Level
     polarization : Polarization
     grid : GeoBox
-    values : mapping of str to array (rows, columns), float32
-        Every band, in the order of the product; NaN where no data.
+    values : mapping, or iterable of (band name, array)
+        Every band, in the order of the product: float32, (rows, columns), NaN where no data. From an iterable one array
+        is held at a time.
     count : array (rows, columns), uint8
         Passes with a valid value; 0 just where the bands are NaN.
     origin : Origin
@@ -288,16 +308,20 @@ def measure(
     Raises
     ------
     ProductError
-        If a band is not valid at just the pixels that the count says.
+        If a band is not valid at just the pixels that the count says, or a texture beyond them.
     """
-    valid = count > 0
-    for name, band in values.items():
-        differing = int(np.count_nonzero(np.isnan(band) == valid))
+    valid, statistics = count > 0, {}
+    core = {band.name for band in bands(*polarization.layers)}
+    for name, band in values.items() if isinstance(values, Mapping) else values:
+        # a texture can be without a value where the pixel has no neighbour
+        wrong = np.isnan(band) == valid if name in core else ~(np.isnan(band) | valid)
+        differing = int(np.count_nonzero(wrong))
         if differing:
             raise ProductError(
                 f"{key}: band {name} and the count of passes disagree at {differing} pixels",
                 "report this with the month's configuration: it is a fault of the software",
             )
+        statistics[name] = band_statistics(band)
     return Record(
         key=key,
         level=level,
@@ -305,14 +329,25 @@ def measure(
         grid=grid,
         valid=int(np.count_nonzero(valid)),
         count=count_statistics(count),
-        bands={name: band_statistics(band) for name, band in values.items()},
+        bands=statistics,
         footprint=footprint(valid, grid),
         digest=digest,
         **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
     )
 
 
+def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:
+    """Change each value; None stays None."""
+    return None if values is None else [change(value) for value in values]
+
+
+def _tuple(values: Iterable[T] | None) -> tuple[T, ...] | None:
+    return None if values is None else tuple(values)
+
+
 def _granule_json(granule: Granule) -> dict[str, Any]:
+    if not granule.layers:
+        return {"id": granule.id, "layers": None, "mask": None}
     known = {layer.name: (layer.size if layer.size >= 0 else None, layer.md5 or None) for layer in granule.layers}
     layers = {name: {"size": size, "md5": md5} for name, (size, md5) in known.items()}
     return {"id": granule.id, "layers": layers, "mask": "mask" in layers}
@@ -322,7 +357,7 @@ def _granule(entry: Mapping[str, Any]) -> Granule:
     bare = parse_granule_id(entry["id"])
     layers = tuple(
         Layer(name, "", -1 if facts["size"] is None else facts["size"], facts["md5"] or "")
-        for name, facts in entry["layers"].items()
+        for name, facts in (entry["layers"] or {}).items()
     )
     return Granule(bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers)
 
@@ -366,67 +401,3 @@ def read_record(path: str | Path) -> Record:
         raise ProductError(
             f"{path}: record cannot be read ({type(error).__name__}: {error})", "delete it; the next run makes it again"
         ) from error
-
-
-def footprint(mask: NDArray[np.bool_], grid: GeoBox) -> dict[str, Any] | None:
-    """Outline of the valid data as a GeoJSON geometry in longitude and latitude, split at the antimeridian.
-
-    It covers every valid pixel, to `SIMPLIFIED`; see `statistics.valid_outline`.
-
-    Parameters
-    ----------
-    mask : array (rows, columns), bool
-        True where valid, on `grid`.
-    grid : GeoBox
-
-    Returns
-    -------
-    dict or None
-        Polygon or MultiPolygon with counter-clockwise exteriors; None where no pixel is valid.
-    """
-    rings = valid_outline(mask)
-    if not rings:
-        return None
-    corner, scale = np.array([grid.left, grid.top]), np.array([grid.resolution, -grid.resolution])
-    polygons = shapely.union_all([shapely.Polygon(corner + ring * scale) for ring in rings])
-    return geojson(tidy(to_lonlat(polygons, grid.epsg)))
-
-
-def tidy(geometry: BaseGeometry) -> BaseGeometry:
-    """Simplify a polygon in longitude and latitude, round it, keep it valid, and turn exteriors counter-clockwise."""
-    return shapely.orient_polygons(shapely.set_precision(geometry.simplify(SIMPLIFIED), 10.0**-DECIMALS))
-
-
-def geojson(geometry: BaseGeometry) -> dict[str, Any]:
-    """GeoJSON geometry, coordinates as lists rounded to `DECIMALS`."""
-    return {
-        "type": geometry.geom_type,
-        "coordinates": _rounded(mapping(geometry)["coordinates"]),
-    }
-
-
-def _rounded(coordinates: Any) -> Any:
-    if isinstance(coordinates, float):
-        return round(coordinates, DECIMALS)
-    return [_rounded(part) for part in coordinates]
-
-
-def lonlat_bounds(geometries: Iterable[BaseGeometry]) -> list[float] | None:
-    """Bounding box west, south, east, north of geometries in longitude and latitude; None where there is none.
-
-    Where one of them is split at the antimeridian the box crosses it too, and west is larger than east (RFC 7946,
-    section 5.2): of all boxes that hold everything it is the narrowest.
-    """
-    geometries = list(geometries)
-    parts = [part.bounds for geometry in geometries for part in shapely.get_parts(geometry)]
-    if not parts:
-        return None
-    west, south = min(p[0] for p in parts), min(p[1] for p in parts)
-    east, north = max(p[2] for p in parts), max(p[3] for p in parts)
-    if any(geometry.bounds[0] <= -180 and geometry.bounds[2] >= 180 for geometry in geometries):
-        reached, widest = -180.0, 0.0
-        for left, _, right, _ in sorted(parts):
-            if left - reached > widest:
-                widest, east, west = left - reached, reached, left
-            reached = max(reached, right)
-    return [west, south, east, north]

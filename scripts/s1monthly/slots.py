@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +15,64 @@ from s1monthly.vocabulary import Month
 
 EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
 """Status of a month's slot."""
+
+STATUS = "status"
+"""Array of them: one byte in a file of its own for each slot, none where it is empty."""
+
+TEXTURES, TEXTURE = "textures", "texture"
+"""Part of the recipe, and module among its algorithms, that decide bands beyond the core ones, and nothing else."""
+
+AWAY = "move it away, or give another output.base_dir; it is never written into"
+"""What to do about a store of others."""
+
+PEER_BANDS = ("VV_dB", "HH_dB")
+"""Bands by one of which a store of S1-GRiTS is known."""
+
+
+def whose(path: str | Path) -> str | None:
+    """Say what lies in a cube's place that this product did not write; None for its cubes, and for nothing."""
+    path = Path(path)
+    if not path.is_dir():
+        return "a file, not a folder" if path.exists() else None
+    peer = next((f" with the band {name}, as S1-GRiTS writes" for name in PEER_BANDS if (path / name).is_dir()), "")
+    if any((path / name).exists() for name in (".zgroup", ".zarray", ".zmetadata")):
+        return f"a Zarr v2 store{peer}"
+    try:
+        root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "a folder without zarr.json" if any(names for _, _, names in os.walk(path)) else None
+    except ValueError as error:
+        return f"a store whose zarr.json is damaged ({error})"
+    attributes = root.get("attributes") if isinstance(root, dict) else None
+    ours = attributes.get("s1monthly") if isinstance(attributes, dict) else None
+    return None if isinstance(ours, dict) else f"a Zarr v3 store{peer}"
+
+
+def adds_bands_alone(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a recipe is another one and textures besides: the core bands then have the same values under both.
+
+    Textures that are made otherwise are another matter: those that the cube holds would be wrong.
+    """
+    (core, textures), (wanted_core, wanted_textures) = _parted(held), _parted(wanted)
+    return core == wanted_core and bool(wanted_textures) and not textures
+
+
+def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Part a recipe into what decides the core bands, and what decides textures."""
+    algorithms = dict(recipe.get("algorithms", {}))
+    core = {key: value for key, value in recipe.items() if key != TEXTURES} | {"algorithms": algorithms}
+    textures = [recipe.get(TEXTURES), algorithms.pop(TEXTURE, None)]
+    return core, [part for part in textures if part is not None]
+
+
+def read_status(path: str | Path, slot: int) -> int:
+    """Read a slot's status; a byte that is none counts as BEING_WRITTEN."""
+    try:
+        found = Path(path, STATUS, "c", str(slot)).read_bytes()
+    except FileNotFoundError:
+        return EMPTY
+    status = found[0] if found else EMPTY
+    return status if status in (EMPTY, COMPLETE) else BEING_WRITTEN
 
 
 @lru_cache(maxsize=4096)
@@ -60,20 +119,13 @@ class Slots:
             rows, columns = ours["chunks"]
             return cls(path, Month.parse(ours["first"]), Month.parse(ours["last"]), (rows, columns), ours["recipe"])
         except (OSError, ValueError, KeyError, TypeError, NameFormatError) as error:
-            raise CubeError(
-                f"{path}: not a cube of this product ({type(error).__name__}: {error})",
-                "move it away, or give another output.base_dir; it is never written into",
-            ) from error
+            found = whose(path) or f"its attributes are damaged ({type(error).__name__}: {error})"
+            raise CubeError(f"{path}: not a cube of this product: {found}", AWAY) from error
 
     def status(self, month: Month) -> int:
         """EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
-        if not self.first <= month <= self.last:
-            return EMPTY
-        chunk = Path(self.path, "status", "c", str(month.ordinal - self.first.ordinal))
-        try:
-            return chunk.read_bytes()[0]
-        except (FileNotFoundError, IndexError):
-            return EMPTY
+        inside = self.first <= month <= self.last
+        return read_status(self.path, month.ordinal - self.first.ordinal) if inside else EMPTY
 
     def complete(self) -> list[Month]:
         """Months whose slot is complete."""

@@ -10,19 +10,22 @@ import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from s1monthly.assets import AssetFile
-from s1monthly.bands import Band, bands
+from s1monthly.bands import Band, bands_of
 from s1monthly.errors import ProductError
 from s1monthly.files import write_text
+from s1monthly.footprints import geojson, lonlat_bounds
 from s1monthly.grid import GeoBox
 from s1monthly.naming import item_id
-from s1monthly.records import Record, geojson, lonlat_bounds
-from s1monthly.vocabulary import Level, Month, Polarization
+from s1monthly.records import Record
+from s1monthly.vocabulary import Level, Month
 
 PRODUCT_VERSION = 1
 """Raised whenever Items say otherwise of the same month."""
+
+T = TypeVar("T")
 
 STAC_VERSION = "1.1.0"
 COLLECTION_ID = "s1-grits-monthly"
@@ -49,6 +52,13 @@ EXTENSIONS = {
 PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
 """International designators; of platforms not listed here nothing is said."""
 
+ORIGIN = (
+    *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
+    *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
+    *("sat:relative_orbit", "sat:platform_international_designator"),
+)
+"""Properties that say what a month was made of: left out where the record does not know."""
+
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 ZARR_TYPE = "application/vnd+zarr"
 ITEM_TYPE = "application/geo+json"
@@ -65,23 +75,22 @@ def month_span(first: Month, last: Month) -> list[str]:
     return [_moment(first.start), _moment(last.end - timedelta(seconds=1))]
 
 
-def output_bands(polarization: Polarization, names: Iterable[str]) -> list[Band]:
-    """Bands of those names, in that order.
+def output_bands(record: Record) -> list[Band]:
+    """Bands of a month, in order.
 
     Raises
     ------
     ProductError
-        If a name is not one of this version's bands.
+        If the record names other bands than its recipe makes in this version.
     """
-    known = {band.name: band for band in bands(*polarization.layers)}
-    names = list(names)
-    for name in names:
-        if name not in known:
-            raise ProductError(
-                f"band {name!r} is none of {', '.join(known)} ({polarization})",
-                "it was made by another version of this software; use that, or remake the months",
-            )
-    return [known[name] for name in names]
+    known = list(bands_of({**record.recipe, "polarization": str(record.polarization)}))
+    names = [band.name for band in known]
+    if names != list(record.bands):
+        raise ProductError(
+            f"{record.key}: bands {', '.join(record.bands)}, where its recipe makes {', '.join(names)}",
+            "it was made by another version of this software; use that, or remake the months",
+        )
+    return known
 
 
 def _projection(grid: GeoBox) -> dict[str, Any]:
@@ -132,10 +141,11 @@ def lineage(record: Record) -> str:
     """Say in words, from the recipe, how a month was made."""
     recipe, despeckle = record.recipe, record.recipe.get("despeckle")
     source = "OPERA RTC-S1" if isinstance(recipe.get("data"), str) else "simulated OPERA RTC-S1"
+    granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
     steps = [
-        f"{len(record.granules)} {source} granules (gamma0 power)",
+        f"{granules}{source} granules (gamma0 power)",
         f"overlapping bursts of a pass merged ({recipe['mosaic']})",
-        f"{recipe['composite']['method'].replace('_', ' ')} of {len(record.passes)} passes",
+        f"{recipe['composite']['method'].replace('_', ' ')} of {passes}passes",
     ]
     if despeckle:
         options = ", ".join(f"{name}={value}" for name, value in sorted(despeckle.items()) if name != "method")
@@ -144,32 +154,46 @@ def lineage(record: Record) -> str:
 
 
 def processing_tags(record: Record) -> dict[str, str]:
-    """What a month's COG says of itself: tags of the file."""
-    return {
+    """What a month's COG says of itself: tags of the file; what is not known is left out."""
+    granules, passes = record.granules, record.passes
+    software = None if record.software is None else sorted(record.software.items())
+    tags = {
         "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}",
         "MONTH": str(record.key.month),
         "DIRECTION": str(record.key.direction),
         "MGRS_TILE": str(record.key.tile),
         "PROCESSING_LEVEL": str(record.level),
         "LINEAGE": lineage(record),
-        "GRANULES": " ".join(granule.id for granule in record.granules),
-        "PASSES": " ".join(pass_.name for pass_ in record.passes),
+        "GRANULES": None if granules is None else " ".join(granule.id for granule in granules),
+        "PASSES": None if passes is None else " ".join(pass_.name for pass_ in passes),
         "RECIPE": json.dumps(record.recipe, sort_keys=True),
-        "SOFTWARE": " ".join(f"{name}={number}" for name, number in sorted(record.software.items())),
+        "SOFTWARE": None if software is None else " ".join(f"{name}={number}" for name, number in software),
         "DIGEST": record.digest,
     }
+    return {name: text for name, text in tags.items() if text is not None}
+
+
+def _number(things: Sequence[Any] | None) -> int | None:
+    return None if things is None else len(things)
+
+
+def _only(things: Sequence[T] | None) -> T | None:
+    """Return the only one; None where there are several, or where they are not known."""
+    return things[0] if things and len(things) == 1 else None
 
 
 def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
+    """What an Item says of its month; what is not known, or has no single value, is left out."""
     key, passes, platforms = record.key, record.passes, record.platforms
     start, end = month_span(key.month, key.month)
+    platform = _only(platforms)
     properties = {
         "title": f"Sentinel-1 monthly composite {key.tile} {key.direction} {key.month}",
         "datetime": start,
         "start_datetime": start,
         "end_datetime": end,
         # A field for one name: of several platforms the constellation is named, and all of them in s1:platforms.
-        "platform": platforms[0] if len(platforms) == 1 else "sentinel-1",
+        "platform": None if platforms is None else platform or "sentinel-1",
         "constellation": "sentinel-1",
         "instruments": ["c-sar"],
         "gsd": record.grid.resolution,
@@ -184,7 +208,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         **_cube(record, described),
         "processing:level": "L3",
         "processing:lineage": lineage(record),
-        "processing:software": dict(sorted(record.software.items())),
+        "processing:software": None if record.software is None else dict(sorted(record.software.items())),
         "grid:code": f"MGRS-{key.tile}",
         "mgrs:tile_id": str(key.tile),
         "s1:orbit_direction": key.direction.lower(),
@@ -194,26 +218,22 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1:status": record.status,
         "s1:platforms": platforms,
         "s1:tracks": record.tracks,
-        "s1:granules": len(record.granules),
-        "s1:passes": len(passes),
-        "s1:missing_granules": len(record.missing_granules),
+        "s1:granules": _number(record.granules),
+        "s1:passes": _number(passes),
+        "s1:missing_granules": _number(record.missing_granules),
         "s1:coverage": record.coverage,
         "s1:valid_pixels": record.valid,
         "s1:digest": record.digest,
         "s1:recipe_digest": record.recipe_digest,
+        "s1:first_acquisition": _moment(passes[0].start) if passes else None,
+        "s1:last_acquisition": _moment(max(pass_.end for pass_ in passes)) if passes else None,
+        "s1:count_minimum": record.count.minimum,
+        "s1:count_mean": record.count.mean,
+        "s1:count_maximum": record.count.maximum,
+        "sat:relative_orbit": _only(record.tracks),
+        "sat:platform_international_designator": PLATFORM_DESIGNATORS.get(platform or ""),
     }
-    if passes:
-        properties["s1:first_acquisition"] = _moment(passes[0].start)
-        properties["s1:last_acquisition"] = _moment(max(pass_.end for pass_ in passes))
-    if record.count.mean is not None:
-        properties["s1:count_minimum"] = record.count.minimum
-        properties["s1:count_mean"] = record.count.mean
-        properties["s1:count_maximum"] = record.count.maximum
-    if len(record.tracks) == 1:
-        properties["sat:relative_orbit"] = record.tracks[0]
-    if len(platforms) == 1 and platforms[0] in PLATFORM_DESIGNATORS:
-        properties["sat:platform_international_designator"] = PLATFORM_DESIGNATORS[platforms[0]]
-    return properties
+    return {name: value for name, value in properties.items() if value is not None}
 
 
 def band_facts(band: Band) -> dict[str, Any]:
@@ -324,7 +344,7 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
     ProductError
         If the record names a band that this version does not know.
     """
-    described, geometry = output_bands(record.polarization, record.bands), record.geometry
+    described, geometry = output_bands(record), record.geometry
     document = {
         "type": "Feature",
         "stac_version": STAC_VERSION,

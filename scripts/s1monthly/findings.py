@@ -1,0 +1,171 @@
+"""What is found wrong in an output tree, and the commands that mend it; as text for people and as JSON."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+import textwrap
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+COLUMNS = 80
+"""Width of the text; commands are not broken, so that they can be copied."""
+
+QUIET_SECONDS = 30.0
+"""Seconds between two lines of progress where they go to a file."""
+
+
+@dataclass(frozen=True, order=True)
+class Finding:
+    """Something that is wrong, or worth a note.
+
+    Attributes
+    ----------
+    place : str
+        The file or folder, as a path that the commands use too.
+    problem : str
+        What is wrong with it.
+    commands : tuple of str
+        What mends it: shell commands, in order.
+    """
+
+    place: str
+    problem: str
+    commands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Commands:
+    """The commands that mend an output tree.
+
+    Attributes
+    ----------
+    base_dir : Path
+        Root of the tree, as the user gave it.
+    """
+
+    base_dir: Path
+
+    @property
+    def run(self) -> str:
+        """Run the workflow again, with the configuration that made the tree."""
+        return "snakemake --cores 4 --configfile my.yaml"
+
+    @property
+    def rebuild(self) -> str:
+        """Make catalogs, Collection and whatever else can be made from what lies in the tree."""
+        return f"python scripts/catalog_rebuild.py --output-dir {shlex.quote(str(self.base_dir))}"
+
+    def remove(self, *paths: Path) -> str:
+        """Remove files."""
+        return f"rm {' '.join(shlex.quote(str(path)) for path in paths)}"
+
+    def move(self, path: Path, target: Path | str) -> str:
+        """Give a file or folder another name."""
+        return f"mv {shlex.quote(str(path))} {shlex.quote(str(target))}"
+
+
+def misnamed(path: Path, name: Path, mend: Commands) -> Finding:
+    """Tell of a folder that holds what belongs into one of another name."""
+    problem = f"holds {name.name}: its months are in no catalog until it has that name"
+    if name.exists():
+        return Finding(str(path), f"{problem}; there is one already", (mend.move(path, "elsewhere/"),))
+    return Finding(str(path), problem, (mend.move(path, name), mend.rebuild))
+
+
+@dataclass
+class Report:
+    """What was found in an output tree.
+
+    Attributes
+    ----------
+    base_dir : str
+    months, tiles : int
+        Months that were made, of all directions; tiles that have a folder.
+    problems, notes : list of Finding
+        What is wrong; and what is not, but worth knowing.
+    """
+
+    base_dir: str
+    months: int = 0
+    tiles: int = 0
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+
+    def to_json(self) -> str:
+        """Everything, as a JSON object; ``valid`` is true where nothing is wrong."""
+        content: dict[str, Any] = {"valid": not self.problems, **asdict(self)}
+        return json.dumps(content, indent=1)
+
+    def to_text(self) -> str:
+        """One line where nothing is wrong; else every finding with the commands that mend it."""
+        extent = f"{counted(self.months, 'month')} of {counted(self.tiles, 'tile')}"
+        lines = []
+        for finding in sorted(self.problems):
+            lines += [*told(finding), ""]
+        for finding in _alike(self.notes):
+            lines += [*told(finding, "note: "), ""]
+        if not self.problems:
+            return "\n".join([*lines, f"valid: {extent}"])
+        if any(Commands(Path()).run in finding.commands for finding in self.problems):
+            lines += ["(my.yaml: the configuration that made the tree)", ""]
+        return "\n".join([*lines, f"NOT VALID: {counted(len(self.problems), 'problem')} in {extent}"])
+
+
+def _alike(findings: Iterable[Finding]) -> Iterator[Finding]:
+    """Of those that tell the same the first, with the number of the others."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in sorted(findings):
+        groups.setdefault(finding.problem, []).append(finding)
+    for problem, (first, *others) in groups.items():
+        yield Finding(f"{first.place}{f' and {len(others)} more' if others else ''}", problem, first.commands)
+
+
+def counted(number: int, thing: str) -> str:
+    """Number and noun: ``1 month``, ``2 months``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def some(things: Iterable[str], most: int = 3) -> str:
+    """Join the first few with semicolons, and say how many more there are."""
+    things = list(things)
+    more = [f"and {len(things) - most} more"] if len(things) > most else []
+    return "; ".join([*things[:most], *more])
+
+
+def wrapped(line: str) -> list[str]:
+    """Break a line between words; what follows is indented."""
+    return textwrap.wrap(line, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def told(finding: Finding, label: str = "") -> Iterator[str]:
+    """Lines of a finding: the place, the problem, a command a line."""
+    yield f"{label}{finding.place}"
+    yield from wrapped(f"  {finding.problem}")
+    for command in finding.commands:
+        yield f"  $ {command}"
+
+
+class Progress:
+    """A line on standard error that says how far the work is: rewritten on a terminal, seldom repeated elsewhere."""
+
+    def __init__(self, doing: str, total: int) -> None:
+        self._doing, self._total, self._done = doing, total, 0
+        self._terminal = sys.stderr.isatty()
+        self._pause = 0.2 if self._terminal else QUIET_SECONDS
+        self._told = time.monotonic()
+
+    def step(self) -> None:
+        """One more is done."""
+        self._done += 1
+        now = time.monotonic()
+        last = self._terminal and self._done == self._total
+        if now - self._told >= self._pause or last:
+            self._told = now
+            line = f"{self._doing}: {self._done} of {self._total}"
+            sys.stderr.write(f"\r{line}" + "\n" * last if self._terminal else f"{line}\n")
+            sys.stderr.flush()

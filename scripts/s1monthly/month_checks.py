@@ -1,0 +1,275 @@
+"""Whether a month is whole: its record, its place in the cube, its COG, preview and Item, each against the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from s1monthly import cube, stac
+from s1monthly.catalog import Row, record_row
+from s1monthly.cube import CubeState, Status
+from s1monthly.errors import CubeError, ProductError, S1MonthlyError
+from s1monthly.findings import Commands, Finding, some
+from s1monthly.products import (
+    NAMES,
+    OPTIONAL,
+    cog_faults,
+    cog_tags,
+    differences,
+    expected_item,
+    named_by,
+    preview_fault,
+    property_of,
+)
+from s1monthly.recipe import difference, digest
+from s1monthly.records import Record, read_record
+from s1monthly.restoring import restore
+from s1monthly.statistics import count_statistics
+from s1monthly.survey import TileFolder
+from s1monthly.vocabulary import Month
+
+
+@dataclass(frozen=True)
+class Depth:
+    """How much is read.
+
+    Attributes
+    ----------
+    checksums : bool
+        Whole COGs, for their checksums; else their headers and sizes.
+    digests : bool
+        Every value in the cube, for the months' digests; else the counts.
+    """
+
+    checksums: bool = True
+    digests: bool = False
+
+
+DEFAULT = Depth()
+
+
+@dataclass
+class MonthCheck:
+    """What was found of a month.
+
+    Attributes
+    ----------
+    problems, notes : list of Finding
+    made : bool
+        True where it has a record.
+    row : dict or None
+        Its row in the tile's catalog; None where something is wrong, and the catalogs will be written again anyway.
+    """
+
+    problems: list[Finding] = field(default_factory=list)
+    notes: list[Finding] = field(default_factory=list)
+    made: bool = False
+    row: Row | None = None
+
+
+def check_month(
+    folder: TileFolder, month: Month, state: CubeState | None, before: Row | None, depth: Depth, mend: Commands
+) -> MonthCheck:
+    """Check all that there is of a month.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    month : Month
+    state : CubeState or None
+        Of the folder's cube; None where it has none that can be read.
+    before : dict or None
+        The month's row in the tile's catalog.
+    depth : Depth
+    mend : Commands
+    """
+    check = MonthCheck()
+    looker = _Looker(folder, month, state, depth, mend, check)
+    record = looker.record(before)
+    if record is not None:
+        check.made = True
+        looker.compare_with_cube(record)
+        if not check.problems:  # else all products are made again
+            looker.look_at_products(record)
+        if not check.problems and state is not None:
+            check.row = record_row(record, folder.layout)
+    return check
+
+
+class _Looker:
+    """Looks at what there is of a month, and tells what is wrong with it."""
+
+    def __init__(
+        self,
+        folder: TileFolder,
+        month: Month,
+        state: CubeState | None,
+        depth: Depth,
+        mend: Commands,
+        check: MonthCheck,
+    ) -> None:
+        self._folder, self._month, self._state, self._depth = folder, month, state, depth
+        self._mend, self._check = mend, check
+        self._files = {kind: paths[month] for kind, paths in folder.files.items() if month in paths}
+        self._held = state is not None and month in state.complete
+
+    def _path(self, kind: str) -> Path:
+        return Path(self._folder.fill(getattr(self._folder.layout, kind), self._month))
+
+    def _tell(self, path: Path, problem: str, *commands: str) -> None:
+        self._check.problems.append(Finding(str(path), problem, commands))
+
+    def record(self, before: Row | None) -> Record | None:
+        """Read the month's record; tell why there is none, and whether it can be made from the cube."""
+        path = self._path("record")
+        commands: tuple[str, ...] = (self._mend.run,)
+        if "record" in self._files:
+            try:
+                record = read_record(path)
+                if record.key == self._folder.key(self._month):
+                    return record
+                problem = f"this record is of {record.key}: a copy, or a file under another name"
+            except ProductError as error:
+                problem = error.problem.removeprefix(f"{path}: ")
+            commands = (self._mend.remove(path), self._mend.run)
+        elif self._held:
+            problem = "no record, though the cube holds the month"
+        else:
+            problem = f"no record; of the month there is {', '.join(sorted(self._files))}"
+        if self._state is not None and self._held:
+            try:
+                restore(self._folder, self._month, self._state, before)
+                commands = (*commands[:-1], self._mend.rebuild)
+            except ProductError as error:
+                problem += f"; {error.problem}"
+        self._tell(path, problem, *commands)
+        return None
+
+    def compare_with_cube(self, record: Record) -> None:
+        """Tell where the cube does not hold what the record says; of a cube that cannot be read the folder's check."""
+        state, path = self._state, self._files["record"]
+        if state is None:
+            return
+        again = (self._mend.remove(path), self._mend.run)
+        otherwise = [*difference(dict(record.recipe), state.recipe), *_recipe_faults(record)]
+        status = state.months.get(self._month, Status.EMPTY)
+        if otherwise:
+            self._tell(path, f"made otherwise than the cube (recipe): {some(otherwise)}", *again)
+        elif (record.grid, tuple(record.bands)) != (state.geobox, state.bands):
+            self._tell(path, "grid or bands are not those of the cube", *again)
+        elif status is not Status.COMPLETE:
+            told = "was being written when a run was killed" if status is Status.BEING_WRITTEN else "is empty"
+            self._tell(self._folder.cube, f"{self._month} {told}, though there is a record", self._mend.run)
+        else:
+            fault = self._values_fault(record)
+            if fault:
+                self._tell(self._folder.cube, f"{self._month}: {fault}", *again)
+
+    def _values_fault(self, record: Record) -> str | None:
+        """Say in what the values are not the record's: the counts, or all where digests are wanted."""
+        store = self._folder.cube
+        try:
+            count = count_statistics(cube.read_count(store, self._month))
+            if count != record.count:
+                return f"the counts of passes are not the record's ({sum(count.histogram.values())} pixels have one)"
+            if self._depth.digests and cube.month_digest(store, self._month) != record.digest:
+                return "the values are not those of the record (digest)"
+        except CubeError as error:
+            return error.problem
+        return None
+
+    def look_at_products(self, record: Record) -> None:
+        """Tell what is wrong with COG, preview and Item, and note what is not known of the month."""
+        item, sound = self._item(), []
+        named = named_by(item, self._files)
+        for kind in OPTIONAL:
+            if self._is_sound(kind, record, kind in named):
+                sound.append(self._files[kind])
+                if kind not in named:
+                    problem = "the month's Item does not name it (output.formats)"
+                    self._check.notes.append(Finding(str(self._files[kind]), problem))
+        if item and property_of(item, "s1:digest") not in (None, record.digest):
+            path = self._files["item"]
+            problem = "of an older state of the month: its digest is not the record's"
+            self._tell(path, problem, self._mend.remove(path, *sound), self._mend.run)
+        elif item and not self._check.problems and self._state is not None:
+            self._compare_item(item, record, named)  # else whatever mends the others writes the Item again
+        if record.unknown:
+            text = f"rebuilt from the cube; of what the month was made of, {', '.join(record.unknown)} not known"
+            note = Finding(str(self._files["record"]), f"{text}. The next run over the month makes it anew")
+            self._check.notes.append(note)
+
+    def _item(self) -> dict[str, Any] | None:
+        """Read the month's Item; tell why there is none."""
+        path = self._path("item")
+        if "item" not in self._files:
+            self._tell(path, "no Item", self._mend.run)
+            return None
+        try:
+            return stac.read_document(path)
+        except ProductError as error:
+            self._tell(path, error.problem.removeprefix(f"{path}: "), self._mend.rebuild)
+            return None
+
+    def _is_sound(self, kind: str, record: Record, named: bool) -> bool:
+        """Whether there is such a product, and nothing wrong with it; one that no Item names must be true, too."""
+        path = self._path(kind)
+        if kind not in self._files:
+            if named:
+                self._tell(path, f"no {NAMES[kind]}, though the month's Item names it", self._mend.run)
+            return False
+        if kind == "preview":
+            fault = preview_fault(path, record.grid)
+        elif named:
+            fault = some(cog_faults(path, record))
+        else:
+            fault = "" if cog_tags(path).get("DIGEST") == record.digest else "of other values, and no Item names it"
+        if fault:
+            self._tell(path, fault, self._mend.remove(path), *([self._mend.run] if named else []))
+        return not fault
+
+    def _compare_item(self, item: Mapping[str, Any], record: Record, named: set[str]) -> None:
+        """Tell where the Item does not say what record and files say.
+
+        Its products' sizes and checksums are what tells a product that was cut short or changed.
+        """
+        path = self._files["item"]
+        try:
+            expected = expected_item(record, self._folder.layout, named, item, self._depth.checksums)
+        except S1MonthlyError as error:
+            self._tell(path, error.problem, self._mend.run)
+            return
+        found = list(differences(item, expected))
+        for kind in sorted(named):
+            reason = _other_file(item, expected, kind, found)
+            if reason:
+                product = self._files[kind]
+                problem = f"not the file that the month's Item names: {reason}"
+                self._tell(product, problem, self._mend.remove(product), self._mend.run)
+                found = [line for line in found if not line.startswith(_file_facts(kind))]
+        if found:
+            problem = f"not what record and files say (edited, or of another version): {some(found)}"
+            self._tell(path, problem, self._mend.rebuild)
+
+
+def _recipe_faults(record: Record) -> Iterator[str]:
+    """What a record says of its own recipe, and the recipe does not."""
+    told = {"level": str(record.level), "polarization": str(record.polarization), "digest": record.recipe_digest}
+    is_so = {**record.recipe, "digest": digest(record.recipe)}
+    for name, value in told.items():
+        if is_so.get(name, value) != value:
+            yield f"{name} of the record: {value}, its recipe: {is_so[name]}"
+
+
+def _file_facts(kind: str) -> tuple[str, ...]:
+    return tuple(f"assets.{kind}.file:{fact}: " for fact in ("size", "checksum"))
+
+
+def _other_file(item: Mapping[str, Any], expected: Mapping[str, Any], kind: str, found: list[str]) -> str | None:
+    """Say in what a product is not the file that the Item names."""
+    if not any(line.startswith(_file_facts(kind)) and not line.endswith(": missing") for line in found):
+        return None
+    told, size = (document["assets"][kind].get("file:size") for document in (item, expected))
+    return "another checksum" if told == size else f"{size} bytes, where the Item says {told}"

@@ -1,0 +1,202 @@
+"""What lies in an output tree, by name: folders of tiles, files of months, and what does not belong there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s1monthly import cube
+from s1monthly.catalog import owner_of
+from s1monthly.errors import CubeError, NameFormatError, ProductError
+from s1monthly.naming import MONTH_PATTERN, Layout
+from s1monthly.products import property_of, read_item
+from s1monthly.records import read_record
+from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
+
+KINDS = ("record", "cog", "preview", "item")
+"""Files of a month, each named by the property of `Layout` that says where it lies."""
+
+DRAWN = "demo.jpg"
+"""What ``make demo`` draws into its output tree."""
+
+Found = dict[str, dict[Month, Path]]
+
+
+@dataclass
+class TileFolder:
+    """What lies in the folder of a tile and direction.
+
+    Attributes
+    ----------
+    owner : TileDirection
+        By the folder's name.
+    path : Path
+    layout : Layout
+    files : dict
+        Kind, as in `KINDS` -> month -> path.
+    strays : list of Path
+        What does not belong there.
+    leftovers : list of Path
+        What killed runs left, and side files of viewers.
+    """
+
+    owner: TileDirection
+    path: Path
+    layout: Layout
+    files: Found = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    strays: list[Path] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+
+    @property
+    def cube(self) -> Path:
+        """The store."""
+        return Path(self.fill(self.layout.cube))
+
+    def fill(self, pattern: str, month: Month | str | None = None) -> str:
+        """Fill a pattern of the layout."""
+        return pattern.format(tile=self.owner.tile, direction=self.owner.direction, month=month)
+
+    def key(self, month: Month) -> CompositeKey:
+        """Name a month of it."""
+        return CompositeKey(self.owner.tile, self.owner.direction, month)
+
+
+@dataclass
+class Tree:
+    """What lies in an output tree.
+
+    Attributes
+    ----------
+    folders : list of TileFolder
+        By name.
+    renamed : dict
+        Folder that holds the products of a tile and direction under another name -> the name that it should have.
+    strays, leftovers : list of Path
+        As in `TileFolder`, of the root.
+    """
+
+    folders: list[TileFolder] = field(default_factory=list)
+    renamed: dict[Path, Path] = field(default_factory=dict)
+    strays: list[Path] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+
+
+def survey(base_dir: Path, work_dir: Path) -> Tree:
+    """Look through an output tree; work folder, mosaics, hidden files and the insides of cubes are passed over.
+
+    Parameters
+    ----------
+    base_dir : Path
+        Root of the tree.
+    work_dir : Path
+        Where granule lists may lie.
+    """
+    tree = Tree()
+    layout = Layout(str(base_dir), str(work_dir))
+    for path in sorted(base_dir.iterdir()):
+        if not path.is_dir():
+            if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DRAWN):
+                _sort_out(path, tree.strays, tree.leftovers)
+            continue
+        if path.name.startswith(".") or path == Path(layout.mosaics) or _is_work(path):
+            continue
+        owner, name = _owner_by_name(path), _owner_by_content(path)
+        if name and name != owner:
+            tree.renamed[path] = path.with_name(str(name))
+        elif owner:
+            tree.folders.append(_tile_folder(owner, path, layout))
+        else:
+            tree.strays.append(path)
+    return tree
+
+
+def _is_work(path: Path) -> bool:
+    return path.name == "work" or Path(Layout("", str(path)).owner).exists()
+
+
+def _owner_by_name(folder: Path) -> TileDirection | None:
+    try:
+        return owner_of(folder)
+    except ProductError:
+        return None
+
+
+def _owner_by_content(folder: Path) -> TileDirection | None:
+    """Tile and direction by what the cube says, or else a record, or else an Item; None where there is none of them."""
+    try:
+        layout = Layout(str(folder.parent), "")
+        state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
+        return TileDirection(state.tile, state.direction)
+    except CubeError:
+        pass
+    for path in sorted((folder / "months").glob("*.json")):
+        try:
+            key = read_record(path).key
+            return TileDirection(key.tile, key.direction)
+        except ProductError:
+            continue
+    for path in sorted(folder.glob("*.json")):
+        item = read_item(path)
+        try:
+            return TileDirection(
+                Tile(property_of(item, "mgrs:tile_id")), Direction(property_of(item, "s1:orbit_direction").upper())
+            )
+        except (NameFormatError, ValueError, TypeError, AttributeError):
+            continue
+    return None
+
+
+def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
+    folder = TileFolder(owner, path, layout)
+    shapes = {kind: _shape(folder, getattr(layout, kind)) for kind in KINDS}
+    store = folder.cube
+    places = (folder.fill(layout.tile_catalog), folder.fill(layout.search), store, f"{store}.lock")
+    known = {Path(place) for place in places}
+    inside = {Path(folder.fill(getattr(layout, kind), "")).parent for kind in KINDS} | {store.parent}
+    for entry in _entries(path, inside):
+        if entry in known:
+            continue
+        for kind, shape in shapes.items():
+            match = shape.fullmatch(str(entry))
+            month = _month(match["month"]) if match else None
+            if month and entry.is_file():
+                folder.files[kind][month] = entry
+                break
+        else:
+            if entry.name.startswith(f"{store.name}."):
+                folder.leftovers.append(entry)
+            else:
+                _sort_out(entry, folder.strays, folder.leftovers)
+    return folder
+
+
+def _shape(folder: TileFolder, pattern: str) -> re.Pattern[str]:
+    before, after = str(Path(folder.fill(pattern, "\0"))).rsplit("\0", 1)
+    return re.compile(f"{re.escape(before)}(?P<month>{MONTH_PATTERN}){re.escape(after)}")
+
+
+def _month(text: str) -> Month | None:
+    try:
+        return Month.parse(text)
+    except NameFormatError:
+        return None
+
+
+def _entries(folder: Path, inside: set[Path]) -> Iterator[Path]:
+    """Files and folders, those in `inside` replaced by what lies in them."""
+    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
+        path = folder / entry.name
+        if path in inside and entry.is_dir():
+            yield from _entries(path, inside)
+        else:
+            yield path
+
+
+def _sort_out(path: Path, strays: list[Path], leftovers: list[Path]) -> None:
+    if (path.name.startswith(".") and ".part" in path.suffixes) or path.name.endswith(".aux.xml"):
+        leftovers.append(path)
+    elif not path.name.startswith("."):
+        strays.append(path)
