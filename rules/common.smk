@@ -206,7 +206,11 @@ def catalog_what_is_finished():
         return
     script = f"{workflow.basedir}/scripts/catalog_rebuild.py"
     subprocess.run(
-        [sys.executable, script, "--output-dir", LAYOUT.base_dir], check=False
+        [
+            *(sys.executable, script),
+            *("--output-dir", LAYOUT.base_dir, "--work-dir", LAYOUT.work_dir),
+        ],
+        check=False,
     )
 
 

@@ -41,6 +41,8 @@ rule stack:
         mem_mb=lambda w, attempt: 1600 * attempt,
         runtime=20,
     params:
-        recipe=recipe_parts("algorithms", "despeckle", "level", "polarization", "textures"),
+        recipe=recipe_parts(
+            "algorithms", "despeckle", "level", "polarization", "textures"
+        ),
     script:
         "../scripts/stack.py"

@@ -18,7 +18,6 @@ rule cube:
         runtime=20,
     params:
         cube=LAYOUT.cube,
-        covered=lambda w: [str(month) for month in ledger(w).asked_months],
         recipe=PLAN.recipe,
     script:
         "../scripts/cube.py"

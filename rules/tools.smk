@@ -27,8 +27,9 @@ rule catalog_rebuild:
     params:
         command=tool_command("catalog_rebuild"),
         base_dir=LAYOUT.base_dir,
+        work_dir=LAYOUT.work_dir,
     shell:
-        "{params.command} --output-dir {params.base_dir:q} 2>&1 | tee {log:q}"
+        "{params.command} --output-dir {params.base_dir:q} --work-dir {params.work_dir:q} 2>&1 | tee {log:q}"
 
 
 rule catalog_validate:

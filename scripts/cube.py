@@ -1,5 +1,6 @@
 """Rule cube: make the store, or extend its axis, so that every month has a slot."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 from s1monthly import logs
@@ -7,6 +8,8 @@ from s1monthly.bands import bands_of
 from s1monthly.config import load_config
 from s1monthly.cube import CubeSpec, prepare
 from s1monthly.grid import tile_geobox
+from s1monthly.ledger import read_answers
+from s1monthly.planning import layout_of
 from s1monthly.slots import Slots, adds_bands_alone
 from s1monthly.vocabulary import Direction, Month, Tile
 
@@ -26,12 +29,18 @@ def main(snakemake):
         recipe=recipe,
     )
     first, last = (Month.parse(month) for month in snakemake.wildcards.slots.split("_")[:2])
-    covered = [Month.parse(month) for month in snakemake.params.get("covered", [])]
-    log.info("axis: %s to %s", *prepare(store, spec, first, last, config.output.overwrite, covered))
+    log.info("axis: %s to %s", *prepare(store, spec, first, last, config.output.overwrite, covered(config, snakemake)))
     stamp = Path(snakemake.output.stamp)
     for older in set(stamp.parent.glob("slots_*")) - {stamp}:
         older.unlink()
     stamp.touch()  # always empty: equal cubes have equal bytes; what must be made again is known from the slots
+
+
+def covered(config, snakemake):
+    """Months that this run writes. Not a param: Snakemake would run the rule again for every other time range."""
+    _, answers = read_answers(layout_of(config).search.format(**snakemake.wildcards))
+    asked, _ = config.time.wanted(datetime.now(UTC).date())
+    return [month for month in asked if month in answers and answers[month].granules]
 
 
 if "snakemake" in globals():

@@ -623,6 +623,7 @@ def test_a_report_tells_how_many_of_each() -> None:
     report = Report("output", 1, 1, [Finding("a", "b " * 60, ("c",))])
     assert report.to_text().splitlines()[-1] == "NOT VALID: 1 problem in 1 month of 1 tile"
     assert findings.some(["a", "b", "c", "d", "e"]) == "a; b; c; and 2 more"
+    assert findings.wrapped("  see " + "x" * 100) == ["  see", "  " + "x" * 100]  # a path stays whole
 
 
 def test_progress_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
