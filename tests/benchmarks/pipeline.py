@@ -59,7 +59,7 @@ def make_granules(folder: Path, threads: int, progress: Progress) -> list[Granul
     source, granules = planned_granules(folder)
     progress(f"{len(granules)} granules over {TILE}, {MONTH}, in {folder}")
     with ThreadPoolExecutor(threads) as pool:
-        return list(pool.map(source.prepare, granules))
+        return list(pool.map(source.make, granules))
 
 
 def empty_granules(folder: Path, granules: Sequence[Granule]) -> None:
