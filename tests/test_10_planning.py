@@ -441,3 +441,9 @@ def test_a_run_may_fetch_only_where_months_are_unknown_or_not_made(site: Site) -
     assert site.plan(**archive).may_fetch()
     put_layers(site.granule_folder, *site.granules)
     assert not site.plan(source=site.local).may_fetch(), "a folder needs no login"
+
+
+def test_a_search_that_failed_is_not_told_as_no_granules(site: Site) -> None:
+    assert not [line for line in site.plan().outcome() if "WARNING" in line], "nothing is known yet"
+    site.search()
+    assert [line for line in site.plan().outcome() if "has no granule for any of these months" in line]

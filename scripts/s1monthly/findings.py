@@ -105,13 +105,17 @@ class Report:
         """One line where nothing is wrong; else every finding with the commands that mend it."""
         extent = f"{counted(self.months, 'month')} of {counted(self.tiles, 'tile')}"
         lines = []
-        for finding in sorted(self.problems):
+        run = Commands(Path()).run
+        # what mends without a download goes first: a record that is rebuilt need not be made of granules again
+        for finding in sorted(self.problems, key=lambda finding: (run in finding.commands, finding)):
             lines += [*told(finding), ""]
         for finding in _alike(self.notes):
             lines += [*told(finding, "note: "), ""]
         if not self.problems:
             return "\n".join([*lines, f"valid: {extent}"])
-        if any(Commands(Path()).run in finding.commands for finding in self.problems):
+        if len(self.problems) > 1:
+            lines += ["Mend them in this order.", ""]
+        if any(run in finding.commands for finding in self.problems):
             lines += ["(my.yaml: the configuration that made the tree)", ""]
         return "\n".join([*lines, f"NOT VALID: {counted(len(self.problems), 'problem')} in {extent}"])
 

@@ -250,7 +250,8 @@ class Plan:
         for book in self.ledgers:
             found = self._missing(book, book.missing(), book.out_of_step)
             yield f"{book.key.tile} {book.key.direction}: {found} -> {book.path(self.layout.folder)}"
-            if not book.with_granules:
+            searched = all(month in book.answers for month in book.asked_months)
+            if searched and not book.with_granules:
                 yield f"WARNING {book.key.tile} {book.key.direction}: the source has no granule for any of these months"
 
     def _missing(self, book: Ledger, missing: Sequence[Month], again: Sequence[Month]) -> str:
