@@ -540,7 +540,7 @@ def test_the_preview_shows_what_is_valid(products: dict[str, Product]) -> None:
 
 
 def test_the_lines_of_the_readme_plot_a_series(
-    products: dict[str, Product], shared_data: Path, monkeypatch: pytest.MonkeyPatch
+    products: dict[str, Product], shared_data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """The readme's Python, on a cube of ours."""
     monkeypatch.setenv("MPLBACKEND", "Agg")
@@ -550,7 +550,7 @@ def test_the_lines_of_the_readme_plot_a_series(
     left, top, _ = corner(shared_data, "10SGD")
     rows, columns = np.nonzero(product.month("10SGD", "2023-01")["count"])
     x, y = (float(left + 30 * (columns[1000] + 0.5)), float(top - 30 * (rows[1000] + 0.5)))
-    (block,) = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    block, *more = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
     store = repr(str(product.store("10SGD")))
     for pattern, ours in {r'"output/[^"]*\.zarr"': store, r"\bx=\d+": f"x={x + 8}", r"\by=\d+": f"y={y - 8}"}.items():
         block, replaced = re.subn(pattern, lambda _, ours=ours: ours, block)
@@ -566,3 +566,22 @@ def test_the_lines_of_the_readme_plot_a_series(
         with rasterio.open(product.cog("10SGD", month)) as cog:
             ((truth, *_),) = cog.sample([(x, y)])
         assert plotted[month] == truth if np.isfinite(truth) else month not in plotted
+
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    changes = {
+        r'"output/[^"]*\.zarr"': store,
+        r"\bx=\d+": f"x={x + 8}",
+        r"\by=\d+": f"y={y - 8}",
+        "2024-05-01": "2023-01-01",
+        r"x=slice\([^)]*\), y=slice\([^)]*\)": f"x=slice({x - 3000}, {x + 3000}), y=slice({y + 3000}, {y - 3000})",
+    }
+    for text in more:
+        for pattern, ours in changes.items():
+            text = re.sub(pattern, lambda _, ours=ours: ours, text)
+        exec(text, names)
+    plt.close("all")
+    with rasterio.open("may.tif") as written, rasterio.open(product.cog("10SGD", "2023-01")) as cog:
+        np.testing.assert_array_equal(written.read(1), cog.read(1))
+        assert written.crs == cog.crs and written.transform == cog.transform
+    assert np.isfinite(names["yearly"]).any() and set(names["yearly"].dims) == {"time", "y", "x"}
