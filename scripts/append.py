@@ -37,7 +37,7 @@ def main(snakemake):
             for index, band in zip(range(1, stack.header.count + 1), bands_of(recipe), strict=True):
                 yield band.name, stack.read(rows, columns, index)
 
-        checksum = write_month(snakemake.params.cube, key.month, values(), count)
+        checksum = write_month(snakemake.params.cube, key.month, values(), count, recipe)
         of = config.processing.level, config.roi.polarization, geobox
         record = measure(key, *of, values(), count, origin, checksum)
     write_record(snakemake.output.record, record)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import multiprocessing
+import os
 import random
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -32,7 +34,7 @@ from cube_samples import (
     tree,
     write,
 )
-from s1monthly import cube, cube_axis
+from s1monthly import cube, cube_axis, cube_files
 from s1monthly.cube import Status
 from s1monthly.errors import CubeError
 from s1monthly.slots import adds_bands_alone
@@ -328,3 +330,43 @@ def test_a_recipe_that_adds_bands_alone(held_recipe: dict, wanted: dict, alone: 
     before = json.dumps([held_recipe, wanted])
     assert adds_bands_alone(held_recipe, wanted) is alone
     assert json.dumps([held_recipe, wanted]) == before
+
+
+def test_a_cube_is_not_begun_anew_over_months_that_the_run_does_not_make(held: Path) -> None:
+    """Not even where months may be overwritten: whatever differs, what is not made again would be lost."""
+    complete = cube.months_complete(held)
+    before = tree(held)
+    for spec in (spec_of(OTHER_RECIPE), textured()):
+        with pytest.raises(CubeError, match=f"would lose {complete[-1]}"):
+            cube.prepare(held, spec, complete[0], complete[-1], replace=True, covered=complete[:-1])
+        assert tree(held) == before
+    cube.prepare(held, spec_of(OTHER_RECIPE), complete[0], complete[-1], replace=True, covered=complete)
+    assert cube.months_complete(held) == ()
+
+
+def test_values_of_another_recipe_are_not_taken(held: Path) -> None:
+    """Another run began the cube anew while these values were computed."""
+    month = cube.months_complete(held)[0]
+    values, count = month_of(str(month))
+    before = tree(held)
+    with pytest.raises(CubeError, match="another recipe than these values"):
+        cube.write_month(held, month, values, count, OTHER_RECIPE)
+    assert tree(held) == before
+    values = {name: values[name] for name in cube.state(held).bands}
+    assert cube.write_month(held, month, values, count, cube.state(held).recipe) == cube.month_digest(held, month)
+
+
+def test_without_locks_a_younger_staging_folder_is_left_alone(held: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody can tell whether its writer lives."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "no locks here")
+
+    monkeypatch.setattr(cube_files.fcntl, "flock", no_locks)
+    young, old = (held.with_name(f"{held.name}.axis.{name}.part") for name in ("young", "old"))
+    for folder in (young, old):
+        folder.mkdir()
+        (folder / "lock").touch()
+    os.utime(old / "lock", (0, 0))
+    cube.prepare(held, spec_of(), *months("2020-01", "2020-02"))
+    assert young.exists() and not old.exists()

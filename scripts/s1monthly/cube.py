@@ -141,7 +141,11 @@ def _slot(path: Path, header: Header, month: Month) -> int:
 
 
 def write_month(
-    path: str | Path, month: Month, values: Mapping[str, Values] | Iterable[tuple[str, Values]], count: Count
+    path: str | Path,
+    month: Month,
+    values: Mapping[str, Values] | Iterable[tuple[str, Values]],
+    count: Count,
+    recipe: Mapping[str, Any] | None = None,
 ) -> str:
     """Write a month into its slot, in place of what the slot held.
 
@@ -155,6 +159,8 @@ def write_month(
         is held at a time.
     count : array
         Passes with a valid value, uint8, (rows, columns).
+    recipe : mapping, optional
+        How the values were made: a cube that was begun anew under another recipe meanwhile does not take them.
 
     Returns
     -------
@@ -170,6 +176,11 @@ def write_month(
     path = Path(path)
     header = _header(path)
     label = f"cube {path}, month {month}"
+    if recipe is not None and header.description["recipe"] != recipe:
+        raise CubeError(
+            f"{label}: the cube has another recipe than these values",
+            "another run began it anew: give each configuration its own base_dir, and run again",
+        )
     _slot(path, header, month)
     _check_array(label, COUNT, count, header.geobox.shape, np.dtype("uint8"))
     if isinstance(values, Mapping):

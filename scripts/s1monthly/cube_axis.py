@@ -46,7 +46,7 @@ def prepare(
     first: Month,
     last: Month,
     replace: bool = False,
-    covered: Collection[Month] = (),
+    covered: Collection[Month] | None = None,
 ) -> tuple[Month, Month]:
     """Make the cube, or change it, so that it has a slot for every month from `first` to `last`, and every band.
 
@@ -63,8 +63,9 @@ def prepare(
     replace : bool
         Where the cube was made with another recipe, band set, grid or chunks: begin it anew, with the same months and
         every slot empty, instead of refusing.
-    covered : collection of Month
-        Months that the run writes, whatever the cube holds of them. Bands beyond those of the cube (textures, all else
+    covered : collection of Month or None
+        Months that the run writes, whatever the cube holds of them: a cube with a complete month besides is never begun
+        anew. None: the caller answers for that. Bands beyond those of the cube (textures, all else
         equal) are added where they include every complete month. Such a month then counts as being written until it is:
         its core bands stay in place, but nobody takes the new ones, still without values, for no data.
 
@@ -94,7 +95,8 @@ def prepare(
                 first, last = min(first, held.first), max(last, held.last)
             if last.ordinal - first.ordinal >= AXIS_LIMIT:
                 raise CubeError(f"cube {path}: {first} to {last} is too long", f"ask for at most {AXIS_LIMIT} months")
-            keep = held is not None and _may_be_kept(path, held, asked, replace, covered)
+            left = _complete_besides(path, held, covered or ()) if held else []
+            keep = held is not None and _may_be_kept(path, held, asked, replace, left)
             store = folder / "store"
             # a cube is compressed as it was made, whatever new ones are
             codecs = {name: how["codecs"] for name, how in held.decoding.items() if "codecs" in how} if held else {}
@@ -109,12 +111,23 @@ def prepare(
                     raise _made_otherwise(path, held, layout_changes)
                 store = folder / "anew"
                 create(store, spec, first, last)
+            if held and covered is not None and left:
+                raise CubeError(
+                    f"cube {path}: begun anew it would lose {', '.join(map(str, left))}, which this run does not make",
+                    "give a time range that covers them, or another base_dir; where the source no longer has their"
+                    " granules, only another base_dir keeps them",
+                )
             flush(store)
             publish(store, path)
     return first, last
 
 
-def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bool, covered: Collection[Month]) -> bool:
+def _complete_besides(path: Path, held: Header, covered: Collection[Month]) -> list[Month]:
+    months = enumerate(held.first.until(held.last))
+    return [m for slot, m in months if m not in covered and read_status(path, slot) == Status.COMPLETE]
+
+
+def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bool, left: list[Month]) -> bool:
     """Say whether the months held stay; False where the cube is begun anew; raise where neither may be."""
     changes = differences(held.description, asked)
     if any(held.description[key] != asked[key] for key in ("tile", "direction")):
@@ -122,18 +135,13 @@ def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bo
     if not changes:
         return True
     if _adds_bands(held.description, asked):
-        left = [
-            str(month)
-            for slot, month in enumerate(held.first.until(held.last))
-            if month not in covered and read_status(path, slot) == Status.COMPLETE
-        ]
         if not left:
             return True
         if not replace:
             new = ", ".join(name for name in asked["bands"] if name not in held.bands)
             raise CubeError(
                 f"cube {path}: the bands {new} can be added by a run alone that makes all its months again;"
-                f" not covered: {', '.join(left)}",
+                f" not covered: {', '.join(map(str, left))}",
                 f"give a time range that covers {held.first} to {held.last}, or another base_dir",
             )
     if not replace:

@@ -26,6 +26,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.errors import CubeError
+from s1monthly.files import LEFT_BEHIND
 from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
@@ -61,8 +62,8 @@ def locked(path: Path) -> Iterator[None]:
         os.close(handle)
 
 
-def _flock(handle: int, operation: int) -> bool:
-    """Lock an open file; False where another process has it; True also where the file system has no locks."""
+def _flock(handle: int, operation: int) -> bool | None:
+    """Lock an open file; False where another process has it; None where the file system has no locks."""
     try:
         fcntl.flock(handle, operation)
     except BlockingIOError:
@@ -70,6 +71,7 @@ def _flock(handle: int, operation: int) -> bool:
     except OSError as error:
         if error.errno not in _NO_LOCKS:
             raise
+        return None
     return True
 
 
@@ -113,7 +115,10 @@ def _remove_dead(folder: Path) -> None:
         _remove(folder)
         return
     try:
-        if _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB):
+        free = _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if free is None:  # nobody can tell whether its owner lives: no job takes a day
+            free = time.time() - os.fstat(handle).st_mtime > LEFT_BEHIND
+        if free:
             _remove(folder)
     finally:
         os.close(handle)
