@@ -13,7 +13,7 @@ from s1monthly.naming import Layout
 
 def main(argv=None):
     parser = argparse.ArgumentParser(prog="catalog_inspect", description=__doc__)
-    parser.add_argument("--output-dir", required=True, help="root of the output tree (output.base_dir)")
+    parser.add_argument("--output-dir", default="output", help="root of the output tree: %(default)s")
     parser.add_argument("--json", action="store_true", help="for machines: everything, month by month")
     options = parser.parse_args(argv)
     layout = Layout(options.output_dir, os.path.join(options.output_dir, "work"))

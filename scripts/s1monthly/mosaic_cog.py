@@ -16,7 +16,6 @@ from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
@@ -25,7 +24,7 @@ from s1monthly.bands import bands
 from s1monthly.geotiff import crop, open_raster
 from s1monthly.grid import GeoBox, covering_window, overlap, source_pixels
 from s1monthly.mosaicking import Bounds, Cog, Label, Mosaic, polarization_of
-from s1monthly.rasters import refuse_unwritten, writing
+from s1monthly.rasters import copy_as_cog, refuse_unwritten, writing
 from s1monthly.resampling import bilinear, block_mean
 
 BLOCK_SIZE = 512
@@ -105,17 +104,7 @@ def write_cog_mosaic(mosaic: Mosaic, folder: str | Path) -> Path:
                 with rasterio.open(finer) as dataset:
                     _write(file, box, len(mosaic.labels), _halved(dataset, box, averaging))
             with MemoryFile(_joined(mosaic, files).encode(), ext=".vrt") as memory, memory.open() as source:
-                rasterio.shutil.copy(
-                    source,
-                    temporary,
-                    driver="COG",
-                    compress="ZSTD",
-                    level=1,
-                    predictor="FLOATING_POINT",
-                    blocksize=BLOCK_SIZE,
-                    overviews="FORCE_USE_EXISTING",
-                    bigtiff="IF_SAFER",
-                )
+                copy_as_cog(source, temporary, BLOCK_SIZE)
             refuse_unwritten(temporary)
     finally:
         for file in files:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import Interleaving, Resampling
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetWriter
+from rasterio.io import DatasetReader, DatasetWriter
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
@@ -153,6 +153,34 @@ def read_rows(paths: Sequence[RasterInput], geobox: GeoBox, rows: slice, band: i
     return values
 
 
+def copy_as_cog(source: str | Path | DatasetReader, path: Path, block_size: int, threads: int = 1) -> None:
+    """Copy a raster with its overviews to a COG: ZSTD level 1 with the floating-point predictor.
+
+    Parameters
+    ----------
+    source : path or dataset
+        float32, with overviews.
+    path : Path
+        A temporary name: the copy is not atomic.
+    block_size : int
+        Side of a block, pixels.
+    threads : int
+        Threads that compress; the bytes do not depend on it.
+    """
+    rasterio.shutil.copy(
+        source,
+        path,
+        driver="COG",
+        compress="ZSTD",
+        level=1,
+        predictor="FLOATING_POINT",
+        blocksize=block_size,
+        overviews="FORCE_USE_EXISTING",
+        num_threads=threads,
+        bigtiff="IF_SAFER",
+    )
+
+
 def write_cog(
     path: str | Path,
     bands: Iterable[NDArray[np.float32]],
@@ -221,18 +249,7 @@ def write_cog(
                     dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
                 dataset.build_overviews(levels, Resampling.average)
             refuse_unwritten(source)
-            rasterio.shutil.copy(
-                source,
-                temporary,
-                driver="COG",
-                compress="ZSTD",
-                level=1,
-                predictor="FLOATING_POINT",
-                blocksize=block_size,
-                overviews="FORCE_USE_EXISTING",
-                num_threads=threads,
-                bigtiff="IF_SAFER",
-            )
+            copy_as_cog(source, temporary, block_size, threads)
             refuse_unwritten(temporary)
     finally:
         with suppress(FileNotFoundError):
