@@ -1,4 +1,4 @@
-"""Monthly Sentinel-1 composites: search -> bursts -> mosaic -> composite -> stack -> append -> cog, preview, item -> catalog."""
+"""Monthly Sentinel-1 composites: search -> bursts -> composite (in the cube) -> cog, preview -> item -> catalog."""
 
 import sys
 
@@ -19,6 +19,7 @@ include: "rules/compose.smk"
 include: "rules/publish.smk"
 include: "rules/catalog.smk"
 include: "rules/tools.smk"
+include: "rules/running.smk"
 
 
 localrules:
@@ -36,13 +37,16 @@ rule all:
 
 
 onstart:
-    check_login_once()
+    begin_run()
+    lift_the_default_job_rate()
 
 
 onsuccess:
     tell_the_outcome()
+    release_tiles()
 
 
 onerror:
     catalog_what_is_finished()
     tell_the_outcome()
+    release_tiles()

@@ -1,4 +1,4 @@
-"""From the source to pass mosaics."""
+"""From the source to per-burst GeoTIFFs."""
 
 
 checkpoint search:
@@ -6,8 +6,6 @@ checkpoint search:
         stamp=LAYOUT.asked,
     log:
         f"{LAYOUT.logs}/search/{{tile}}_{{direction}}_{{question}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/search/{{tile}}_{{direction}}_{{question}}.tsv"
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
@@ -29,13 +27,11 @@ rule bursts:
         account=temp(LAYOUT.account),
     log:
         f"{LAYOUT.logs}/bursts/{{tile}}_{{direction}}_{{month}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/bursts/{{tile}}_{{direction}}_{{month}}.tsv"
     priority: depth_first
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
-    threads: burst_threads()
+    threads: burst_threads
     resources:
         mem_mb=lambda w, attempt: (700 + 250 * SETTINGS.read_workers) * attempt,
         runtime=lambda w, attempt: 60 * attempt,
@@ -49,27 +45,3 @@ rule bursts:
         ),
     script:
         "../scripts/bursts.py"
-
-
-rule mosaic:
-    input:
-        bursts=rules.bursts.output.bursts,
-    output:
-        passes=temp(directory(LAYOUT.passes)),
-    log:
-        f"{LAYOUT.logs}/mosaic/{{tile}}_{{direction}}_{{month}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/mosaic/{{tile}}_{{direction}}_{{month}}.tsv"
-    priority: 20_000_000
-    conda:
-        "../envs/s1monthly.yaml"
-    threads: 2
-    resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=20,
-    params:
-        granules=LAYOUT.granules,
-        strategy=SETTINGS.processing.mosaic_strategy,
-        recipe=recipe_parts("algorithms", "mosaic"),
-    script:
-        "../scripts/mosaic.py"

@@ -12,8 +12,6 @@ rule tile_catalog:
         catalog=update(LAYOUT.tile_catalog),
     log:
         f"{LAYOUT.logs}/tile_catalog/{{tile}}_{{direction}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/tile_catalog/{{tile}}_{{direction}}.tsv"
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -33,8 +31,6 @@ rule catalog:
         collection=update(LAYOUT.collection),
     log:
         f"{LAYOUT.logs}/catalog/catalog.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/catalog/catalog.tsv"
     conda:
         "../envs/s1monthly.yaml"
     resources:

@@ -1,5 +1,6 @@
 """Paths, wildcards and input functions. Parsed again in every cluster job: standard library and floor 0 only."""
 
+import gc
 import json
 import os
 import shlex
@@ -7,12 +8,14 @@ import subprocess
 import sys
 import uuid
 from datetime import datetime, timezone
+from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from s1monthly import naming
+from s1monthly import failures, naming
 from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
+from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
 from s1monthly.recipe import product_version
 from s1monthly.vocabulary import Month, Tile
@@ -52,6 +55,15 @@ except S1MonthlyError as error:
     raise WorkflowError(str(error)) from None
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
+
+# a cluster job is tried once: who submitted it tries again, and asks for more memory and time
+RETRIES = SETTINGS.memory.batch_max_retries if workflow.is_main_process else 0
+
+# with its defaults: a script that needs nothing else of the configuration need not build its model
+config["logging"] = {
+    "file_level": SETTINGS.logging.file_level,
+    "suppress_third_party": SETTINGS.logging.suppress_third_party,
+}
 
 REMAKE = ".snakemake/s1monthly_remake"
 OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
@@ -134,10 +146,10 @@ def stale_work(wildcards):
 
 
 def months_in(wildcards, pattern):
-    """A product of every month of a tile and direction that has granules."""
+    """A product of every month of a tile and direction that has granules, finished ones left out."""
     after_search(wildcards)
     book = ledger(wildcards)
-    return [book.path(pattern, month) for month in book.with_granules]
+    return [book.path(pattern, month) for month in months_planned(book)]
 
 
 def if_wanted(pattern):
@@ -145,15 +157,34 @@ def if_wanted(pattern):
     return pattern if pattern in PLAN.month_products else []
 
 
-def burst_threads():
+@cache
+def cores_a_month():
+    """Cores that a month can use: the fewer the more months can go side by side, which keeps them all busy."""
+    if workflow.local_exec and workflow.is_main_process:
+        return max(1, workflow.cores // max(1, PLAN.months_to_make()))
+    return 2
+
+
+def burst_threads(wildcards):
     """Cores for reading granules: fetching is mostly waiting, so one core serves four that come from the archive."""
-    workers = SETTINGS.read_workers
-    return -(-workers // 4) if SETTINGS.source.kind == "asf" else workers
+    if SETTINGS.source.kind == "asf":
+        return -(-SETTINGS.read_workers // 4)
+    return min(SETTINGS.read_workers, cores_a_month())
+
+
+def compute_threads(wildcards):
+    """Cores for the kernels: more than four gain little."""
+    return min(4, cores_a_month())
+
+
+def cog_threads(wildcards):
+    """Cores for a COG: one, as the preview is drawn beside it; those of the kernels where textures make it long."""
+    return compute_threads(wildcards) if PLAN.recipe.get("textures") else 1
 
 
 def depth_first(wildcards):
     """Finish a month before the next is opened: bounds the temporary files on disk."""
-    place = PLAN.ledgers.index(ledger(wildcards))
+    place = PLAN.place(ledger(wildcards))
     return 10_000_000 - 10_000 * place - Month.parse(wildcards.month).ordinal % 6000
 
 
@@ -161,6 +192,8 @@ def final_output(wildcards):
     """Everything that the configuration asks for; open questions to the source come first, all at once."""
     if TOOL_OPTIONS:
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
+    # of a hundred thousand jobs none is garbage: to look for it takes a fifth of the time
+    gc.set_threshold(50_000, 20, 100)
     files = [LAYOUT.catalog, LAYOUT.collection]
     for book in PLAN.ledgers:
         files.append(book.path(LAYOUT.tile_catalog))
@@ -170,9 +203,88 @@ def final_output(wildcards):
             continue
         if book.with_granules:
             files.append(PLAN.slots_stamp(book))
-        for month in book.with_granules:
+        for month in months_planned(book):
             files += [book.path(pattern, month) for pattern in PLAN.month_products]
     return files
+
+
+def months_planned(book):
+    """Months of a tile and direction whose jobs Snakemake must look at."""
+    months = book.with_granules
+    if finished_may_be_left_out():
+        finished = finished_months().months(book)
+        months = [month for month in months if month not in finished]
+    if told_in_words():
+        to_make = {*book.missing(), *book.out_of_step}
+        months = [month for month in months if month not in to_make]
+    return months
+
+
+@cache
+def finished_months():
+    """Months that an earlier run left finished, by its notes."""
+    static = [
+        [rule.name, [p.__qualname__ if callable(p) else repr(p) for p in rule.params]]
+        for rule in workflow.rules
+        if "month" in rule.wildcard_names
+    ]
+    passed = [PLAN.settings_of_products, static]
+    deployed = sorted(map(str, workflow.deployment_settings.deployment_method))
+    if deployed:
+        with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
+            passed += [deployed, stream.read()]
+    return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)
+
+
+CHECKED = {"MTIME", "PARAMS", "SOFTWARE_ENV"}
+"""What a note vouches for: the triggers of the profile."""
+
+
+@cache
+def finished_may_be_left_out():
+    """Not where jobs are forced, counted in batches, or listed instead of run; nor with more triggers than noted."""
+    asked = workflow.dag_settings
+    special = asked.forceall or asked.forcerun or asked.forcetargets or asked.batch
+    runs = workflow.is_main_process and workflow.executor_plugin is not None
+    return runs and not special and triggers() <= CHECKED
+
+
+def triggers():
+    """What lets a job run again, in this run."""
+    return {trigger.name for trigger in workflow.dag_settings.rerun_triggers}
+
+
+@cache
+def told_in_words():
+    """Whether this is a preview that shows no job, of very many months: the plan has told of them all."""
+    quiet = {kind.name for kind in workflow.output_settings.quiet or ()}
+    number = PLAN.months_to_make()
+    brief = workflow.dryrun and quiet & {"RULES", "ALL"} and number > MOST_PREVIEWED
+    if brief:
+        logger.info(
+            f"Jobs of the {number} months to make are left out of this preview; --quiet host plans and shows them all."
+        )
+    return brief
+
+
+MOST_PREVIEWED = 1000
+"""Months whose jobs are planned for a preview that shows none: in about ten seconds."""
+
+
+def note_finished_months():
+    """Note the months of which this run has made, or found up to date, every product."""
+    if not triggers() >= CHECKED:
+        return
+    seen, open_still = set(), set()
+    for job in workflow.dag.jobs:
+        if job.rule.name == "item":
+            seen.add((job.wildcards.tile, job.wildcards.direction, job.wildcards.month))
+    for job in workflow.dag.needrun_jobs():
+        if "month" in job.rule.wildcard_names:
+            open_still.add(
+                (job.wildcards.tile, job.wildcards.direction, job.wildcards.month)
+            )
+    finished_months().note(sorted(seen - open_still))
 
 
 def check_login_once():
@@ -193,9 +305,27 @@ def check_login_once():
             raise WorkflowError(str(error)) from None
 
 
+def lift_the_default_job_rate():
+    """Do without Snakemake's 100 jobs a second, unless another rate was asked for.
+
+    While jobs wait, its limiter adds a timer of a second for every job that ends and never lets one go: the scheduler
+    wakes ever more often, and the run ends a second late.
+    """
+    rate = workflow.scheduling_settings.max_jobs_per_timespan
+    if rate and (rate.max_jobs, rate.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
+
+
 def tell_the_outcome():
-    """What there is now, tile by tile."""
+    """Which jobs failed, and why, once for all attempts; what there is now, tile by tile."""
     if not only_tools():
+        note_finished_months()
+        for job in sorted(workflow.scheduler.failed, key=str):
+            jobs = list(job.jobs) if job.is_group() else [job]
+            spoken = [one for one in jobs if failures.last_error(one.log)]
+            for one in spoken or jobs[:1]:
+                place = dict(one.wildcards.items())
+                logger.error(failures.told(one.rule.name, place, list(one.log)))
         for line in PLAN.outcome():
             logger.info(line)
 
@@ -205,13 +335,20 @@ def catalog_what_is_finished():
     if only_tools():
         return
     script = f"{workflow.basedir}/scripts/catalog_rebuild.py"
-    subprocess.run(
+    done = subprocess.run(
         [
             *(sys.executable, script),
             *("--output-dir", LAYOUT.base_dir, "--work-dir", LAYOUT.work_dir),
         ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
+    if done.returncode:
+        logger.error(done.stdout.strip())
+    else:
+        logger.info(done.stdout.strip().rpartition("\n")[2])
 
 
 TOOLS = {
@@ -236,6 +373,12 @@ def tool_command(name):
     script = f"{workflow.basedir}/scripts/{name}.py"
     python = "python" if deployed else sys.executable
     return shlex.join([python, script, *shlex.split(TOOL_OPTIONS)])
+
+
+def own_work_dir():
+    """Option of a tool that names the work folder, where that does not lie in the output tree."""
+    usual = os.path.join(LAYOUT.base_dir, "work")
+    return "" if LAYOUT.work_dir == usual else shlex.join(["--work-dir", LAYOUT.work_dir])
 
 
 def config_as_json():

@@ -1,48 +1,48 @@
-"""From pass mosaics to the band stack of a month."""
+"""From per-burst GeoTIFFs to the month in the cube."""
+
+
+rule cube:
+    """One slot for every calendar month. The store itself is no output: Snakemake would delete it."""
+    input:
+        after_search,
+    output:
+        stamp=LAYOUT.slots,
+    log:
+        f"{LAYOUT.logs}/cube/{{tile}}_{{direction}}_{{slots}}.log",
+    conda:
+        "../envs/s1monthly.yaml"
+    resources:
+        mem_mb=500,
+        runtime=20,
+    params:
+        cube=LAYOUT.cube,
+        recipe=PLAN.recipe,
+    script:
+        "../scripts/cube.py"
 
 
 rule composite:
+    """Pass mosaics, their composite, despeckled; its bands into the month's slot of the cube; then the record."""
     input:
-        passes=rules.mosaic.output.passes,
+        slots_stamp,
+        remake,
+        bursts=rules.bursts.output.bursts,
+        account=rules.bursts.output.account,
     output:
-        composite=temp(LAYOUT.composite),
-        pass_count=temp(LAYOUT.count),
+        record=LAYOUT.record,
     log:
         f"{LAYOUT.logs}/composite/{{tile}}_{{direction}}_{{month}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/composite/{{tile}}_{{direction}}_{{month}}.tsv"
-    priority: 30_000_000
+    priority: 50_000_000
     conda:
         "../envs/s1monthly.yaml"
-    threads: 1
-    resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=20,
-    params:
-        recipe=recipe_parts("algorithms", "composite", "roi_mask"),
-    script:
-        "../scripts/composite.py"
-
-
-rule stack:
-    input:
-        composite=rules.composite.output.composite,
-    output:
-        stack=temp(LAYOUT.stack),
-    log:
-        f"{LAYOUT.logs}/stack/{{tile}}_{{direction}}_{{month}}.log",
-    benchmark:
-        f"{LAYOUT.logs}/benchmark/stack/{{tile}}_{{direction}}_{{month}}.tsv"
-    priority: 40_000_000
-    conda:
-        "../envs/s1monthly.yaml"
-    threads: 2
+    threads: compute_threads
     resources:
         mem_mb=lambda w, attempt: 1600 * attempt,
         runtime=20,
     params:
-        recipe=recipe_parts(
-            "algorithms", "despeckle", "level", "polarization", "textures"
-        ),
+        cube=LAYOUT.cube,
+        granules=LAYOUT.granules,
+        granules_digest=granules_digest,
+        recipe=PLAN.recipe,
     script:
-        "../scripts/stack.py"
+        "../scripts/composite.py"

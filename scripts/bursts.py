@@ -16,7 +16,7 @@ from s1monthly.vocabulary import CompositeKey
 
 def main(snakemake):
     config, params = load_config(snakemake.config), snakemake.params
-    logs.start(snakemake.log[0], config.logging)
+    logs.start(snakemake.log[0], **snakemake.config["logging"])
     key, processing = CompositeKey.parse(**snakemake.wildcards), config.processing
     layers = config.roi.polarization.layers
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)

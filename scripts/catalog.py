@@ -3,17 +3,12 @@
 from pathlib import Path
 
 from s1monthly import logs
-from s1monthly.catalog import global_rows, write_catalog
-from s1monthly.collection import collection
-from s1monthly.config import load_config
-from s1monthly.stac import write_document
+from s1monthly.cataloguing import catalog_all
 
 
 def main(snakemake):
-    log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
-    rows = global_rows(Path(snakemake.output.catalog).parent)
-    write_catalog(snakemake.output.catalog, rows)
-    write_document(snakemake.output.collection, collection(rows))
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
+    rows, _ = catalog_all(Path(snakemake.output.catalog).parent)
     log.info("%s: %d months", snakemake.output.catalog, len(rows))
 
 

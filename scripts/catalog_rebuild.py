@@ -1,26 +1,26 @@
 """Make again what an output tree has lost, from what lies in it: records, Items, all catalogs and the Collection."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
+from s1monthly.findings import WORK_DIR
 from s1monthly.rebuilding import rebuild
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--output-dir", type=Path, default=Path("output"), help="root of the output tree (output.base_dir): %(default)s"
-    )
-    parser.add_argument("--work-dir", type=Path, help="folder of granule lists (output.work_dir): work in the tree")
+    parser = commands.parser("catalog_rebuild", __doc__, "--output-dir output")
+    commands.add_output_dir(parser)
+    parser.add_argument("--work-dir", type=Path, metavar="DIR", help=WORK_DIR)
+    commands.add_json(parser)
     options = parser.parse_args(argv)
     try:
-        done = rebuild(options.output_dir, options.work_dir or options.output_dir / "work")
+        done = rebuild(Path(options.output_dir), options.work_dir)
     except (S1MonthlyError, OSError) as error:
         print(error)
         return 1
-    print(done.to_text())
+    print(done.to_json() if options.json else done.to_text())
     return 1 if done.left else 0
 
 

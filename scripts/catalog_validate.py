@@ -1,25 +1,28 @@
 """Tell what is wrong in an output tree, and the commands that mend it; one line, and exit code 0, where nothing is."""
 
-import argparse
 import sys
 from pathlib import Path
 
+from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
+from s1monthly.findings import WORK_DIR
 from s1monthly.month_checks import Depth
 from s1monthly.validation import validate
 
 
 def main(argv=None):
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = commands.parser("catalog_validate", __doc__, "--output-dir output --digests")
+    commands.add_output_dir(parser)
+    parser.add_argument("--work-dir", type=Path, metavar="DIR", help=WORK_DIR)
     parser.add_argument(
-        "--output-dir", type=Path, default=Path("output"), help="root of the output tree (output.base_dir): %(default)s"
+        "--digests", action="store_true", help="read every value of cubes and COGs: five seconds a month"
     )
-    parser.add_argument("--digests", action="store_true", help="read every value in the cubes: two seconds a month")
     parser.add_argument("--no-checksums", action="store_true", help="of COGs compare the sizes alone: quick")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    commands.add_json(parser)
     options = parser.parse_args(argv)
+    depth = Depth(checksums=not options.no_checksums, digests=options.digests)
     try:
-        report = validate(options.output_dir, Depth(checksums=not options.no_checksums, digests=options.digests))
+        report = validate(Path(options.output_dir), depth, options.work_dir)
     except (S1MonthlyError, OSError) as error:
         print(error)
         return 1

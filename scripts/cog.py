@@ -1,7 +1,6 @@
 """Rule cog: read a month back from the cube and write it as a cloud-optimised GeoTIFF."""
 
 from s1monthly import logs
-from s1monthly.config import load_config
 from s1monthly.cube import read_bands
 from s1monthly.rasters import write_cog
 from s1monthly.records import read_record, verified
@@ -9,8 +8,7 @@ from s1monthly.stac import output_bands, processing_tags
 
 
 def main(snakemake):
-    config = load_config(snakemake.config)
-    log = logs.start(snakemake.log[0], config.logging)
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     record = read_record(snakemake.input.record)
     write_cog(
         snakemake.output.cog,
@@ -18,7 +16,7 @@ def main(snakemake):
         record.grid,
         output_bands(record),
         tags=processing_tags(record),
-        block_size=config.processing.cog_block_size,
+        block_size=snakemake.params.block_size,
         threads=snakemake.threads,
         known=list(record.bands.values()),
     )

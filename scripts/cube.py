@@ -16,7 +16,7 @@ from s1monthly.vocabulary import Direction, Month, Tile
 
 def main(snakemake):
     config = load_config(snakemake.config)
-    log = logs.start(snakemake.log[0], config.logging)
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     tile, recipe, store = Tile(snakemake.wildcards.tile), snakemake.params.recipe, snakemake.params.cube
     processing, held = config.processing, Slots.read(store)
     kept = held and (held.recipe == recipe or adds_bands_alone(held.recipe, recipe))

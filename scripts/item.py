@@ -4,13 +4,12 @@ from pathlib import Path
 
 from s1monthly import logs
 from s1monthly.assets import asset_file, preview_file
-from s1monthly.config import load_config
 from s1monthly.records import read_record
 from s1monthly.stac import item, write_document
 
 
 def main(snakemake):
-    log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     record = read_record(snakemake.input.record)
     folder = Path(snakemake.output.item).parent
     files = {"zarr": asset_file(snakemake.params.cube, folder), "record": asset_file(snakemake.input.record, folder)}

@@ -1,14 +1,13 @@
 """Rule preview: read a month back from the cube and draw it."""
 
 from s1monthly import logs
-from s1monthly.config import load_config
 from s1monthly.cube import read_month
 from s1monthly.rasters import write_preview
 from s1monthly.records import read_record, verified
 
 
 def main(snakemake):
-    log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     record = read_record(snakemake.input.record)
     names = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
     shown = ((name, read_month(snakemake.params.cube, record.key.month, name)) for name in names)

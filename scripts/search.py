@@ -15,7 +15,7 @@ from s1monthly.vocabulary import Direction, Month, Tile
 
 def main(snakemake):
     config = load_config(snakemake.config)
-    log = logs.start(snakemake.log[0], config.logging)
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     layout, place = layout_of(config), dict(snakemake.wildcards.items())
     months = [Month.parse(month) for month in snakemake.params.months]
     source = open_source(config.source.kind, **config.source_options)

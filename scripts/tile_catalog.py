@@ -3,16 +3,13 @@
 from pathlib import Path
 
 from s1monthly import logs
-from s1monthly.catalog import tile_rows, write_catalog
-from s1monthly.config import load_config
+from s1monthly.cataloguing import catalog_tile
 
 
 def main(snakemake):
-    log = logs.start(snakemake.log[0], load_config(snakemake.config).logging)
-    path = Path(snakemake.output.catalog)
-    rows = tile_rows(path.parent)
-    write_catalog(path, rows)
-    log.info("%s: %d months", path, len(rows))
+    log = logs.start(snakemake.log[0], **snakemake.config["logging"])
+    rows = catalog_tile(Path(snakemake.output.catalog).parent)
+    log.info("%s: %d months", snakemake.output.catalog, len(rows))
 
 
 if "snakemake" in globals():

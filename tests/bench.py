@@ -3,6 +3,7 @@
     make bench                                   all of it, medians of three runs
     .venv/bin/python tests/bench.py --repeat 1   a quick look
     .venv/bin/python tests/bench.py --only layouts   what other chunks, shards and codecs of the cube would cost
+    .venv/bin/python tests/bench.py --only scale     what planning costs, up to a hundred tiles of ten years
 
 The workflow runs as it stands, from simulated granules, through the local source, to the catalogs. Making the granules
 is not measured, nor is a first run, over the month that is 99 % empty, in which kernels are compiled. Nothing is
@@ -20,18 +21,18 @@ import tempfile
 import textwrap
 import time
 from contextlib import ExitStack
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from benchmarks import accuracy, cube_growth, cube_layouts, kernels, pipeline
-from benchmarks.report import WIDTH, Run, summary, summary_table
-from s1monthly.vocabulary import Granule
+from benchmarks import accuracy, breakdown, cube_growth, cube_layouts, kernels, pipeline, scale, texture
+from benchmarks.report import WIDTH
 
-PARTS = ("pipeline", "kernels", "accuracy", "growth")
-OF_GRANULES = {"pipeline", "kernels", "accuracy"}
+PARTS = ("pipeline", "breakdown", "kernels", "texture", "accuracy", "growth", "scale")
+OF_GRANULES = {"pipeline", "breakdown", "kernels", "accuracy"}
 """Parts that need the simulated granules."""
 LIBRARIES = ("numpy", "numba", "rasterio", "zarr", "xarray", "scikit-image", "snakemake")
 
@@ -53,15 +54,23 @@ def main(arguments: list[str] | None = None) -> None:
         if OF_GRANULES & set(parts):
             granules = pipeline.make_granules(folder / "granules", options.cores, progress)
         if "pipeline" in parts:
-            found["pipeline"] = run_pipeline(granules, folder, options.cores, options.repeat, progress)
+            found["pipeline"] = pipeline.measure(granules, folder, options.cores, options.repeat, progress)
+        if "breakdown" in parts:
+            made = folder / "breakdown"
+            made.mkdir(exist_ok=True)
+            found["breakdown"] = breakdown.measure(granules, made, options.cores, options.repeat, progress)
         if "kernels" in parts:
             made = folder / "kernels"
             made.mkdir(exist_ok=True)
             found["kernels"] = kernels.compare(granules, made, options.repeat, progress)
+        if "texture" in parts:
+            found["texture"] = texture.measure(folder, options.repeat, progress)
         if "accuracy" in parts:
             found["accuracy"] = accuracy.measure(granules, progress)
         if "growth" in parts:
             found["growth"] = cube_growth.measure(folder, options.repeat, progress)
+        if "scale" in parts:
+            found["scale"] = scale.measure(folder, progress)
         if "layouts" in parts:
             found["layouts"] = cube_layouts.compare(folder, options.repeat, progress)
     found["machine"]["load_after"] = os.getloadavg()[0]
@@ -70,7 +79,9 @@ def main(arguments: list[str] | None = None) -> None:
     if options.json:
         if "kernels" in found:
             found["kernels"] = kernels.as_json(found["kernels"])
-        for name, part in (("growth", cube_growth), ("layouts", cube_layouts)):
+        if "breakdown" in found:
+            found["breakdown"] = [asdict(piece) for piece in found["breakdown"]]
+        for name, part in (("growth", cube_growth), ("layouts", cube_layouts), ("scale", scale)):
             if name in found:
                 found[name] = part.as_json(found[name])
         options.json.write_text(json.dumps(found, indent=1) + "\n")
@@ -105,27 +116,6 @@ def machine() -> dict[str, Any]:
     }
 
 
-def run_pipeline(
-    granules: list[Granule], folder: Path, cores: int, repeat: int, progress: pipeline.Progress
-) -> dict[str, Any]:
-    """Run the workflow over the full month and the nearly empty one, turn by turn; one run of the latter in advance."""
-    sources = {"full": folder / "granules", "empty": folder / "granules_empty"}
-    progress("the same granules, 99 % empty")
-    pipeline.empty_granules(sources["empty"], granules)
-    progress("first run, not measured")
-    pipeline.run_workflow(sources["empty"], folder / "run_first", cores)
-    runs: dict[str, list[Run]] = {"full": [], "empty": []}
-    for number in range(1, repeat + 1):
-        for case, source in sources.items():
-            run = pipeline.run_workflow(source, folder / f"run_{case}", cores)
-            runs[case].append(run)
-            progress(f"{case} month, run {number} of {repeat}: {run.wall:.1f} s, {run.cpu:.1f} CPU s")
-    return {
-        case: summary(of_case) | {"product_mb": pipeline.product_sizes(folder / f"run_{case}")}
-        for case, of_case in runs.items()
-    }
-
-
 def report(found: dict[str, Any]) -> str:
     """Lay out all that was found."""
     here = found["machine"]
@@ -134,20 +124,27 @@ def report(found: dict[str, Any]) -> str:
         f"{here['cpu']}, {here['cpus']} CPUs; load {here['load_before']:.1f} before, {here['load_after']:.1f} after",
         *textwrap.wrap(f"Python {here['python']}, {libraries}", WIDTH),
     ]
-    titles = {"full": "A tile-month: 36 granules, 3 passes, 4 bands", "empty": "A month that is 99 % empty"}
-    for case, runs in found.get("pipeline", {}).items():
-        text += ["", f"{titles[case]}; {found['cores']} cores, median of {runs['runs']}", "", summary_table(runs)]
-        sizes = ", ".join(f"{kind} {size:.1f}" for kind, size in runs["product_mb"].items())
-        text += ["", f"products, MB: {sizes}"]
+    if "pipeline" in found:
+        text.append(pipeline.tables(found["pipeline"], found["cores"]))
+    if "breakdown" in found:
+        whole = found.get("pipeline", {}).get("full")
+        title = f"Where the time of a tile-month goes; {found['cores']} threads, median of {found['repeat']}"
+        text += ["", title, "", breakdown.breakdown_table(found["breakdown"], whole)]
     if "kernels" in found:
         title = f"Beside plain libraries; median of {found['repeat']}"
         text += ["", title, "", kernels.comparison_table(found["kernels"])]
+    if "texture" in found:
+        title = f"Textures of two bands of a full tile; median of {found['repeat']}"
+        text += ["", title, "", texture.texture_table(found["texture"])]
     if "accuracy" in found:
         title = "Against the simulator's truth, in dB: root mean square error, and bias"
         text += ["", title, "", accuracy.accuracy_tables(found["accuracy"])]
     if "growth" in found:
         title = f"A full tile's cube that holds so many months; median of {found['repeat']}"
         text += ["", title, "", cube_growth.growth_table(found["growth"])]
+    if "scale" in found:
+        title = "Finding out what is to be done: snakemake -n, and a run that has nothing to do"
+        text += ["", title, "", scale.scale_table(found["scale"])]
     if "layouts" in found:
         title = (
             f"Ways to store a cube: a month, a point's {cube_layouts.MONTHS} months, a map; median of {found['repeat']}"

@@ -96,7 +96,7 @@ class Site:
         self.granules: list[Granule] = []
         self.granule_folder = folder / "granules"
         monkeypatch.setattr(search, "open_source", lambda kind, **_: SimpleNamespace(search=self._found))
-        monkeypatch.setattr(logs, "start", lambda *_: logging.getLogger("s1monthly"))
+        monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))
 
     def values(self, **sections: Any) -> dict[str, Any]:
         """Configuration: tile 10SGD, ASCENDING, 2021-11 to 2022-02; sections given are laid over it."""
@@ -138,7 +138,7 @@ class Site:
                 listings = {str(month): listing for month, listing in (book.listings or {}).items()}
                 search.main(
                     SimpleNamespace(
-                        config=self.values(**sections),
+                        config={"logging": {}, **self.values(**sections)},
                         log=[""],
                         wildcards={"tile": str(book.key.tile), "direction": str(book.key.direction)},
                         params=SimpleNamespace(months=months, listings=listings),
@@ -150,12 +150,16 @@ class Site:
         return asked
 
     def make(self, *months: str, plan: Plan | None = None, **sections: Any) -> None:
-        """Write records, in step, and complete slots of the months (all that have granules) of every ledger."""
+        """Write records, in step, complete slots, and the other products of the months (all that have granules)."""
         plan = plan or self.plan(**sections)
         for book in plan.ledgers:
             wanted = [Month.parse(month) for month in months] or book.with_granules
             for month in wanted:
                 self.write_record(book, month, book.answers[month].digest, book.recipe_digest)
+                for pattern in plan.month_products[1:]:
+                    path = Path(book.path(pattern, month))
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch()
             held = Slots.read(book.path(plan.layout.cube))
             complete = [*(held.complete() if held else ()), *wanted]
             write_store(

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from month_samples import CALIFORNIA, granule
-from s1monthly import catalog, collection, cube, stac
+from s1monthly import catalog, cataloguing, cube, stac
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.bands import bands
 from s1monthly.config import load_config
@@ -158,14 +158,14 @@ class SmallTree:
         stac.write_document(self.path("item", key), stac.item(record, files))
 
     def _write_tile_catalog(self, key: CompositeKey) -> None:
-        catalog.write_catalog(self.path("tile_catalog", key), catalog.tile_rows(self.path("folder", key)))
+        cataloguing.catalog_tile(self.path("folder", key))
 
     def _write_catalog(self, key: CompositeKey) -> None:
-        catalog.write_catalog(self.path("catalog", key), catalog.global_rows(self.base))
+        with cataloguing.alone(self.path("catalog", key)):  # the rule's work, as if killed before the Collection
+            catalog.write_catalog(self.path("catalog", key), catalog.global_rows(self.base))
 
     def _write_collection(self, key: CompositeKey) -> None:
-        rows = catalog.read_catalog(self.path("catalog", key))
-        stac.write_document(self.path("collection", key), collection.collection(rows))
+        cataloguing.catalog_all(self.base)
 
     def run(self) -> None:
         """Do what a run of the workflow does: make what is missing, out of step, or older than what it is made of."""

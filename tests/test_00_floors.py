@@ -17,10 +17,21 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
         ("errors", "files", "vocabulary", "naming", "listing"),
         ("refusals", "options", "source_config", "config", "documentation", "logs"),
-        ("recipe", "ledger", "slots", "estimate", "planning", "account", "kept", "failures"),
+        ("recipe", "ledger", "slots", "estimate", "planning", "finished", "account", "kept", "failures"),
+        ("run_lock", "file_systems"),
+        ("commands",),
     ],
     1: [
-        ("bands", "masking", "resampling", "compositing", "despeckling", "bregman", "bregman_kernels"),
+        (
+            "bands",
+            "masking",
+            "resampling",
+            "resampling_kernels",
+            "compositing",
+            "despeckling",
+            "bregman",
+            "bregman_kernels",
+        ),
         ("statistics", "previews", "texture", "texture_kernels"),
     ],
     2: [("outlines", "tiles", "grid", "polygon_mask", "orbit")],
@@ -28,10 +39,14 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("sources",),
         ("geotiff", "rasters", "mosaicking", "mosaic_vrt", "mosaic_cog"),
         ("cube", "cube_axis", "cube_files", "cube_layout"),
-        ("records", "footprints", "assets", "stac", "collection", "catalog"),
+        ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
-        ("findings", "survey", "products", "month_checks", "validation", "restoring", "rebuilding"),
+        ("composing",),
+        (
+            *("findings", "survey", "origins", "products", "overviews", "chunks", "cube_checks", "restoring"),
+            *("remains", "doubts", "month_checks", "validation", "rebuilding"),
+        ),
         ("inspection", "inspection_report"),
     ],
 }
@@ -127,3 +142,8 @@ def test_the_snakefile_imports_nothing_heavy() -> None:
     environment = {"PYTHONPATH": str(ROOT / "scripts")}
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert out.stdout.strip() == "[]", out.stdout + out.stderr
+
+
+def test_rasterio_does_not_load_boto3_which_is_still_there_for_others() -> None:
+    code = "import sys, s1monthly.geotiff; assert 'boto3' not in sys.modules; import boto3; boto3.client"
+    subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(LIBRARY.parent)}, check=True)

@@ -66,30 +66,52 @@ def test_pixels_make_the_difference() -> None:
     assert degrees.kept == 0.35e9
 
 
+def test_textures_cost_time_and_disk_by_their_number_angles_and_window() -> None:
+    def more(**options: Any) -> tuple[float, float]:
+        plain, textured = (
+            cost(config(texture_features=features), [answer(36)], 0)
+            for features in ({"enabled": False, **options}, {"enabled": True, **options})
+        )
+        return textured.cpu_seconds - plain.cpu_seconds, textured.kept - plain.kept
+
+    seconds, kept = more()
+    assert kept == pytest.approx(8 * 78e6), "both dB bands, four metrics"
+    assert seconds == pytest.approx(8 * 0.8 + 0.67, abs=0.01), "25 ns for each of the pixels of two bands"
+    assert more(inputs=["VV_dB"]) == pytest.approx((seconds / 2, kept / 2))
+    assert more(metrics=["contrast"])[1] == kept / 4
+    assert more(angles=[0, 45, 90, 135], average_angles=False)[1] == 4 * kept
+    wide, narrow = (more(window_size=size, angles=[0, 45, 90, 135])[0] - 8 * 0.8 for size in (21, 5))
+    assert wide / narrow == pytest.approx(36.5 / 12.5)
+    coarse = [cost(config(target_resolution=300, texture_features={"enabled": on}), [answer(36)], 0) for on in (0, 1)]
+    assert coarse[1].kept - coarse[0].kept == pytest.approx(kept / 100)
+
+
 def test_it_is_told_in_one_line() -> None:
     def line(answers: list[Answer], unsearched: int, kind: str = "asf") -> str:
         return told(cost(config(kind), answers, unsearched), unsearched)
 
     assert line([answer(36, 507_000_000)] * 3, 0) == (
-        "to make in all: 3 months, 108 granules; download 1.5 GB; CPU time about 57 s;"
+        "to make in all: 3 months, 108 granules; download 1.5 GB, 76 s at 20 MB/s; CPU time about 57 s;"
         " disk about 1.1 GB, and 1.5 GB for each month in the making"
     )
     assert line([answer(36)] * 3, 97) == (
-        "to make in all: at most 100 months, 97 still to be searched, about 3600 granules; download about 50 GB;"
-        " CPU time about 32 min; disk about 35 GB, and 1.5 GB for each month in the making"
+        "to make in all: at most 100 months, 97 still to be searched, about 3600 granules, 36 for each month not"
+        " searched; download about 50 GB, 42 min at 20 MB/s; CPU time about 32 min; disk about 35 GB, and 1.5 GB for"
+        " each month in the making"
     )
     assert line([], 12000, "simulated") == (
-        "to make in all: at most 12000 months, all still to be searched, about 432000 granules; CPU time about 63 h;"
-        " disk about 4.2 TB, and 1.5 GB for each month in the making"
+        "to make in all: at most 12000 months, all still to be searched, about 432000 granules, 36 for each month not"
+        " searched; CPU time about 63 h; disk about 4.2 TB, and 1.5 GB for each month in the making"
     )
     assert line([answer(1)], 0, "simulated").startswith("to make in all: 1 month, 1 granule; CPU time about 16 s;")
 
 
 def test_a_plan_counts_what_is_unknown_missing_or_to_make_again(site: Site) -> None:
-    assert "at most 4 months, all still to be searched, about 144 granules; download about 2.0 GB" in last(site, **ASF)
+    asked = "at most 4 months, all still to be searched, about 144 granules, 36 for each month not searched;"
+    assert asked in last(site, **ASF)
     site.granules = granules_of("2021-11 2021-12 2022-02")
     site.search(**ASF)
-    assert "in all: 3 months, 3 granules; download 0.0 MB;" in last(site, **ASF)
+    assert "in all: 3 months, 3 granules; download 0.0 MB, 0 s at 20 MB/s;" in last(site, **ASF)
     site.make("2021-11", "2021-12", **ASF)
     assert "in all: 1 month, 1 granule;" in last(site, **ASF)
     site.make("2022-02", **ASF)

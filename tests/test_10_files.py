@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import json
 import logging
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,7 +22,6 @@ import pytest
 
 from s1monthly import files, logs
 from s1monthly.account import Account, read_account, read_all, write_account
-from s1monthly.config import Logging
 from s1monthly.errors import CredentialsError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
 from s1monthly.kept import KeptPieces, Piece
@@ -400,9 +401,8 @@ def run_job(log: Path, body: str, options: str = "") -> subprocess.CompletedProc
     code = (
         "import logging, sys\n"
         "from s1monthly import logs\n"
-        "from s1monthly.config import Logging\n"
         "from s1monthly.errors import CubeError\n"
-        f"log = logs.start(sys.argv[1], Logging({options}))\n{body}\n"
+        f"log = logs.start(sys.argv[1]{options})\n{body}\n"
     )
     return subprocess.run(
         [sys.executable, "-c", code, str(log)],
@@ -414,12 +414,12 @@ def run_job(log: Path, body: str, options: str = "") -> subprocess.CompletedProc
 
 
 def test_an_error_of_ours_ends_the_log_in_one_line(tmp_path: Path) -> None:
-    log = tmp_path / "logs" / "append" / "10SGD.log"
+    log = tmp_path / "logs" / "composite" / "10SGD.log"
     ended = run_job(log, "log.info('begun')\nraise CubeError('cube 10SGD: damaged', 'delete it')")
     assert ended.returncode != 0
     first, last = log.read_text().splitlines()
     assert first.endswith(" INFO begun") and last.endswith(" CRITICAL cube 10SGD: damaged -> delete it")
-    assert ended.stderr == "CubeError: cube 10SGD: damaged -> delete it\n"
+    assert ended.stderr == ""
 
 
 def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
@@ -434,6 +434,20 @@ def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None
     assert "Traceback" in ended.stderr and "KeyError" in ended.stderr
 
 
+def test_the_log_of_a_job_that_succeeds_ends_with_what_it_used(tmp_path: Path) -> None:
+    log = tmp_path / "10SGD.log"
+    spend = (
+        "import time\nmemory = bytearray(300 * 2**20)\nbegan = time.process_time()\n"
+        "while time.process_time() < began + 0.3: pass"
+    )
+    assert run_job(log, f"{spend}\nlog.info('made')").returncode == 0
+    made, used = log.read_text().splitlines()
+    found = re.search(r"INFO used (\d+\.\d\d) s, (\d+\.\d\d) CPU s, (\d+) MiB at most$", used)
+    assert made.endswith("made") and found
+    wall, cpu, peak = map(float, found.groups())
+    assert wall >= 0.29 and cpu >= 0.3 and 300 < peak < 600
+
+
 @pytest.fixture
 def own_logging() -> Iterator[None]:
     """Put back what `logs.start` changes in this process."""
@@ -445,6 +459,7 @@ def own_logging() -> Iterator[None]:
         handler.close()
     root.handlers, sys.excepthook = held, hook
     root.setLevel(root_level)
+    atexit.unregister(logs._log_use)
     logs.LOGGER.setLevel(level)
 
 
@@ -457,8 +472,7 @@ LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 def test_levels_of_the_log_file(tmp_path: Path, level: str, quiet: bool) -> None:
     """Nothing below the level asked for; of libraries nothing below WARNING besides, where they are suppressed."""
     path = tmp_path / "job.log"
-    options = Logging.model_validate({"file_level": level, "suppress_third_party": quiet})
-    ours, theirs = logs.start(str(path), options), logging.getLogger("rasterio._env")
+    ours, theirs = logs.start(str(path), level, quiet), logging.getLogger("rasterio._env")
     for number in (logging.getLevelName(name) for name in LEVELS):
         ours.log(number, "ours")
         theirs.log(number, "theirs")
@@ -470,7 +484,7 @@ def test_levels_of_the_log_file(tmp_path: Path, level: str, quiet: bool) -> None
 
 @pytest.mark.usefixtures("own_logging")
 def test_without_a_file_the_log_goes_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
-    logs.start(None, Logging()).warning("told")
+    logs.start(None).warning("told")
     captured = capsys.readouterr()
     assert captured.err.endswith(" WARNING told\n") and captured.out == ""
 

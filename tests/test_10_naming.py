@@ -15,10 +15,9 @@ from hypothesis import strategies as st
 
 from s1monthly import naming
 from s1monthly.errors import NameFormatError
-from s1monthly.naming import Layout, layer_file, parse_granule_id, parse_layer_file, parse_pass_file, pass_file
+from s1monthly.naming import Layout, layer_file, parse_granule_id, parse_layer_file
 from s1monthly.recipe import digest
-from s1monthly.vocabulary import Burst, CompositeKey, Direction, Granule, Month, Tile, passes_of
-from sites import granule
+from s1monthly.vocabulary import Burst, CompositeKey, Direction, Granule, Month, Tile
 
 REAL = "OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
 PATTERNS = sorted(name for name, member in vars(Layout).items() if isinstance(member, property))
@@ -146,15 +145,6 @@ def test_other_files_are_no_layers(name: str) -> None:
     assert parse_layer_file(name) is None
 
 
-def test_pass_files() -> None:
-    (one,) = passes_of([granule("20211119T015854Z")])
-    assert pass_file(one, "VV") == "T137_20211119T015854Z_VV.tif"
-    for layer in ("VV", "VH", "HH", "HV"):
-        assert parse_pass_file(pass_file(one, layer)) == (one.name, layer)
-    for name in (f"{REAL}_VV.tif", "T137_20211119T015854Z_mask.tif", "T137_20211119T015854Z.tif", ".part_VV.tif"):
-        assert parse_pass_file(name) is None
-
-
 # the tree
 
 
@@ -188,10 +178,6 @@ def test_what_may_be_deleted_lies_in_the_work_folder_and_what_is_kept_does_not()
         "bursts",
         "account",
         "kept",
-        "passes",
-        "composite",
-        "count",
-        "stack",
     }
     assert all(getattr(layout, name).startswith("out/") for name in set(PATTERNS) - working)
 

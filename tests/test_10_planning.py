@@ -293,6 +293,20 @@ def test_report_of_months_with_new_granules(made: Site) -> None:
     assert line(made.plan()) == "1 to make again, granules, record or cube changed: 2021-11; 2 made; 1 without granules"
 
 
+def test_report_of_products_that_were_deleted(made: Site) -> None:
+    layout, book = made.plan().layout, made.book()
+    for pattern, months in ((layout.cog, (NOVEMBER, DECEMBER)), (layout.preview, (FEBRUARY,)), (layout.item, ())):
+        for month in months:
+            Path(book.path(pattern, month)).unlink()
+    told = "2 COGs to be made again: 2021-11, 2021-12; 1 preview to be made again: 2022-02"
+    assert line(made.plan()) == f"3 made; {told}; 1 without granules"
+    Path(book.path(layout.item, DECEMBER)).unlink()
+    without = {"output": {"formats": {"cog": False, "preview": False}}}
+    assert line(made.plan(**without)) == "3 made; 1 Item to be made again: 2021-12; 1 without granules"
+    Path(book.path(layout.record, DECEMBER)).unlink()
+    assert line(made.plan(**without)) == "1 missing: 2021-12; 2 made; 1 without granules"
+
+
 @pytest.mark.parametrize("time", [{"start": "2021-11", "end": "2022-02"}, {"full": 2014}])
 def test_report_of_a_tile_without_any_granule(site: Site, time: dict[str, Any]) -> None:
     site.search(time=time)
@@ -419,7 +433,7 @@ def test_every_part_of_the_recipe_that_the_rules_name_is_there(site: Site) -> No
     }
     textured = site.config(processing={"texture_features": {"enabled": True}})
     assert named <= set(recipe(textured))
-    assert {"algorithms", "grid", "mask", "mosaic", "composite", "despeckle", "roi_mask"} <= named
+    assert {"algorithms", "grid", "mask"} <= named
 
 
 def test_paths_are_taken_without_detours(site: Site) -> None:

@@ -1,4 +1,4 @@
-"""The benchmark's own arithmetic: tables, benchmark files, time without jobs, medians, accuracy."""
+"""The benchmark's own arithmetic: tables, time without jobs, medians, accuracy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_table_wider_than_the_terminal_is_refused() -> None:
 
 
 def test_all_tables_fit_the_terminal_whatever_the_figures() -> None:
-    rules = ["search", "bursts", "mosaic", "composite", "stack", "cube", "append", "tile_catalog"]
+    rules = ["search", "bursts", "cube", "composite", "cog", "preview", "item", "tile_catalog"]
     jobs = tuple(Job(rule, 1000.0 * n, 999.99, 99.99, 9999.99, 99999.0) for n, rule in enumerate(rules))
     assert report.summary_table(report.summary([Run(99999.0, 99999.0, jobs, 999.0, 999.0, 999.0, 9999.0)]))
     steps = ["decode 108 layers", "median of 3, a band", "cube: 4 bands, count"]
@@ -53,25 +53,7 @@ def test_all_tables_fit_the_terminal_whatever_the_figures() -> None:
     assert "clearing  1440000  9.99  -9.99" in accuracy.accuracy_tables({"VV": {**places, "fields": fields}})
 
 
-# what Snakemake and the probe write
-
-BENCHMARK = """s\th:m:s\tmax_rss\tmax_vms\tmax_uss\tmax_pss\tio_in\tio_out\tmean_load\tcpu_time
-2.1690\t0:00:02\t625.57\t1102.07\t601.01\t612.71\t0.00\t204.45\t100.36\t2.77
-"""
-
-
-def test_benchmark_file_is_read(tmp_path: Path) -> None:
-    file = tmp_path / "stack.tsv"
-    file.write_text(BENCHMARK)
-    found = report.read_benchmark(file)
-    assert (found["s"], found["max_rss"], found["cpu_time"]) == (2.169, 625.57, 2.77)
-    file.write_text(BENCHMARK + "0.0123\t0:00:00\tNA\tNA\tNA\tNA\t-\t-\tNA\tNA\n")
-    found = report.read_benchmark(file)
-    assert (found["s"], found["max_rss"], found["io_in"]) == (0.0123, None, None)
-    for text in ("", BENCHMARK.splitlines()[0] + "\n"):
-        file.write_text(text)
-        with pytest.raises(ValueError, match=r"stack\.tsv"):
-            report.read_benchmark(file)
+# what the probe writes
 
 
 def test_rule_of_a_process() -> None:
@@ -93,26 +75,27 @@ def test_time_without_jobs(intervals: list[tuple[float, float]], expected: tuple
     assert report.uncovered(intervals, 10, 20) == expected
 
 
-def _probe(program: str, started: float, **more: float) -> dict[str, object]:
-    return {"program": program, "started": started, "cpu": 1.5, "children_cpu": 0.25, "peak_bytes": 64 * 2**20, **more}
+def _probe(program: str, started: float, ended: float, **more: float) -> dict[str, object]:
+    return {
+        "program": program,
+        "started": started,
+        "ended": ended,
+        "cpu": 1.5,
+        "children_cpu": 0.25,
+        "peak_bytes": 64 * 2**20,
+        **more,
+    }
 
 
-def test_run_joins_processes_and_benchmark_files(tmp_path: Path) -> None:
-    for rule, seconds in (("append", "2.5"), ("cog", "3.0")):
-        (tmp_path / rule).mkdir()
-        (tmp_path / rule / "19UEP.tsv").write_text(BENCHMARK.replace("2.1690", seconds))
+def test_a_run_is_made_of_its_processes() -> None:
     probes = [
-        _probe("snakemake/__main__.py", 100.0),
-        _probe("scripts/tmpx.append.py", 101.0, logged=101.75),
-        _probe("scripts/tmpy.cog.py", 104.0),
+        _probe("snakemake/__main__.py", 100.0, 108.0),
+        _probe("scripts/tmpx.composite.py", 101.0, 103.5, logged=101.75),
+        _probe("scripts/tmpy.cog.py", 104.0, 107.0),
     ]
-    run = report.run_of(100.0, 8.0, 6.0, probes, tmp_path)
-    assert run.jobs == (Job("append", 101.0, 2.5, 0.75, 1.75, 64.0), Job("cog", 104.0, 3.0, None, 1.75, 64.0))
+    run = report.run_of(100.0, 8.0, 6.0, probes)
+    assert run.jobs == (Job("composite", 101.0, 2.5, 0.75, 1.75, 64.0), Job("cog", 104.0, 3.0, None, 1.75, 64.0))
     assert (run.before, run.between, run.after, run.main_peak) == (1.0, 0.5, 1.0, 64.0)
-    with pytest.raises(ValueError, match="cog"):
-        report.run_of(100.0, 8.0, 6.0, probes[:2], tmp_path)
-    with pytest.raises(ValueError, match="stack"):
-        report.run_of(100.0, 8.0, 6.0, [_probe("scripts/tmpx.stack.py", 101.0)], tmp_path)
 
 
 def test_summary_takes_medians_and_the_largest_peak() -> None:
@@ -131,7 +114,7 @@ def test_summary_takes_medians_and_the_largest_peak() -> None:
 WORK = """
 import os, time
 time.sleep(0.3)
-open(os.path.abspath("logs/work.log"), "w").close()
+open(os.path.abspath("work/logs/work.log"), "w").close()
 held = bytearray(90 * 2**20)
 until = time.process_time() + 0.3
 while time.process_time() < until:
@@ -140,7 +123,7 @@ while time.process_time() < until:
 
 
 def test_probe_tells_what_a_process_used(tmp_path: Path) -> None:
-    (tmp_path / "logs").mkdir()
+    (tmp_path / "work" / "logs").mkdir(parents=True)
     program = tmp_path / "work.py"
     program.write_text(WORK)
     environment = os.environ | {"PYTHONPATH": str(PROBE), "BENCH_PROBE": str(tmp_path)}

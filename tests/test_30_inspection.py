@@ -20,7 +20,7 @@ from month_samples import granule, lay_down, month_record, place
 from s1monthly.catalog import tile_rows, write_catalog
 from s1monthly.config import Config, load_config
 from s1monthly.errors import ProductError
-from s1monthly.failures import month_failure, search_failure
+from s1monthly.failures import last_error, month_failure, search_failure, told
 from s1monthly.grid import tile_geobox
 from s1monthly.inspection import MISSING, Kind, MonthState, TileState, inspect, tiles_there
 from s1monthly.inspection_report import coverage, details
@@ -323,6 +323,24 @@ def test_a_failed_month_tells_the_last_error(tree: Tree) -> None:
     assert tree.month("2022-04").kind is Kind.NOT_MADE, "without the work folder nobody knows"
 
 
+def test_a_job_that_failed_is_told_with_what_why_and_where(tree: Tree) -> None:
+    place = {"tile": "10SGD", "direction": "ASCENDING", "month": "2022-04"}
+    log = str(tree.log("bursts", "2022-04", f"{FINE}{ERROR}"))
+    assert told("bursts", place, [log]) == (
+        "FAILED bursts 10SGD ASCENDING 2022-04: 10SGD_ASCENDING_2022-04: 1 of 2 granules cannot be read:\n  - a.tif\n"
+        f" -> mend\n  log: {log}"
+    )
+    Path(log).write_text(FINE)
+    assert told("bursts", place, [log]).startswith(
+        "FAILED bursts 10SGD ASCENDING 2022-04: it was stopped, and could not"
+    )
+    assert told("search", {"tile": "10SGD", "direction": "ASCENDING", "question": "0"}, ["none.log"]) == (
+        "FAILED search 10SGD ASCENDING: it was stopped, and could not say why: by a limit of memory or time, say\n"
+        "  log: none.log"
+    )
+    assert last_error([log, "none.log"]) is None
+
+
 def test_a_failure_of_an_earlier_try_is_forgotten(tree: Tree) -> None:
     tree.log("append", "2022-04", ERROR, later=0)
     tree.log("bursts", "2022-04", FINE, later=60)
@@ -378,7 +396,7 @@ def test_tiles_are_found_by_their_folders(tree: Tree) -> None:
         "10SGD_ASCENDING",
         "10SGD_DESCENDING",
     ]
-    assert [str(key) for key in tiles_there(tree.layout, "10SGD", "DESCENDING")] == ["10SGD_DESCENDING"]
+    assert [str(key) for key in tiles_there(tree.layout, "10SGD", [Direction.DESCENDING])] == ["10SGD_DESCENDING"]
     with pytest.raises(ProductError, match="no folder of 11SLT -> there are: 10SFD_DESCENDING, 10SGD_ASCENDING"):
         tiles_there(tree.layout, "11SLT")
     with pytest.raises(ProductError, match=r"nowhere: no folder of a tile -> .*--output-dir"):

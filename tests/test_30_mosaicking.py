@@ -556,6 +556,11 @@ def test_the_script_says_what_it_made(two_zones: Path, capsys: pytest.CaptureFix
         [*options, "--keep-utm", "--format", "COG", "--output", str(two_zones / "x"), "--mgrs-prefix", "10"]
     )
     assert [path.name for path in (two_zones / "x").iterdir()] == ["10SFD-10SGD-2024-05-ASCENDING.tif"]
+    capsys.readouterr()
+    mosaic_tiles.main([*options[:3], "asc", *options[4:], "--keep-utm", "--mgrs-prefix", "11", "--format", "vrt"])
+    # as S1-GRiTS names it: the tiles top left and bottom right, also where one tile is both
+    path = two_zones / "mosaic" / "11SKU-11SKU-2024-05-ASCENDING.vrt"
+    assert capsys.readouterr().out == f"{path}\n  1 COG, 122 x 122 pixels, EPSG:32611\n"
 
 
 def test_errors_are_one_line_and_exit_code_1(two_zones: Path) -> None:

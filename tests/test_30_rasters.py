@@ -23,14 +23,12 @@ from rio_cogeo.cogeo import cog_validate
 from granules import ORIGIN, write_tiff
 from s1monthly.bands import bands
 from s1monthly.errors import GridError, ProductError, S1MonthlyError
-from s1monthly.geotiff import crop
 from s1monthly.grid import GeoBox
 from s1monthly.previews import preview_rgba
 from s1monthly.rasters import (
     open_header,
     preview_geobox,
     read_raster,
-    read_rows,
     read_window,
     write_cog,
     write_preview,
@@ -242,29 +240,6 @@ def test_a_silent_loss_of_blocks_is_noticed(tmp_path: Path, monkeypatch: pytest.
     with pytest.raises(ProductError, match=r"a\.tif.*band 2 was not written"):
         write_cog(path, values, BIG, LABELS[:2])
     assert list(tmp_path.iterdir()) == []
-
-
-def test_row_blocks_are_read_from_rasters_that_cover_windows(tmp_path: Path) -> None:
-    values = pixels(BIG, 2, seed=1)
-    expected = np.full((3, 2, *BIG.shape), np.nan, np.float32)
-    windows = [(slice(0, 600), slice(0, 700)), (slice(130, 411), slice(17, 300)), (slice(590, 600), slice(690, 700))]
-    paths = []
-    for index, (rows, cols) in enumerate(windows):
-        expected[index][:, rows, cols] = values[:, rows, cols]
-        paths.append(tmp_path / f"{index}.tif")
-        write_raster(paths[-1], values[:, rows, cols], crop(BIG, rows, cols), ["VV", "VH"])
-    for start, stop in ((0, 64), (100, 228), (405, 600), (599, 600)):
-        for band in (1, 2):
-            read = read_rows(paths, BIG, slice(start, stop), band)
-            np.testing.assert_array_equal(read, expected[:, band - 1, start:stop])
-            assert read.dtype == np.float32
-
-
-def test_row_blocks_of_another_lattice_are_refused(tmp_path: Path) -> None:
-    write_raster(tmp_path / "a.tif", pixels(BOX), BOX, ["VV"])
-    shifted = GeoBox(BOX.epsg, 30.0, BOX.left + 10, BOX.top, BOX.width, BOX.height)
-    with pytest.raises(GridError):
-        read_rows([tmp_path / "a.tif"], shifted, slice(0, 10))
 
 
 # COGs

@@ -257,15 +257,15 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, list[str]]] = {
     "record of another level": (
         other_level,
         RECORD,
-        "level of the record: ARDC, its recipe: hARDCp",
-        [f"rm {RECORD}", RUN],
+        "level of the record: ARDC, its recipe: hARDCp.*Changed",
+        [REBUILD],
     ),
-    "record of another recipe": (other_recipe, RECORD, r'mosaic: "first" -> "mean"', [f"rm {RECORD}", RUN]),
+    "record of another recipe": (other_recipe, RECORD, r'mosaic: "first" -> "mean"', [REBUILD]),
     "record of another grid": (
         lambda t: edit_json(t.path("record", NOVEMBER), lambda record: record["grid"].update(left=0.0)),
         RECORD,
         "grid or bands are not those of the cube",
-        [f"rm {RECORD}", RUN],
+        [REBUILD],
     ),
     "record of another month": (
         lambda t: shutil.copy(t.path("record", DECEMBER), t.path("record", NOVEMBER)),
@@ -339,6 +339,12 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, list[str]]] = {
         r"2021-11: the counts of passes are not the record\'s \(0 pixels",
         [f"rm {RECORD}", RUN],
     ),
+    "chunks of a band lost": (
+        drop_chunks,
+        CUBE,
+        "2021-11: VV_dB: 8 of 8 chunks missing or cut short",
+        [f"rm {RECORD}", RUN],
+    ),
     "month lost in the cube": (
         lambda t: (t.path("cube", NOVEMBER) / "status" / "c" / "0").unlink(),
         CUBE,
@@ -387,11 +393,10 @@ ALSO = {"month doubled in the catalogs": ["output/catalog.parquet"]}
 """What else is told."""
 
 DEEP: dict[str, tuple[Callable[[SmallTree], object], str]] = {
-    "chunks of a band lost": (drop_chunks, "the values are not those of the record"),
-    "chunk of another month": (damage_chunk, "the values are not those of the record"),
+    "chunk of another month": (damage_chunk, "the values in the cube are not those of"),
     "chunk that cannot be decoded": (
         lambda t: flip(t.path("cube", NOVEMBER) / "VV_dB" / "c" / "0" / "0" / "0"),
-        "damaged|values are not those",
+        "damaged|values in the cube are not those",
     ),
 }
 """Seen with ``--digests`` alone."""
@@ -605,18 +610,24 @@ def test_text_is_readable_at_80_columns(tree: SmallTree, capsys: pytest.CaptureF
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert catalog_validate.main(["--output-dir", str(tmp_path / "nowhere")]) == 1
-    assert "no such folder" in capsys.readouterr().out
-    assert catalog_rebuild.main(["--output-dir", str(tmp_path / "nowhere")]) == 1
-    assert "no such folder" in capsys.readouterr().out
+    for tool in (catalog_validate, catalog_rebuild):
+        assert tool.main(["--output-dir", str(tmp_path / "nowhere")]) == 1
+        out = capsys.readouterr().out
+        assert "no such folder: give the one that output.base_dir names" in out and "$" not in out
+    assert not (tmp_path / "nowhere").exists()
 
 
-def test_an_empty_tree_is_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_folder_without_output_is_told_as_such(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Somebody's folder, or one that was mistyped: nothing is to be run or moved there."""
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "notes.txt").touch()
     assert catalog_rebuild.main(["--output-dir", str(tmp_path)]) == 0
-    assert "no months to catalog" in " ".join(capsys.readouterr().out.split())
-    assert catalog_validate.main(["--output-dir", str(tmp_path)]) == 0
-    assert capsys.readouterr().out == "valid: 0 months of 0 tiles\n"
-    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().out == "no months to catalog\n"
+    assert catalog_validate.main(["--output-dir", str(tmp_path)]) == 1
+    out = capsys.readouterr().out
+    assert "a folder without any output of this workflow" in " ".join(out.split())
+    assert "output.base_dir" in out and "$" not in out
+    assert {path.name for path in tmp_path.iterdir()} == {"letters", "notes.txt"}
 
 
 def test_a_report_tells_how_many_of_each() -> None:

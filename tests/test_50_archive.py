@@ -28,7 +28,7 @@ from workflow import Run, run_snakemake, snakemake_command
 TILE = "11SLT"
 FOLDER = f"{TILE}_ASCENDING"
 NOVEMBER = Month(2021, 11)
-MONTH_JOBS = dict.fromkeys(("bursts", "mosaic", "composite", "stack", "append", "cog", "preview", "item"), 1)
+MONTH_JOBS = dict.fromkeys(("bursts", "composite", "cog", "preview", "item"), 1)
 CATALOGS = {"tile_catalog": 1, "catalog": 1}
 
 
@@ -238,7 +238,7 @@ def test_a_late_granule_runs_its_month_alone_and_an_unchanged_answer_none(site: 
     site.add("2021-11")
     site.add("2022-01")
     values = site.values(search={"settle_days": 36500, "retry_timeout_seconds": 20})
-    assert site.run(values).jobs["append"] == 2
+    assert site.run(values).jobs["composite"] == 2
     asked = len(site.world.cmr.log)
     again = site.run(values)
     assert again.jobs["search"] == 1 and not set(again.jobs) & set(MONTH_JOBS)
@@ -247,7 +247,7 @@ def test_a_late_granule_runs_its_month_alone_and_an_unchanged_answer_none(site: 
     served = site.served
     run = site.run(values)
     assert {rule: number for rule, number in run.jobs.items() if rule in MONTH_JOBS} == MONTH_JOBS
-    assert run.months("append") == ["2021-11"]
+    assert run.months("composite") == ["2021-11"]
     assert (site.served - served)[Path(late.layers[0].url).name] == 1
 
 
@@ -260,11 +260,11 @@ def test_what_a_failed_month_had_fetched_is_not_fetched_again(site: Site) -> Non
     other = site.add("2022-01")
     site.world.earthdata.data.faults_at = {bad.id: status(503)}
     run = site.run(site.values(memory={"batch_max_retries": 0, "scene_retry_timeout_seconds": 2}), check=False)
-    assert run.failed == {"bursts": 1} and run.months("append") == ["2022-01"]
+    assert run.failed == {"bursts": 1} and run.months("composite") == ["2022-01"]
     assert bad.id in run.output and "503" in run.output
     assert {month: row["status"] for month, row in rows(site.folder / "run").items()}["2022-01"] == "complete"
     site.world.earthdata.data.faults_at = {}
-    assert site.run().months("append") == ["2021-11"]
+    assert site.run().months("composite") == ["2021-11"]
     assert site.served == files_of(*good, bad, other), "each once over both runs"
     assert not list((site.folder / "run" / "output" / "work").rglob("*.tif")), "nothing is kept longer than needed"
 
@@ -281,7 +281,7 @@ def test_a_granule_that_is_gone_is_recorded_and_tried_again_without_fetching_the
     assert [held.id for held in record.granules] == [granule.id for granule in good]
     assert rows(site.folder / "run")["2021-11"]["missing_granules"] == [gone.id]
     site.world.earthdata.data.faults_at = {}
-    assert site.run(values).months("append") == ["2021-11"]
+    assert site.run(values).months("composite") == ["2021-11"]
     assert rows(site.folder / "run")["2021-11"]["missing_granules"] == []
     assert site.served == files_of(*good, gone)
 
@@ -289,7 +289,7 @@ def test_a_granule_that_is_gone_is_recorded_and_tried_again_without_fetching_the
 def test_killed_in_mid_download_and_run_again(site: Site) -> None:
     granules = [site.add("2021-11", day=day) for day in (4, 10, 16, 22)]
     undisturbed = site.run(name="undisturbed")
-    assert undisturbed.jobs["append"] == 1
+    assert undisturbed.jobs["composite"] == 1
     before = site.served
     held = Hold()
     site.world.earthdata.data.faults_at = {granules[-1].id: held}
@@ -310,7 +310,7 @@ def test_killed_in_mid_download_and_run_again(site: Site) -> None:
     assert (site.served - before).total() >= 9, (site.folder / "killed.txt").read_text()
     site.world.earthdata.data.faults_at = {}
     site.run(site.values(), "--unlock")
-    assert site.run().jobs["append"] == 1
+    assert site.run().jobs["composite"] == 1
     assert products(folder) == products(site.folder / "undisturbed")
     assert site.served - before == files_of(*granules), "what was fetched before the kill is not fetched again"
 

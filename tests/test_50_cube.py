@@ -21,7 +21,7 @@ def test_runs_in_another_order_leave_the_same_store(tmp_path: Path) -> None:
     run_snakemake(at_once, config(output=FEW))
     run_snakemake(backwards, config(output=FEW, time={"start": "2022-01", "end": "2022-02"}))
     run = run_snakemake(backwards, config(output=FEW))
-    assert run.jobs["cube"] == 1 and run.months("append") == ["2021-11"], "the axis began earlier under a month held"
+    assert run.jobs["cube"] == 1 and run.months("composite") == ["2021-11"], "the axis began earlier under a month held"
     wanted = tree(store(at_once))
     assert tree(store(backwards)) == wanted, "every file of the store, Snakemake's stamp included"
     assert [name for name in wanted if "slots_" in name] and wanted["status/c/2"] == b"\x02"

@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
     "processing": {"target_resolution": 300},
     "memory": {"batch_max_retries": 0},
 }
-MONTH_JOBS = dict.fromkeys(("bursts", "mosaic", "composite", "stack", "append", "cog", "preview", "item"), 1)
+MONTH_JOBS = dict.fromkeys(("bursts", "composite", "cog", "preview", "item"), 1)
 CATALOGS = {"tile_catalog": 1, "catalog": 1}
 
 
@@ -118,8 +118,7 @@ def test_first_run_makes_just_the_months_with_granules(first_run: tuple[Path, Ru
     assert leftover == []
     place = folder / "output" / "work" / "logs"
     logs = {path.parent.name for path in place.glob("*/*.log")}
-    benchmarks = {path.parent.name for path in (place / "benchmark").glob("*/*.tsv")}
-    assert logs >= {*run.jobs} and benchmarks == {*run.jobs}
+    assert logs >= {*run.jobs}
 
 
 def test_values_go_through_unharmed(first_run: tuple[Path, Run, Run]) -> None:
@@ -152,7 +151,7 @@ def test_one_new_month_is_its_jobs_alone(made: Path) -> None:
     assert "1 not searched yet: 2022-02; 2 made; 1 without granules" in preview.output
     run = run_snakemake(made, CONFIG)
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1, "cube": 1}
-    assert run.months("append") == ["2022-02"]
+    assert run.months("composite") == ["2022-02"]
     assert times(made, "2021-11") + times(made, "2022-01") == before
     assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1), Month(2022, 2))
     assert settled(made)
@@ -163,7 +162,7 @@ def test_an_earlier_month_leaves_the_others_alone(made: Path) -> None:
     add(made, "2021-08")
     earlier = config(time={"start": "2021-08", "end": "2022-02"})
     run = run_snakemake(made, earlier)
-    assert run.months("append") == ["2021-08"]
+    assert run.months("composite") == ["2021-08"]
     assert cube.state(store(made)).first == Month(2021, 8)
     assert cube.month_digest(store(made), Month(2022, 1)) == digest
     assert settled(made, earlier)
@@ -174,7 +173,7 @@ def test_a_late_granule_remakes_its_month_alone(made: Path) -> None:
     add(made, "2021-11", day=28, power=0.9)
     run = run_snakemake(made, CONFIG)
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
-    assert run.months("append") == ["2021-11"]
+    assert run.months("composite") == ["2021-11"]
     assert times(made, "2022-01") == before
     assert product(made, "cog", "2021-11").read_bytes() != cog
     assert len(read_record(product(made, "record", "2021-11")).granules) == 3
@@ -185,7 +184,7 @@ def test_a_late_granule_is_seen_without_snakemakes_memory(made: Path) -> None:
     shutil.rmtree(made / ".snakemake")
     assert settled(made)
     add(made, "2021-11", day=28)
-    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+    assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
     assert settled(made)
 
 
@@ -193,7 +192,7 @@ def test_a_newer_version_replaces_the_older_and_is_told(made: Path) -> None:
     layers = {"VV": np.full((40, 40), 0.7, np.float32), "VH": np.full((40, 40), 0.07, np.float32)}
     write_granule(made / "granules", layers, acquired="20220110T015854Z", version="1.1")
     run = run_snakemake(made, CONFIG)
-    assert run.months("append") == ["2022-01"]
+    assert run.months("composite") == ["2022-01"]
     record = read_record(product(made, "record", "2022-01"))
     assert [granule.version for granule in record.granules] == ["1.1"]
     assert ["older version of" in left_out.reason for left_out in record.set_aside] == [True]
@@ -231,7 +230,7 @@ def test_work_gone_and_one_record_deleted(made: Path) -> None:
     product(made, "record", "2022-01").unlink()
     run = run_snakemake(made, CONFIG)
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
-    assert run.months("append") == ["2022-01"]
+    assert run.months("composite") == ["2022-01"]
     assert settled(made)
 
 
@@ -246,7 +245,7 @@ def test_deleted_catalogs_are_made_again(made: Path) -> None:
 def test_a_deleted_cube_is_made_again(made: Path) -> None:
     shutil.rmtree(store(made))
     run = run_snakemake(made, CONFIG)
-    assert run.months("append") == ["2021-11", "2022-01"]
+    assert run.months("composite") == ["2021-11", "2022-01"]
     assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
 
@@ -257,7 +256,7 @@ def test_a_run_that_remakes_a_deleted_cube_may_be_killed(made: Path) -> None:
     assert cube.months_complete(store(made)) == ()
     preview = run_snakemake(made, CONFIG, "-n")
     assert "2 to make again, granules, record or cube changed: 2021-11, 2022-01" in preview.output
-    assert run_snakemake(made, CONFIG).months("append") == ["2021-11", "2022-01"]
+    assert run_snakemake(made, CONFIG).months("composite") == ["2021-11", "2022-01"]
     assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
 
@@ -288,7 +287,7 @@ def test_textures_are_added_to_all_months_of_a_cube_or_to_none(made: Path) -> No
     assert refused.returncode and not refused.jobs and "widen the time range to 2021-11" in refused.output
     before = cube.read_month(store(made), Month(2021, 11), "VV_dB")
 
-    assert run_snakemake(made, textured).jobs["append"] == 2
+    assert run_snakemake(made, textured).jobs["composite"] == 2
     state = cube.state(store(made))
     assert state.bands[4:] == ("VV_glcm_contrast", "VV_glcm_entropy", "VH_glcm_contrast", "VH_glcm_entropy")
     assert [str(month) for month in state.complete] == ["2021-11", "2022-01"]
@@ -344,7 +343,7 @@ def test_a_month_that_fails_keeps_no_other_from_being_finished(made: Path) -> No
 
     damaged.write_bytes(whole)
     run = run_snakemake(made, CONFIG)
-    assert run.months("append") == ["2022-02"]
+    assert run.months("composite") == ["2022-02"]
     assert status_of_months(made)["2022-02"] == "complete"
 
 
@@ -360,7 +359,7 @@ def test_a_month_that_is_out_of_step_is_told_and_made_again(made: Path, damage: 
         slot.unlink()
     preview = run_snakemake(made, CONFIG, "-n")
     assert "1 to make again, granules, record or cube changed: 2021-11; 1 made" in preview.output
-    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+    assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
     assert record.read_bytes() == before
     assert settled(made)
 
@@ -372,7 +371,7 @@ def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
     shutil.rmtree(made / ".snakemake")
     for month in ("2021-11", "2022-01"):
         product(made, "record", month).touch()
-    assert run_snakemake(made, CONFIG).months("append") == ["2021-11"]
+    assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
 
 
 def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
@@ -427,7 +426,7 @@ def test_odd_options_reach_the_products(tmp_path: Path) -> None:
     assert (str(record.level), {granule.burst.track for granule in record.granules}) == ("ARDC", {137})
     with rasterio.open(product(tmp_path, "cog", "2021-11")) as cog:
         assert (cog.block_shapes[0], cog.crs.to_epsg()) == ((128, 128), 32612)
-    assert next((tmp_path / "output" / "work" / "logs" / "append").glob("*.log")).read_text() == ""
+    assert next((tmp_path / "output" / "work" / "logs" / "composite").glob("*.log")).read_text() == ""
 
 
 def test_a_work_folder_serves_one_output_tree(made: Path) -> None:

@@ -49,8 +49,8 @@ def printed(run: Run, first: str, last: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
-    """A month that is made, one without data, and one whose granule is damaged; and the preview before."""
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, Run]:
+    """A month that is made, one without data, and one whose granule is damaged; the preview before, and the run."""
     folder = tmp_path_factory.mktemp("tools")
     add(folder, "2021-11")
     damaged = add(folder, "2022-01")
@@ -58,12 +58,25 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run]:
     preview = run_snakemake(folder, CONFIG, "-n")
     run = run_snakemake(folder, CONFIG, check=False)
     assert run.returncode == 1 and run.failed == {"bursts": 1}
-    return folder, preview
+    return folder, preview, run
 
 
-def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run]) -> None:
-    folder, preview = made
-    line = "to make in all: at most 3 months, all still to be searched, about 108 granules; CPU time about 28 s; disk"
+def test_a_failed_run_tells_at_its_end_what_failed_why_and_where_to_look(made: tuple[Path, Run, Run]) -> None:
+    folder, _, run = made
+    end = run.output[run.output.index("Exiting because a job execution failed") :]
+    assert run.output.count("FAILED") == end.count("FAILED bursts 11SLT ASCENDING 2022-01: ") == 1
+    message, log = end[end.index("FAILED") :].split("\n  log: ")
+    assert "1 of 1 granules cannot be read" in message and "_VV.tif" in message
+    assert (folder / log.splitlines()[0]).read_text().count("1 of 1 granules cannot be read") == 1
+    assert "catalogued: 1 month of 1 folder, 1 without data" in end and "out of step" not in end
+    assert f"{TILE} ASCENDING: 1 missing: 2022-01; 1 made; 1 without granules" in end
+
+
+def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run, Run]) -> None:
+    folder, preview, _ = made
+    line = (
+        "to make in all: at most 3 months, all still to be searched, about 108 granules, 36 for each month not searched"
+    )
     assert line in preview.output
     assert (
         preview.output.index("3 not searched yet") < preview.output.index(line) < preview.output.index("Building DAG")
@@ -72,8 +85,8 @@ def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run]) -> Non
     assert "to make in all: 1 month, 1 granule; CPU time about 6 s; disk about 3.5 MB, and 15 MB for" in again.output
 
 
-def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run]) -> None:
-    folder, _ = made
+def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run, Run]) -> None:
+    folder, _, _ = made
     run = tool(folder, "catalog_inspect", config=ARCHIVE)
     header = "Tile       Direction    Months  Expected  Missing  Complete  Range"
     assert printed(run, header, f"  {TILE} ASCENDING: no source data: 2021-12") == (
@@ -84,7 +97,7 @@ def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run]) -> None:
     )
     assert run.jobs == {"catalog_inspect": 1}
     assert (folder / "output/work/logs/tools/catalog_inspect.log").read_text().startswith(header)
-    run = tool(folder, "tile_inspect", f"--tile {TILE} --json")
+    run = tool(folder, "tile_inspect", f"--tile {TILE} --direction asc --json")
     (state,) = json.loads(printed(run, "[", "]"))
     assert {month["month"]: month["state"] for month in state["months"]} == {
         "2021-11": "present",
@@ -94,11 +107,11 @@ def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run]) -> None:
     assert "failed in bursts" in state["months"][2]["reason"] and "T137" in state["months"][2]["reason"]
 
 
-def test_mosaic_tiles_runs_whenever_it_is_asked_for(made: tuple[Path, Run]) -> None:
-    folder, _ = made
+def test_mosaic_tiles_runs_whenever_it_is_asked_for(made: tuple[Path, Run, Run]) -> None:
+    folder, _, _ = made
     for _ in range(2):
         run = tool(
-            folder, "mosaic_tiles", "--month 2021-11 --direction ALL --format COG --crs EPSG:3857", config=ARCHIVE
+            folder, "mosaic_tiles", "--month 2021-11 --direction all --format cog --crs EPSG:3857", config=ARCHIVE
         )
         assert run.jobs == {"mosaic_tiles": 1}
     path = f"output/mosaic/{TILE}-{TILE}-2021-11-ALL-3857.tif"
@@ -125,6 +138,6 @@ def test_a_failing_tool_says_why_and_touches_nothing(made: tuple[Path, Run], tmp
     assert (folder / "output" / "catalog.parquet").exists()
 
 
-def test_options_without_a_tool_are_refused(made: tuple[Path, Run]) -> None:
+def test_options_without_a_tool_are_refused(made: tuple[Path, Run, Run]) -> None:
     run = run_snakemake(made[0], CONFIG, "-n", "--config", "options=--month 2021-11", check=False)
     assert run.returncode == 1 and "options: for a tool; name it" in run.output

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -195,7 +195,11 @@ def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
     ProductError
         If that account is damaged.
     """
-    _, answers = read_answers(layout.search.format(tile=owner.tile, direction=owner.direction))
+    path = layout.search.format(tile=owner.tile, direction=owner.direction)
+    try:
+        _, answers = read_answers(path)
+    except OSError as error:
+        raise ProductError(f"{path}: account of the search cannot be read ({error})", _REMEDY) from error
     keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
     return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
 
@@ -297,8 +301,15 @@ def _geometry_columns(geometry: BaseGeometry) -> Row:
     return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(_CORNERS, geometry.bounds, strict=True))}
 
 
-def global_rows(base_dir: str | Path) -> list[Row]:
+def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> list[Row]:
     """Rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree.
+    passed_over : collection of Path
+        Folders whose catalogs are left out, as are those of hidden ones.
 
     Raises
     ------
@@ -307,6 +318,8 @@ def global_rows(base_dir: str | Path) -> list[Row]:
     """
     rows = []
     for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
+        if path.parent.name.startswith(".") or path.parent in passed_over:
+            continue
         owner = owner_of(path.parent)
         found = read_catalog(path)
         for row in found:
@@ -344,8 +357,20 @@ def read_catalog(path: str | Path) -> list[Row]:
     return rows
 
 
-def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
+def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_if_changed: bool = False) -> bool:
     """Write a catalog atomically, sorted by `key_of`; the same rows give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+    rows : iterable of mapping
+    only_if_changed : bool
+        Leave a file of these very bytes untouched, its time of modification included.
+
+    Returns
+    -------
+    bool
+        True where the file was written.
 
     Raises
     ------
@@ -358,8 +383,14 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]]) -> None:
             raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
     table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", compression_level=3, version="2.6", store_schema=True)
+    content = sink.getvalue().to_pybytes()
+    if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
+        return False
     with replacing(path) as temporary:
-        pq.write_table(table, temporary, compression="zstd", compression_level=3, version="2.6", store_schema=True)
+        temporary.write_bytes(content)
+    return True
 
 
 def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

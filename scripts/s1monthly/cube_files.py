@@ -7,9 +7,8 @@ files only, and beside it a staging folder that the next run knows to be dead (n
 A file is flushed to the disk before the rename that shows it, and the folders after; a power cut then cannot show a
 month as complete whose pixels were lost. The order of renames is left to the file system's journal.
 
-Locks are advisory (flock) and freed by the kernel when a process dies. Where the file system has none, writers of
-different months still touch different files, and the order of the rules keeps the axis from being changed while months
-are written.
+Where the file system has no locks, writers of different months still touch different files, and the order of the rules
+keeps the axis from being changed while months are written.
 """
 
 from __future__ import annotations
@@ -22,14 +21,14 @@ import shutil
 import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
+from s1monthly import files
 from s1monthly.errors import CubeError
-from s1monthly.files import LEFT_BEHIND
+from s1monthly.files import LEFT_BEHIND, flock
 from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
 
-_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
 _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
 _SUFFIX = ".part"
@@ -51,28 +50,9 @@ def told(path: Path, doing: str) -> Iterator[None]:
         raise CubeError(f"cube {path}: {doing} failed: {error}", remedy) from error
 
 
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> AbstractContextManager[None]:
     """Hold the cube's lock, a file beside the store, waiting for whoever has it."""
-    handle = os.open(path.with_name(f"{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        _flock(handle, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(handle)
-
-
-def _flock(handle: int, operation: int) -> bool | None:
-    """Lock an open file; False where another process has it; None where the file system has no locks."""
-    try:
-        fcntl.flock(handle, operation)
-    except BlockingIOError:
-        return False
-    except OSError as error:
-        if error.errno not in _NO_LOCKS:
-            raise
-        return None
-    return True
+    return files.locked(path.with_name(f"{path.name}.lock"))
 
 
 @contextmanager
@@ -94,7 +74,7 @@ def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]
                 _remove_dead(folder)
         mine = Path(tempfile.mkdtemp(prefix=f"{path.name}.{purpose}.", suffix=_SUFFIX, dir=path.parent))
         handle = os.open(mine / "lock", os.O_RDWR | os.O_CREAT, 0o666)
-        _flock(handle, fcntl.LOCK_EX)
+        flock(handle, fcntl.LOCK_EX)
     try:
         yield mine
     finally:
@@ -115,7 +95,7 @@ def _remove_dead(folder: Path) -> None:
         _remove(folder)
         return
     try:
-        free = _flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        free = flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         if free is None:  # nobody can tell whether its owner lives: no job takes a day
             free = time.time() - os.fstat(handle).st_mtime > LEFT_BEHIND
         if free:

@@ -18,12 +18,24 @@ MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 15.4, 0.1
 """CPU time from granules to catalogs: of a month at 30 m, and of each of its granules.
 
 From ``make bench`` (tests/benchmarks/pipeline.py): 18.6 to 19.0 CPU s for a month of 36 granules. Of these 3.6 go into
-reading granules and merging passes, without the start of these processes, and grow with the number of granules. What
-fetching costs, and textures, come on top.
+reading granules and merging passes, without the start of these processes, and grow with the number of granules.
 """
 
 MONTH_CPU_FIXED = 5.5
 """Part of `MONTH_CPU_SECONDS` that does not grow with the number of pixels: starts, search, Items, tables."""
+
+WINDOW_CPU_NANOSECONDS, WINDOW_CPU_A_SIDE = 5.0, 1.5
+"""CPU time of all textures of a pixel, for each angle: so much, and so much for each pixel of the window's side.
+
+Within a third for windows of 3 to 21 pixels, 16 to 64 levels, 1 to 4 angles (``tests/bench.py --only texture``): 26 ns
+with two angles and a window of 5, 72 ns with one of 21.
+"""
+
+TEXTURE_BAND_CPU_SECONDS, TEXTURE_BAND_BYTES = 0.8, 78_000_000
+"""What each band of textures costs in the cube and in the COG, at 30 m: from a full tile with eight of them."""
+
+FETCHED_A_SECOND = 20_000_000
+"""Bytes that are assumed to come from the archive in a second, all jobs together: 160 Mbit/s."""
 
 KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 1_500_000_000
 """Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 147 MB), and while it is made."""
@@ -47,6 +59,7 @@ class Cost:
     sized : bool
         True where the source told the size of all of them.
     cpu_seconds : float
+        Without fetching.
     kept, temporary : float
         Bytes on disk: of all months for good, and of one while it is made.
     """
@@ -78,16 +91,28 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
     pixels = 1.0
     if config.processing.target_crs is None:  # in another CRS pixels need not be metres
         pixels = (TILE_SIDE / config.processing.target_resolution / FULL_SIDE) ** 2
-    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED) * pixels
+    texture_cpu, texture_bytes = _textures(config)
+    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + texture_cpu) * pixels
     return Cost(
         months=months,
         granules=granules,
         download=sum(sizes) + GRANULE_BYTES * USUAL_GRANULES * unsearched if config.source.kind == "asf" else 0,
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * KEPT_BYTES * pixels,
+        kept=months * (KEPT_BYTES + texture_bytes) * pixels,
         temporary=TEMPORARY_BYTES * pixels,
     )
+
+
+def _textures(config: Config) -> tuple[float, int]:
+    """CPU seconds and bytes that the textures of a month at 30 m add."""
+    options = config.textures
+    if options is None:
+        return 0.0, 0
+    inputs, angles = len(options["inputs"]), len(options["angles"])
+    bands = inputs * len(options["metrics"]) * (1 if options["average_angles"] else angles)
+    nanoseconds = angles * (WINDOW_CPU_NANOSECONDS + WINDOW_CPU_A_SIDE * options["window_size"])
+    return inputs * nanoseconds * 1e-9 * FULL_SIDE**2 + bands * TEXTURE_BAND_CPU_SECONDS, bands * TEXTURE_BAND_BYTES
 
 
 def told(found: Cost, unsearched: int) -> str:
@@ -95,9 +120,12 @@ def told(found: Cost, unsearched: int) -> str:
     what = _count(found.months, "month")
     if unsearched:
         what = f"at most {what}, {'all' if unsearched == found.months else unsearched} still to be searched"
-    parts = [f"{what}, {'about ' if unsearched else ''}{_count(found.granules, 'granule')}"]
+    assumed = f", {USUAL_GRANULES} for each month not searched" if unsearched else ""
+    parts = [f"{what}, {'about ' if unsearched else ''}{_count(found.granules, 'granule')}{assumed}"]
     if found.download:
-        parts.append(f"download {'' if found.sized else 'about '}{_size(found.download)}")
+        seconds, rate = found.download / FETCHED_A_SECOND, FETCHED_A_SECOND / 1e6
+        size = f"{'' if found.sized else 'about '}{_size(found.download)}"
+        parts.append(f"download {size}, {_time(seconds)} at {rate:.0f} MB/s")
     parts.append(f"CPU time about {_time(found.cpu_seconds)}")
     parts.append(f"disk about {_size(found.kept)}, and {_size(found.temporary)} for each month in the making")
     return f"to make in all: {'; '.join(parts)}"

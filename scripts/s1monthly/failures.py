@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -61,6 +61,28 @@ def search_failure(layout: Layout, key: TileDirection) -> Failure | None:
     """Find out why the last search failed; None where it did not, or no log is there."""
     logs = sorted(Path(layout.logs, "search").glob(f"{key}_*.log"), key=lambda path: path.stat().st_mtime)
     return _last(logs[-1:])
+
+
+def last_error(logs: Iterable[str]) -> Failure | None:
+    """Find the last word of a job in its log files; None where it ended well, or without a word."""
+    return _last(Path(log) for log in logs if Path(log).exists())
+
+
+def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
+    """Say of a job that failed which it was, why, and where the whole log is.
+
+    Parameters
+    ----------
+    rule : str
+    place : mapping
+        Wildcards of the job: tile, direction and month, as far as it has them.
+    logs : sequence of str
+        Its log files.
+    """
+    failure = last_error(logs)
+    what = " ".join([rule, *(place[name] for name in ("tile", "direction", "month") if name in place)])
+    why = failure.message if failure else "it was stopped, and could not say why: by a limit of memory or time, say"
+    return "\n".join([f"FAILED {what}: {why}", *(f"  log: {log}" for log in logs)])
 
 
 def _last(logs: Iterable[Path]) -> Failure | None:

@@ -1,7 +1,9 @@
-"""Files that are whole or not there: written under a temporary name in the same folder, then renamed."""
+"""Files that are whole or not there: written under a temporary name in the same folder, then renamed; and locks."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import glob
 import hashlib
 import os
@@ -13,6 +15,8 @@ from uuid import uuid4
 
 LEFT_BEHIND = 24 * 3600
 """Seconds after which a temporary file counts as left behind by a killed process."""
+
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
@@ -49,6 +53,34 @@ def _sweep(final: Path) -> None:
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > LEFT_BEHIND:
                 left.unlink()
+
+
+@contextmanager
+def locked(path: str | Path) -> Iterator[None]:
+    """Hold a lock, a file of this name, waiting for whoever has it.
+
+    Locks are advisory (flock) and freed by the kernel when a process dies. Where the file system has none, the block
+    runs without.
+    """
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def flock(handle: int, operation: int) -> bool | None:
+    """Lock an open file; False where another process has it; None where the file system has no locks."""
+    try:
+        fcntl.flock(handle, operation)
+    except BlockingIOError:
+        return False
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+        return None
+    return True
 
 
 def md5_of(path: str | Path) -> str:

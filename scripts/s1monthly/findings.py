@@ -7,13 +7,16 @@ import shlex
 import sys
 import textwrap
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 COLUMNS = 80
 """Width of the text; commands are not broken, so that they can be copied."""
+
+WORK_DIR = "folder of granule lists (output.work_dir); default: work/ in the output tree"
+"""What both tools say of an option."""
 
 QUIET_SECONDS = 30.0
 """Seconds between two lines of progress where they go to a file."""
@@ -46,9 +49,12 @@ class Commands:
     ----------
     base_dir : Path
         Root of the tree, as the user gave it.
+    work_dir : Path or None
+        Folder of granule lists, where it is not ``work`` in the tree.
     """
 
     base_dir: Path
+    work_dir: Path | None = None
 
     @property
     def run(self) -> str:
@@ -58,7 +64,8 @@ class Commands:
     @property
     def rebuild(self) -> str:
         """Make catalogs, Collection and whatever else can be made from what lies in the tree."""
-        return f"python scripts/catalog_rebuild.py --output-dir {shlex.quote(str(self.base_dir))}"
+        lists = f" --work-dir {shlex.quote(str(self.work_dir))}" if self.work_dir else ""
+        return f"python scripts/catalog_rebuild.py --output-dir {shlex.quote(str(self.base_dir))}{lists}"
 
     def remove(self, *paths: Path) -> str:
         """Remove files."""
@@ -69,12 +76,20 @@ class Commands:
         return f"mv {shlex.quote(str(path))} {shlex.quote(str(target))}"
 
 
-def misnamed(path: Path, name: Path, mend: Commands) -> Finding:
-    """Tell of a folder that holds what belongs into one of another name."""
-    problem = f"holds {name.name}: its months are in no catalog until it has that name"
-    if name.exists():
-        return Finding(str(path), f"{problem}; there is one already", (mend.move(path, "elsewhere/"),))
-    return Finding(str(path), problem, (mend.move(path, name), mend.rebuild))
+def misnamed(renamed: Mapping[Path, Path], mend: Commands) -> Iterator[Finding]:
+    """Tell of folders that hold what belongs into one of another name: folder -> the name that it should have."""
+    for path, name in renamed.items():
+        problem = f"holds {name.name}: its months are in no catalog until it has that name"
+        if renamed.get(name) == path:
+            if path < name:
+                aside = path.with_name(f"{path.name}.aside")
+                steps = ((path, aside), (name, path), (aside, name))
+                commands = (*(mend.move(*step) for step in steps), mend.rebuild)
+                yield Finding(str(path), f"{problem}; and the other way round", commands)
+        elif name.exists():
+            yield Finding(str(path), f"{problem}; there is one already", (mend.move(path, "elsewhere/"),))
+        else:
+            yield Finding(str(path), problem, (mend.move(path, name), mend.rebuild))
 
 
 @dataclass
@@ -144,6 +159,11 @@ def some(things: Iterable[str], most: int = 3) -> str:
 def wrapped(line: str) -> list[str]:
     """Break a line between words; what follows is indented."""
     return textwrap.wrap(line, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def fitted(line: str) -> str:
+    """Cut a line to the width of the text, with dots where something is left out."""
+    return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3].rstrip()}..."
 
 
 def told(finding: Finding, label: str = "") -> Iterator[str]:

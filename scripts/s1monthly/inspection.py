@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -122,20 +122,23 @@ class TileState:
         }
 
 
-def tiles_there(layout: Layout, tile: str | None = None, direction: str | None = None) -> list[TileDirection]:
+def tiles_there(
+    layout: Layout, tile: str | None = None, directions: Collection[Direction] = tuple(Direction)
+) -> list[TileDirection]:
     """Tiles and directions that have a folder in the output tree, in order.
 
     Raises
     ------
     ProductError
-        If there is none (of that tile and direction).
+        If there is none (of that tile and those directions).
     """
     base = Path(layout.base_dir)
     names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
     there = [TileDirection(Tile(parsed[0]), Direction(parsed[1])) for name in names if (parsed := parse_folder(name))]
-    found = [key for key in there if tile in (None, str(key.tile)) and direction in (None, str(key.direction))]
+    found = [key for key in there if tile in (None, str(key.tile)) and key.direction in directions]
     if not found:
-        what = " ".join(filter(None, [tile, direction])) or "a tile"
+        wanted = [str(direction) for direction in directions] if len(directions) == 1 else []
+        what = " ".join([*([tile] if tile else []), *wanted]) or "a tile"
         others = ", ".join(map(str, there[:8])) + (" ..." if len(there) > 8 else "")
         remedy = f"there are: {others}" if there else "give the --output-dir of a run (output.base_dir)"
         raise ProductError(f"{layout.base_dir}: no folder of {what}", remedy)

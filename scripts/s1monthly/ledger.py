@@ -221,6 +221,16 @@ def _load(path: str, _signature: Signature) -> tuple[Any, dict[Month, Answer]]:
         raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
 
 
+@lru_cache(maxsize=65536)
+def _made_of(path: str, _signature: Signature) -> tuple[Any, Any, tuple[Any, ...]] | None:
+    """Digests of a record's granules and recipe, and the granules it lacks; None where the record is damaged."""
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        return record["granules_digest"], record["recipe_digest"], tuple(record["unread"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
 def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
     """Read ``search.json``: the question, and the answer of each month; nothing where there is no such file.
 
@@ -343,13 +353,11 @@ class Ledger:
 
         A month that was made without some granules that could not be read is never in step: they are tried again.
         """
-        try:
-            record = json.loads(Path(self.path(self.layout.record, month)).read_text(encoding="utf-8"))
-            held = record["granules_digest"], record["recipe_digest"], record["unread"]
-        except (OSError, ValueError, KeyError, TypeError):
+        path, answer = self.path(self.layout.record, month), self.answers.get(month)
+        signature = _signature(path)
+        if answer is None or signature is None:
             return False
-        answer = self.answers.get(month)
-        made = answer is not None and held == (answer.digest, self.recipe_digest, [])
+        made = _made_of(path, signature) == (answer.digest, self.recipe_digest, ())
         return made and not self.slot_lost(month)
 
     @property

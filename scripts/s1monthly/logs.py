@@ -2,45 +2,68 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
+import resource
 import sys
+import time
 from pathlib import Path
 from types import TracebackType
 
-from s1monthly.config import Logging
 from s1monthly.errors import S1MonthlyError
 
 LOGGER = logging.getLogger("s1monthly")
 
 
-def start(path: str | None, options: Logging) -> logging.Logger:
+def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool = True) -> logging.Logger:
     """Write this process's log to a file and return the logger.
 
-    An error that ends the process is written there too: one line for an error of ours, a traceback for any other.
+    An error that ends the process is written there too: one line for an error of ours, a traceback for any other; the
+    former stands nowhere else, as Snakemake shows the logs of jobs that fail. The
+    last line of a job that succeeds tells what it used.
 
     Parameters
     ----------
     path : str or None
         Log file, written anew; standard error where None.
-    options : Logging
-        The configuration's section: least level written, and whether libraries have their say.
+    file_level : str
+        Name of the least level that is written.
+    suppress_third_party : bool
+        Whether libraries are heard from WARNING on only.
     """
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
     handler: logging.Handler = logging.FileHandler(path, mode="w") if path else logging.StreamHandler()
-    ours = logging.getLevelNamesMapping()[options.file_level]
-    others = max(ours, logging.WARNING) if options.suppress_third_party else ours
+    ours = logging.getLevelNamesMapping()[file_level]
+    others = max(ours, logging.WARNING) if suppress_third_party else ours
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=others, force=True)
-    LOGGER.setLevel(options.file_level)
+    LOGGER.setLevel(file_level)
     sys.excepthook = _log_exception
+    atexit.register(_log_use, time.monotonic())
     return LOGGER
 
 
+def _log_use(began: float) -> None:
+    """Tell seconds since the log began, CPU seconds since the process did, and its largest memory."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    cpu = used.ru_utime + used.ru_stime
+    LOGGER.info("used %.2f s, %.2f CPU s, %.0f MiB at most", time.monotonic() - began, cpu, _peak_mib(used.ru_maxrss))
+
+
+def _peak_mib(of_rusage: int) -> float:
+    """Peak resident memory of this program; on Linux `getrusage` counts the parent's, too, until `exec`."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        return of_rusage / (2**20 if sys.platform == "darwin" else 1024)
+
+
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    atexit.unregister(_log_use)  # the error stays the last word
     if isinstance(error, S1MonthlyError):
         LOGGER.critical("%s", error)
-        print(f"{kind.__name__}: {error}", file=sys.stderr)
     else:
         LOGGER.critical("failed", exc_info=(kind, error, trace))
         sys.__excepthook__(kind, error, trace)

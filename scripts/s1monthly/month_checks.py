@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from s1monthly import cube, stac
 from s1monthly.catalog import Row, record_row
+from s1monthly.chunks import lost_chunks
 from s1monthly.cube import CubeState, Status
+from s1monthly.doubts import Doubt, doubt, doubt_values, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.findings import Commands, Finding, some
 from s1monthly.products import (
@@ -22,13 +27,13 @@ from s1monthly.products import (
     named_by,
     preview_fault,
     property_of,
+    unlike_the_cube,
 )
-from s1monthly.recipe import difference, digest
-from s1monthly.records import Record, read_record
+from s1monthly.records import Record
+from s1monthly.remains import left_of
 from s1monthly.restoring import restore
-from s1monthly.statistics import count_statistics
 from s1monthly.survey import TileFolder
-from s1monthly.vocabulary import Month
+from s1monthly.vocabulary import Month, Polarization
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,7 @@ class Depth:
     checksums : bool
         Whole COGs, for their checksums; else their headers and sizes.
     digests : bool
-        Every value in the cube, for the months' digests; else the counts.
+        Every value in cube and COGs, for the months' digests, and overviews; else the counts.
     """
 
     checksums: bool = True
@@ -90,7 +95,7 @@ def check_month(
     record = looker.record(before)
     if record is not None:
         check.made = True
-        looker.compare_with_cube(record)
+        looker.compare_with_cube(record, before)
         if not check.problems:  # else all products are made again
             looker.look_at_products(record)
         if not check.problems and state is not None:
@@ -127,7 +132,7 @@ class _Looker:
         commands: tuple[str, ...] = (self._mend.run,)
         if "record" in self._files:
             try:
-                record = read_record(path)
+                record = read_credible(path)
                 if record.key == self._folder.key(self._month):
                     return record
                 problem = f"this record is of {record.key}: a copy, or a file under another name"
@@ -137,7 +142,7 @@ class _Looker:
         elif self._held:
             problem = "no record, though the cube holds the month"
         else:
-            problem = f"no record; of the month there is {', '.join(sorted(self._files))}"
+            problem = f"record and values in the cube are lost; left: {left_of(self._files)}. It must be made again"
         if self._state is not None and self._held:
             try:
                 restore(self._folder, self._month, self._state, before)
@@ -147,38 +152,57 @@ class _Looker:
         self._tell(path, problem, *commands)
         return None
 
-    def compare_with_cube(self, record: Record) -> None:
-        """Tell where the cube does not hold what the record says; of a cube that cannot be read the folder's check."""
-        state, path = self._state, self._files["record"]
+    def compare_with_cube(self, record: Record, before: Row | None) -> None:
+        """Tell where cube and record differ, and which is at fault; of a cube that cannot be read the folder's check.
+
+        Of a month in the cube the count of passes is read, and that there are chunks; where that is wanted all values.
+        """
+        state = self._state
         if state is None:
             return
-        again = (self._mend.remove(path), self._mend.run)
-        otherwise = [*difference(dict(record.recipe), state.recipe), *_recipe_faults(record)]
         status = state.months.get(self._month, Status.EMPTY)
-        if otherwise:
-            self._tell(path, f"made otherwise than the cube (recipe): {some(otherwise)}", *again)
-        elif (record.grid, tuple(record.bands)) != (state.geobox, state.bands):
-            self._tell(path, "grid or bands are not those of the cube", *again)
-        elif status is not Status.COMPLETE:
+        if status is not Status.COMPLETE:
             told = "was being written when a run was killed" if status is Status.BEING_WRITTEN else "is empty"
             self._tell(self._folder.cube, f"{self._month} {told}, though there is a record", self._mend.run)
-        else:
-            fault = self._values_fault(record)
-            if fault:
-                self._tell(self._folder.cube, f"{self._month}: {fault}", *again)
+            return
+        count, fault = self._count()
+        doubted = doubt(self._folder, record, state, before, count)
+        if doubted:
+            self._tell_doubt(doubted, again=False)
+            return
+        fault = fault or self._chunk_fault(state, count)
+        if fault:
+            self._tell(
+                self._folder.cube, f"{self._month}: {fault}", self._mend.remove(self._path("record")), self._mend.run
+            )
+        elif self._depth.digests:
+            doubted = doubt_values(self._folder, record, state, before)
+            if doubted:
+                self._tell_doubt(doubted, again=True)
 
-    def _values_fault(self, record: Record) -> str | None:
-        """Say in what the values are not the record's: the counts, or all where digests are wanted."""
-        store = self._folder.cube
+    def _tell_doubt(self, doubted: Doubt, again: bool) -> None:
+        """Tell that a record is not believed; `again`: what reads less than this must be made to look again."""
+        path = self._path("record")
+        if doubted.restored is None:
+            self._tell(self._folder.cube, f"{self._month}: {doubted.problem}", self._mend.remove(path), self._mend.run)
+        elif doubted.contradicted and not again:
+            self._tell(path, doubted.problem, self._mend.rebuild)
+        else:
+            self._tell(path, doubted.problem, self._mend.remove(path), self._mend.rebuild)
+
+    def _count(self) -> tuple[NDArray[np.uint8] | None, str]:
+        """Read the count of passes; or say why it cannot be read."""
         try:
-            count = count_statistics(cube.read_count(store, self._month))
-            if count != record.count:
-                return f"the counts of passes are not the record's ({sum(count.histogram.values())} pixels have one)"
-            if self._depth.digests and cube.month_digest(store, self._month) != record.digest:
-                return "the values are not those of the record (digest)"
+            return cube.read_count(self._folder.cube, self._month), ""
         except CubeError as error:
-            return error.problem
-        return None
+            return None, error.problem
+
+    def _chunk_fault(self, state: CubeState, count: NDArray[np.uint8] | None) -> str:
+        """Say which chunks are lost, by the count, which tells which there must be."""
+        if count is None:
+            return ""
+        slot, polarization = self._month.ordinal - state.first.ordinal, Polarization(state.recipe["polarization"])
+        return some(lost_chunks(self._folder.cube, slot, state.bands, polarization, count))
 
     def look_at_products(self, record: Record) -> None:
         """Tell what is wrong with COG, preview and Item, and note what is not known of the month."""
@@ -196,10 +220,19 @@ class _Looker:
             self._tell(path, problem, self._mend.remove(path, *sound), self._mend.run)
         elif item and not self._check.problems and self._state is not None:
             self._compare_item(item, record, named)  # else whatever mends the others writes the Item again
+        if self._depth.digests and not self._check.problems and self._state is not None:
+            self._compare_values(record, named)
         if record.unknown:
             text = f"rebuilt from the cube; of what the month was made of, {', '.join(record.unknown)} not known"
             note = Finding(str(self._files["record"]), f"{text}. The next run over the month makes it anew")
             self._check.notes.append(note)
+
+    def _compare_values(self, record: Record, named: set[str]) -> None:
+        """Tell where a product does not show what the cube holds."""
+        fault = unlike_the_cube(record, self._folder.layout, named)
+        if fault:
+            kind, reason = fault
+            self._tell(self._path(kind), reason, self._mend.remove(self._path(kind)), self._mend.run)
 
     def _item(self) -> dict[str, Any] | None:
         """Read the month's Item; tell why there is none."""
@@ -252,15 +285,6 @@ class _Looker:
         if found:
             problem = f"not what record and files say (edited, or of another version): {some(found)}"
             self._tell(path, problem, self._mend.rebuild)
-
-
-def _recipe_faults(record: Record) -> Iterator[str]:
-    """What a record says of its own recipe, and the recipe does not."""
-    told = {"level": str(record.level), "polarization": str(record.polarization), "digest": record.recipe_digest}
-    is_so = {**record.recipe, "digest": digest(record.recipe)}
-    for name, value in told.items():
-        if is_so.get(name, value) != value:
-            yield f"{name} of the record: {value}, its recipe: {is_so[name]}"
 
 
 def _file_facts(kind: str) -> tuple[str, ...]:

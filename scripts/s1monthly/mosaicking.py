@@ -13,6 +13,7 @@ import numpy as np
 import rasterio
 import shapely
 
+from s1monthly.commands import DIRECTIONS
 from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
@@ -23,9 +24,6 @@ from s1monthly.vocabulary import CompositeKey, Direction, Month, Polarization, T
 
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
-
-DIRECTIONS = {"ASCENDING": [Direction.ASCENDING], "DESCENDING": [Direction.DESCENDING], "ALL": list(Direction)}
-"""What a mosaic can be made of; of ALL the first has priority, the second fills."""
 
 METRES_PER_DEGREE = 108_000
 """Turns pixels of 30 m into pixels of 1 arc-second, as global elevation models have them."""
@@ -106,6 +104,12 @@ class Mosaic:
             "PROCESSING_LEVEL": self.cogs[0].level,
         }
 
+    @property
+    def summary(self) -> str:
+        """How many COGs it is made of, and its grid, for people."""
+        number, box = len(self.cogs), self.geobox
+        return f"{number} COG{'s' if number > 1 else ''}, {box.width} x {box.height} pixels, {box.crs}"
+
     def groups(self) -> Iterator[tuple[Cog, ...]]:
         """COGs of one direction and CRS, by priority: they lie on one lattice."""
         for _, group in groupby(self.cogs, key=lambda cog: (cog.key.direction, cog.geobox.epsg)):
@@ -144,7 +148,7 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     layout : Layout
     month : Month
     directions : str
-        A key of `DIRECTIONS`.
+        A key of `commands.DIRECTIONS`.
     prefix : str
         Beginning of the tiles' names; all where empty.
 
@@ -264,7 +268,7 @@ def plan_mosaics(
     cogs : sequence of Cog
         By priority, as `find_cogs` gives them.
     directions : str
-        A key of `DIRECTIONS`, for the file name.
+        A key of `commands.DIRECTIONS`, for the file name.
     epsg : int or None
         EPSG code of the mosaic's CRS; None: the tiles' own, one mosaic for each.
     resolution : float, optional

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from s1monthly.errors import NameFormatError
-from s1monthly.vocabulary import Burst, CompositeKey, Granule, Month, Pass, Tile
+from s1monthly.vocabulary import Burst, CompositeKey, Granule, Month, Tile
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
@@ -25,7 +25,6 @@ _GRANULE = re.compile(
 )
 _LAYER_FILE = re.compile(rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join(LAYER_NAMES)})\.tif")
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
-_PASS_FILE = re.compile(r"(?P<name>T\d{3}_\d{8}T\d{6}Z)_(?P<layer>VV|VH|HH|HV)\.tif")
 
 
 def _moment(text: str) -> datetime:
@@ -70,17 +69,6 @@ def parse_layer_file(name: str) -> tuple[str, str] | None:
 def layer_file(granule_id: str, layer: str) -> str:
     """File name of a granule's layer."""
     return f"{granule_id}_{layer}.tif"
-
-
-def pass_file(pass_: Pass, layer: str) -> str:
-    """File name of a pass mosaic."""
-    return f"{pass_.name}_{layer}.tif"
-
-
-def parse_pass_file(name: str) -> tuple[str, str] | None:
-    """Split the file name of a pass mosaic into pass name and layer; None for any other file."""
-    match = _PASS_FILE.fullmatch(name)
-    return (match["name"], match["layer"]) if match else None
 
 
 def item_id(key: CompositeKey) -> str:
@@ -213,7 +201,7 @@ class Layout:
 
     @property
     def logs(self) -> str:
-        """Log and benchmark files of the jobs, a folder a rule."""
+        """Log files of the jobs, a folder a rule."""
         return f"{self.work_dir}/logs"
 
     @property
@@ -235,23 +223,3 @@ class Layout:
     def account(self) -> str:
         """Account of what came of a month's granules."""
         return f"{self.work_dir}/{_FOLDER}/{{month}}/account.json"
-
-    @property
-    def passes(self) -> str:
-        """Folder of a month's pass mosaics."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/passes"
-
-    @property
-    def composite(self) -> str:
-        """Composite of a month: power of the co- and the cross-polarized layer."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/composite.tif"
-
-    @property
-    def count(self) -> str:
-        """Count of passes per pixel of a month's composite."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/count.tif"
-
-    @property
-    def stack(self) -> str:
-        """Band stack of a month."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/stack.tif"

@@ -176,6 +176,14 @@ class Plan:
         """Ledger of a tile and direction, by name."""
         return self._by_name[tile, direction]
 
+    @cached_property
+    def _places(self) -> dict[TileDirection, int]:
+        return {book.key: place for place, book in enumerate(self.ledgers)}
+
+    def place(self, book: Ledger) -> int:
+        """Place of a ledger among all of them."""
+        return self._places[book.key]
+
     def open_question(self, book: Ledger) -> str | None:
         """Stamp of the question that this run has still to ask; None where it is answered or there is none."""
         stamp = self.stamps.get(book.key)
@@ -185,6 +193,15 @@ class Plan:
         """Whether this run may need granules of the archive: not where every month is known and made."""
         needed = (bool(self.open_question(book) or book.missing() or book.out_of_step) for book in self.ledgers)
         return self.config.source.kind == "asf" and any(needed)
+
+    def months_to_make(self) -> int:
+        """How many months of all tiles may have to be made: missing, out of step, or still unknown."""
+        number = 0
+        for book in self.ledgers:
+            answers = book.answers
+            number += sum(month not in answers for month in book.asked_months)
+            number += len(book.missing()) + len(book.out_of_step)
+        return number
 
     def slots(self, book: Ledger) -> Slots | None:
         """Axis and recipe of the cube that lies there."""
@@ -210,6 +227,15 @@ class Plan:
         name = f"{first}_{last}_{book.recipe_digest}"
         return book.path(self.layout.slots.replace("{slots}", name))
 
+    @property
+    def settings_of_products(self) -> dict[str, Any]:
+        """Recipe, and the options that can make a month's product another one: not which months and tiles there are."""
+        held = self.config.model_dump(
+            mode="json",
+            include={"roi": {"polarization", "tracks"}, "source": True, "output": {"formats"}, "processing": True},
+        )
+        return {"recipe": self.recipe, **held}
+
     def records_out_of_step(self) -> set[str]:
         """Records of the months that must be made again, whatever the times of files say."""
         return {book.path(self.layout.record, month) for book in self.ledgers for month in book.out_of_step}
@@ -220,6 +246,14 @@ class Plan:
         formats, layout = self.config.output.formats, self.layout
         optional = ((layout.cog, formats.cog), (layout.preview, formats.preview))
         return (layout.record, *(pattern for pattern, wanted in optional if wanted), layout.item)
+
+    def _gone(self, book: Ledger, made: Sequence[Month]) -> Iterator[str]:
+        """Products of months that are made which are not there: deleted, or never written by a run that was killed."""
+        for name, pattern in (("COG", self.layout.cog), ("preview", self.layout.preview), ("Item", self.layout.item)):
+            if pattern in self.month_products:
+                gone = [month for month in made if not os.path.exists(book.path(pattern, month))]
+                if gone:
+                    yield f"{len(gone)} {name}{'s' if len(gone) > 1 else ''} to be made again: {spans(gone)}"
 
     def report(self) -> Iterator[str]:
         """Lines for the user: months skipped, options without effect, little space; what is missing, and its cost."""
@@ -270,9 +304,10 @@ class Plan:
             changes = "; ".join(difference(held.recipe, self.recipe)) if held else ""
             reason = f"recipe changed ({changes})" if changes else "granules, record or cube changed"
             parts.append(f"{len(again)} to make again, {reason}: {spans(again)}")
-        made = len(book.with_granules) - len(missing) - len(again)
+        made = [month for month in book.with_granules if month not in {*missing, *again}]
         if made:
-            parts.append(f"{made} made")
+            parts.append(f"{len(made)} made")
+        parts += self._gone(book, made)
         empty, answers = book.without_granules, book.answers
         unusable = [month for month in empty if answers[month].lost]
         if unusable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.geotiff import GDAL_OPTIONS
 from s1monthly.grid import GeoBox
 from s1monthly.naming import Layout
+from s1monthly.origins import credible_origin
+from s1monthly.overviews import unlike
 from s1monthly.previews import preview_rgba
 from s1monthly.records import Record, verified
 
@@ -96,7 +99,7 @@ def expected_item(
         files["preview"] = preview_file(paths["preview"], folder, record.grid)
     item = stac.item(record, files)
     if record.unknown and found and property_of(found, "s1:digest") == record.digest:
-        kept = {name: found["properties"][name] for name in stac.ORIGIN if name in found["properties"]}
+        kept = credible_origin(found["properties"], record.key.month)
         item["properties"] = {**kept, **item["properties"]}
         item["stac_extensions"] = stac.declared({**item, "stac_extensions": []})
     return item
@@ -108,7 +111,8 @@ def checksum_in(item: Mapping[str, Any] | None, kind: str) -> str | None:
         text = item["assets"][kind]["file:checksum"] if item else ""
     except (KeyError, TypeError):
         return None
-    return text[4:] if isinstance(text, str) and text.startswith("1220") else None
+    match = re.fullmatch("1220([0-9a-f]{64})", text) if isinstance(text, str) else None
+    return match[1] if match else None
 
 
 def _sized(path: Path, folder: Path, sha256: str) -> AssetFile:
@@ -163,6 +167,21 @@ def cog_tags(path: Path) -> dict[str, str]:
         return {}
 
 
+def names_granules(tags: Mapping[str, str], record: Record) -> bool:
+    """Whether a COG names the granules of a record; also where one of them does not know."""
+    if "GRANULES" not in tags or record.granules is None:
+        return True
+    return sorted(tags["GRANULES"].split()) == sorted(granule.id for granule in record.granules)
+
+
+def names_software(tags: Mapping[str, str], record: Record) -> bool:
+    """Whether a COG names the software of a record; also where one of them does not know."""
+    if record.software is None:
+        return True
+    software = sorted(f"{name}={text}" for name, text in record.software.items())
+    return sorted(tags.get("SOFTWARE", " ".join(software)).split()) == software
+
+
 def cog_faults(path: Path, record: Record) -> list[str]:
     """Say in what a file is not the COG of a month: layout, overviews, grid, bands, no data, tags; not its pixels."""
     try:
@@ -202,6 +221,8 @@ def _content_faults(dataset: DatasetReader, record: Record) -> Iterator[str]:
         yield "no data is not declared as NaN"
     if dataset.tags().get("DIGEST") != record.digest:
         yield "made of other values than the record's (tag DIGEST)"
+    elif not names_granules(dataset.tags(), record):
+        yield "made of other granules than the record's (tag GRANULES)"
 
 
 # preview
@@ -242,8 +263,8 @@ def pictures_need_no_grid() -> Iterator[None]:
 def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tuple[str, str] | None:
     """Name the first product that does not show what the cube holds of the month, and say why.
 
-    The values of every band are compared with the record's statistics, and with the COG pixel by pixel; the preview is
-    drawn again.
+    The values of every band are compared with the record's statistics, and with the COG pixel by pixel, overviews
+    included; the preview is drawn again.
 
     Parameters
     ----------
@@ -265,8 +286,9 @@ def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tup
         return "cog", "; ".join(faults)
     try:
         for number, (name, values) in enumerate(verified(record, cube.read_bands(paths["zarr"], record.key.month)), 1):
-            if "cog" in kinds and not _holds(paths["cog"], number, values):
-                return "cog", f"band {name} is not what the cube holds"
+            fault = unlike(paths["cog"], number, values, record.grid) if "cog" in kinds else None
+            if fault:
+                return "cog", f"band {name}: {fault}"
             if name in shown:
                 drawn[name] = values
     except S1MonthlyError as error:
@@ -282,11 +304,3 @@ def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tup
     again = preview_rgba(co, cross, ratio, factor)
     alike = picture.shape == again.shape and np.abs(picture.astype(np.int16) - again).max() <= SHADE
     return None if alike else ("preview", "it does not show what the cube holds")
-
-
-def _holds(path: Path, band: int, values: NDArray[np.float32]) -> bool:
-    try:
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
-            return bool(np.array_equal(dataset.read(band), values, equal_nan=True))
-    except RasterioError:
-        return False

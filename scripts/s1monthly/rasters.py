@@ -21,8 +21,8 @@ from rasterio.io import DatasetReader, DatasetWriter
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
-from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, crop, open_header, open_raster, read_window
-from s1monthly.grid import GeoBox, overlap
+from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, open_header, open_raster, read_window
+from s1monthly.grid import GeoBox
 from s1monthly.statistics import BandStatistics, band_statistics
 
 __all__ = [
@@ -31,7 +31,6 @@ __all__ = [
     "open_header",
     "preview_geobox",
     "read_raster",
-    "read_rows",
     "read_window",
     "refuse_unwritten",
     "write_cog",
@@ -115,42 +114,6 @@ def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
         for index in range(header.count):
             bands[index] = raster.read(slice(0, header.geobox.height), slice(0, header.geobox.width), index + 1)
     return bands, header.geobox
-
-
-def read_rows(paths: Sequence[RasterInput], geobox: GeoBox, rows: slice, band: int = 1) -> NDArray[np.float32]:
-    """Read some rows of a grid from several rasters that each cover the grid or a window of it.
-
-    Parameters
-    ----------
-    paths : sequence
-        Rasters on the lattice of `geobox`.
-    geobox : GeoBox
-        The grid whose rows are meant.
-    rows : slice
-        Start and stop, inside the grid.
-    band : int
-        Counted from 1.
-
-    Returns
-    -------
-    array
-        (raster, rows, columns), float32, NaN where a raster does not reach.
-
-    Raises
-    ------
-    GridError
-        If a raster lies on another lattice.
-    ProductError
-        If a raster cannot be read.
-    """
-    block = crop(geobox, rows, slice(0, geobox.width))
-    values = np.full((len(paths), *block.shape), np.nan, dtype=np.float32)
-    for index, path in enumerate(paths):
-        with open_raster(path) as raster:
-            common = overlap(block, raster.header.geobox)
-            if common:
-                values[index][common.target] = raster.read(*common.source, band)
-    return values
 
 
 def copy_as_cog(source: str | Path | DatasetReader, path: Path, block_size: int, threads: int = 1) -> None:

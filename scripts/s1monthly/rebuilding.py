@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from s1monthly import catalog, cube, stac
-from s1monthly.catalog import Row, write_catalog
-from s1monthly.collection import collection
+from s1monthly.catalog import Row
+from s1monthly.cataloguing import catalog_all, replace_rows, rows_before
 from s1monthly.cube import CubeState
+from s1monthly.cube_checks import check_cube, commands_for
+from s1monthly.doubts import doubt, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
-from s1monthly.findings import Commands, Finding, Progress, counted, misnamed, some, told, wrapped
+from s1monthly.findings import Commands, Finding, Progress, counted, fitted, misnamed, some, told
 from s1monthly.naming import Layout
 from s1monthly.products import (
     NAMES,
@@ -24,10 +27,29 @@ from s1monthly.products import (
     read_item,
     unlike_the_cube,
 )
-from s1monthly.records import SCHEMA, Record, read_record
-from s1monthly.restoring import restore, write_restored
+from s1monthly.records import SCHEMA, Record
+from s1monthly.remains import left_of, row_of_remains
+from s1monthly.restoring import Restored, content_of, restore, write_restored
 from s1monthly.survey import TileFolder, survey
 from s1monthly.vocabulary import Month
+
+
+@dataclass(frozen=True)
+class Made:
+    """Something that was written.
+
+    Attributes
+    ----------
+    place : str
+        Month, folder or file.
+    what : str
+        ``cube``, ``record``, ``Item``, ``catalog`` or ``Collection``.
+    why : str
+    """
+
+    place: str
+    what: str
+    why: str
 
 
 @dataclass
@@ -36,60 +58,93 @@ class Rebuilt:
 
     Attributes
     ----------
-    lines : list of str
-        What was made, and of what.
+    base_dir : str
+    months, without_data, folders : int
+        What the global catalog holds.
+    made : list of Made
     left : list of Finding
         What could not be made, and the commands that do.
     """
 
-    lines: list[str] = field(default_factory=list)
+    base_dir: str
+    months: int = 0
+    without_data: int = 0
+    folders: int = 0
+    made: list[Made] = field(default_factory=list)
     left: list[Finding] = field(default_factory=list)
 
+    def to_json(self) -> str:
+        """Everything, as a JSON object; ``whole`` is true where nothing is left to mend."""
+        return json.dumps({"whole": not self.left, **asdict(self)}, indent=1)
+
     def to_text(self) -> str:
-        """Everything, for people."""
-        lines = [part for line in self.lines for part in wrapped(line)]
+        """A line for each thing that was written, what is left with its commands, and what there is now."""
+        lines = [fitted(f"{made.place} {made.what}: {made.why}") for made in self.made]
         for finding in sorted(self.left):
             lines += ["", *told(finding)]
+        lines += [""] if lines else []
+        extent = f"{counted(self.months, 'month')} of {counted(self.folders, 'folder')}"
+        extent += f", {self.without_data} without data" if self.without_data else ""
         if self.left:
-            lines += ["", f"NOT WHOLE: {counted(len(self.left), 'thing')} left to mend"]
-        return "\n".join(lines)
+            return "\n".join([*lines, f"NOT WHOLE: {counted(len(self.left), 'thing')} left to mend in {extent}"])
+        return "\n".join([*lines, f"catalogued: {extent}" if self.folders else "no months to catalog"])
 
 
-def rebuild(base_dir: Path, work_dir: Path) -> Rebuilt:
+def rebuild(base_dir: Path, work_dir: Path | None = None) -> Rebuilt:
     """Make records that are lost, Items that are missing or wrong, every catalog and the Collection.
 
-    A record is made from the cube, see `restoring`. An Item is written where COG and preview are proven to show what
-    the cube holds. COGs and previews are made by the workflow; those that are missing are told.
+    A record is made from the cube, see `restoring`, also in place of one that is proven wrong, see `doubts`. An Item is
+    written where COG and preview are proven to show what the cube holds. COGs and previews are made by the workflow;
+    those that are missing are told. What is right already is not written again.
 
     Parameters
     ----------
     base_dir : Path
         Root of the output tree.
-    work_dir : Path
-        Where granule lists may lie.
+    work_dir : Path, optional
+        Where granule lists may lie; by default ``work`` in the tree.
     """
-    done, mend, layout = Rebuilt(), Commands(base_dir), Layout(str(base_dir), str(work_dir))
+    lists = work_dir or base_dir / "work"
+    done, mend, layout = Rebuilt(str(base_dir)), Commands(base_dir, work_dir), Layout(str(base_dir), str(lists))
     if not base_dir.is_dir():
-        done.left.append(Finding(str(base_dir), "no such folder", (mend.run,)))
+        done.left.append(Finding(str(base_dir), "no such folder: give the one that output.base_dir names"))
         return done
-    tree = survey(base_dir, work_dir)
-    done.left += [misnamed(path, name, mend) for path, name in tree.renamed.items()]
-    rows: list[Row] = []
+    tree = survey(base_dir, lists)
+    done.left += misnamed(tree.renamed, mend)
     for folder in tree.folders:
-        found = FolderRebuild(folder, mend, done).rows()
-        path = Path(folder.fill(layout.tile_catalog))
-        if found or path.exists():
-            write_catalog(path, found)
-            made = sum(row["record_path"] is not None for row in found)
-            done.lines.append(f"{folder.path.name}: {counted(made, 'month')}, {len(found) - made} without data")
-        rows += catalog.seen_from_above(found, folder.path.name)
-    if rows or Path(layout.catalog).exists():
-        write_catalog(layout.catalog, rows)
-        stac.write_document(layout.collection, collection(rows))
-        done.lines.append(f"{layout.catalog}: {len(rows)} rows of {counted(len(tree.folders), 'folder')}")
-    else:
-        done.lines.append(f"{base_dir}: no months to catalog")
+        FolderRebuild(folder, mend, done).mend()
+    if not tree.folders and not Path(layout.catalog).exists():
+        return done
+    with no_folder_at(_place_taken(layout), mend, done):
+        taken = [folder for folder in tree.folders if Path(folder.fill(layout.tile_catalog)).is_dir()]
+        if not taken:  # else that is told, and the global catalog would lose its rows
+            _catalog_all(base_dir, {*tree.renamed, *tree.strays}, done)
     return done
+
+
+def _place_taken(layout: Layout) -> Path:
+    """The first of the global files in whose place a folder lies, if any does."""
+    places = [Path(layout.catalog), Path(layout.collection)]
+    return next((path for path in places if path.is_dir()), places[0])
+
+
+def _catalog_all(base_dir: Path, passed_over: set[Path], done: Rebuilt) -> None:
+    rows, written = catalog_all(base_dir, passed_over, only_if_changed=True)
+    for path in written:
+        done.made.append(Made(str(path), "catalog" if path.suffix == ".parquet" else "Collection", "out of step"))
+    done.folders = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
+    done.without_data = sum(row["status"] in (catalog.NO_DATA, catalog.UNUSABLE) for row in rows)
+    done.months = len(rows) - done.without_data
+
+
+@contextmanager
+def no_folder_at(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
+    """Tell of a folder that lies where a file is to be read or written, and go on with the next thing."""
+    try:
+        yield
+    except IsADirectoryError:
+        problem = "a folder, where a file of this name belongs"
+        done.left.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"), mend.rebuild)))
 
 
 class FolderRebuild:
@@ -97,58 +152,72 @@ class FolderRebuild:
 
     def __init__(self, folder: TileFolder, mend: Commands, done: Rebuilt) -> None:
         self._folder, self._mend, self._done = folder, mend, done
-        self._state: CubeState | None = None
-        try:
-            self._state = cube.state(folder.cube)
-        except CubeError as error:
-            if folder.files["record"] or folder.cube.exists():
-                self._leave(folder.cube, error.problem, mend.run)
-        try:
-            self._rows_before = catalog.read_catalog(folder.fill(folder.layout.tile_catalog))
-        except ProductError:
-            self._rows_before = []
+        self._state = self._mended_cube()
+        self._rows_before = {row["month"]: row for row in rows_before(folder.owner, folder.layout)}
         self._usual = {kind for kind in OPTIONAL if folder.files[kind]}
+        self._doubted: set[Month] = set()
 
-    def rows(self) -> list[Row]:
-        """Mend the folder; return the rows of its catalog, by month."""
+    def _mended_cube(self) -> CubeState | None:
+        """Make the cube's coordinates and metadata again where they are wrong; say what it holds."""
+        store = self._folder.cube
+        check = check_cube(store)
+        if check.state and check.spec:
+            cube.prepare(store, check.spec, check.state.first, check.state.last)
+            self._done.made.append(Made(self._folder.path.name, "cube", check.problem))
+        elif check.problem and (self._folder.files["record"] or store.exists()):
+            self._leave(store, check.problem, *commands_for(check, store, self._mend))
+        return check.state
+
+    def mend(self) -> None:
+        """Mend records and Items, then write the folder's catalog."""
         self._restore_records()
         records = dict(self._records())
         progress = Progress(f"{self._folder.path.name}: Items", len(records))
         for month, record in records.items():
             if self._state and month in self._state.complete:
                 with pictures_need_no_grid():
-                    self._mend_item(record)
+                    self._mend_month(record)
             elif self._state:
                 self._leave(self._folder.cube, f"{month}: there is a record, the cube lacks the month", self._mend.run)
             progress.step()
-        rows = {month: self._row(record) for month, record in records.items()}
-        rows |= {month: row for month, row in self._without_data().items() if month not in rows}
-        return [rows[month] for month in sorted(rows)]
+        self._write_catalog()
+
+    def _path(self, kind: str, month: Month | None = None) -> Path:
+        return Path(self._folder.fill(getattr(self._folder.layout, kind), month))
 
     def _leave(self, path: Path, problem: str, *commands: str) -> None:
         self._done.left.append(Finding(str(path), problem, commands))
 
+    # records
+
     def _restore_records(self) -> None:
-        if self._state is None:
+        state = self._state
+        if state is None:
             return
-        files, before = self._folder.files, {row["month"]: row for row in self._rows_before}
-        for month in self._state.complete:
-            path = Path(self._folder.fill(self._folder.layout.record, month))
-            if path.exists() and not _is_lost(path):
-                continue
-            try:
-                restored = restore(self._folder, month, self._state, before.get(str(month)))
-            except ProductError as error:
-                self._leave(path, f"no record, and {error.problem}", self._mend.run)
-                continue
-            write_restored(path, restored, [files[kind][month] for kind in files if month in files[kind]])
-            files["record"][month] = path
-            self._done.lines.append(f"{restored.record.key}: {restored.told}")
+        for month in state.complete:
+            path = self._path("record", month)
+            with no_folder_at(path, self._mend, self._done):
+                content = content_of(path)
+                if content is not None and not _is_lost(path):
+                    continue
+                try:
+                    restored = restore(self._folder, month, state, self._rows_before.get(str(month)))
+                except ProductError as error:
+                    self._leave(path, f"no record, and {error.problem}", self._mend.run)
+                    continue
+                self._write_record(month, restored, content, "lost")
+
+    def _write_record(self, month: Month, restored: Restored, instead_of: bytes | None, why: str) -> None:
+        path, files = self._path("record", month), self._folder.files
+        products = [paths[month] for paths in files.values() if month in paths]
+        if write_restored(path, restored, products, instead_of):
+            self._done.made.append(Made(str(restored.record.key), "record", f"{why}; {restored.told}"))
+        files["record"][month] = path
 
     def _records(self) -> Iterator[tuple[Month, Record]]:
         for month, path in sorted(self._folder.files["record"].items()):
             try:
-                record = read_record(path)
+                record = read_credible(path)
             except ProductError as error:
                 self._leave(path, error.problem.removeprefix(f"{path}: "), self._mend.remove(path), self._mend.run)
                 continue
@@ -158,59 +227,140 @@ class FolderRebuild:
                 problem = f"this record is of {record.key}: a copy, or a file under another name"
                 self._leave(path, problem, self._mend.remove(path), self._mend.rebuild)
 
-    def _mend_item(self, record: Record) -> None:
-        """Write the month's Item where it is missing or wrong, and its products are sound."""
+    def _believed(self, record: Record) -> Record | None:
+        """The record, or what takes its place where it is proven wrong; None where it is not believed."""
+        month = record.key.month
+        path, before = self._path("record", month), self._rows_before.get(str(month))
+        content = content_of(path)
+        if self._state is None or content is None:
+            return record
+        try:
+            count = cube.read_count(self._folder.cube, month)
+        except CubeError:  # where it matters, the values are read and told of
+            count = None
+        doubted = doubt(self._folder, record, self._state, before, count)
+        if doubted is None:
+            return record
+        if doubted.restored and doubted.contradicted:
+            self._write_record(month, doubted.restored, content, doubted.in_short)
+            return doubted.restored.record
+        self._doubted.add(month)
+        again = self._mend.rebuild if doubted.restored else self._mend.run
+        self._leave(path, doubted.problem, self._mend.remove(path), again)
+        return None
+
+    # Items
+
+    def _mend_month(self, found: Record) -> None:
+        """Write the month's record again where it is proven wrong, its Item where that is missing or wrong."""
+        record = self._believed(found)
+        if record is None:
+            return
+        path = self._path("item", record.key.month)
+        try:
+            with no_folder_at(path, self._mend, self._done):
+                self._mend_item(record, path)
+        except S1MonthlyError as error:
+            self._leave(path, error.problem, self._mend.run)
+
+    def _mend_item(self, record: Record, path: Path) -> None:
         folder, month = self._folder, record.key.month
-        path = Path(folder.fill(folder.layout.item, month))
+        made_of = content_of(self._path("record", month))
         found = read_item(path)
         kinds = named_by(found, self._usual)
         missing = [kind for kind in OPTIONAL if kind in kinds and month not in folder.files[kind]]
         for kind in missing:
-            self._leave(Path(folder.fill(getattr(folder.layout, kind), month)), f"no {NAMES[kind]}", self._mend.run)
+            self._leave(self._path(kind, month), f"no {NAMES[kind]}", self._mend.run)
         if missing:
             if found is None:
                 self._leave(path, f"no Item, and no {' and no '.join(NAMES[kind] for kind in missing)}", self._mend.run)
             return
-        try:
-            wrong = ["missing, or no JSON object"]
-            if found is not None:
-                wrong = list(differences(found, expected_item(record, folder.layout, kinds, found, checksums=False)))
-                if not wrong:
-                    return
-            fault = unlike_the_cube(record, folder.layout, kinds)
-            if fault:
-                kind, reason = fault
-                product = folder.files[kind][month]
-                self._leave(product, f"{month}: {reason}", self._mend.remove(product), self._mend.run)
+        wrong: list[str] = []
+        if found is not None:
+            wrong = list(differences(found, expected_item(record, folder.layout, kinds, found, checksums=False)))
+            if not wrong:
                 return
-            stac.write_document(path, expected_item(record, folder.layout, kinds, found, checksums=True))
-        except S1MonthlyError as error:
-            self._leave(path, error.problem, self._mend.run)
+        fault = unlike_the_cube(record, folder.layout, kinds)
+        if fault:
+            kind, reason = fault
+            again = self._mend.rebuild if kind == "record" else self._mend.run
+            product = self._path(kind, month)
+            self._leave(product, f"{month}: {reason}", self._mend.remove(product), again)
             return
-        self._done.lines.append(f"{record.key}: Item written again; it was {some(wrong)}")
+        item = expected_item(record, folder.layout, kinds, found, checksums=True)
+        if content_of(self._path("record", month)) == made_of:  # else a running workflow makes the Item
+            stac.write_document(path, item)
+            self._done.made.append(Made(str(record.key), "Item", _in_short(wrong)))
+
+    # catalog
+
+    def _write_catalog(self) -> None:
+        folder = self._folder
+        path = self._path("tile_catalog")
+        if not (path.exists() or any(folder.files.values()) or self._path("search").exists()):
+            return
+        if not self._path("search").exists():
+            problem = "lost: months without data are known from the old catalog alone"
+            self._leave(self._path("search"), problem, self._mend.run)
+        with no_folder_at(path, self._mend, self._done):
+            rows, new = replace_rows(folder.owner, folder.layout, lambda _: list(self._rows()), only_if_changed=True)
+            if new:
+                self._done.made.append(Made(folder.path.name, "catalog", _changes(self._rows_before, rows)))
+
+    def _rows(self) -> Iterator[Row]:
+        """Rows by what lies there now: a running workflow may have finished months since the folder was looked at."""
+        folder, made = self._folder, set()
+        for path in catalog.record_paths(folder.path):
+            month = Month.parse(path.stem)
+            try:
+                record = read_credible(path)
+            except ProductError:  # told already
+                continue
+            if record.key != folder.key(month) or (month in self._doubted and str(month) in self._rows_before):
+                continue
+            made.add(month)
+            yield self._row(record)
+        for month in sorted({month for kind in ("cog", "preview", "item") for month in folder.files[kind]} - made):
+            row = self._row_of_remains(month)
+            if row:
+                made.add(month)
+                yield row
+        yield from (row for month, row in self._without_data().items() if month not in made)
 
     def _row(self, record: Record) -> Row:
         try:
             return catalog.record_row(record, self._folder.layout)
         except ProductError as error:  # the preview is no picture, or of another grid
-            path = self._folder.files["preview"][record.key.month]
+            path = self._path("preview", record.key.month)
             self._leave(path, error.problem.removeprefix(f"preview {path}: "), self._mend.remove(path), self._mend.run)
             return catalog.record_row(record, self._folder.layout, with_preview=False)
+
+    def _row_of_remains(self, month: Month) -> Row | None:
+        """Row of a month without a record that is its own; None where an older catalog tells more, or nothing tells."""
+        files, before = self._folder.files, self._rows_before.get(str(month))
+        row = row_of_remains(self._folder, month)
+        known = before is not None and (row is None or row["digest"] == before["digest"])
+        if not (self._state and month in self._state.complete) and month not in self._doubted:
+            left = left_of([kind for kind in files if kind != "record" and month in files[kind]])
+            kept = "its row is kept" if row or known else "and no row"
+            problem = f"record and values in the cube are lost; left: {left}; {kept}. It must be made again"
+            self._leave(self._path("record", month), problem, self._mend.run)
+        return None if known else row
 
     def _without_data(self) -> dict[Month, Row]:
         try:
             return catalog.search_rows(self._folder.owner, self._folder.layout)
         except ProductError as error:
-            path = Path(self._folder.fill(self._folder.layout.search))
+            path = self._path("search")
             self._leave(path, error.problem.removeprefix(f"{path}: "), self._mend.remove(path), self._mend.run)
             kept = (catalog.NO_DATA, catalog.UNUSABLE)
-            return {Month.parse(row["month"]): row for row in self._rows_before if row["status"] in kept}
+            return {Month.parse(month): row for month, row in self._rows_before.items() if row["status"] in kept}
 
 
 def _is_lost(path: Path) -> bool:
     """Whether a record cannot be read, and is not one of another version, which must not be written over."""
     try:
-        read_record(path)
+        read_credible(path)
         return False
     except ProductError:
         pass
@@ -218,3 +368,20 @@ def _is_lost(path: Path) -> bool:
         return bool(json.loads(path.read_text(encoding="utf-8"))["schema"] == SCHEMA)
     except (OSError, ValueError, KeyError, TypeError):
         return True
+
+
+def _in_short(wrong: Iterable[str]) -> str:
+    """Names of what was wrong in an Item, from `products.differences`, without the values."""
+    names = [line.split(": ")[0].removeprefix("properties.") for line in wrong]
+    return f"wrong in {some(names)}" if names else "missing, or no JSON object"
+
+
+def _changes(before: dict[str, Row], rows: Iterable[Row]) -> str:
+    """How many rows came, went and changed."""
+    now = {row["month"]: row for row in rows}
+    numbers = {
+        "new": len(now.keys() - before.keys()),
+        "gone": len(before.keys() - now.keys()),
+        "changed": sum(row != before[month] for month, row in now.items() if month in before),
+    }
+    return ", ".join(f"{counted(number, 'row')} {name}" for name, number in numbers.items() if number) or "lost"

@@ -8,12 +8,14 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from s1monthly.config import Config
 from s1monthly.errors import CubeError
 from s1monthly.slots import adds_bands_alone
 from s1monthly.vocabulary import Level, Month, TileDirection
+
+if TYPE_CHECKING:  # its model takes longer to build than many a job that only needs a digest
+    from s1monthly.config import Config
 
 KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sources.reading")
 """Modules whose ``ALGORITHM_VERSION`` enters every recipe."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -16,12 +17,15 @@ from numpy.typing import NDArray
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from s1monthly.account import Account
 from s1monthly.bands import bands
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.footprints import footprint, tidy
 from s1monthly.grid import GeoBox, geobox_outline
+from s1monthly.ledger import GranuleList
 from s1monthly.naming import parse_granule_id
+from s1monthly.recipe import digest as digest_of
 from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics, count_statistics
 from s1monthly.vocabulary import (
     PASS_GAP,
@@ -277,6 +281,96 @@ class Origin:
     recipe_digest: str
     software: Mapping[str, str] | None
 
+    @classmethod
+    def of(
+        cls, listed: GranuleList, account: Account, recipe: Mapping[str, Any], software: Mapping[str, str]
+    ) -> Origin:
+        """Put together what a month was asked to be made from, and what came of its granules.
+
+        Raises
+        ------
+        ProductError
+            If the account is one of other granules or of another recipe.
+        """
+        how = digest_of(recipe)
+        account.check(listed.digest, how)
+        lost = (SetAside(*one, lost=True) for one in sorted(account.unread.items()))
+        return cls(
+            granules=account.of_read(listed.granules),
+            set_aside=(*listed.set_aside, *lost),
+            unread=tuple(sorted(account.unread)),
+            granules_digest=listed.digest,
+            recipe=recipe,
+            recipe_digest=how,
+            software=software,
+        )
+
+
+def checked(
+    key: CompositeKey,
+    polarization: Polarization,
+    values: Iterable[tuple[str, NDArray[np.float32]]],
+    count: NDArray[np.uint8],
+    statistics: dict[str, BandStatistics],
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Pass the bands of a month on as they come, each compared with the count and measured.
+
+    Parameters
+    ----------
+    key : CompositeKey
+    polarization : Polarization
+    values : iterable of (band name, array)
+        Every band, in the order of the product: float32, (rows, columns), NaN where no data.
+    count : array (rows, columns), uint8
+        Passes with a valid value; 0 just where the bands are NaN.
+    statistics : dict
+        Is given the statistics of each band.
+
+    Raises
+    ------
+    ProductError
+        If a band is not valid at just the pixels that the count says, or a texture beyond them.
+    """
+    valid = count > 0
+    core = {band.name for band in bands(*polarization.layers)}
+    for name, band in values:
+        # a texture can be without a value where the pixel has no neighbour
+        wrong = np.isnan(band) == valid if name in core else ~(np.isnan(band) | valid)
+        differing = int(np.count_nonzero(wrong))
+        if differing:
+            raise ProductError(
+                f"{key}: band {name} and the count of passes disagree at {differing} pixels",
+                "report this with the month's configuration: it is a fault of the software",
+            )
+        statistics[name] = band_statistics(band)
+        yield name, band
+
+
+def record_of(
+    key: CompositeKey,
+    level: Level,
+    polarization: Polarization,
+    grid: GeoBox,
+    statistics: Mapping[str, BandStatistics],
+    count: NDArray[np.uint8],
+    origin: Origin,
+    digest: str,
+) -> Record:
+    """Make the record of a month whose bands were `checked`; the other parameters are those of `measure`."""
+    valid = count > 0
+    return Record(
+        key=key,
+        level=level,
+        polarization=polarization,
+        grid=grid,
+        valid=int(np.count_nonzero(valid)),
+        count=count_statistics(count),
+        bands=dict(statistics),
+        footprint=footprint(valid, grid),
+        digest=digest,
+        **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
+    )
+
 
 def measure(
     key: CompositeKey,
@@ -308,32 +402,12 @@ def measure(
     Raises
     ------
     ProductError
-        If a band is not valid at just the pixels that the count says, or a texture beyond them.
+        As `checked`.
     """
-    valid, statistics = count > 0, {}
-    core = {band.name for band in bands(*polarization.layers)}
-    for name, band in values.items() if isinstance(values, Mapping) else values:
-        # a texture can be without a value where the pixel has no neighbour
-        wrong = np.isnan(band) == valid if name in core else ~(np.isnan(band) | valid)
-        differing = int(np.count_nonzero(wrong))
-        if differing:
-            raise ProductError(
-                f"{key}: band {name} and the count of passes disagree at {differing} pixels",
-                "report this with the month's configuration: it is a fault of the software",
-            )
-        statistics[name] = band_statistics(band)
-    return Record(
-        key=key,
-        level=level,
-        polarization=polarization,
-        grid=grid,
-        valid=int(np.count_nonzero(valid)),
-        count=count_statistics(count),
-        bands=statistics,
-        footprint=footprint(valid, grid),
-        digest=digest,
-        **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
-    )
+    statistics: dict[str, BandStatistics] = {}
+    given = values.items() if isinstance(values, Mapping) else values
+    deque(checked(key, polarization, given, count, statistics), maxlen=0)
+    return record_of(key, level, polarization, grid, statistics, count, origin, digest)
 
 
 def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:

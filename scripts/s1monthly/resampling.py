@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
@@ -16,77 +15,6 @@ Knots = NDArray[np.float64]
 
 MASK_NODATA = 255
 """No data in the mask layer of OPERA RTC-S1."""
-
-_LEAST_WEIGHT = 0.5  # share of the four neighbours' weight that must be valid
-_WHOLE = 1.0 - 1e-9  # weight at which one neighbour is as good as hit
-
-
-@njit(nogil=True, cache=True)
-def _positions(knots: Knots, row: int, step: int, positions: NDArray[np.float64]) -> None:
-    """Interpolate the knots to every pixel of one row."""
-    upper = row // step
-    lower = min(upper + 1, knots.shape[0] - 1)
-    share = (row - upper * step) / step
-    last = knots.shape[1] - 1
-    for k in range(knots.shape[1]):
-        start = knots[upper, k] + share * (knots[lower, k] - knots[upper, k])
-        end = knots[upper, min(k + 1, last)] + share * (knots[lower, min(k + 1, last)] - knots[upper, min(k + 1, last)])
-        for c in range(k * step, min((k + 1) * step, positions.shape[0])):
-            positions[c] = start + (end - start) * ((c - k * step) / step)
-
-
-@njit(nogil=True, cache=True)
-def _bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, resampled: Power) -> None:
-    rows, cols = values.shape
-    source_rows = np.empty(resampled.shape[1])
-    source_cols = np.empty(resampled.shape[1])
-    for i in range(resampled.shape[0]):
-        _positions(knot_rows, i, step, source_rows)
-        _positions(knot_cols, i, step, source_cols)
-        for j in range(resampled.shape[1]):
-            resampled[i, j] = np.nan
-            y, x = source_rows[j], source_cols[j]
-            if not (-1 < y < rows and -1 < x < cols):
-                continue
-            r, c = int(np.floor(y)), int(np.floor(x))
-            down, right = y - r, x - c
-            if 0 <= r < rows - 1 and 0 <= c < cols - 1:  # nearly always: four valid neighbours
-                upper = (1 - right) * values[r, c] + right * values[r, c + 1]
-                lower = (1 - right) * values[r + 1, c] + right * values[r + 1, c + 1]
-                value = (1 - down) * upper + down * lower
-                if abs(value) < np.inf:
-                    resampled[i, j] = value
-                    continue
-            total = 0.0
-            weights = 0.0
-            heaviest = 0.0
-            number = 0
-            for k in range(4):
-                rr, cc = r + k // 2, c + k % 2
-                weight = (down if k // 2 else 1 - down) * (right if k % 2 else 1 - right)
-                if weight > 0 and 0 <= rr < rows and 0 <= cc < cols:
-                    neighbour = values[rr, cc]
-                    if abs(neighbour) < np.inf:
-                        total += weight * neighbour
-                        weights += weight
-                        heaviest = max(heaviest, weight)
-                        number += 1
-            if weights >= _LEAST_WEIGHT and (number > 1 or heaviest >= _WHOLE):
-                resampled[i, j] = total / weights
-
-
-@njit(nogil=True, cache=True)
-def _block_mean(values: Power, factor: int, means: Power) -> None:
-    for i in range(means.shape[0]):
-        for j in range(means.shape[1]):
-            total = 0.0
-            number = 0
-            for r in range(i * factor, (i + 1) * factor):
-                for c in range(j * factor, (j + 1) * factor):
-                    if abs(values[r, c]) < np.inf:
-                        total += values[r, c]
-                        number += 1
-            means[i, j] = total / number if 2 * number >= factor * factor else np.nan
 
 
 def _checked(knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]) -> tuple[Knots, Knots]:
@@ -129,9 +57,11 @@ def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape
     S1MonthlyError
         If the knots do not fit the shape.
     """
+    from s1monthly.resampling_kernels import fill_bilinear  # compiled: only who warps waits for it
+
     knot_rows, knot_cols = _checked(knot_rows, knot_cols, step, shape)
     resampled = np.empty(shape, np.float32)
-    _bilinear(np.ascontiguousarray(values, dtype=np.float32), knot_rows, knot_cols, step, resampled)
+    fill_bilinear(np.ascontiguousarray(values, dtype=np.float32), knot_rows, knot_cols, step, resampled)
     return resampled
 
 
@@ -161,6 +91,11 @@ def block_mean(values: Power, factor: int) -> Power:
             f"{rows} x {cols} pixels are not made of whole blocks of {factor} x {factor}",
             "choose a resolution that divides the side of the tile",
         )
-    means = np.empty((rows // factor, cols // factor), np.float32)
-    _block_mean(np.ascontiguousarray(values, dtype=np.float32), factor, means)
+    # rows first, then columns: long vectors of neighbours at each step
+    valid = np.abs(values) < np.inf
+    filled = np.where(valid, values, np.float32(0)).reshape(-1, factor, cols).sum(axis=1, dtype=np.float64)
+    found = valid.reshape(-1, factor, cols).sum(axis=1, dtype=np.uint16)
+    total, number = (sum(part[:, column::factor] for column in range(factor)) for part in (filled, found))
+    means = np.full((rows // factor, cols // factor), np.nan, np.float32)
+    np.divide(total, number, out=means, where=2 * number >= factor * factor, casting="same_kind")
     return means

@@ -9,18 +9,23 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from s1monthly import cube
+from s1monthly.assets import asset_file
 from s1monthly.cube import CubeState
 from s1monthly.errors import CubeError, NameFormatError, ProductError
+from s1monthly.files import replacing
+from s1monthly.findings import counted
 from s1monthly.ledger import GranuleList, read_granule_list
 from s1monthly.naming import parse_granule_id
+from s1monthly.origins import credible_origin
 from s1monthly.products import checksum_in, cog_tags, property_of, read_item
 from s1monthly.recipe import digest as digest_of
-from s1monthly.records import Origin, Record, measure, write_record
+from s1monthly.records import Origin, Record, measure
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Granule, Level, Month, Polarization
 
@@ -43,18 +48,20 @@ class Restored:
 
     @property
     def told(self) -> str:
-        """How it was made, and what is not known, for people."""
+        """How it was made, and how much of it is not known, in a few words."""
         if self.proven:
-            return "record rebuilt from cube and granule list, identical by the Item's checksum"
-        sources = "cube" if self.record.granules is None else "cube and COG"
+            return "the same to the byte again"
+        sources = "cube" if self.record.granules is None else "cube, COG"
         if self.record.granules_digest is not None:
-            sources = "cube, COG and granule list"
-        unknown = self.record.unknown
-        return f"record rebuilt from {sources}" + (f"; not known: {', '.join(unknown)}" if unknown else "")
+            sources = "cube, COG, granule list"
+        unknown = len(self.record.unknown)
+        return f"from {sources}" + (f"; {counted(unknown, 'fact')} null" if unknown else "")
 
 
-def restore(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str, Any] | None) -> Restored:
-    """Make a lost record again; nothing is written.
+def restore(
+    folder: TileFolder, month: Month, state: CubeState, row: Mapping[str, Any] | None, record: Record | None = None
+) -> Restored:
+    """Make a record again, as if it were lost; nothing is written.
 
     Parameters
     ----------
@@ -65,20 +72,27 @@ def restore(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str
     state : CubeState
     row : mapping or None
         The month's row in the tile's catalog, as it was.
+    record : Record, optional
+        One that is there and is doubted: one more witness of the values, and of nothing else.
 
     Raises
     ------
     ProductError
-        If COG, Item and catalog are all of other values than the cube holds: they were damaged, or a run that replaced
-        them was killed. Or if the cube cannot be read, or is not what this version writes.
+        If COG, Item, catalog and record are all of other values than the cube holds: they were damaged, or a run that
+        replaced them was killed. Or if the cube cannot be read, or is not what this version writes.
     """
     key = folder.key(month)
     item = read_item(Path(folder.fill(folder.layout.item, month)))
-    tags = cog_tags(Path(folder.fill(folder.layout.cog, month)))
+    cog = Path(folder.fill(folder.layout.cog, month))
+    tags = cog_tags(cog)
     try:
         digest = cube.month_digest(folder.cube, month)
-        catalogued = row["digest"] if row else None
-        witnesses = {"COG": tags.get("DIGEST"), "Item": property_of(item, "s1:digest"), "catalog": catalogued}
+        witnesses = {
+            "COG": tags.get("DIGEST"),
+            "Item": property_of(item, "s1:digest"),
+            "catalog": row["digest"] if row else None,
+            "record": record.digest if record else None,
+        }
         disagreeing = [name for name, value in witnesses.items() if value and value != digest]
         if disagreeing and digest not in witnesses.values():
             raise ProductError(
@@ -86,7 +100,7 @@ def restore(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str
                 " killed as it replaced them",
                 _REMEDY,
             )
-        record = measure(
+        measured = measure(
             key,
             Level(state.recipe["level"]),
             Polarization(state.recipe["polarization"]),
@@ -100,44 +114,48 @@ def restore(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str
         raise ProductError(error.problem, _REMEDY) from error
     except (KeyError, ValueError) as error:
         raise ProductError("the recipe of the cube is of another version", _REMEDY) from error
-    return _with_origin(
-        record,
-        tags if tags.get("DIGEST") == digest else {},
-        item if property_of(item, "s1:digest") == digest else None,
-        _listed(folder, month),
-    )
+    item = item if property_of(item, "s1:digest") == digest else None
+    proven = tags.get("DIGEST") == digest and _is_file_of(item, cog)
+    return _with_origin(measured, tags if proven else {}, item, listed(folder, month))
+
+
+def _is_file_of(item: Mapping[str, Any] | None, cog: Path) -> bool:
+    """Whether a COG is the one that an Item names; also where the Item does not say."""
+    told = checksum_in(item, "cog")
+    return told is None or asset_file(cog, cog.parent).sha256 == told
 
 
 def _with_origin(
-    record: Record, tags: Mapping[str, str], item: Mapping[str, Any] | None, listed: GranuleList | None
+    record: Record, tags: Mapping[str, str], item: Mapping[str, Any] | None, found: GranuleList | None
 ) -> Restored:
     """Add what is known of the month's origin.
 
     The granule list alone proves nothing: it may have been renewed since. It is believed where it makes the record
     that the Item's checksum is of, or where it names the very granules that the COG names.
     """
-    named, software = _granules(tags), _software(tags, item)
+    named, software = granules_named(tags), software_named(tags) or _software_of(item, record.key.month)
     record = replace(record, software=software)
-    if listed:
-        whole = replace(
-            record,
-            granules=listed.granules,
-            set_aside=listed.set_aside,
-            unread=(),
-            granules_digest=listed.digest,
-        )
-        if checksum_in(item, "record") == hashlib.sha256(whole.to_json().encode()).hexdigest():
-            return Restored(whole, proven=True)
-        if named is not None and _ids(named) == _ids(listed.granules):
-            return Restored(whole, proven=False)
-    return Restored(replace(record, granules=named), proven=False)
+    whole = from_list(record, found) if found else None
+    less = replace(record, granules=named)
+    told = checksum_in(item, "record")
+    for candidate in (whole, less, record):
+        if candidate and hashlib.sha256(candidate.to_json().encode()).hexdigest() == told:
+            return Restored(candidate, proven=True)
+    confirmed = whole is not None and named is not None and ids(named) == ids(whole.granules or ())
+    return Restored(whole if whole and confirmed else less, proven=False)
 
 
-def _ids(granules: Iterable[Granule]) -> list[str]:
+def from_list(record: Record, found: GranuleList) -> Record:
+    """Record of a month that was made from all granules of a list."""
+    return replace(record, granules=found.granules, set_aside=found.set_aside, unread=(), granules_digest=found.digest)
+
+
+def ids(granules: Iterable[Granule]) -> list[str]:
+    """Names of granules, sorted."""
     return sorted(granule.id for granule in granules)
 
 
-def _granules(tags: Mapping[str, str]) -> tuple[Granule, ...] | None:
+def granules_named(tags: Mapping[str, str]) -> tuple[Granule, ...] | None:
     """Granules that a COG names, without layers."""
     if "GRANULES" not in tags:
         return None
@@ -147,27 +165,64 @@ def _granules(tags: Mapping[str, str]) -> tuple[Granule, ...] | None:
         return None
 
 
-def _software(tags: Mapping[str, str], item: Mapping[str, Any] | None) -> dict[str, str] | None:
-    told = property_of(item, "processing:software")
-    if "SOFTWARE" in tags:
-        told = dict(pair.split("=", 1) for pair in tags["SOFTWARE"].split() if "=" in pair)
-    return dict(told) if isinstance(told, Mapping) else None
+def software_named(tags: Mapping[str, str]) -> dict[str, str] | None:
+    """Package -> version, as a COG says; None where it does not."""
+    if "SOFTWARE" not in tags:
+        return None
+    return dict(pair.split("=", 1) for pair in tags["SOFTWARE"].split() if "=" in pair)
 
 
-def _listed(folder: TileFolder, month: Month) -> GranuleList | None:
+def _software_of(item: Mapping[str, Any] | None, month: Month) -> dict[str, str] | None:
+    properties = item.get("properties") if item else None
+    return credible_origin(properties, month).get("processing:software") if isinstance(properties, Mapping) else None
+
+
+def listed(folder: TileFolder, month: Month) -> GranuleList | None:
+    """The month's granule list; None where there is none that can be read."""
     try:
         return read_granule_list(folder.fill(folder.layout.granules, month))
     except ProductError:
         return None
 
 
-def write_restored(path: Path, restored: Restored, products: Iterable[Path]) -> None:
+def write_restored(path: Path, restored: Restored, products: Iterable[Path], instead_of: bytes | None) -> bool:
     """Write a record that was made again.
 
     It gets a time before that of the products that were made from the lost one: the workflow shall not take them for
     outdated. (A month whose granules are not known it makes again anyway.)
+
+    Parameters
+    ----------
+    path : Path
+    restored : Restored
+    products : iterable of Path
+        Files of the month; those that are gone, and `path`, do not count.
+    instead_of : bytes or None
+        What was found in the record's place. What a running workflow has written since is left alone.
+
+    Returns
+    -------
+    bool
+        True where it was written.
     """
-    times = [product.stat().st_mtime_ns for product in products if product != path]
-    write_record(path, restored.record)
-    if times:
-        os.utime(path, ns=(min(times), min(times)))
+    times = [product.stat().st_mtime_ns for product in products if product != path and product.exists()]
+    with suppress(_WrittenSinceError), replacing(path) as temporary:
+        temporary.write_text(restored.record.to_json(), encoding="utf-8")
+        if times:
+            os.utime(temporary, ns=(min(times), min(times)))
+        if content_of(path) != instead_of:
+            raise _WrittenSinceError
+        return True
+    return False
+
+
+class _WrittenSinceError(Exception):
+    """Somebody else wrote the record meanwhile."""
+
+
+def content_of(path: Path) -> bytes | None:
+    """Content of a file; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None

@@ -41,6 +41,8 @@ class TileFolder:
         What does not belong there.
     leftovers : list of Path
         What killed runs left, and side files of viewers.
+    empty : bool
+        True where nothing lies there that is not hidden.
     """
 
     owner: TileDirection
@@ -49,6 +51,7 @@ class TileFolder:
     files: Found = field(default_factory=lambda: {kind: {} for kind in KINDS})
     strays: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
+    empty: bool = True
 
     @property
     def cube(self) -> Path:
@@ -107,7 +110,9 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
         if name and name != owner:
             tree.renamed[path] = path.with_name(str(name))
         elif owner:
-            tree.folders.append(_tile_folder(owner, path, layout))
+            folder = _tile_folder(owner, path, layout)
+            if not folder.empty:
+                tree.folders.append(folder)
         else:
             tree.strays.append(path)
     return tree
@@ -157,8 +162,10 @@ def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     known = {Path(place) for place in places}
     inside = {Path(folder.fill(getattr(layout, kind), "")).parent for kind in KINDS} | {store.parent}
     for entry in _entries(path, inside):
-        if entry in known:
+        if entry in known and not (entry.is_dir() and entry.suffix in (".parquet", ".json")):
+            folder.empty = False
             continue
+        folder.empty &= entry.name.startswith(".")
         for kind, shape in shapes.items():
             match = shape.fullmatch(str(entry))
             month = _month(match["month"]) if match else None

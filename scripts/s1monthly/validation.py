@@ -13,11 +13,13 @@ from typing import Any
 import pyarrow.parquet as pq
 import shapely
 
-from s1monthly import catalog, cube, stac
+from s1monthly import catalog, stac
 from s1monthly.catalog import Row, key_of
+from s1monthly.cataloguing import kept_rows, rows_before
 from s1monthly.collection import collection
-from s1monthly.cube import CubeState, Status
-from s1monthly.errors import CubeError, ProductError, S1MonthlyError
+from s1monthly.cube import Status
+from s1monthly.cube_checks import check_cube, commands_for
+from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.findings import Commands, Finding, Progress, Report, misnamed, some
 from s1monthly.month_checks import DEFAULT, Depth, MonthCheck, check_month
 from s1monthly.naming import Layout
@@ -28,8 +30,11 @@ from s1monthly.vocabulary import Month
 WORKERS = 2
 """Months that are checked at a time: most of the work is reading, hashing and decoding, side by side."""
 
+FILES = (".parquet", ".json", ".tif", ".png")
+"""Suffixes of the files of an output tree."""
 
-def validate(base_dir: Path, depth: Depth = DEFAULT) -> Report:
+
+def validate(base_dir: Path, depth: Depth = DEFAULT, work_dir: Path | None = None) -> Report:
     """Check an output tree; nothing is written.
 
     Parameters
@@ -37,12 +42,18 @@ def validate(base_dir: Path, depth: Depth = DEFAULT) -> Report:
     base_dir : Path
         Root of the tree.
     depth : Depth
+    work_dir : Path, optional
+        Where granule lists may lie; by default ``work`` in the tree.
     """
-    report, mend = Report(str(base_dir)), Commands(base_dir)
+    report, mend = Report(str(base_dir)), Commands(base_dir, work_dir)
+    there = "give the one that output.base_dir names"
     if not base_dir.is_dir():
-        report.problems.append(Finding(str(base_dir), "no such folder", (mend.run,)))
+        report.problems.append(Finding(str(base_dir), f"no such folder: {there}"))
         return report
-    tree = survey(base_dir, base_dir / "work")
+    tree, layout = survey(base_dir, work_dir or base_dir / "work"), Layout(str(base_dir), "")
+    if not (tree.folders or tree.renamed or Path(layout.catalog).exists() or Path(layout.collection).exists()):
+        report.problems.append(Finding(str(base_dir), f"a folder without any output of this workflow: {there}"))
+        return report
     folders = [FolderCheck(folder, mend) for folder in tree.folders]
     jobs = [(check, month) for check in folders for month in check.to_check()]
     progress = Progress("months checked", len(jobs))
@@ -58,11 +69,11 @@ def validate(base_dir: Path, depth: Depth = DEFAULT) -> Report:
     for check in folders:
         report.problems += check.problems()
         report.notes += check.notes()
-    report.problems += [misnamed(path, name, mend) for path, name in tree.renamed.items()]
+    report.problems += misnamed(tree.renamed, mend)
     parts: list[Tree | TileFolder] = [tree, *tree.folders]
     for part in parts:
         _told_by_name(part.strays, part.leftovers, report, mend)
-    report.problems += _global_problems(Layout(str(base_dir), ""), folders, set(tree.renamed.values()), mend)
+    report.problems += _global_problems(layout, folders, set(tree.renamed.values()), mend)
     report.months = sum(month.made for check in folders for month in check.months.values())
     report.tiles = len({check.folder.owner.tile for check in folders})
     return report
@@ -70,6 +81,10 @@ def validate(base_dir: Path, depth: Depth = DEFAULT) -> Report:
 
 def _told_by_name(strays: Iterable[Path], leftovers: Iterable[Path], report: Report, mend: Commands) -> None:
     for path in strays:
+        if path.is_dir() and path.suffix in FILES:
+            problem = "a folder, where a file of this name belongs"
+            report.problems.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"), mend.rebuild)))
+            continue
         problem = "does not belong in an output tree, or has not the name that it was made with"
         report.problems.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"),)))
     for path in leftovers:
@@ -160,19 +175,20 @@ class FolderCheck:
     def __init__(self, folder: TileFolder, mend: Commands) -> None:
         self.folder, self._mend = folder, mend
         self.months: dict[Month, MonthCheck] = {}
-        self.state: CubeState | None = None
         self.catalog = HeldCatalog.read(folder.fill(folder.layout.tile_catalog))
-        self._cube_problem = self._search_problem = ""
+        self._search_problem = ""
+        self._search = Path(folder.fill(folder.layout.search))
         self._without_data: dict[Month, Row] = {}
-        try:
-            self.state = cube.state(folder.cube)
-        except CubeError as error:
-            self._cube_problem = error.problem
+        self._cube = check_cube(folder.cube)
+        self.state = self._cube.state
         try:
             self._without_data = catalog.search_rows(folder.owner, folder.layout)
         except ProductError as error:
             self._search_problem = error.problem
         self.unsure = bool(self._search_problem)
+        if not self._search.exists():
+            kept = kept_rows(rows_before(folder.owner, folder.layout), (), folder.layout)
+            self._without_data = {Month.parse(row["month"]): row for row in kept if row["record_path"] is None}
 
     def to_check(self) -> list[Month]:
         """Months of which there is a file, or which the cube holds."""
@@ -196,12 +212,16 @@ class FolderCheck:
     def problems(self) -> Iterator[Finding]:
         """Everything that is wrong in the folder."""
         made = any(check.made for check in self.months.values())
-        if self._cube_problem and (made or self.folder.cube.exists()):
-            yield Finding(str(self.folder.cube), self._cube_problem.removeprefix("cube "), (self._mend.run,))
+        if self._cube.problem and (made or self.folder.cube.exists()):
+            yield Finding(
+                str(self.folder.cube), self._cube.problem, commands_for(self._cube, self.folder.cube, self._mend)
+            )
         if self._search_problem:
-            path = Path(self.folder.fill(self.folder.layout.search))
-            problem = self._search_problem.removeprefix(f"{path}: ")
-            yield Finding(str(path), problem, (self._mend.remove(path), self._mend.run))
+            problem = self._search_problem.removeprefix(f"{self._search}: ")
+            yield Finding(str(self._search), problem, (self._mend.remove(self._search), self._mend.run))
+        elif not self._search.exists() and (self.months or self.catalog.rows):
+            problem = "lost: months without data are known from the old catalog alone"
+            yield Finding(str(self._search), problem, (self._mend.run,))
         for check in self.months.values():
             yield from check.problems
         if not self.unsure:

@@ -104,6 +104,13 @@ def near_no_data(power: Power, distance: int = NEAR) -> Where:
     return near
 
 
+def near_coast(water: Where, distance: int = NEAR) -> Where:
+    """Pixels of land and water at most so many pixels from each other, diagonals included."""
+    around = np.ones((3, 3), bool)
+    near: Where = binary_dilation(water, around, distance) & binary_dilation(~water, around, distance)
+    return near
+
+
 @dataclass(frozen=True)
 class Estimates:
     """One layer of the window: estimates of the power, each with its truth, and the power that was despeckled."""
@@ -156,6 +163,7 @@ def measure(granules: Sequence[Granule], progress: Progress) -> dict[str, Any]:
         made = estimates(granules, scene, geobox, layer)
         near = near_no_data(made.power["median"])
         classes = {"all": np.ones_like(near)} | {kind.name.lower(): cover == kind for kind in LandCover}
+        classes["coast"] = near_coast(cover == LandCover.WATER)
         level, border = field_parts(cover == LandCover.FIELD, made.truth["median"])
         found[layer] = {
             place: {name: _scores(made, kind & inside) for name, kind in classes.items()}

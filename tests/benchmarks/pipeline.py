@@ -1,4 +1,4 @@
-"""The real workflow over simulated granules: a full tile-month, and one that is 99 % empty."""
+"""The real workflow over simulated granules: a tile-month plain, with textures, nearly empty, crowded; and a year."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import rasterio
 import shapely
 import yaml
 
-from benchmarks.report import Run, read_probes, run_of
+from benchmarks.report import Run, read_probes, run_of, summary, summary_table
 from s1monthly.files import replacing
 from s1monthly.geotiff import crop, open_header
 from s1monthly.grid import GeoBox, overlap, tile_geobox
+from s1monthly.naming import layer_file
 from s1monthly.orbit import utm_footprint
 from s1monthly.sources.simulated import SimulatedSource
 from s1monthly.vocabulary import Burst, Direction, Granule, Month, Tile
@@ -34,6 +39,18 @@ BURSTS = 12
 """Bursts of a pass that are used, of the 14 that touch the tile: 36 granules, 97 % of the tile."""
 PIXELS_LEFT = 366
 """Side of the window, a tenth of the tile's, that holds all the data of the month that is 99 % empty."""
+
+TEXTURES = {"texture_features": {"enabled": True, "levels": 16, "angles": [0, 90]}}
+"""Four metrics of both bands: eight texture bands."""
+TITLES = {
+    "full": "A tile-month: 36 granules, 3 passes, 4 bands",
+    "textures": "The same with textures: 16 levels, 2 angles, 8 bands more",
+    "empty": "A month that is 99 % empty",
+    "crowded": "A month of 108 granules, 9 passes",
+    "year": "12 months of 36 granules",
+}
+CASES = tuple(TITLES)[:3]
+"""Run again and again; the others once."""
 
 Progress = Callable[[str], None]
 
@@ -89,8 +106,35 @@ def _write_emptied(file: Path, made: Path, left: GeoBox) -> None:
         dataset.write(emptied, 1)
 
 
-def run_workflow(granules: Path, folder: Path, cores: int) -> Run:
+def moved_granules(folder: Path, granules: Sequence[Granule], days: Sequence[timedelta]) -> None:
+    """Give the granules other days, once for each of `days`: links to the same files under other names."""
+    for granule, later in product(granules, days):
+        made = replace(granule, acquired=granule.acquired + later)
+        for layer in granule.layers:
+            link = folder / made.id / layer_file(made.id, layer.name)
+            if not link.exists():
+                link.parent.mkdir(parents=True, exist_ok=True)
+                os.link(layer.url, link)
+
+
+def run_workflow(
+    granules: Path,
+    folder: Path,
+    cores: int,
+    processing: Mapping[str, Any] | None = None,
+    months: tuple[Month, Month] = (MONTH, MONTH),
+) -> Run:
     """Run the workflow over a folder of granules, in a new folder, and measure it.
+
+    Parameters
+    ----------
+    granules, folder : Path
+    cores : int
+        For Snakemake.
+    processing : mapping, optional
+        That section of the configuration.
+    months : tuple of Month
+        First and last.
 
     Raises
     ------
@@ -103,9 +147,10 @@ def run_workflow(granules: Path, folder: Path, cores: int) -> Run:
     probes.mkdir(parents=True)
     settings = {
         "roi": {"manual_mgrs_tiles": [str(TILE)], "flight_direction": str(DIRECTION)},
-        "time": {"start": str(MONTH), "end": str(MONTH)},
+        "time": {"start": str(months[0]), "end": str(months[1])},
         "source": {"kind": "local", "path": str(granules.resolve())},
         "output": {"disk_warn_gb": 0},
+        "processing": dict(processing or {}),
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
@@ -119,7 +164,53 @@ def run_workflow(granules: Path, folder: Path, cores: int) -> Run:
     wall, cpu = time.time() - began, _children_cpu() - before
     if code:
         raise RuntimeError(f"snakemake ended with {code}:\n{(folder / 'output.txt').read_text()[-3000:]}")
-    return run_of(began, wall, cpu, read_probes(probes), folder / "output" / "work" / "logs" / "benchmark")
+    return run_of(began, wall, cpu, read_probes(probes))
+
+
+def measure(
+    granules: Sequence[Granule], folder: Path, cores: int, repeat: int, progress: Progress
+) -> dict[str, dict[str, Any]]:
+    """Run the `CASES` turn by turn, then the others; a first run, in which kernels are compiled, is not measured.
+
+    Returns
+    -------
+    dict
+        Case -> `report.summary`, with the sizes of products.
+    """
+    full = folder / "granules"
+    sources = {
+        "full": full,
+        "textures": full,
+        **{case: folder / f"granules_{case}" for case in ("empty", "crowded", "year")},
+    }
+    progress("the same granules: 99 % empty, on other days, in other months")
+    empty_granules(sources["empty"], granules)
+    moved_granules(sources["crowded"], granules, [timedelta(days) for days in range(3)])
+    first = MONTH.start.replace(month=1)
+    moved_granules(sources["year"], granules, [MONTH.start.replace(month=n) - MONTH.start for n in range(1, 13)])
+    months = {"year": (Month(first.year, 1), Month(first.year, 12))}
+    progress("first run, not measured")
+    run_workflow(sources["empty"], folder / "run_first", cores, TEXTURES)
+    runs: dict[str, list[Run]] = {case: [] for case in TITLES}
+    for number, case in [*product(range(1, repeat + 1), CASES), (1, "crowded"), (1, "year")]:
+        processing = TEXTURES if case == "textures" else None
+        run = run_workflow(sources[case], folder / f"run_{case}", cores, processing, months.get(case, (MONTH, MONTH)))
+        runs[case].append(run)
+        progress(f"{TITLES[case]}, run {number}: {run.wall:.1f} s, {run.cpu:.1f} CPU s")
+    return {
+        case: summary(of_case) | {"product_mb": product_sizes(folder / f"run_{case}")} for case, of_case in runs.items()
+    }
+
+
+def tables(found: Mapping[str, dict[str, Any]], cores: int) -> str:
+    """Lay out what `measure` found, case by case."""
+    text = []
+    for case, runs in found.items():
+        sizes = ", ".join(f"{kind} {size:.1f}" for kind, size in runs["product_mb"].items())
+        busy = f"{cores} cores busy {100 * runs['cpu'] / (cores * runs['wall']):.0f} % of the time"
+        text += ["", f"{TITLES[case]}; median of {runs['runs']}", "", summary_table(runs)]
+        text += ["", f"{busy}; products, MB: {sizes}"]
+    return "\n".join(text)
 
 
 def _children_cpu() -> float:

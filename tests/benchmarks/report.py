@@ -1,8 +1,7 @@
-"""Text tables, medians, and what Snakemake and the probe wrote about a run's jobs."""
+"""Text tables, medians, and what the probe wrote about a run's jobs."""
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -52,23 +51,6 @@ def _cell(cell: Any, digits: int) -> str:
     return f"{cell:.{digits}f}" if isinstance(cell, float) else str(cell)
 
 
-def read_benchmark(path: Path) -> dict[str, float | None]:
-    """Read a benchmark file of Snakemake: column -> number; None where it has none (``NA``, ``-``).
-
-    Of a job that was repeated, the last line.
-
-    Raises
-    ------
-    ValueError
-        If the file holds no measurement.
-    """
-    with path.open(newline="") as file:
-        lines = list(csv.DictReader(file, delimiter="\t"))
-    if not lines or not (lines[-1].get("s") or "").strip():
-        raise ValueError(f"{path}: no benchmark of Snakemake in it")
-    return {name: None if text in ("NA", "-") else float(text) for name, text in lines[-1].items() if name != "h:m:s"}
-
-
 @dataclass(frozen=True)
 class Job:
     """What one job used.
@@ -79,7 +61,7 @@ class Job:
     started : float
         Seconds since the epoch.
     wall : float
-        Seconds, as Snakemake measured it: with the start and the end of the process.
+        Seconds from the start of its process to its end.
     start : float or None
         Seconds of it until the job's own work began: interpreter, imports, configuration. None where it has no log.
     cpu : float
@@ -132,7 +114,7 @@ def rule_of(program: str) -> str | None:
     return parts[-2] if len(parts) == 3 and Path(program).parent.name == "scripts" and parts[-1] == "py" else None
 
 
-def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any]], benchmarks: Path) -> Run:
+def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any]]) -> Run:
     """Put together what was measured of a run.
 
     Parameters
@@ -143,33 +125,16 @@ def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any
         Seconds, of the whole process tree.
     probes : iterable of dict
         As `read_probes` returns them.
-    benchmarks : path
-        Folder of Snakemake's benchmark files, one folder a rule.
-
-    Raises
-    ------
-    ValueError
-        If a rule has not as many processes as benchmark files.
     """
-    probes = list(probes)
-    files: dict[str, list[Path]] = {}
-    for file in sorted(benchmarks.glob("*/*.tsv"), key=lambda file: file.stat().st_mtime_ns):
-        files.setdefault(file.parent.name, []).append(file)
     jobs, main_peak = [], 0.0
     for found in probes:
-        rule = rule_of(found["program"])
+        rule, peak = rule_of(found["program"]), found["peak_bytes"] / MIB
         if rule is None:
-            main_peak = max(main_peak, found["peak_bytes"] / MIB)
+            main_peak = max(main_peak, peak)
             continue
-        if not files.get(rule):
-            raise ValueError(f"rule {rule}: a job without a benchmark file in {benchmarks}")
-        measured = read_benchmark(files[rule].pop(0))["s"] or 0.0
         start = found["logged"] - found["started"] if "logged" in found else None
         used = found["cpu"] + found["children_cpu"]
-        jobs.append(Job(rule, found["started"], measured, start, used, found["peak_bytes"] / MIB))
-    unseen = sorted(rule for rule, left in files.items() if left)
-    if unseen:
-        raise ValueError(f"rules {', '.join(unseen)}: benchmark files without a process that ended by itself")
+        jobs.append(Job(rule, found["started"], found["ended"] - found["started"], start, used, peak))
     gaps = uncovered([(job.started, job.started + job.wall) for job in jobs], began, began + wall)
     return Run(wall, cpu, tuple(jobs), *gaps, main_peak)
 

@@ -1,7 +1,7 @@
 """Writes down what each Python process used: for the benchmark, put on PYTHONPATH with BENCH_PROBE naming a folder.
 
-Python imports a module of this name at every start. Snakemake's own benchmark files sample memory and CPU twice a
-second, which tells nothing of jobs that take less; here the process itself asks the system as the last thing it does.
+Python imports a module of this name at every start. The process itself asks the system as the last thing it does:
+Snakemake's own benchmark files sample twice a second, and keep Snakemake alive for a second at the end.
 """
 
 import atexit
@@ -10,13 +10,13 @@ import sys
 import time
 
 _FOLDER = os.environ.get("BENCH_PROBE")
-_LOGS = os.path.join(os.getcwd(), "logs", "")
+_LOGS = os.path.join("work", "logs", "")
 _MOMENTS = {"started": time.time() - time.process_time()}
 
 
 def _note_log(event, arguments):
     """Note when the process opens its log file: a job does so as soon as its imports are through."""
-    if event == "open" and "logged" not in _MOMENTS and str(arguments[0]).startswith(_LOGS):
+    if event == "open" and "logged" not in _MOMENTS and _LOGS in str(arguments[0]):
         _MOMENTS["logged"] = time.time()
 
 

@@ -1,0 +1,58 @@
+"""What a run checks and holds before its first job, and lets go after its last. Dry runs and cluster jobs do neither."""
+
+from s1monthly.file_systems import refuse_unfit
+from s1monthly.run_lock import hold
+
+HELD = []
+"""What this run holds of the output tree, from its first job to its last."""
+
+
+def begin_run():
+    """Stop where the run could not end well, then keep others from what it works on."""
+    if only_tools():
+        return
+    refuse_batch_before_search()
+    refuse_storage()
+    check_login_once()
+    hold_tiles()
+
+
+def refuse_batch_before_search():
+    """Snakemake forgets the rest of a batch when a search adds jobs to it, and ends as if all were done."""
+    unasked = [str(book.key) for book in PLAN.ledgers if PLAN.open_question(book)]
+    if workflow.dag_settings.batch and unasked:
+        raise WorkflowError(
+            f"--batch: the source must be asked first about {len(unasked)} tiles and directions, such as {unasked[0]}"
+            " -> run once with --until search and without --batch"
+        )
+
+
+def refuse_storage():
+    """Snakemake would put its outputs there, but not the cube, which is no rule's output, and end as if all were."""
+    provider = workflow.storage_settings.default_storage_provider
+    if provider:
+        raise WorkflowError(
+            f"--default-storage-provider {provider}: a cube is changed in place, which needs a shared file system"
+            " -> leave it out, and copy the finished tree to the storage"
+        )
+
+
+def hold_tiles():
+    """Refuse what another run works on, and keep others from what this one works on; refuse an unfit file system."""
+    try:
+        held = hold(LAYOUT.base_dir, [book.key for book in PLAN.ledgers])
+        refuse_unfit(LAYOUT.base_dir)
+    except S1MonthlyError as error:
+        raise WorkflowError(str(error)) from None
+    if held is None:
+        logger.warning(
+            f"{LAYOUT.base_dir}: its file system has no locks: two runs of one tile at once would not be noticed"
+        )
+    else:
+        HELD.append(held)
+
+
+def release_tiles():
+    """Let others have them."""
+    while HELD:
+        HELD.pop().release()

@@ -1,0 +1,212 @@
+"""Catalogs and the Collection replaced: what they are made from is read, and they are written, under one lock.
+
+Without it a writer that had read the tree before another finished a month, and wrote after it, would drop that month.
+The lock is a hidden file beside the catalog, see `files.locked`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from s1monthly.assets import relative
+from s1monthly.catalog import (
+    NO_DATA,
+    PATHS,
+    UNUSABLE,
+    Row,
+    fill,
+    global_rows,
+    owner_of,
+    read_catalog,
+    tile_rows,
+    write_catalog,
+)
+from s1monthly.collection import collection
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import locked
+from s1monthly.naming import Layout
+from s1monthly.stac import read_document, write_document
+from s1monthly.vocabulary import CompositeKey, TileDirection
+
+PRODUCTS = ("cog_path", "preview_path", "item_path")
+"""Columns of the files that keep a month in the catalog whose record is lost."""
+
+PREVIEW_COLUMNS = ("preview_crs", "preview_width", "preview_height", "preview_bounds")
+
+
+@contextmanager
+def alone(path: str | Path) -> Iterator[None]:
+    """Let every other writer of a catalog wait.
+
+    Raises
+    ------
+    ProductError
+        If its folder cannot be written to.
+    """
+    lock = Path(path).with_name(f".{Path(path).name}.lock")
+    try:
+        os.close(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666))
+    except OSError as error:
+        raise ProductError(
+            f"{path}: cannot be written ({error})", "make its folder writable, then run again"
+        ) from error
+    with locked(lock):
+        yield
+
+
+def catalog_tile(folder: str | Path) -> list[Row]:
+    """Write the catalog of a tile and direction from all that lies in its folder.
+
+    Parameters
+    ----------
+    folder : path
+        ``{base_dir}/{tile}_{direction}``.
+
+    Returns
+    -------
+    list of dict
+        Its rows: those of `catalog.tile_rows`, and what `kept_rows` adds.
+
+    Raises
+    ------
+    ProductError
+        As `catalog.tile_rows`.
+    """
+    owner = owner_of(Path(folder))
+    layout = Layout(str(Path(folder).parent), "")
+    return replace_rows(owner, layout, lambda before: tile_rows(folder))[0]
+
+
+def replace_rows(
+    owner: TileDirection, layout: Layout, rows_of: Callable[[list[Row]], list[Row]], *, only_if_changed: bool = False
+) -> tuple[list[Row], bool]:
+    """Write the catalog of a tile and direction.
+
+    Parameters
+    ----------
+    owner : TileDirection
+    layout : Layout
+    rows_of : callable
+        Reads the folder: from the rows that were catalogued before to those that there should be. `kept_rows` is added.
+    only_if_changed : bool
+        Leave a catalog of these very rows untouched.
+
+    Returns
+    -------
+    rows : list of dict
+        By month.
+    written : bool
+    """
+    path = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
+    with alone(path):
+        before = rows_before(owner, layout)
+        rows = rows_of(before)
+        rows = sorted([*rows, *kept_rows(before, rows, layout)], key=lambda row: row["month"])
+        return rows, write_catalog(path, rows, only_if_changed=only_if_changed)
+
+
+def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
+    """Rows that a tile and direction has in its catalog or, where that cannot be read, in the global one."""
+    catalog = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
+    for path, above in ((catalog, ""), (layout.catalog, f"{Path(catalog).parent.name}/")):
+        try:
+            rows = read_catalog(path)
+        except ProductError:
+            continue
+        mine = (str(owner.tile), str(owner.direction))
+        rows = [row for row in rows if (row["mgrs_tile_id"], row["flight_direction"]) == mine]
+        return [
+            {**row, **{name: row[name].removeprefix(above) for name in PATHS if row[name] is not None}} for row in rows
+        ]
+    return []
+
+
+def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> list[Row]:
+    """Rows of an older catalog that tell of what the tree itself no longer tells.
+
+    A month whose record is lost, and of which a COG, preview or Item still lies there: its paths are those of what
+    there is now. A month without data, where the account of the search is lost.
+
+    Parameters
+    ----------
+    before : iterable of dict
+        The older catalog of a tile and direction.
+    rows : iterable of dict
+        What the tree tells; of its months nothing is kept.
+    layout : Layout
+    """
+    taken, kept = {row["month"] for row in rows}, {}
+    for row in before:
+        try:
+            key = CompositeKey.parse(row["mgrs_tile_id"], row["flight_direction"], row["month"])
+        except NameFormatError:  # somebody edited the catalog
+            continue
+        if row["month"] in taken:
+            continue
+        if row["status"] in (NO_DATA, UNUSABLE):
+            if not Path(fill(layout.search, key)).exists():
+                kept[row["month"]] = row
+        else:
+            found = {**row, **paths_there(key, layout)}
+            if not found["preview_path"]:
+                found |= dict.fromkeys(PREVIEW_COLUMNS)
+            if any(found[name] for name in PRODUCTS):
+                kept[row["month"]] = found
+    return list(kept.values())
+
+
+def paths_there(key: CompositeKey, layout: Layout) -> dict[str, str | None]:
+    """Paths of what lies there of a month, relative to the tile's folder; None for what does not."""
+    patterns = (layout.cog, layout.cube, layout.preview, layout.record, layout.item)
+    folder = fill(layout.folder, key)
+    paths = {name: fill(pattern, key) for name, pattern in zip(PATHS, patterns, strict=True)}
+    return {name: relative(path, folder) if Path(path).exists() else None for name, path in paths.items()}
+
+
+def catalog_all(
+    base_dir: str | Path, passed_over: Collection[Path] = (), *, only_if_changed: bool = False
+) -> tuple[list[Row], list[Path]]:
+    """Write the global catalog and the Collection from the catalogs of all tiles.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree.
+    passed_over : collection of Path
+        Folders in it that are none of a tile, though a catalog may lie in them.
+    only_if_changed : bool
+        Leave files that say this already untouched.
+
+    Returns
+    -------
+    rows : list of dict
+        Of the global catalog.
+    written : list of Path
+        Which files.
+
+    Raises
+    ------
+    ProductError
+        As `catalog.global_rows`.
+    """
+    layout = Layout(str(base_dir), "")
+    with alone(layout.catalog):
+        rows = global_rows(base_dir, passed_over)
+        written = []
+        if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
+            written.append(Path(layout.catalog))
+        document = collection(rows)
+        if not (only_if_changed and _says(layout.collection, document)):
+            write_document(layout.collection, document)
+            written.append(Path(layout.collection))
+    return rows, written
+
+
+def _says(path: str, document: dict[str, object]) -> bool:
+    try:
+        return read_document(path) == document
+    except ProductError:
+        return False

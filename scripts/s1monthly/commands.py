@@ -1,0 +1,92 @@
+"""What the command lines of all tools have in common: their looks, and the options that several of them take."""
+
+from __future__ import annotations
+
+import argparse
+import textwrap
+from collections.abc import Collection
+from functools import partial
+
+from s1monthly.vocabulary import Direction
+
+WIDTH = 80
+
+DIRECTIONS: dict[str, list[Direction]] = {
+    "ASCENDING": [Direction.ASCENDING],
+    "DESCENDING": [Direction.DESCENDING],
+    "ALL": list(Direction),
+}
+"""What can be asked for; of ALL the first has priority where only one can be had."""
+
+SHORT_DIRECTIONS = {"ASC": "ASCENDING", "DESC": "DESCENDING"}
+
+OUTPUT_DIR = "root of the output tree (output.base_dir); default: output"
+
+
+def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of a tool's command line; its help fits a terminal of 80 columns.
+
+    Parameters
+    ----------
+    tool : str
+        Name of the script, without ``.py``.
+    purpose : str
+        Paragraphs, with an empty line between two: the script's docstring.
+    example : str
+        Options of a usual call.
+    """
+    command = f"python scripts/{tool}.py"
+    paragraphs = (textwrap.fill(" ".join(lines.split()), WIDTH) for lines in purpose.split("\n\n"))
+    return argparse.ArgumentParser(
+        prog=command,
+        description="\n\n".join(paragraphs),
+        epilog=f"example:\n  {command} {example}",
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=24, width=WIDTH),
+    )
+
+
+def direction(text: str) -> str:
+    """Read a direction, or ALL: upper or lower case, or short.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        Naming what is allowed.
+    """
+    name = SHORT_DIRECTIONS.get(text.upper(), text.upper())
+    if name not in DIRECTIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*DIRECTIONS, *SHORT_DIRECTIONS])}")
+    return name
+
+
+def add_output_dir(options: argparse.ArgumentParser, default: str | None = "output", note: str = OUTPUT_DIR) -> None:
+    """Let a tool take the output tree."""
+    options.add_argument("--output-dir", default=default, metavar="DIR", help=note)
+
+
+def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
+    """Let a tool take a direction, a key of `DIRECTIONS`: ALL where none is given."""
+    told = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
+    options.add_argument(
+        "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=told
+    )
+
+
+def add_json(options: argparse.ArgumentParser) -> None:
+    """Let a tool answer machines."""
+    options.add_argument("--json", action="store_true", help="for machines: everything, as JSON")
+
+
+def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> None:
+    """Let a tool take what decides a mosaic."""
+    add = options.add_argument
+    add("--month", required=True, metavar="YYYY-MM", help="month of the COGs")
+    add_direction(options, "of ALL, DESCENDING fills where ASCENDING has no value", required=True)
+    add_output_dir(options)
+    add("--output", metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
+    kinds = "VRT (default) names the tiles' COGs, and is for looking; COG holds the pixels, and is for measuring"
+    add("--format", type=str.upper, default="VRT", choices=formats, help=kinds)
+    add("--crs", default="EPSG:4326", metavar="EPSG", help="CRS of the mosaic; default: EPSG:4326")
+    add("--keep-utm", action="store_true", help="keep the tiles' own CRS: one mosaic for each zone")
+    add("--mgrs-prefix", default="", metavar="TEXT", help="only tiles whose names begin so, for example 50R")
+    add("--resolution", type=float, metavar="SIZE", help="COG: pixel size in units of the CRS; default: the tiles' own")

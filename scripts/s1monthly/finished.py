@@ -1,0 +1,113 @@
+"""Months that a run left finished: their jobs need not be planned again.
+
+Snakemake takes a job for every product of every month, made or not, to find out that it need not run: a minute for ten
+years of a hundred tiles. So a run notes the months of which it has made, or found up to date, every product, and what
+the files were then. While they are the same, and so is all that the rules pass to their jobs, nothing could run for
+them. The notes lie in Snakemake's own folder. Without them, or where they are damaged or void, it looks at everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from s1monthly.files import write_text
+from s1monthly.ledger import Ledger
+from s1monthly.planning import Plan
+from s1monthly.recipe import digest
+from s1monthly.vocabulary import Month
+
+
+class FinishedMonths:
+    """Notes of earlier runs, compared with the files as they are.
+
+    Parameters
+    ----------
+    plan : Plan
+        Which months there are, and where their files lie.
+    path : path
+        File of the notes.
+    passed : object
+        All that rules pass to their jobs, apart from wildcards and granules: other values void every note. JSON-able.
+    """
+
+    def __init__(self, plan: Plan, path: str | Path, passed: Any) -> None:
+        self._plan, self._path, self._passed = plan, Path(path), digest(passed)
+
+    @cached_property
+    def _notes(self) -> dict[str, Any]:
+        """Record of a month -> what held of it when it was noted."""
+        try:
+            notes = json.loads(self._path.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):
+            return {}
+        return notes if isinstance(notes, dict) else {}
+
+    @cached_property
+    def _unchanged(self) -> dict[tuple[str, Month], str]:
+        """Digest of the granules of each month whose files were as noted when this was first asked, by tile folder.
+
+        Looked at once: what this very run makes stays in its plan.
+        """
+        found = {}
+        for book in self._plan.ledgers:
+            catalogued = _modified(book.path(book.layout.tile_catalog))
+            for month in book.with_granules:
+                held = self._notes.get(book.path(book.layout.record, month))
+                if held is not None and held == self._note(book, month):
+                    newest = max(modified for modified, _ in held[1:])
+                    if catalogued is None or newest <= catalogued:
+                        found[str(book.key), month] = book.answers[month].digest
+        return found
+
+    def months(self, book: Ledger) -> set[Month]:
+        """Months of a tile and direction whose jobs need not be planned."""
+        answers, tile = book.answers, str(book.key)
+        return {month for month in book.with_granules if self._unchanged.get((tile, month)) == answers[month].digest}
+
+    def note(self, months: Iterable[tuple[str, str, str]]) -> None:
+        """Note months, by tile, direction and month, of which every product is up to date; the others' notes stay.
+
+        A month that lacks a product, or is out of step with its granules, recipe or cube, is not noted.
+
+        Raises
+        ------
+        OSError
+            If the notes cannot be written; older ones are then unharmed.
+        """
+        notes = dict(self._notes)
+        for tile, direction, name in months:
+            book, month = self._plan.ledger(tile, direction), Month.parse(name)
+            record = book.path(book.layout.record, month)
+            made = self._note(book, month)
+            if made is None:
+                notes.pop(record, None)
+            else:
+                notes[record] = made
+        if notes != self._notes:
+            write_text(self._path, json.dumps(notes, separators=(",", ":")) + "\n")
+
+    def _note(self, book: Ledger, month: Month) -> list[Any] | None:
+        """Digest of what decides the products, then time and size of each; None where a month is not finished."""
+        answer = book.answers.get(month)
+        if answer is None or not book.in_step(month):
+            return None
+        files = []
+        for pattern in self._plan.month_products:
+            try:
+                status = os.stat(book.path(pattern, month))
+            except FileNotFoundError:
+                return None
+            files.append([status.st_mtime_ns, status.st_size])
+        return [digest([self._passed, answer.digest]), *files]
+
+
+def _modified(path: str) -> int | None:
+    try:
+        return os.stat(path).st_mtime_ns
+    except FileNotFoundError:
+        return None

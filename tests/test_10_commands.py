@@ -1,0 +1,75 @@
+"""What the command lines of the tools have in common."""
+
+from __future__ import annotations
+
+import importlib
+import re
+
+import pytest
+
+from s1monthly import commands
+from s1monthly.vocabulary import Direction
+
+TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("ASCENDING", "ASCENDING"),
+        ("descending", "DESCENDING"),
+        ("Asc", "ASCENDING"),
+        ("DESC", "DESCENDING"),
+        ("all", "ALL"),
+    ],
+)
+def test_directions_are_read_in_any_case_and_short(text: str, name: str) -> None:
+    assert commands.direction(text) == name
+    assert commands.DIRECTIONS[name] == ([Direction(name)] if name != "ALL" else list(Direction))
+
+
+@pytest.mark.parametrize("text", ["", "A", "ASCEND", "BOTH", "ASCENDING,DESCENDING"])
+def test_other_directions_are_refused_with_what_is_allowed(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    parser = commands.parser("tool", "Does it.", "--direction ALL")
+    commands.add_direction(parser, "either")
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--direction", text])
+    said = capsys.readouterr().err
+    assert f"{text!r} is none of ASCENDING, DESCENDING, ALL, ASC, DESC" in said
+
+
+def test_a_direction_that_is_not_given_is_all_where_it_need_not_be(capsys: pytest.CaptureFixture[str]) -> None:
+    free, bound = (commands.parser("tool", "Does it.", "") for _ in range(2))
+    commands.add_direction(free, "")
+    assert free.parse_args([]).direction == "ALL"
+    commands.add_direction(bound, "", required=True)
+    with pytest.raises(SystemExit):
+        bound.parse_args([])
+    assert "--direction" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_help_is_of_one_style_fits_80_columns_and_has_an_example(
+    tool: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as end:
+        importlib.import_module(tool).main(["--help"])
+    told = capsys.readouterr().out
+    assert end.value.code == 0
+    assert max(map(len, told.splitlines())) <= 80
+    assert told.startswith(f"usage: python scripts/{tool}.py ")
+    options, example = told.split("\nexample:\n")
+    assert example.startswith(f"  python scripts/{tool}.py --")
+    assert set(re.findall(r"--[a-z-]+", example)) <= set(re.findall(r"--[a-z-]+", options))
+    assert "--output-dir DIR" in told and "--direction DIRECTION" in told
+
+
+@pytest.mark.parametrize("tool", TOOLS)
+def test_every_tool_looks_into_output_where_no_tree_is_named(
+    tool: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(str(tmp_path))
+    options = {"mosaic_tiles": ["--month", "2024-05", "--direction", "asc"], "tile_inspect": ["--tile", "10SGD"]}
+    with pytest.raises(SystemExit, match=r"^output: no "):
+        importlib.import_module(tool).main(options.get(tool, []))
