@@ -1,4 +1,4 @@
-"""Monthly Sentinel-1 composites: search -> bursts -> composite (in the cube) -> cog, preview -> item -> catalog."""
+"""Monthly Sentinel-1 composites: search -> bursts -> composite -> cube -> publish -> catalog."""
 
 import sys
 

@@ -56,9 +56,6 @@ except S1MonthlyError as error:
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
-# a cluster job is tried once: who submitted it tries again, and asks for more memory and time
-RETRIES = SETTINGS.memory.batch_max_retries if workflow.is_main_process else 0
-
 # with its defaults: a script that needs nothing else of the configuration need not build its model
 config["logging"] = {
     "file_level": SETTINGS.logging.file_level,
@@ -152,11 +149,6 @@ def months_in(wildcards, pattern):
     return [book.path(pattern, month) for month in months_planned(book)]
 
 
-def if_wanted(pattern):
-    """A product that the configuration may switch off."""
-    return pattern if pattern in PLAN.month_products else []
-
-
 @cache
 def cores_a_month():
     """Cores that a month can use: the fewer the more months can go side by side, which keeps them all busy."""
@@ -166,20 +158,14 @@ def cores_a_month():
 
 
 def burst_threads(wildcards):
-    """Cores for reading granules: fetching is mostly waiting, so one core serves four that come from the archive."""
-    if SETTINGS.source.kind == "asf":
-        return -(-SETTINGS.read_workers // 4)
-    return min(SETTINGS.read_workers, cores_a_month())
+    """Cores for reading granules: partly waiting, so one core serves two from a disk, or four from the archive."""
+    served = 4 if SETTINGS.source.kind == "asf" else 2
+    return -(-SETTINGS.read_workers // served)
 
 
 def compute_threads(wildcards):
     """Cores for the kernels: more than four gain little."""
     return min(4, cores_a_month())
-
-
-def cog_threads(wildcards):
-    """Cores for a COG: one, as the preview is drawn beside it; those of the kernels where textures make it long."""
-    return compute_threads(wildcards) if PLAN.recipe.get("textures") else 1
 
 
 def depth_first(wildcards):
@@ -277,7 +263,7 @@ def note_finished_months():
         return
     seen, open_still = set(), set()
     for job in workflow.dag.jobs:
-        if job.rule.name == "item":
+        if job.rule.name == "publish":
             seen.add((job.wildcards.tile, job.wildcards.direction, job.wildcards.month))
     for job in workflow.dag.needrun_jobs():
         if "month" in job.rule.wildcard_names:
@@ -378,7 +364,9 @@ def tool_command(name):
 def own_work_dir():
     """Option of a tool that names the work folder, where that does not lie in the output tree."""
     usual = os.path.join(LAYOUT.base_dir, "work")
-    return "" if LAYOUT.work_dir == usual else shlex.join(["--work-dir", LAYOUT.work_dir])
+    return (
+        "" if LAYOUT.work_dir == usual else shlex.join(["--work-dir", LAYOUT.work_dir])
+    )
 
 
 def config_as_json():

@@ -1,67 +1,29 @@
 """What is read back from the cube."""
 
 
-rule cog:
-    """Read back from the cube: can always be made again without a granule."""
+rule publish:
+    """COG, preview and Item of a month: can always be made again without a granule.
+
+    They are replaced one by one, each in one step: `update` keeps Snakemake from removing them before, so what is there
+    stays there if the cube turns out to be damaged.
+    """
     input:
         record=rules.composite.output.record,
     output:
-        cog=LAYOUT.cog,
+        **{name: update(pattern) for name, pattern in PLAN.published.items()},
     log:
-        f"{LAYOUT.logs}/cog/{{tile}}_{{direction}}_{{month}}.log",
+        f"{LAYOUT.logs}/publish/{{tile}}_{{direction}}_{{month}}.log",
     priority: 60_000_000
     conda:
         "../envs/s1monthly.yaml"
-    threads: cog_threads
-    resources:
-        mem_mb=lambda w, attempt: 1200 * attempt,
-        runtime=20,
-    params:
-        cube=LAYOUT.cube,
-        version=product_version("rasters"),
-        block_size=SETTINGS.processing.cog_block_size,
-    script:
-        "../scripts/cog.py"
-
-
-rule preview:
-    input:
-        record=rules.composite.output.record,
-    output:
-        preview=LAYOUT.preview,
-    log:
-        f"{LAYOUT.logs}/preview/{{tile}}_{{direction}}_{{month}}.log",
-    priority: 60_000_000
-    conda:
-        "../envs/s1monthly.yaml"
+    threads: compute_threads
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=20,
     params:
         cube=LAYOUT.cube,
-        version=product_version("previews"),
-    script:
-        "../scripts/preview.py"
-
-
-rule item:
-    input:
-        record=rules.composite.output.record,
-        cog=if_wanted(LAYOUT.cog),
-        preview=if_wanted(LAYOUT.preview),
-    output:
-        item=LAYOUT.item,
-    log:
-        f"{LAYOUT.logs}/item/{{tile}}_{{direction}}_{{month}}.log",
-    priority: 70_000_000
-    conda:
-        "../envs/s1monthly.yaml"
-    resources:
-        mem_mb=400,
-        runtime=10,
-    params:
-        cube=LAYOUT.cube,
+        block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
-        version=product_version("stac"),
+        version=[product_version(of) for of in ("rasters", "previews", "stac")],
     script:
-        "../scripts/item.py"
+        "../scripts/publish.py"

@@ -1,7 +1,12 @@
-"""What a run checks and holds before its first job, and lets go after its last. Dry runs and cluster jobs do neither."""
+"""What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
 from s1monthly.file_systems import refuse_unfit
 from s1monthly.run_lock import hold
+
+if not workflow.is_main_process:
+    # a cluster job tries once: who submitted it tries again, and asks for more memory and time
+    for known in workflow.rules:
+        known.restart_times = 0
 
 HELD = []
 """What this run holds of the output tree, from its first job to its last."""
@@ -23,7 +28,8 @@ def refuse_batch_before_search():
     if workflow.dag_settings.batch and unasked:
         raise WorkflowError(
             f"--batch: the source must be asked first about {len(unasked)} tiles and directions, such as {unasked[0]}"
-            " -> run once with --until search and without --batch"
+            " -> run once with --until search and without --batch; then, as months not settled are asked about in every"
+            " run, with --config search='{settle_days: 0}' in the batches"
         )
 
 

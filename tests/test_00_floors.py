@@ -42,7 +42,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
-        ("composing",),
+        ("composing", "publishing"),
         (
             *("findings", "survey", "origins", "products", "overviews", "chunks", "cube_checks", "restoring"),
             *("remains", "doubts", "month_checks", "validation", "rebuilding"),

@@ -28,7 +28,7 @@ from workflow import Run, run_snakemake, snakemake_command
 TILE = "11SLT"
 FOLDER = f"{TILE}_ASCENDING"
 NOVEMBER = Month(2021, 11)
-MONTH_JOBS = dict.fromkeys(("bursts", "composite", "cog", "preview", "item"), 1)
+MONTH_JOBS = dict.fromkeys(("bursts", "composite", "publish"), 1)
 CATALOGS = {"tile_catalog": 1, "catalog": 1}
 
 

@@ -31,7 +31,7 @@ CONFIG: dict[str, Any] = {
     "processing": {"target_resolution": 300},
     "memory": {"batch_max_retries": 0},
 }
-MONTH_JOBS = dict.fromkeys(("bursts", "composite", "cog", "preview", "item"), 1)
+MONTH_JOBS = dict.fromkeys(("bursts", "composite", "publish"), 1)
 CATALOGS = {"tile_catalog": 1, "catalog": 1}
 
 
@@ -202,9 +202,9 @@ def test_a_newer_version_replaces_the_older_and_is_told(made: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "jobs"),
     [
-        ("cog", {"cog": 1, "item": 1, **CATALOGS}),
-        ("preview", {"preview": 1, "item": 1, **CATALOGS}),
-        ("item", {"item": 1, **CATALOGS}),
+        ("cog", {"publish": 1, **CATALOGS}),
+        ("preview", {"publish": 1, **CATALOGS}),
+        ("item", {"publish": 1, **CATALOGS}),
         ("record", {**MONTH_JOBS, **CATALOGS, "search": 0}),
     ],
 )
@@ -374,8 +374,9 @@ def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
 
 
-def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
+def test_a_cog_is_not_made_of_a_cube_that_lost_chunks_and_nothing_else_is_lost(made: Path) -> None:
     product(made, "cog", "2021-11").unlink()
+    left = {name: product(made, name, "2021-11").read_bytes() for name in ("preview", "item", "record")}
     for chunk in (store(made) / "VV_dB" / "c" / "0").rglob("*"):
         if chunk.is_file():
             chunk.unlink()
@@ -383,6 +384,7 @@ def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
     assert run.returncode != 0
     assert "band VV_dB in the cube is not what the record says" in run.output and "delete the record" in run.output
     assert not product(made, "cog", "2021-11").exists()
+    assert left == {name: product(made, name, "2021-11").read_bytes() for name in left}
     product(made, "record", "2021-11").unlink()
     run_snakemake(made, CONFIG)
     assert settled(made)
@@ -390,7 +392,7 @@ def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
 
 def test_a_format_switched_off_leaves_the_item(made: Path) -> None:
     without = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"cog": False}})
-    assert run_snakemake(made, without).jobs == {"item": 2, **CATALOGS}
+    assert run_snakemake(made, without).jobs == {"publish": 2, **CATALOGS}
     assert "cog" not in json.loads(product(made, "item", "2021-11").read_text())["assets"]
     assert settled(made, without)
 
@@ -480,7 +482,8 @@ def test_formats_switched_off(tmp_path: Path) -> None:
     add(tmp_path, "2021-11")
     values = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"cog": False, "preview": False}})
     run = run_snakemake(tmp_path, values)
-    assert not {"cog", "preview"} & {*run.jobs}
+    assert run.jobs["publish"] == 1
+    assert not any((tmp_path / "output" / FOLDER / name).exists() for name in ("cog", "preview"))
     assert set(json.loads(product(tmp_path, "item", "2021-11").read_text())["assets"]) == {"zarr", "record"}
 
 

@@ -51,18 +51,19 @@ def test_a_deleted_product_brings_its_month_alone_into_the_graph(made: Path) -> 
     next(made.glob("output/*/cog/*2015-02.tif")).unlink()
     run, months = looked_at(made)
     assert months == 1
-    assert run.jobs == {"cog": 1, "item": 1, "tile_catalog": 1, "catalog": 1}
+    assert run.jobs == {"publish": 1, "tile_catalog": 1, "catalog": 1}
     assert "3 made; 1 COG to be made again: 2015-02" in run.output
 
 
 def test_other_params_bring_all_months_back(made: Path) -> None:
     values = yaml.safe_load((made / "config.yaml").read_text()) | {"processing": {"cog_block_size": 256}}
     run, months = looked_at(made, config=values)
-    assert months == 6 and run.jobs["cog"] == 6
+    assert months == 6 and run.jobs["publish"] == 6
 
 
 @pytest.mark.parametrize(
-    ("arguments", "rule"), [(("-R", "cog"), "cog"), (("--forceall",), "bursts"), (("--rerun-triggers", "code"), "")]
+    ("arguments", "rule"),
+    [(("-R", "publish"), "publish"), (("--forceall",), "bursts"), (("--rerun-triggers", "code"), "")],
 )
 def test_what_is_forced_is_planned_for_finished_months_too(made: Path, arguments: tuple[str, ...], rule: str) -> None:
     run, months = looked_at(made, *arguments)
@@ -86,14 +87,14 @@ def test_a_preview_of_very_many_months_tells_them_in_words(tmp_path: Path) -> No
     run = run_snakemake(tmp_path / "tree", values, "-n", "--quiet", "rules", "host")
     assert "Jobs of the 1080 months to make are left out of this preview; --quiet host" in run.output
     assert "120 missing: 2015-01 ... 2024-12" in run.output
-    assert not [line for line in run.output.splitlines() if line.startswith("item ")]
+    assert not [line for line in run.output.splitlines() if line.startswith("publish ")]
 
 
 def test_a_small_preview_counts_its_jobs(tmp_path: Path) -> None:
     lay_down(tmp_path / "tree", Case(1, 2))
     values = yaml.safe_load((tmp_path / "tree" / "config.yaml").read_text())
     run = run_snakemake(tmp_path / "tree", values, "-n", "--quiet", "rules", "host")
-    assert next(line.split() for line in run.output.splitlines() if line.startswith("item ")) == ["item", "2"]
+    assert next(line.split() for line in run.output.splitlines() if line.startswith("publish ")) == ["publish", "2"]
 
 
 def test_the_benchmark_measures_every_command(tmp_path: Path) -> None:

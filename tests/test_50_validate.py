@@ -54,7 +54,7 @@ def test_a_tree_of_the_workflow_is_valid_and_can_be_mended(
     commands = {line.removeprefix("  $ ") for line in lines if line.startswith("  $ ")}
     assert commands == {f"rm {cog.relative_to(tmp_path)}", "snakemake --cores 4 --configfile my.yaml"}
     cog.unlink()
-    assert run_snakemake(tmp_path, CONFIG).jobs == {"cog": 1, "preview": 1, "item": 1, **CATALOGS}
+    assert run_snakemake(tmp_path, CONFIG).jobs == {"publish": 1, **CATALOGS}
     assert cog.read_bytes() == whole
     assert catalog_validate.main(["--digests"]) == 0
     assert capsys.readouterr().out == f"{VALID}\n"

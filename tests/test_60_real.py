@@ -223,7 +223,7 @@ def products(shared_data: Path, granules: Path, tmp_path_factory: pytest.TempPat
 
 def test_exactly_the_months_with_data_are_made(products: dict[str, Product]) -> None:
     product = products["warped"]
-    stages = ("bursts", "composite", "cog", "item")
+    stages = ("bursts", "composite", "publish")
     once = ("search", "cube", "tile_catalog", "catalog")
     assert product.run.jobs == {**dict.fromkeys(stages, 8), **dict.fromkeys(once, 1)}
     folder, store = product.folder("10SGD"), product.store("10SGD")

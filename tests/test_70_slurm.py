@@ -22,7 +22,6 @@ from test_50_dag import add
 from workflow import ROOT, Run, run_snakemake, snakemake_command
 
 PROFILE = ROOT / "profiles" / "slurm"
-WITH_LOCAL_RULES = (ROOT / "Snakefile", ROOT / "rules" / "tools.smk")
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2")
 """A cluster of people is asked more rarely."""
 
@@ -34,6 +33,8 @@ DEMO: dict[str, Any] = {
     "processing": {"target_resolution": 300},
 }
 """The demo, on coarse pixels. Its granules lie beside the folders of the runs, and are made by the first of them."""
+
+pytestmark = pytest.mark.xdist_group("slurm")  # one cluster, started once, in one process
 
 LIVING = ("PENDING", "RUNNING", "COMPLETING")
 
@@ -83,7 +84,7 @@ def run_on(
     config: dict[str, Any],
     *args: str,
     meddle: Callable[[], None] | None = None,
-    seconds: float = 300,
+    seconds: float = 600,
 ) -> Watched:
     """Run the workflow through the profile; `meddle` is called as soon as two jobs run, one on either node."""
     known = {job["id"] for job in cluster.jobs()}
@@ -204,13 +205,24 @@ def test_no_more_jobs_fetch_at_once_than_allowed_and_no_home_is_shared(
         assert str(login) not in cluster.ask("scontrol", "write", "batch_script", job["id"], "-")
 
 
-def test_the_profile_names_rules_that_exist_and_leaves_none_to_chance(tmp_path: Path) -> None:
+def test_a_job_on_a_node_leaves_trying_again_to_who_submitted_it(tmp_path: Path) -> None:
+    for month in ("2021-11", "2021-12"):
+        broken = add(tmp_path, month)
+    run_snakemake(tmp_path, SMALL, "--until", "search")
+    broken.write_bytes(broken.read_bytes()[:200])
+    config = {**SMALL, "memory": {"batch_max_retries": 2}}
+    job = "bursts:tile=11SLT,direction=ASCENDING,month=2021-12"
+    as_on_a_node = ("--mode", "remote", "--nolock", "--force", "--target-jobs", job, "--allowed-rules", "bursts")
+    failed = run_snakemake(tmp_path, config, *as_on_a_node, check=False)
+    assert failed.failed == {"bursts": 1}, failed.output
+
+
+def test_the_profile_names_rules_that_exist_and_leaves_none_to_chance() -> None:
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
-    add(tmp_path, "2021-11")
-    listed = subprocess.run(
-        snakemake_command(tmp_path, SMALL, "--list-rules"), cwd=tmp_path, capture_output=True, text=True, check=True
+    text = "".join(path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")))
+    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE))
+    local = set(
+        re.findall(r"^    (\w+),$", "".join(re.findall(r"^localrules:\n(?: +.*\n)+", text, re.MULTILINE)), re.M)
     )
-    rules = {line.split()[0] for line in listed.stdout.splitlines() if line}
-    assert set(profile["groups"]) | set(profile["set-resources"]) <= rules
-    local = set(re.findall(r"^    (\w+),$", "".join(path.read_text() for path in WITH_LOCAL_RULES), re.MULTILINE))
+    assert set(profile["groups"]) | set(profile["set-resources"]) | local <= rules
     assert rules - local - set(profile["groups"]) == {"bursts"}

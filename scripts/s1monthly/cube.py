@@ -346,15 +346,15 @@ def read_count(path: str | Path, month: Month) -> Count:
     return _read_complete(path, month, lambda header, slot: _read_slot(path, COUNT, slot))
 
 
-def read_bands(path: str | Path, month: Month) -> Iterator[tuple[str, Values]]:
-    """Yield name and values of each band of a complete month, in order, one in memory at a time.
+def read_bands(path: str | Path, month: Month, names: Iterable[str] | None = None) -> Iterator[tuple[str, Values]]:
+    """Yield name and values of some bands of a complete month (all, in order, by default), one in memory at a time.
 
     Raises
     ------
     CubeError
         If the month is not complete or its chunks are damaged.
     """
-    for name in _header(Path(path)).bands:
+    for name in names or _header(Path(path)).bands:
         yield name, read_month(path, month, name)
 
 

@@ -241,11 +241,20 @@ class Plan:
         return {book.path(self.layout.record, month) for book in self.ledgers for month in book.out_of_step}
 
     @property
+    def published(self) -> dict[str, str]:
+        """Patterns of what is read back of every month: COG and preview, where wanted, and Item."""
+        formats, layout = self.config.output.formats, self.layout
+        every = (
+            ("cog", layout.cog, formats.cog),
+            ("preview", layout.preview, formats.preview),
+            ("item", layout.item, True),
+        )
+        return {name: pattern for name, pattern, wanted in every if wanted}
+
+    @property
     def month_products(self) -> tuple[str, ...]:
         """Patterns of the files that are kept of every month."""
-        formats, layout = self.config.output.formats, self.layout
-        optional = ((layout.cog, formats.cog), (layout.preview, formats.preview))
-        return (layout.record, *(pattern for pattern, wanted in optional if wanted), layout.item)
+        return (self.layout.record, *self.published.values())
 
     def _gone(self, book: Ledger, made: Sequence[Month]) -> Iterator[str]:
         """Products of months that are made which are not there: deleted, or never written by a run that was killed."""

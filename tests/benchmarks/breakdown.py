@@ -79,11 +79,11 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
     store, made = folder / "cube.zarr", bands_checked()
     prepare(store, CubeSpec(TILE, DIRECTION, geobox, bands(*LAYERS), options.chunks, {}), MONTH, MONTH)
     piece("encode", "composite", "slot of the cube, hash", partial(write_month, store, MONTH, made, month.count))
-    piece("decode", "cog", "slot of the cube", lambda: list(read_bands(store, MONTH)))
+    piece("decode", "publish", "slot of the cube", lambda: list(read_bands(store, MONTH)))
     cog = partial(write_cog, folder / "cog.tif", geobox=geobox, labels=bands(*LAYERS))
-    piece("encode", "cog", "COG", lambda: cog(bands=(values for _, values in made)))
+    piece("encode", "publish", "COG", lambda: cog(bands=(values for _, values in made)))
     shown = [values for name, values in made if name != "RVI"]
-    piece("encode", "preview", "picture", lambda: write_preview(folder / "preview.png", *shown, geobox))
+    piece("encode", "publish", "picture", lambda: write_preview(folder / "preview.png", *shown, geobox))
     return found
 
 

@@ -1,0 +1,73 @@
+"""The pictures of a month, read back from its slot of the cube: its COG and its preview."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.cube import read_bands
+from s1monthly.rasters import write_cog, write_preview
+from s1monthly.records import Record, verified
+from s1monthly.stac import output_bands, processing_tags
+
+
+def write_pictures(
+    record: Record,
+    cube: str | Path,
+    cog: str | Path | None,
+    preview: str | Path | None,
+    block_size: int = 512,
+    threads: int = 1,
+) -> None:
+    """Write the COG and the preview of a month, each whole or not at all, one band in memory at a time.
+
+    The preview, whose three bands are kept, is drawn while the COG is compressed.
+
+    Parameters
+    ----------
+    record : Record
+        Of the month; what the cube holds must be what it says.
+    cube : path
+    cog, preview : path or None
+        None where it is not wanted.
+    block_size : int
+        Of the COG, pixels.
+    threads : int
+        Threads that compress the COG; the bytes do not depend on it.
+
+    Raises
+    ------
+    CubeError
+        If the month cannot be read.
+    ProductError
+        If a band is not what the record says, or a file cannot be written.
+    """
+    shown = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
+    kept: dict[str, NDArray[np.float32]] = {}
+    drawing: list[Future[None]] = []
+    with ExitStack() as stack:
+        aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
+
+        def bands() -> Iterator[NDArray[np.float32]]:
+            for name, values in verified(record, read_bands(cube, record.key.month, None if cog else shown)):
+                if aside and preview and name in shown:
+                    kept[name] = values
+                    if len(kept) == len(shown):
+                        co, cross, ratio = (kept[name] for name in shown)
+                        drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
+                yield values
+
+        if cog:
+            labels, tags = output_bands(record), processing_tags(record)
+            known = list(record.bands.values())
+            write_cog(cog, bands(), record.grid, labels, tags, block_size, threads, known)
+        elif preview:
+            for _ in bands():
+                continue
+        for drawn in drawing:
+            drawn.result()
