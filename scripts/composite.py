@@ -23,7 +23,7 @@ def main(snakemake):
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
     outside = outside_polygon(geobox, config.roi.wkt) if processing.use_roi_mask else None
     merging = Merging(processing.mosaic_strategy, processing.composite_method, processing.trim_fraction)
-    month = compose(snakemake.input.bursts, geobox, pair.layers, merging, outside, threads)
+    month = compose(snakemake.input.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
     if processing.level is Level.HARDCP:

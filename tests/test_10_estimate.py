@@ -42,8 +42,8 @@ def last(site: Site, **sections: Any) -> str:
 def test_a_usual_month_costs_what_the_benchmark_measured() -> None:
     found = cost(config(), [answer(36)], unsearched=0)
     assert (found.months, found.granules) == (1, 36)
-    assert 18.6 <= found.cpu_seconds <= 19.0
-    assert (found.kept, found.temporary) == (0.35e9, 1.5e9)
+    assert 12.5 <= found.cpu_seconds <= 13.5
+    assert (found.kept, found.temporary) == (0.35e9, 0.8e9)
     assert USUAL_GRANULES == 36
 
 
@@ -59,9 +59,9 @@ def test_sizes_are_those_that_the_source_told_else_14_mb_a_granule() -> None:
 
 def test_pixels_make_the_difference() -> None:
     fine, coarse = (cost(config(target_resolution=size), [answer(36)], 0) for size in (15, 300))
-    assert (fine.kept, fine.temporary) == (4 * 0.35e9, 4 * 1.5e9)
-    assert (coarse.kept, coarse.temporary) == pytest.approx((0.0035e9, 0.015e9))
-    assert 45 < fine.cpu_seconds < 55 and 9 < coarse.cpu_seconds < 10
+    assert (fine.kept, fine.temporary) == (4 * 0.35e9, 4 * 0.8e9)
+    assert (coarse.kept, coarse.temporary) == pytest.approx((0.0035e9, 0.008e9))
+    assert 25 < fine.cpu_seconds < 28 and 8 < coarse.cpu_seconds < 9
     degrees = cost(config(target_crs=4326, target_resolution=0.001), [answer(36)], 0)
     assert degrees.kept == 0.35e9
 
@@ -91,19 +91,19 @@ def test_it_is_told_in_one_line() -> None:
         return told(cost(config(kind), answers, unsearched), unsearched)
 
     assert line([answer(36, 507_000_000)] * 3, 0) == (
-        "to make in all: 3 months, 108 granules; download 1.5 GB, 76 s at 20 MB/s; CPU time about 57 s;"
-        " disk about 1.1 GB, and 1.5 GB for each month in the making"
+        "to make in all: 3 months, 108 granules; download 1.5 GB, 76 s at 20 MB/s; CPU time about 39 s;"
+        " disk about 1.1 GB, and 800 MB for each month in the making"
     )
     assert line([answer(36)] * 3, 97) == (
         "to make in all: at most 100 months, 97 still to be searched, about 3600 granules, 36 for each month not"
-        " searched; download about 50 GB, 42 min at 20 MB/s; CPU time about 32 min; disk about 35 GB, and 1.5 GB for"
+        " searched; download about 50 GB, 42 min at 20 MB/s; CPU time about 22 min; disk about 35 GB, and 800 MB for"
         " each month in the making"
     )
     assert line([], 12000, "simulated") == (
         "to make in all: at most 12000 months, all still to be searched, about 432000 granules, 36 for each month not"
-        " searched; CPU time about 63 h; disk about 4.2 TB, and 1.5 GB for each month in the making"
+        " searched; CPU time about 44 h; disk about 4.2 TB, and 800 MB for each month in the making"
     )
-    assert line([answer(1)], 0, "simulated").startswith("to make in all: 1 month, 1 granule; CPU time about 16 s;")
+    assert line([answer(1)], 0, "simulated").startswith("to make in all: 1 month, 1 granule; CPU time about 10 s;")
 
 
 def test_a_plan_counts_what_is_unknown_missing_or_to_make_again(site: Site) -> None:

@@ -280,6 +280,20 @@ def test_reasons_are_logged_with_counts_and_kept(tmp_path: Path, caplog: pytest.
     assert read_account(tmp_path / "account.json") == account
 
 
+def test_the_account_names_the_granules_that_left_files(tmp_path: Path) -> None:
+    listed = [parse_granule_id(BURST.format(number)) for number in range(3)]
+    kept = KeptPieces(tmp_path, "maker")
+
+    def read(granule: Granule) -> Piece:
+        if granule is listed[1]:
+            return Piece("no valid pixel on the tile")
+        (kept.folder / f"{granule.id}_VV.tif").write_text("power")
+        return Piece("read", (f"{granule.id}_VV.tif",))
+
+    account = read_all(KEY, GranuleList(tuple(listed), ()), read, kept, 2, 0.0, "recipe")
+    assert account.on_tile == [listed[0].id, listed[2].id] and set(account.checksums) == {one.id for one in listed}
+
+
 def test_granules_set_aside_as_lost_count_as_unreadable() -> None:
     """A month without them is not whole: with memory.max_failed_ratio 0 it is not made in silence."""
     chosen, gone = SetAside("older", "older version"), SetAside("a granule", "no layer VH", lost=True)

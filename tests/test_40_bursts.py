@@ -35,7 +35,7 @@ class Month:
         self.listed = write_granule_list(folder / "granules.csv", self.granules, [])
         source = SimpleNamespace(prepared=self._prepared)
         monkeypatch.setattr(bursts, "open_source", lambda kind, **options: source)
-        monkeypatch.setattr(logs, "start", lambda *_: logging.getLogger("s1monthly"))
+        monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))
 
     def _granule(self, day: str, power: float = 0.1) -> Granule:
         layers = {name: np.full((20, 20), power * int(day), np.float32) for name in ("VV", "VH")}
@@ -52,6 +52,7 @@ class Month:
         """Run the script once; return its output."""
         output = self.folder / "bursts"
         config = {
+            "logging": {},
             "roi": {"manual_mgrs_tiles": ["11SLT"], "flight_direction": "ASCENDING"},
             "time": {"years": [2021]},
             "source": {"kind": "local", "path": str(self.folder)},

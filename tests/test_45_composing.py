@@ -54,8 +54,11 @@ def month(tmp_path: Path) -> tuple[Path, list[list[Power]]]:
                 write_raster(tmp_path / layer_file(name, layer), [plane], crop(BOX, rows, cols), [layer])
             bursts.append(whole(power, rows, cols))
         passes.append(bursts)
-    (tmp_path / "notes.txt").write_text("not a burst")
     return tmp_path, passes
+
+
+def granules(folder: Path) -> list[str]:
+    return sorted(file.name.removesuffix("_VV.tif") for file in folder.glob("*_VV.tif"))
 
 
 def first_valid(bursts: list[Power]) -> Power:
@@ -81,7 +84,7 @@ def test_blocks_of_rows_give_what_whole_mosaics_give(
     folder, passes = month
     monkeypatch.setattr(compositing, "BLOCK_PIXELS", rows * BOX.width * len(passes))
     mosaics = np.array([MERGED[strategy](bursts) for bursts in passes])
-    found = compose(folder, BOX, LAYERS, Merging(strategy), threads=3)
+    found = compose(folder, granules(folder), BOX, LAYERS, Merging(strategy), threads=3)
     np.testing.assert_allclose(found.power, np.nanmedian(mosaics, axis=0), rtol=2e-7)
     np.testing.assert_array_equal(found.count, np.isfinite(mosaics[:, 0]).sum(axis=0))
     assert found.power.dtype == np.float32 and found.count.max() == 3 and found.count.min() == 0
@@ -90,7 +93,9 @@ def test_blocks_of_rows_give_what_whole_mosaics_give(
 
 def test_threads_do_not_change_a_bit(month: tuple[Path, list[list[Power]]], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(compositing, "BLOCK_PIXELS", 40 * BOX.width)
-    alone, together = (compose(month[0], BOX, LAYERS, Merging(), threads=threads) for threads in (1, 4))
+    alone, together = (
+        compose(month[0], granules(month[0]), BOX, LAYERS, Merging(), threads=threads) for threads in (1, 4)
+    )
     np.testing.assert_array_equal(alone.power, together.power)
 
 
@@ -99,34 +104,52 @@ def test_options_of_the_composite_arrive(month: tuple[Path, list[list[Power]]]) 
     folder, passes = month
     mosaics = np.array([MERGED["mean"](bursts) for bursts in passes], np.float64)
     here = np.isfinite(mosaics).all(axis=0)
-    found = compose(folder, BOX, LAYERS, Merging(method="mean")).power
+    found = compose(folder, granules(folder), BOX, LAYERS, Merging(method="mean")).power
     np.testing.assert_allclose(found[here], mosaics.mean(axis=0)[here], rtol=2e-7)
-    trimmed = compose(folder, BOX, LAYERS, Merging(method="trimmed_mean", trim_fraction=0.34)).power
+    trimmed = compose(folder, granules(folder), BOX, LAYERS, Merging(method="trimmed_mean", trim_fraction=0.34)).power
     np.testing.assert_allclose(trimmed[here], np.median(mosaics, axis=0)[here], rtol=2e-7)
 
 
 def test_pixels_outside_are_left_empty(month: tuple[Path, list[list[Power]]]) -> None:
     outside = np.zeros(BOX.shape, bool)
     outside[50:120, 40:70] = True
-    whole_month, cut = (compose(month[0], BOX, LAYERS, Merging(), out) for out in (None, outside))
+    whole_month, cut = (compose(month[0], granules(month[0]), BOX, LAYERS, Merging(), out) for out in (None, outside))
     assert np.isnan(cut.power[:, outside]).all() and not cut.count[outside].any()
     np.testing.assert_array_equal(cut.power[:, ~outside], whole_month.power[:, ~outside])
     np.testing.assert_array_equal(cut.count[~outside], whole_month.count[~outside])
 
 
 def test_without_a_burst_all_is_no_data(tmp_path: Path) -> None:
-    found = compose(tmp_path, BOX, LAYERS, Merging())
+    found = compose(tmp_path, [], BOX, LAYERS, Merging())
     assert np.isnan(found.power).all() and not found.count.any() and found.passes == ()
 
 
 def test_a_burst_on_another_lattice_is_refused(month: tuple[Path, list[list[Power]]]) -> None:
     shifted = GeoBox(BOX.epsg, 30.0, BOX.left + 10, BOX.top, BOX.width, BOX.height)
     with pytest.raises(GridError):
-        compose(month[0], shifted, LAYERS, Merging())
+        compose(month[0], granules(month[0]), shifted, LAYERS, Merging())
+
+
+@pytest.mark.filterwarnings("ignore:Mean of empty slice")
+def test_only_the_granules_named_count(month: tuple[Path, list[list[Power]]]) -> None:
+    folder, passes = month
+    first = [name for name in granules(folder) if "_20211107T" in name]
+    found = compose(folder, first, BOX, LAYERS, Merging())
+    np.testing.assert_allclose(found.power, MERGED["mean"](passes[0]), rtol=2e-7)
+    assert found.count.max() == 1 and len(found.passes) == 1
+
+
+@pytest.mark.parametrize("layer", LAYERS)
+def test_a_burst_that_is_missing_is_named_not_left_out(month: tuple[Path, list[list[Power]]], layer: str) -> None:
+    names = granules(month[0])
+    file = month[0] / layer_file(names[4], layer)
+    file.unlink()
+    with pytest.raises(ProductError, match=file.name):
+        compose(month[0], names, BOX, LAYERS, Merging())
 
 
 def test_a_burst_that_is_cut_short_is_named(month: tuple[Path, list[list[Power]]]) -> None:
     file = sorted(month[0].glob("*_VH.tif"))[5]
     file.write_bytes(file.read_bytes()[:6000])
     with pytest.raises(ProductError, match=file.name):
-        compose(month[0], BOX, LAYERS, Merging())
+        compose(month[0], granules(month[0]), BOX, LAYERS, Merging())

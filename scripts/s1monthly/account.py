@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -30,12 +30,16 @@ class Account:
         Granule id -> layer name -> hexadecimal MD5 of the file that was read.
     granules_digest, recipe_digest : str
         Of the granule list and of the recipe that this is the account of.
+    on_tile : sequence of str
+        Ids of the granules with valid pixels on the tile: those that left files. Nobody need list a folder, which on a
+        shared file system may be seen as it was before.
     """
 
     unread: Mapping[str, str]
     checksums: Mapping[str, Mapping[str, str]]
     granules_digest: str
     recipe_digest: str
+    on_tile: Sequence[str] = ()
 
     def check(self, granules_digest: str, recipe_digest: str) -> None:
         """Refuse an account that an earlier run left, of other granules or under another recipe.
@@ -127,7 +131,9 @@ def read_all(
             "run again when these are mended; or allow some to be missing by memory.max_failed_ratio",
         )
     read_well = [granule.id for granule in listed.granules if granule.id not in reasons]
-    return Account(reasons, {name: kept.facts(name) for name in read_well}, listed.digest, recipe_digest)
+    checksums = {name: kept.facts(name) for name in read_well}
+    on_tile = [name for name in read_well if kept.files(name)]
+    return Account(reasons, checksums, listed.digest, recipe_digest, on_tile)
 
 
 def write_account(path: str | Path, account: Account) -> None:

@@ -5,7 +5,7 @@ It is done in blocks of rows, so that no pass mosaic is ever whole: memory does 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from s1monthly.compositing import Counts, Mosaic, Power, composite, row_blocks
 from s1monthly.geotiff import crop, open_header, open_raster
 from s1monthly.grid import GeoBox, overlap
-from s1monthly.naming import layer_file, parse_granule_id, parse_layer_file
+from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.vocabulary import Pass, passes_of
 
 
@@ -50,6 +50,7 @@ class Composed:
 
 def compose(
     folder: str | Path,
+    granules: Iterable[str],
     geobox: GeoBox,
     layers: Sequence[str],
     how: Merging,
@@ -61,8 +62,9 @@ def compose(
     Parameters
     ----------
     folder : path
-        Files of bursts, one a granule and layer, each a window of `geobox`; nothing else counts. Without any, all is
-        no data.
+        Where the files of bursts lie, one a granule and layer, each a window of `geobox`.
+    granules : iterable of str
+        Ids of the granules to be merged, each of which must have its files. Without any, all is no data.
     geobox : GeoBox
         The tile's grid.
     layers : sequence of str
@@ -76,12 +78,11 @@ def compose(
     Raises
     ------
     ProductError
-        If a file cannot be read.
+        If a file is missing or cannot be read.
     GridError
         If a burst lies on another lattice.
     """
-    folder = Path(folder)
-    names = {parsed[0] for file in folder.iterdir() if (parsed := parse_layer_file(file.name))}
+    folder, names = Path(folder), list(granules)
     passes = tuple(passes_of(parse_granule_id(name) for name in names))
     windows = {name: open_header(folder / layer_file(name, layers[0])).geobox for name in names}
     power = np.full((len(layers), *geobox.shape), np.nan, np.float32)

@@ -14,14 +14,14 @@ GRANULE_BYTES = 14_000_000
 USUAL_GRANULES = 36
 """Granules of a tile, direction and month, where the source was not asked yet: as in the benchmark, in three passes."""
 
-MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 15.4, 0.1
+MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 9.5, 0.1
 """CPU time from granules to catalogs: of a month at 30 m, and of each of its granules.
 
-From ``make bench`` (tests/benchmarks/pipeline.py): 18.6 to 19.0 CPU s for a month of 36 granules. Of these 3.6 go into
-reading granules and merging passes, without the start of these processes, and grow with the number of granules.
+From ``make bench`` (tests/benchmarks/pipeline.py): 13 CPU s for a month of 36 granules. Of these 3.6 go into reading
+granules and merging passes, without the start of these processes, and grow with the number of granules.
 """
 
-MONTH_CPU_FIXED = 5.5
+MONTH_CPU_FIXED = 5.0
 """Part of `MONTH_CPU_SECONDS` that does not grow with the number of pixels: starts, search, Items, tables."""
 
 WINDOW_CPU_NANOSECONDS, WINDOW_CPU_A_SIDE = 5.0, 1.5
@@ -37,8 +37,8 @@ TEXTURE_BAND_CPU_SECONDS, TEXTURE_BAND_BYTES = 0.8, 78_000_000
 FETCHED_A_SECOND = 20_000_000
 """Bytes that are assumed to come from the archive in a second, all jobs together: 160 Mbit/s."""
 
-KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 1_500_000_000
-"""Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 147 MB), and while it is made."""
+KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 800_000_000
+"""Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 153 MB), and while it is made."""
 
 FULL_SIDE = TILE_SIDE / 30
 """Pixels a side of the benchmark's tile."""

@@ -76,12 +76,16 @@ class KeptPieces:
         facts: dict[str, str] = self._finished(name)["facts"]
         return facts
 
+    def files(self, name: str) -> tuple[str, ...]:
+        """Names of the files of a finished piece."""
+        return tuple(self._finished(name)["files"])
+
     def deliver(self, names: Iterable[str], target: str | Path) -> None:
         """Put the files of finished pieces into a folder, too; without a copy where the file system has hard links."""
         target = Path(target)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
-            for file in self._finished(name)["files"]:
+            for file in self.files(name):
                 try:
                     os.link(self.folder / file, target / file)
                 except OSError:

@@ -64,8 +64,13 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
 
     piece("decode", "bursts", f"{3 * len(granules)} layers, cut", partial(side_by_side, read, granules))
     piece("files", "bursts", "write the windows", partial(side_by_side, write, list(windows)))
-    month = compose(folder, geobox, LAYERS, Merging(), threads=threads)
-    piece("kernel", "composite", "passes, median", partial(compose, folder, geobox, LAYERS, Merging(), threads=threads))
+    month = compose(folder, windows, geobox, LAYERS, Merging(), threads=threads)
+    piece(
+        "kernel",
+        "composite",
+        "passes, median",
+        partial(compose, folder, windows, geobox, LAYERS, Merging(), threads=threads),
+    )
     for power in month.power:
         power[:] = despeckle(power, METHOD, threads=threads)
     smooth = partial(despeckle, month.power[0], METHOD, threads=threads)
