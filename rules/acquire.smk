@@ -37,9 +37,7 @@ rule bursts:
         runtime=lambda w, attempt: 60 * attempt,
         downloads=int(SETTINGS.source.kind == "asf"),
     params:
-        granules=LAYOUT.granules,
         granules_digest=granules_digest,
-        kept=LAYOUT.kept,
         recipe=recipe_parts(
             "algorithms", "grid", "mask", "min_valid_power", "polarization"
         ),

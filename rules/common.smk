@@ -135,6 +135,12 @@ def remake(wildcards):
     return book.late_list(month) or []
 
 
+def altered(wildcards):
+    """The same for a COG or preview that something changed after it was made."""
+    book, month = ledger(wildcards), Month.parse(wildcards.month)
+    return REMAKE if finished_months().altered(book, month) else []
+
+
 def stale_work(wildcards):
     """The same for temporary files that a run left behind, of other granules or under another recipe."""
     after_search(wildcards)

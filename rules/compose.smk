@@ -41,7 +41,6 @@ rule composite:
         runtime=20,
     params:
         cube=LAYOUT.cube,
-        granules=LAYOUT.granules,
         granules_digest=granules_digest,
         recipe=PLAN.recipe,
     script:

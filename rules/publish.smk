@@ -8,6 +8,7 @@ rule publish:
     stays there if the cube turns out to be damaged.
     """
     input:
+        altered,
         record=rules.composite.output.record,
     output:
         **{name: update(pattern) for name, pattern in PLAN.published.items()},

@@ -7,6 +7,7 @@ from s1monthly.grid import tile_geobox
 from s1monthly.kept import KeptPieces, Piece
 from s1monthly.ledger import read_granule_list
 from s1monthly.naming import layer_file
+from s1monthly.planning import layout_of
 from s1monthly.rasters import write_raster
 from s1monthly.recipe import digest, recipe
 from s1monthly.sources import open_source
@@ -20,9 +21,10 @@ def main(snakemake):
     key, processing = CompositeKey.parse(**snakemake.wildcards), config.processing
     layers = config.roi.polarization.layers
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
-    listed = read_granule_list(params.granules, params.granules_digest)
+    layout, place = layout_of(config), dict(snakemake.wildcards.items())
+    listed = read_granule_list(layout.granules.format(**place), params.granules_digest)
     source = open_source(config.source.kind, **config.source_options)
-    kept = KeptPieces(params.kept, params.recipe)
+    kept = KeptPieces(layout.kept.format(**place), params.recipe)
 
     def cut(granule):
         with source.prepared(granule) as ready:

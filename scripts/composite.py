@@ -9,6 +9,7 @@ from s1monthly.cube import write_month
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import tile_geobox
 from s1monthly.ledger import read_granule_list
+from s1monthly.planning import layout_of
 from s1monthly.polygon_mask import outside_polygon
 from s1monthly.records import Origin, checked, record_of, software_versions, write_record
 from s1monthly.vocabulary import CompositeKey, Level
@@ -18,7 +19,8 @@ def main(snakemake):
     config, params, threads = load_config(snakemake.config), snakemake.params, snakemake.threads
     log = logs.start(snakemake.log[0], **snakemake.config["logging"])
     key, processing, pair = CompositeKey.parse(**snakemake.wildcards), config.processing, config.roi.polarization
-    listed, account = read_granule_list(params.granules, params.granules_digest), read_account(snakemake.input.account)
+    granules = layout_of(config).granules.format(**dict(snakemake.wildcards.items()))
+    listed, account = read_granule_list(granules, params.granules_digest), read_account(snakemake.input.account)
     origin = Origin.of(listed, account, params.recipe, software_versions(s1monthly=VERSION))
     geobox = tile_geobox(key.tile, processing.target_resolution, processing.epsg)
     outside = outside_polygon(geobox, config.roi.wkt) if processing.use_roi_mask else None

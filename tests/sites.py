@@ -17,7 +17,7 @@ import pytest
 import search
 from s1monthly import logs
 from s1monthly.config import Config, load_config
-from s1monthly.ledger import Ledger
+from s1monthly.ledger import Ledger, seal
 from s1monthly.listing import find_layer_files
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.planning import Plan
@@ -176,7 +176,7 @@ class Site:
         path = Path(book.path(book.layout.record, month))
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"granules_digest": granules_digest, "recipe_digest": recipe_digest, "unread": []}
-        path.write_text(json.dumps(content))
+        path.write_text(json.dumps(seal(content)))
         return path
 
     def _found(self, tile: Tile, direction: Direction, months: list[Month]) -> dict[Month, Found]:

@@ -164,3 +164,31 @@ def test_notes_of_another_tree_stay(site: Site) -> None:
     (site.folder / "notes.json").write_text('{"elsewhere/months/2021-11.json": ["0", [1, 2]]}')
     note(site)
     assert "elsewhere/months/2021-11.json" in json.loads((site.folder / "notes.json").read_text())
+
+
+@pytest.mark.parametrize("kind", ["record", "cog", "preview"])
+def test_a_month_with_a_file_changed_after_its_successor_is_not_noted(site: Site, kind: str) -> None:
+    """A run is long: what is changed after its job was judged must not be vouched for."""
+    path = path_of(site, kind, "2021-12")
+    later = path_of(site, "item", "2021-12").stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+    os.utime(path_of(site, "tile_catalog"), ns=(later, later))
+    note(site)
+    assert finished(site) == ["2021-11", "2022-02"]
+
+
+@pytest.mark.parametrize("kind", ["cog", "preview"])
+def test_a_picture_of_another_size_than_noted_is_altered(site: Site, kind: str) -> None:
+    def altered() -> list[str]:
+        plan = site.plan()
+        found = notes(site, plan)
+        return [month for month in MONTHS if found.altered(plan.ledgers[0], Month.parse(month))]
+
+    assert altered() == []
+    note(site)
+    assert altered() == []
+    path = path_of(site, kind, "2021-12")
+    path.write_bytes(b"cut short")
+    assert altered() == ["2021-12"]
+    path.unlink()
+    assert altered() == [], "what is missing is made again anyway"

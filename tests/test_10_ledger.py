@@ -15,10 +15,12 @@ import pytest
 from s1monthly.errors import ProductError
 from s1monthly.ledger import (
     COLUMNS,
+    SEAL,
     Answer,
     GranuleList,
     read_answers,
     read_granule_list,
+    seal,
     write_answers,
     write_granule_list,
 )
@@ -278,8 +280,28 @@ def test_a_month_made_without_some_granules_is_never_in_step(site: Site) -> None
     site.make("2021-11")
     book = site.book()
     record = Path(book.path(book.layout.record, NOVEMBER))
-    record.write_text(json.dumps({**json.loads(record.read_text()), "unread": ["a granule"]}))
+    held = {key: value for key, value in json.loads(record.read_text()).items() if key != SEAL}
+    record.write_text(json.dumps(seal({**held, "set_aside": []})))
+    assert book.in_step(NOVEMBER)
+    record.write_text(json.dumps(seal({**held, "unread": ["a granule"]})))
     assert not book.in_step(NOVEMBER) and book.out_of_step == [NOVEMBER]
+
+
+def test_a_record_altered_by_hand_is_not_in_step(site: Site) -> None:
+    """Else the next run would make COG, Item and catalog of what it says now."""
+    site.granules = granules_of("2021-11")
+    site.search()
+    site.make("2021-11")
+    book = site.book()
+    record = Path(book.path(book.layout.record, NOVEMBER))
+    held = json.loads(record.read_text())
+    record.write_text(json.dumps(held, indent=4))
+    assert book.in_step(NOVEMBER), "it says the same"
+    record.write_text(json.dumps({**held, "granules": []}))
+    assert not book.in_step(NOVEMBER) and book.out_of_step == [NOVEMBER]
+    del held[SEAL]
+    record.write_text(json.dumps(held))
+    assert not book.in_step(NOVEMBER)
 
 
 @pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"null", b"{}", b'{"granules_digest": 1}', b"\xff\xfe"])

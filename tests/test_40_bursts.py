@@ -23,6 +23,8 @@ from s1monthly.vocabulary import Granule
 
 DAYS = ("04", "10", "16", "22")
 
+PLACE = "11SLT_ASCENDING"
+
 
 class Month:
     """A month of four granules in a folder, and the script that reads them."""
@@ -32,7 +34,7 @@ class Month:
         self.fetched: list[str] = []
         self.refused: dict[str, Exception] = {}
         self.granules = [self._granule(day) for day in DAYS]
-        self.listed = write_granule_list(folder / "granules.csv", self.granules, [])
+        self.listed = write_granule_list(folder / "output/work" / PLACE / "granules/2021-11.csv", self.granules, [])
         source = SimpleNamespace(prepared=self._prepared)
         monkeypatch.setattr(bursts, "open_source", lambda kind, **options: source)
         monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))
@@ -56,12 +58,11 @@ class Month:
             "roi": {"manual_mgrs_tiles": ["11SLT"], "flight_direction": "ASCENDING"},
             "time": {"years": [2021]},
             "source": {"kind": "local", "path": str(self.folder)},
+            "output": {"base_dir": str(self.folder / "output")},
             "memory": {"max_failed_ratio": ratio, "max_download_workers": 1},
         }
         params: dict[str, Any] = {
-            "granules": str(self.folder / "granules.csv"),
             "granules_digest": self.listed.digest,
-            "kept": str(self.folder / "kept"),
             "recipe": recipe,
         }
         bursts.main(
@@ -87,7 +88,7 @@ def held(output: Path) -> dict[str, bytes]:
 
 def test_every_granule_is_cut_and_nothing_is_kept(month: Month) -> None:
     output = month.read()
-    assert len(held(output)) == 8 and not (month.folder / "kept").exists()
+    assert len(held(output)) == 8 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
     values = {rasters.read_raster(path)[0].max() for path in output.glob("*_VV.tif")}
     assert values == {np.float32(0.1 * int(day)) for day in DAYS}
 
@@ -114,7 +115,7 @@ def test_with_some_allowed_to_be_missing_the_others_stay_for_the_next_run(month:
     for path in output.iterdir():
         path.unlink()  # Snakemake removes the output of a job that runs again
     assert len(held(month.read(ratio=0.5))) == 8
-    assert len(month.fetched) == 4 and not (month.folder / "kept").exists()
+    assert len(month.fetched) == 4 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
 
 
 def test_another_recipe_reads_again(month: Month) -> None:

@@ -218,6 +218,33 @@ def test_a_deleted_product_is_made_from_the_nearest_thing(made: Path, name: str,
     assert settled(made)
 
 
+@pytest.mark.parametrize("name", ["cog", "preview"])
+def test_a_product_cut_short_is_made_again(made: Path, name: str) -> None:
+    file = product(made, name, "2021-11")
+    before = file.read_bytes()
+    file.write_bytes(before[:-200])
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {"publish": 1, **CATALOGS} and run.months("publish") == ["2021-11"]
+    assert file.read_bytes() == before
+    assert settled(made)
+
+
+def test_a_record_altered_by_hand_is_made_again_not_published(made: Path) -> None:
+    record, item = (product(made, name, "2021-11") for name in ("record", "item"))
+    before = record.read_bytes(), item.read_bytes()
+    record.write_text(record.read_text().replace("20211110T", "20211109T"))
+    assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
+    assert (record.read_bytes(), item.read_bytes()) == before
+    assert settled(made)
+
+
+def test_another_work_folder_is_no_reason_to_make_anything_again(made: Path) -> None:
+    elsewhere = config(output={"base_dir": "output", "disk_warn_gb": 0, "work_dir": "elsewhere"})
+    assert run_snakemake(made, elsewhere).jobs == {}
+    (made / ".snakemake" / "s1monthly_finished.json").unlink()
+    assert run_snakemake(made, elsewhere).jobs == {}
+
+
 @pytest.mark.parametrize("gone", [["output/work"], ["output/work", ".snakemake"]])
 def test_work_and_memory_may_go(made: Path, gone: list[str]) -> None:
     for name in gone:

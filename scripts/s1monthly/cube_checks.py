@@ -77,7 +77,7 @@ def commands_for(check: CubeCheck, store: Path, mend: Commands) -> tuple[str, ..
     if check.spec:
         return (mend.rebuild,)
     # whatever lies in its place that is not its own the workflow never writes into
-    return (mend.move(store, "elsewhere/"), mend.run) if store.exists() else (mend.run,)
+    return (mend.move_out(store), mend.run) if store.exists() else (mend.run,)
 
 
 def _spec_of(state: CubeState) -> CubeSpec | None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 import textwrap
 import time
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,9 @@ WORK_DIR = "folder of granule lists (output.work_dir); default: work/ in the out
 
 QUIET_SECONDS = 30.0
 """Seconds between two lines of progress where they go to a file."""
+
+ROOT = Path(__file__).parents[2]
+"""Of the workflow: where Snakefile and scripts lie."""
 
 
 @dataclass(frozen=True, order=True)
@@ -43,7 +48,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands that mend an output tree.
+    """The commands that mend an output tree; each can be pasted in any folder, whatever is on the path.
 
     Attributes
     ----------
@@ -59,27 +64,56 @@ class Commands:
     @property
     def run(self) -> str:
         """Run the workflow again, with the configuration that made the tree."""
-        return "snakemake --cores 4 --configfile my.yaml"
+        snakefile = shlex.quote(str(ROOT / "Snakefile"))
+        return f"{_PYTHON} -m snakemake --snakefile {snakefile} --cores 4 --configfile my.yaml"
 
     @property
     def rebuild(self) -> str:
         """Make catalogs, Collection and whatever else can be made from what lies in the tree."""
-        lists = f" --work-dir {shlex.quote(str(self.work_dir))}" if self.work_dir else ""
-        return f"python scripts/catalog_rebuild.py --output-dir {shlex.quote(str(self.base_dir))}{lists}"
+        lists = f" --work-dir {_absolute(self.work_dir)}" if self.work_dir else ""
+        script = shlex.quote(str(ROOT / "scripts" / "catalog_rebuild.py"))
+        return f"{_PYTHON} {script} --output-dir {_absolute(self.base_dir)}{lists}"
 
     def remove(self, *paths: Path) -> str:
         """Remove files."""
-        return f"rm {' '.join(shlex.quote(str(path)) for path in paths)}"
+        return f"rm {' '.join(_absolute(path) for path in paths)}"
 
-    def move(self, path: Path, target: Path | str) -> str:
+    def move(self, path: Path, target: Path) -> str:
         """Give a file or folder another name."""
-        return f"mv {shlex.quote(str(path))} {shlex.quote(str(target))}"
+        return f"mv {_absolute(path)} {_absolute(target)}"
+
+    def move_out(self, path: Path) -> str:
+        """Move something out of the tree, beside it, to the place that it had in it: two of a name do not meet."""
+        aside = Path(f"{os.path.abspath(self.base_dir)}.aside")
+        folder = aside / Path(os.path.abspath(path)).relative_to(os.path.abspath(self.base_dir)).parent
+        return f"mkdir -p {_absolute(folder)} && mv {_absolute(path)} {shlex.quote(f'{folder}/')}"
+
+    def allow(self, path: Path) -> str:
+        """Let the owner of a file or folder read it."""
+        return f"chmod -R u+rwX {_absolute(path)}"
+
+
+def _absolute(path: Path) -> str:
+    return shlex.quote(os.path.abspath(path))
+
+
+_PYTHON = shlex.quote(sys.executable)
+
+
+def unreadable(paths: Iterable[Path], mend: Commands) -> Iterator[Finding]:
+    """Tell of files and folders that this user may not read, and whose they are."""
+    for path in paths:
+        problem = "may not be read: what depends on it was not looked at, and its rows in the catalogs are kept"
+        with suppress(OSError, KeyError):
+            if path.stat().st_uid != os.geteuid():
+                problem += f". It belongs to {path.owner()}, who must run the command"
+        yield Finding(str(path), problem, (mend.allow(path),))
 
 
 def misnamed(renamed: Mapping[Path, Path], mend: Commands) -> Iterator[Finding]:
     """Tell of folders that hold what belongs into one of another name: folder -> the name that it should have."""
     for path, name in renamed.items():
-        problem = f"holds {name.name}: its months are in no catalog until it has that name"
+        problem = f"holds {name.name}: the catalogs show older rows of its months until it has that name"
         if renamed.get(name) == path:
             if path < name:
                 aside = path.with_name(f"{path.name}.aside")
@@ -87,7 +121,7 @@ def misnamed(renamed: Mapping[Path, Path], mend: Commands) -> Iterator[Finding]:
                 commands = (*(mend.move(*step) for step in steps), mend.rebuild)
                 yield Finding(str(path), f"{problem}; and the other way round", commands)
         elif name.exists():
-            yield Finding(str(path), f"{problem}; there is one already", (mend.move(path, "elsewhere/"),))
+            yield Finding(str(path), f"{problem}; there is one already", (mend.move_out(path),))
         else:
             yield Finding(str(path), problem, (mend.move(path, name), mend.rebuild))
 

@@ -72,7 +72,8 @@ class FinishedMonths:
     def note(self, months: Iterable[tuple[str, str, str]]) -> None:
         """Note months, by tile, direction and month, of which every product is up to date; the others' notes stay.
 
-        A month that lacks a product, or is out of step with its granules, recipe or cube, is not noted.
+        A month that lacks a product, or is out of step with its granules, recipe or cube, is not noted; nor is one
+        whose files are not in the order in which they are made, as something changed one of them since.
 
         Raises
         ------
@@ -103,7 +104,27 @@ class FinishedMonths:
             except FileNotFoundError:
                 return None
             files.append([status.st_mtime_ns, status.st_size])
-        return [digest([self._passed, answer.digest]), *files]
+        record, *pictures, item = (modified for modified, _ in files)
+        in_order = all(record <= picture <= item for picture in pictures) and record <= item
+        return [self._decided_by(answer.digest), *files] if in_order else None
+
+    def _decided_by(self, granules_digest: str) -> str:
+        return digest([self._passed, granules_digest])
+
+    def altered(self, book: Ledger, month: Month) -> bool:
+        """True where a COG or a preview is there, but not of the size noted: it was cut short, say."""
+        answer, note = book.answers.get(month), self._notes.get(book.path(book.layout.record, month))
+        if answer is None or note is None or note[0] != self._decided_by(answer.digest):
+            return False
+        pictures = zip(self._plan.month_products[1:-1], note[2:-1], strict=True)
+        return any(_size(book.path(pattern, month)) not in (None, size) for pattern, (_, size) in pictures)
+
+
+def _size(path: str) -> int | None:
+    try:
+        return os.stat(path).st_size
+    except FileNotFoundError:
+        return None
 
 
 def _modified(path: str) -> int | None:

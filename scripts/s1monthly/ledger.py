@@ -38,6 +38,10 @@ def granule_digest(granule: Granule) -> str:
     return digest(_identity(granule))
 
 
+SEAL = "seal"
+"""Key of a record: the digest of all else in it."""
+
+
 @dataclass(frozen=True)
 class GranuleList:
     """The granules of a month, and those set aside.
@@ -221,13 +225,25 @@ def _load(path: str, _signature: Signature) -> tuple[Any, dict[Month, Answer]]:
         raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
 
 
+def seal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a record's content the digest of all else in it, which tells a record that was altered by hand."""
+    return {**content, SEAL: digest(dict(content))}
+
+
+def seal_is_whole(content: Mapping[str, Any]) -> bool:
+    """True where a record's content is as it was when it was sealed."""
+    return content[SEAL] == digest({key: value for key, value in content.items() if key != SEAL})
+
+
 @lru_cache(maxsize=65536)
 def _made_of(path: str, _signature: Signature) -> tuple[Any, Any, tuple[Any, ...]] | None:
-    """Digests of a record's granules and recipe, and the granules it lacks; None where the record is damaged."""
+    """Digests of a record's granules and recipe, and the granules it lacks; None where it is damaged or was altered."""
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not seal_is_whole(record):
+            return None
         return record["granules_digest"], record["recipe_digest"], tuple(record["unread"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 

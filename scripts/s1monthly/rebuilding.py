@@ -144,7 +144,7 @@ def no_folder_at(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
         yield
     except IsADirectoryError:
         problem = "a folder, where a file of this name belongs"
-        done.left.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"), mend.rebuild)))
+        done.left.append(Finding(str(path), problem, (mend.move_out(path), mend.rebuild)))
 
 
 class FolderRebuild:

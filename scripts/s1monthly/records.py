@@ -23,7 +23,7 @@ from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.footprints import footprint, tidy
 from s1monthly.grid import GeoBox, geobox_outline
-from s1monthly.ledger import GranuleList
+from s1monthly.ledger import GranuleList, seal
 from s1monthly.naming import parse_granule_id
 from s1monthly.recipe import digest as digest_of
 from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics, count_statistics
@@ -207,7 +207,7 @@ class Record:
             "software": None if self.software is None else dict(self.software),
             "digest": self.digest,
         }
-        return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> Record:

@@ -83,10 +83,10 @@ def _told_by_name(strays: Iterable[Path], leftovers: Iterable[Path], report: Rep
     for path in strays:
         if path.is_dir() and path.suffix in FILES:
             problem = "a folder, where a file of this name belongs"
-            report.problems.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"), mend.rebuild)))
+            report.problems.append(Finding(str(path), problem, (mend.move_out(path), mend.rebuild)))
             continue
         problem = "does not belong in an output tree, or has not the name that it was made with"
-        report.problems.append(Finding(str(path), problem, (mend.move(path, "elsewhere/"),)))
+        report.problems.append(Finding(str(path), problem, (mend.move_out(path),)))
     for path in leftovers:
         by_viewer = path.name.endswith(".aux.xml")
         problem = "left by a viewer" if by_viewer else "left by a run that was killed, or is running"
