@@ -35,6 +35,7 @@ rule bursts:
     resources:
         mem_mb=lambda w, attempt: (700 + 250 * SETTINGS.read_workers) * attempt,
         runtime=lambda w, attempt: 60 * attempt,
+        temp_mb=temporary_mb,
         downloads=int(SETTINGS.source.kind == "asf"),
     params:
         granules_digest=granules_digest,

@@ -12,7 +12,7 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from s1monthly import failures, naming
+from s1monthly import estimate, failures, naming
 from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.finished import FinishedMonths
@@ -172,6 +172,12 @@ def burst_threads(wildcards):
 def compute_threads(wildcards):
     """Cores for the kernels: more than four gain little."""
     return min(4, cores_a_month())
+
+
+def temporary_mb(wildcards):
+    """MB of a month's burst files on disk, while a job has to do with them: bounded by `--resources temp_mb=...`."""
+    answer = ledger(wildcards).answers.get(Month.parse(wildcards.month))
+    return estimate.temporary_mb(SETTINGS, answer.granules if answer else 0)
 
 
 def depth_first(wildcards):

@@ -38,7 +38,8 @@ rule composite:
     threads: compute_threads
     resources:
         mem_mb=lambda w, attempt: 1600 * attempt,
-        runtime=20,
+        runtime=lambda w, attempt: 20 * attempt,
+        temp_mb=temporary_mb,
     params:
         cube=LAYOUT.cube,
         granules_digest=granules_digest,

@@ -20,7 +20,7 @@ rule publish:
     threads: compute_threads
     resources:
         mem_mb=lambda w, attempt: 1000 * attempt,
-        runtime=20,
+        runtime=lambda w, attempt: 20 * attempt,
     params:
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,

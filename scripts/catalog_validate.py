@@ -1,4 +1,10 @@
-"""Tell what is wrong in an output tree, and the commands that mend it; one line, and exit code 0, where nothing is."""
+"""Tell what is wrong in an output tree, and the commands that mend it; one line, and exit code 0, where nothing is.
+
+Read by default: every record, Item, catalog and header, the checksums of COGs, in the cube the counts of passes, and
+that there are chunks. Not read: the values of the bands. A band of the cube whose values were changed, or a preview
+that shows another month, is found with --digests alone, which reads every value of cubes and COGs against the records'
+digests, compares COGs pixel by pixel, and draws the previews again.
+"""
 
 import sys
 from pathlib import Path
@@ -15,7 +21,7 @@ def main(argv=None):
     commands.add_output_dir(parser)
     parser.add_argument("--work-dir", type=Path, metavar="DIR", help=WORK_DIR)
     parser.add_argument(
-        "--digests", action="store_true", help="read every value of cubes and COGs: five seconds a month"
+        "--digests", action="store_true", help="read every value of cubes, COGs and previews too: five seconds a month"
     )
     parser.add_argument("--no-checksums", action="store_true", help="of COGs compare the sizes alone: quick")
     commands.add_json(parser)
@@ -31,4 +37,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(commands.run(main))

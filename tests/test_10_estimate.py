@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from s1monthly.config import load_config
-from s1monthly.estimate import GRANULE_BYTES, USUAL_GRANULES, cost, told
+from s1monthly.estimate import GRANULE_BYTES, USUAL_GRANULES, cost, temporary_mb, told
 from s1monthly.ledger import Answer
 from sites import Site, granules_of, set_time
 
@@ -84,6 +84,12 @@ def test_textures_cost_time_and_disk_by_their_number_angles_and_window() -> None
     assert wide / narrow == pytest.approx(36.5 / 12.5)
     coarse = [cost(config(target_resolution=300, texture_features={"enabled": on}), [answer(36)], 0) for on in (0, 1)]
     assert coarse[1].kept - coarse[0].kept == pytest.approx(kept / 100)
+
+
+def test_temporary_files_follow_granules_and_pixels() -> None:
+    assert temporary_mb(config(), 36) == 630
+    assert temporary_mb(config(target_resolution=300), 36) == 6
+    assert temporary_mb(config(target_resolution=300), 0) == 1
 
 
 def test_it_is_told_in_one_line() -> None:

@@ -196,10 +196,7 @@ def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
         If that account is damaged.
     """
     path = layout.search.format(tile=owner.tile, direction=owner.direction)
-    try:
-        _, answers = read_answers(path)
-    except OSError as error:
-        raise ProductError(f"{path}: account of the search cannot be read ({error})", _REMEDY) from error
+    _, answers = read_answers(path)
     keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
     return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
 

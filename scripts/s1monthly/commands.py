@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import os
+import signal
+import sys
 import textwrap
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import partial
 
 from s1monthly.vocabulary import Direction
@@ -43,6 +46,31 @@ def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
         epilog=f"example:\n  {command} {example}",
         formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=24, width=WIDTH),
     )
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """Run a tool as a program, and say how it ended.
+
+    A reader who has seen enough (``| head``) ends it without a word; what may not be read or written is told in a line.
+
+    Parameters
+    ----------
+    main : callable
+        The tool; ends with an exit code, None where all is well.
+    """
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes nowhere
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        sys.stderr.write(f"{error.filename or 'output'}: {error.strerror} -> let yourself read and write it, or ask")
+        sys.stderr.write(" whose it is (ls -l)\n")
+        return 1
+    return code or 0
 
 
 def direction(text: str) -> str:
@@ -86,7 +114,8 @@ def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> No
     add("--output", metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
     kinds = "VRT (default) names the tiles' COGs, and is for looking; COG holds the pixels, and is for measuring"
     add("--format", type=str.upper, default="VRT", choices=formats, help=kinds)
-    add("--crs", default="EPSG:4326", metavar="EPSG", help="CRS of the mosaic; default: EPSG:4326")
-    add("--keep-utm", action="store_true", help="keep the tiles' own CRS: one mosaic for each zone")
+    grid = options.add_mutually_exclusive_group()
+    grid.add_argument("--crs", default="EPSG:4326", metavar="EPSG", help="CRS of the mosaic; default: EPSG:4326")
+    grid.add_argument("--keep-utm", action="store_true", help="keep the tiles' own CRS: one mosaic for each zone")
     add("--mgrs-prefix", default="", metavar="TEXT", help="only tiles whose names begin so, for example 50R")
     add("--resolution", type=float, metavar="SIZE", help="COG: pixel size in units of the CRS; default: the tiles' own")

@@ -40,6 +40,9 @@ FETCHED_A_SECOND = 20_000_000
 KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 800_000_000
 """Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 153 MB), and while it is made."""
 
+BURST_BYTES = 17_500_000
+"""Temporary files of a granule at 30 m: what of both layers lies on the tile, not compressed (bench: 625 MB for 36)."""
+
 FULL_SIDE = TILE_SIDE / 30
 """Pixels a side of the benchmark's tile."""
 
@@ -88,9 +91,7 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
     months = len(known) + unsearched
     granules = sum(answer.granules for answer in known) + USUAL_GRANULES * unsearched
     sizes = [answer.size if answer.size >= 0 else GRANULE_BYTES * answer.granules for answer in known]
-    pixels = 1.0
-    if config.processing.target_crs is None:  # in another CRS pixels need not be metres
-        pixels = (TILE_SIDE / config.processing.target_resolution / FULL_SIDE) ** 2
+    pixels = _pixels(config)
     texture_cpu, texture_bytes = _textures(config)
     month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + texture_cpu) * pixels
     return Cost(
@@ -102,6 +103,18 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
         kept=months * (KEPT_BYTES + texture_bytes) * pixels,
         temporary=TEMPORARY_BYTES * pixels,
     )
+
+
+def temporary_mb(config: Config, granules: int) -> int:
+    """MB of the burst files of a month of so many granules; at least 1."""
+    return max(1, round(granules * BURST_BYTES * _pixels(config) / 1e6))
+
+
+def _pixels(config: Config) -> float:
+    """Pixels of a tile, as a multiple of those at 30 m."""
+    if config.processing.target_crs is not None:  # in another CRS pixels need not be metres
+        return 1.0
+    return float((TILE_SIDE / config.processing.target_resolution / FULL_SIDE) ** 2)
 
 
 def _textures(config: Config) -> tuple[float, int]:

@@ -12,7 +12,7 @@ import io
 import itertools
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -176,11 +176,25 @@ class Answer:
         return datetime.fromisoformat(self.asked) >= month.end + timedelta(days=days)
 
     @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Answer:
+        """Read an entry of ``search.json``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a value is missing, or not what this software writes there.
+        """
+        for name, belongs in _ENTRY.items():
+            if not belongs(entry[name]):
+                raise ValueError(f"{name}: {entry[name]!r}")
+        return cls(**{**entry, "lost": tuple(entry["lost"])})
+
+    @classmethod
     def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
         """Sum up a granule list."""
         sizes = [layer.size for granule in found.granules for layer in granule.layers]
         return cls(
-            asked=f"{asked.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            asked=f"{asked.astimezone(UTC):{_MOMENT}}",
             granules=len(found.granules),
             passes=len(passes_of(found.granules)),
             set_aside=len(found.set_aside),
@@ -190,6 +204,34 @@ class Answer:
             from_earliest=from_earliest,
             lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
         )
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, str) and f"{datetime.strptime(value, _MOMENT):{_MOMENT}}" == value
+
+
+def _is_number(least: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= least
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+_ENTRY: dict[str, Callable[[Any], bool]] = {
+    "asked": _is_moment,
+    "granules": _is_number(0),
+    "passes": _is_number(0),
+    "set_aside": _is_number(0),
+    "size": _is_number(-1),
+    "digest": _is_text,
+    "listing": _is_text,
+    "from_earliest": lambda value: isinstance(value, bool),
+    "lost": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+}
+"""What the values of an entry of ``search.json`` can be."""
 
 
 def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
@@ -218,8 +260,11 @@ def _signature(path: str | Path) -> Signature | None:
 def _load(path: str, _signature: Signature) -> tuple[Any, dict[Month, Answer]]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        months = {Month.parse(m): Answer(**{**a, "lost": tuple(a["lost"])}) for m, a in content["months"].items()}
+        months = {Month.parse(m): Answer.read(entry) for m, entry in content["months"].items()}
         return content["question"], months
+    except OSError as error:
+        remedy = "make it a file that you may read (chmod u+r), or delete it: the next run asks again"
+        raise ProductError(f"{path}: account of the search cannot be read ({error})", remedy) from error
     except (ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         remedy = "delete it; the next run asks again"
         raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
@@ -253,7 +298,7 @@ def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
     Raises
     ------
     ProductError
-        If the file is damaged.
+        If the file is damaged, or may not be read.
     """
     signature = _signature(path)
     if signature is None:

@@ -131,12 +131,17 @@ def epsg_code(text: str) -> int:
     Raises
     ------
     GridError
-        If the text is no EPSG code, or there is no such CRS.
+        If the text is no EPSG code, or there is no such CRS, or it is none of maps.
     """
     code = text.upper().removeprefix("EPSG:")
     if not code.isdecimal():
         raise GridError(f"not an EPSG code: {text!r}", "give one such as EPSG:4326 or EPSG:3857")
-    crs_of(int(code))
+    crs = crs_of(int(code))
+    if len(crs.axis_info) != 2 or not (crs.is_geographic or crs.is_projected):
+        raise GridError(
+            f"EPSG:{int(code)} ({crs.name}) is not a CRS of maps: {len(crs.axis_info)} axes, {crs.type_name}",
+            "give one in longitude and latitude, or metres, such as EPSG:4326 or EPSG:3857",
+        )
     return int(code)
 
 
