@@ -13,6 +13,7 @@ help:
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench   measure one full tile-month, beside plain libraries"
 	@echo "make config  write config.yaml, schema.json and the table of options from the model"
+	@echo "make clean   remove the environment and the demo's output; your own stays"
 	@echo "make lock    find newest versions that fit, write the locks and the conda environment"
 
 .venv/bin/python:
@@ -59,4 +60,4 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache output work logs .snakemake
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache output/demo

@@ -4,14 +4,14 @@
 rule publish:
     """COG, preview and Item of a month: can always be made again without a granule.
 
-    They are replaced one by one, each in one step: `update` keeps Snakemake from removing them before, so what is there
-    stays there if the cube turns out to be damaged.
+    Snakemake removes older ones first. (Not with `update`: after a failure it puts them back as if they had just been
+    made, and what is older than the record would pass for new ever after.)
     """
     input:
         altered,
         record=rules.composite.output.record,
     output:
-        **{name: update(pattern) for name, pattern in PLAN.published.items()},
+        **PLAN.published,
     log:
         f"{LAYOUT.logs}/publish/{{tile}}_{{direction}}_{{month}}.log",
     priority: 60_000_000

@@ -1,6 +1,7 @@
 """What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
 from s1monthly.file_systems import refuse_unfit
+from s1monthly.planning import claim_work, refuse_shared_work
 from s1monthly.run_lock import hold
 
 if not workflow.is_main_process:
@@ -48,6 +49,8 @@ def hold_tiles():
     try:
         held = hold(LAYOUT.base_dir, [book.key for book in PLAN.ledgers])
         refuse_unfit(LAYOUT.base_dir)
+        refuse_shared_work(LAYOUT)
+        claim_work(LAYOUT)
     except S1MonthlyError as error:
         raise WorkflowError(str(error)) from None
     if held is None:

@@ -17,7 +17,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     try:
         done = rebuild(Path(options.output_dir), options.work_dir)
-    except (S1MonthlyError, OSError) as error:
+    except S1MonthlyError as error:
         print(error)
         return 1
     print(done.to_json() if options.json else done.to_text())

@@ -29,7 +29,7 @@ def main(argv=None):
     depth = Depth(checksums=not options.no_checksums, digests=options.digests)
     try:
         report = validate(Path(options.output_dir), depth, options.work_dir)
-    except (S1MonthlyError, OSError) as error:
+    except S1MonthlyError as error:
         print(error)
         return 1
     print(report.to_json() if options.json else report.to_text())

@@ -6,9 +6,8 @@ from pathlib import Path
 
 from s1monthly import logs
 from s1monthly.config import load_config
-from s1monthly.files import write_text
 from s1monthly.ledger import Answer, write_answers, write_granule_list
-from s1monthly.planning import layout_of, question_of
+from s1monthly.planning import claim_work, layout_of, question_of
 from s1monthly.sources import open_source
 from s1monthly.vocabulary import Direction, Month, Tile
 
@@ -32,7 +31,7 @@ def main(snakemake):
         for left_out in listed.set_aside:
             level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list tells them all
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
-    write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
+    claim_work(layout)
     write_answers(layout.search.format(**place), question_of(config), answers)
     Path(snakemake.output.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
 

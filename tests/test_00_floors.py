@@ -44,8 +44,8 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     4: [
         ("composing", "publishing"),
         (
-            *("findings", "survey", "origins", "products", "overviews", "chunks", "cube_checks", "restoring"),
-            *("remains", "doubts", "month_checks", "validation", "rebuilding"),
+            *("findings", "survey", "origins", "products", "overviews", "chunks", "cube_checks", "search_checks"),
+            *("restoring", "remains", "doubts", "month_checks", "validation", "rebuilding"),
         ),
         ("inspection", "inspection_report"),
     ],

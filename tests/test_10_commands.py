@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -11,6 +15,7 @@ from s1monthly import commands
 from s1monthly.vocabulary import Direction
 
 TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect")
+SCRIPTS = Path(commands.__file__).parents[1]
 
 
 @pytest.mark.parametrize(
@@ -73,3 +78,52 @@ def test_every_tool_looks_into_output_where_no_tree_is_named(
     options = {"mosaic_tiles": ["--month", "2024-05", "--direction", "asc"], "tile_inspect": ["--tile", "10SGD"]}
     with pytest.raises(SystemExit, match=r"^output: no "):
         importlib.import_module(tool).main(options.get(tool, []))
+
+
+PRINTING = {
+    "catalog_inspect": [],
+    "catalog_rebuild": [],
+    "catalog_validate": [],
+    "mosaic_tiles": ["--help"],
+    "tile_inspect": ["--tile", "10SGD"],
+}
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("tool", PRINTING)
+def test_a_reader_who_has_seen_enough_ends_a_tool_without_a_word(tool: str, unbuffered: str, tmp_path: Path) -> None:
+    """As ``| head`` does: the pipe is closed before the first line."""
+    if unbuffered and tool == "mosaic_tiles":
+        pytest.skip("argparse itself keeps silent of help that nobody reads")
+    (tmp_path / "output" / "10SGD_ASCENDING").mkdir(parents=True)
+    command = [sys.executable, str(SCRIPTS / f"{tool}.py"), *PRINTING[tool]]
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    process = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path, env=environment
+    )
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait() == 141
+    process.stderr.close()
+
+
+def test_what_may_not_be_read_ends_a_tool_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    def main() -> None:
+        raise PermissionError(13, "Permission denied", "output/catalog.parquet")
+
+    assert commands.run(main) == 1
+    assert capsys.readouterr().err == (
+        "output/catalog.parquet: Permission denied -> let yourself read and write it, or ask whose it is (ls -l)\n"
+    )
+
+
+def test_a_tool_that_ends_well_or_not_says_so() -> None:
+    assert commands.run(lambda: None) == 0 and commands.run(lambda: 3) == 3
+
+
+def test_help_of_validation_says_what_is_not_read(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        importlib.import_module("catalog_validate").main(["--help"])
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Not read: the values of the bands." in told and "found with --digests alone" in told

@@ -192,3 +192,8 @@ def test_a_picture_of_another_size_than_noted_is_altered(site: Site, kind: str) 
     assert altered() == ["2021-12"]
     path.unlink()
     assert altered() == [], "what is missing is made again anyway"
+    item = path_of(site, "item", "2022-02")
+    item.write_text('{"another": "that is as good"}')
+    assert altered() == []
+    item.write_text('{"cut sho')
+    assert altered() == ["2022-02"]

@@ -413,12 +413,6 @@ def test_a_part_of_the_recipe_changes_with_its_keys_alone(site: Site) -> None:
     assert part("mosaic") != part("mosaic", mosaic_strategy="last")
     assert part("mosaic") == part("mosaic", composite_method="mean")
     assert part("mosaic", "composite") != part("mosaic", "composite", composite_method="mean")
-    textures = {"texture_features": {"enabled": True}}
-    assert (
-        part("textures")
-        != part("textures", **textures)
-        != part("textures", texture_features={**textures["texture_features"], "levels": 8})
-    )
     with pytest.raises(KeyError):
         part("no such key")
 

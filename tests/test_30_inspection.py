@@ -168,7 +168,10 @@ def test_every_month_is_told_with_its_reason(tree: Tree) -> None:
         ("not searched yet", ()),
         ("not made yet, granules: 2, passes: 1, asked 2022-05-03", ()),
     ]
-    assert (state.present, [str(month) for month in state.expected]) == (2, ["2021-11", "2021-12", "2022-04"])
+    assert (state.present, [str(month) for month in state.expected]) == (
+        2,
+        ["2021-11", "2021-12", "2022-03", "2022-04"],
+    ), "one that was never searched is a gap"
     assert state.troubles == ()
 
 
@@ -414,13 +417,13 @@ def test_the_table_of_a_tree_is_that_of_s1_grits_and_words(tree: Tree) -> None:
     lines = list(coverage([tree.state()]))
     assert lines[:2] == [
         "Tile       Direction    Months  Expected  Missing  Complete  Range",
-        "10SGD      ASCENDING         2         3        1    66.7%   2021-11 ~ 2022-04",
+        "10SGD      ASCENDING         2         4        2    50.0%   2021-11 ~ 2022-04",
     ]
     assert lines[2:] == [
         "\nMissing",
-        "  10SGD ASCENDING: not made: 2022-04",
+        "  10SGD ASCENDING: not made: 2022-04; not searched yet: 2022-03",
         "\nNot expected",
-        "  10SGD ASCENDING: no source data: 2022-01; no usable granule: 2022-02; not\n    searched yet: 2022-03",
+        "  10SGD ASCENDING: no source data: 2022-01; no usable granule: 2022-02",
     ]
     assert fits(lines)
 
@@ -431,7 +434,7 @@ def test_the_table_adds_up_and_names_what_to_look_at(tree: Tree) -> None:
     lines = list(coverage([tree.state(), other]))
     assert lines[2:4] == [
         "11SLT      DESCENDING        1         1        0   100.0%   2020-01 ~ 2020-01",
-        "all                          3         4        1    75.0%   2020-01 ~ 2022-04",
+        "all                          3         5        2    60.0%   2020-01 ~ 2022-04",
     ]
     assert lines[-2:] == ["\nTo look at with tile_inspect", "  10SGD ASCENDING: out of step: 2021-11, 2021-12"]
 
@@ -454,7 +457,7 @@ def test_the_details_of_a_tile_fit_a_terminal(tree: Tree) -> None:
     assert text.startswith(
         "-" * 26 + " Tile: 10SGD  |  ASCENDING " + "-" * 27 + "\n\nASCENDING\n  Present months:  3 (3 with a remark)\n"
     )
-    assert "  Expected months: 3\n  Date range:      2021-11 ~ 2022-04\n  Completeness:    100.0%\n" in text
+    assert "  Expected months: 4\n  Date range:      2021-11 ~ 2022-04\n  Completeness:    75.0%\n" in text
     assert "\n  Present, with a remark (3):\n    - 2021-11  (the last try to make it again, or a file of it," in text
     assert text.count("- granule") < 6
     assert "\n               ...\n                -> mend\n               see output/work/logs/append/10SGD" in text
@@ -480,6 +483,15 @@ def test_what_has_no_granules_name_is_told_as_it_is(tree: Tree) -> None:
     assert "asked 2022-05-03:\n                 OPERA_strange)" in "\n".join(details([tree.state()]))
 
 
+def test_months_asked_for_and_never_searched_are_missing(tree: Tree) -> None:
+    tree.search("2022-03", empty="2022-02")
+    tree.make("2021-11 2021-12 2022-03 2022-04")
+    assert "100.0%" in list(coverage([tree.state()]))[1]
+    longer = tree.state(tree.config(time={"start": "2021-11", "end": "2022-05"}))
+    assert (longer.present, len(longer.expected)) == (4, 5)
+    assert "  Completeness:    80.0%" in list(details([longer]))
+
+
 def test_a_complete_series_says_so(tree: Tree) -> None:
     tree.search("2022-03", empty="2022-02")
     tree.make("2021-11 2021-12 2022-03 2022-04")
@@ -502,8 +514,8 @@ def test_catalog_inspect(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None
         "tile": "10SGD",
         "direction": "ASCENDING",
         "present": 2,
-        "expected": 3,
-        "missing": 1,
+        "expected": 4,
+        "missing": 2,
         "first": "2021-11",
         "last": "2022-04",
     }

@@ -572,3 +572,19 @@ def test_errors_are_one_line_and_exit_code_1(two_zones: Path) -> None:
     with pytest.raises(SystemExit) as caught:
         mosaic_tiles.main(["--direction", "ALL", "--month", "2024-05", "--resolution", "1"])
     assert caught.value.code == 2
+
+
+@pytest.mark.parametrize("text", ["EPSG:4979", "EPSG:4978", "EPSG:5773"])
+def test_what_is_no_crs_of_maps_is_refused(text: str) -> None:
+    """Three axes, geocentric, or heights alone."""
+    with pytest.raises(GridError, match=rf"^{text} \(.*\) is not a CRS of maps: .* -> give one"):
+        epsg_code(text)
+
+
+def test_a_crs_and_the_tiles_own_are_not_asked_for_together(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--month", "2024-05", "--direction", "asc", "--keep-utm"]
+    for crs in ("EPSG:3857", "EPSG:4326"):
+        with pytest.raises(SystemExit) as end:
+            mosaic_tiles.main([*options, "--crs", crs])
+        assert end.value.code == 2
+        assert "not allowed with argument" in capsys.readouterr().err

@@ -113,26 +113,59 @@ def test_control_a_faulty_item_fails(fault):
         stac_rules.validate(document)
 
 
-def test_control_an_item_like_the_peers_fails():
-    base = made()
-    faulty = {
-        **{key: base[key] for key in ("type", "stac_version", "id", "geometry", "bbox", "assets")},
-        "stac_extensions": [stac.EXTENSIONS["cube"]],
-        "links": [{"rel": "collection", "href": "../collection.json"}],
-        "properties": {
-            "datetime": "2021-11-01T00:00:00Z",
-            "platform": "sentinel-1",
-            "cube:dimensions": {
-                "x": {"type": "spatial", "axis": "x", "reference_system": 32610},
-                "y": {"type": "spatial", "axis": "y", "reference_system": 32610},
-                "time": {"type": "temporal", "extent": ["2021-11-01T00:00:00Z", None]},
-            },
-        },
-    }
-    with pytest.raises(pystac.STACValidationError, match=r"item\.json"):
-        stac_rules.validate(faulty)
-    with pytest.raises(pystac.STACValidationError, match="datacube"):
-        stac_rules.validate({**faulty, "collection": "s1-grits-monthly"})
+PEERS_FAULTS = {
+    "Item without collection": ("item", lambda item: item.pop("collection"), r"item\.json"),
+    "x without extent": (
+        "item",
+        lambda item: item["properties"]["cube:dimensions"]["x"].pop("extent"),
+        "datacube",
+    ),
+    "y without extent": (
+        "item",
+        lambda item: item["properties"]["cube:dimensions"]["y"].pop("extent"),
+        "datacube",
+    ),
+    "scalar platform": (
+        "collection",
+        lambda document: document["summaries"].update(platform=document["summaries"]["platform"][0]),
+        r"collection\.json",
+    ),
+    "scalar gsd": (
+        "collection",
+        lambda document: document["summaries"].update(gsd=document["summaries"]["gsd"][0]),
+        r"collection\.json",
+    ),
+}
+"""What S1-GRiTS 1.0.6 writes against STAC 1.1.0 and datacube 2.3.0: document, fault, the schema that it violates."""
+
+
+def peers_sample(kind, base, without=""):
+    """Make an Item or Collection with every fault that the peer's has, but for one; all else is as it should be."""
+    if kind == "item":
+        document = made()
+    else:
+        lay_down(base, month_record())
+        document = publish(base)
+    document = copy.deepcopy(document)
+    for name, (of, fault, _) in PEERS_FAULTS.items():
+        if of == kind and name != without:
+            fault(document)
+    return document
+
+
+@pytest.mark.parametrize("fault", PEERS_FAULTS)
+def test_control_each_fault_of_the_peers_sample_is_found(fault, tmp_path):
+    """Alone, and among the others: whichever one is mended, the rest is still found."""
+    kind, damage, schema = PEERS_FAULTS[fault]
+    with pytest.raises(pystac.STACValidationError):
+        stac_rules.validate(peers_sample(kind, tmp_path / "all"))
+    with pytest.raises(pystac.STACValidationError):
+        stac_rules.validate(peers_sample(kind, tmp_path / "others", without=fault))
+    alone = made() if kind == "item" else copy.deepcopy(stac.read_document(tmp_path / "all" / "collection.json"))
+    stac_rules.validate(alone)
+    damage(alone)
+    with pytest.raises(pystac.STACValidationError, match=schema):
+        stac_rules.validate(alone)
 
 
 def test_an_item_says_what_its_month_is():

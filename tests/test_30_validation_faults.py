@@ -18,6 +18,7 @@ from s1monthly.month_checks import Depth
 from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey
 from small_tree import SmallTree
+from told_commands import short
 
 NOVEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
 DECEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-12")
@@ -54,7 +55,7 @@ def do(tree: SmallTree, found: list[Finding]) -> None:
     """Do what is told, in that order; the workflow and the rebuilding after all moves and removals."""
     commands = list(dict.fromkeys(command for finding in found for command in finding.commands))
     for command in sorted(commands, key=lambda command: ("snakemake" in command) + 2 * ("catalog_rebuild" in command)):
-        if command.startswith("snakemake"):
+        if "snakemake" in command:
             tree.run()
         elif "catalog_rebuild" in command:
             catalog_rebuild.main(shlex.split(command)[2:])
@@ -125,13 +126,13 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, str]] = {
         cube_root(lambda root: root["attributes"]["s1monthly"].update(first="2021-10", last="2021-11")),
         CUBE,
         "its attributes say 2021-10 to 2021-11, its times are others",
-        f"mv {CUBE} elsewhere/",
+        "catalog_rebuild",
     ),
     "fill value of the root edited": (
         cube_root(lambda root: root["consolidated_metadata"]["metadata"]["RVI"].update(fill_value=0.0)),
         CUBE,
         "its zarr.json describes RVI otherwise",
-        f"mv {CUBE} elsewhere/",
+        "catalog_rebuild",
     ),
     "root cut short": (
         lambda t: in_cube("zarr.json")(t).write_text("{"),
@@ -199,7 +200,7 @@ def test_a_strange_fault_is_told_and_mended(tree: SmallTree, fault: str) -> None
     found = validate(tree.base).problems
     told = [finding for finding in found if finding.place == place and problem in finding.problem]
     assert len(told) == 1, found
-    assert command in told[0].commands[0]
+    assert command in short(told[0].commands[0])
     catalog_rebuild.main(["--output-dir", "output"])  # which may be run at any time, and must not make it worse
     for _round in range(2):
         do(tree, validate(tree.base).problems)

@@ -75,7 +75,7 @@ def do(tree: SmallTree, found: list[Finding]) -> None:
         elif "catalog_rebuild" in command:
             catalog_rebuild.main(shlex.split(command)[2:])
         else:
-            assert command.startswith("snakemake")
+            assert "-m snakemake" in command
             tree.run()
 
 

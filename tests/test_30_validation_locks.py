@@ -210,3 +210,25 @@ def test_locks_and_hidden_folders_are_no_strays(tmp_path: Path) -> None:
     (hidden / "catalog.parquet").write_bytes(tree.path("tile_catalog", NOVEMBER).read_bytes())
     assert catalog_rebuild.main(["--output-dir", str(tree.base)]) == 0
     assert validate(tree.base).to_text() == "valid: 1 month of 1 tile"
+
+
+def test_a_writer_that_must_wait_says_once_for_whom(base: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    path = base / "catalog.parquet"
+
+    def hold() -> None:
+        with cataloguing.alone(path):
+            (base / ".held").touch()
+            waited_until(base / ".waited", PATIENCE)
+
+    process = FORK.Process(target=hold)
+    process.start()
+    assert waited_until(base / ".held", 30)
+    assert catalog_rebuild.main(["--output-dir", str(base)]) in (0, 1)
+    process.join()
+    said = capfd.readouterr().err
+    assert said.count("waiting for") == 1
+    assert f"waiting for {path}: user {os.geteuid()}, process {process.pid} on " in said
+    with cataloguing.alone(path):
+        assert str(os.getpid()) in (base / ".catalog.parquet.lock").read_text()
+    assert (base / ".catalog.parquet.lock").read_text() == ""
+    assert capfd.readouterr().err == ""

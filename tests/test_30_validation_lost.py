@@ -25,6 +25,7 @@ from s1monthly.records import read_record
 from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Polarization, Tile
 from small_tree import SmallTree
+from told_commands import in_short, short
 
 NOVEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
 DECEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-12")
@@ -79,7 +80,7 @@ def test_chunks_of_a_band_are_missed_without_reading_them(tree: SmallTree, fault
     told = next(finding for finding in problems if "2021-11" in finding.problem)
     assert told.place == str(tree.path("cube", NOVEMBER))
     assert f"2021-11: {band}: " in told.problem
-    assert told.commands == (f"rm {tree.path('record', NOVEMBER)}", RUN)
+    assert in_short(told.commands) == in_short((f"rm {tree.path('record', NOVEMBER)}", RUN))
 
 
 def test_chunks_without_a_valid_pixel_need_not_be_there(tree: SmallTree) -> None:
@@ -173,7 +174,7 @@ def test_digests_find_an_overview_that_its_item_calls_whole(spoiled: SmallTree) 
     assert validate(tree.base).problems == []
     (told,) = validate(tree.base, Depth(digests=True)).problems
     assert told.place == str(path) and told.problem == "band Ratio: overview 1:4 is not the average of its pixels"
-    assert told.commands == (f"rm {path}", RUN)
+    assert in_short(told.commands) == in_short((f"rm {path}", RUN))
     path.unlink()
     tree.run()
     assert validate(tree.base, Depth(digests=True)).to_text() == VALID
@@ -203,7 +204,7 @@ def without(row: dict, *names: str) -> dict:
 
 def check_told_and_kept(tree: SmallTree, out: str) -> None:
     lost = f"{tree.path('record', NOVEMBER)}\n  record and values in the cube are lost; left: COG, preview, Item"
-    assert lost in out and f"  $ {RUN}" in out
+    assert lost in out and f"  $ {RUN}" in short(out)
     assert [row["month"] for row in rows(tree)] == ["2021-10", "2021-11", "2021-12"]
     row = rows(tree)[1]
     assert row["record_path"] is row["zarr_path"] is None
@@ -304,7 +305,7 @@ def test_without_the_account_of_the_search_months_without_data_stay(
     if also:
         tree.path(also, NOVEMBER).unlink()
     told = {finding.place: finding for finding in validate(tree.base).problems}
-    assert told[str(search)].problem.startswith("lost") and told[str(search)].commands == (RUN,)
+    assert told[str(search)].problem.startswith("lost") and in_short(told[str(search)].commands) == in_short((RUN,))
     assert set(told) == {str(search)} | ({str(tree.path(also, NOVEMBER))} if also else set())
     assert rebuild(tree) == 1
     assert f"{search}\n  lost: months without data are known from the old catalog alone" in capsys.readouterr().out
@@ -326,7 +327,7 @@ def test_a_work_folder_elsewhere_is_in_the_commands(tree: SmallTree, tmp_path: P
     tree.path("record", NOVEMBER).unlink()
     (told,) = validate(tree.base, work_dir=lists).problems
     command = f"python scripts/catalog_rebuild.py --output-dir {tree.base} --work-dir '{lists}'"
-    assert told.commands == (command,)
+    assert in_short(told.commands) == in_short((command,))
     assert catalog_validate.main(["--output-dir", str(tree.base), "--work-dir", str(lists)]) == 1
     assert rebuild(tree, "--work-dir", str(lists)) == 0
     assert validate(tree.base).to_text() == VALID
@@ -364,6 +365,7 @@ def test_json_of_a_rebuild(tree: SmallTree, capsys: pytest.CaptureFixture[str]) 
         "why": "lost; the same to the byte again",
     }
     (left,) = content["left"]
+    left["commands"] = [short(command) for command in left["commands"]]
     assert left == {"place": str(tree.path("preview", DECEMBER)), "problem": "no preview", "commands": [RUN]}
 
 

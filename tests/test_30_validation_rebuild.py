@@ -363,10 +363,12 @@ def test_a_folder_by_another_name_is_told_and_the_others_are_catalogued(
 ) -> None:
     tree.make(tree.add("2021-11", direction="DESCENDING"))
     (tree.base / "10SGD_ASCENDING").rename(tree.base / "backup")
+    (tree.base / "backup" / "cog" / "10SGD_S1_Monthly_DESCENDING_2021-11.tif").touch()  # so it is not put back
+    before = catalog.read_catalog(tree.base / "catalog.parquet")
     assert rebuild(tree) == 1
     assert f"$ mv {tree.base}/backup {tree.base}/10SGD_ASCENDING" in capsys.readouterr().out
     rows = catalog.read_catalog(tree.base / "catalog.parquet")
-    assert {row["flight_direction"] for row in rows} == {"DESCENDING"}
+    assert {row["flight_direction"] for row in rows} == {"ASCENDING", "DESCENDING"} and rows == before
 
 
 def test_catalogs_of_a_tree_that_was_emptied_are_emptied(tree: SmallTree) -> None:

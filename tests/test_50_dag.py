@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -401,9 +402,9 @@ def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
 
 
-def test_a_cog_is_not_made_of_a_cube_that_lost_chunks_and_nothing_else_is_lost(made: Path) -> None:
+def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
+    whole = {name: product(made, name, "2021-11").read_bytes() for name in ("cog", "preview", "item", "record")}
     product(made, "cog", "2021-11").unlink()
-    left = {name: product(made, name, "2021-11").read_bytes() for name in ("preview", "item", "record")}
     for chunk in (store(made) / "VV_dB" / "c" / "0").rglob("*"):
         if chunk.is_file():
             chunk.unlink()
@@ -411,10 +412,80 @@ def test_a_cog_is_not_made_of_a_cube_that_lost_chunks_and_nothing_else_is_lost(m
     assert run.returncode != 0
     assert "band VV_dB in the cube is not what the record says" in run.output and "delete the record" in run.output
     assert not product(made, "cog", "2021-11").exists()
-    assert left == {name: product(made, name, "2021-11").read_bytes() for name in left}
+    assert product(made, "record", "2021-11").read_bytes() == whole["record"]
     product(made, "record", "2021-11").unlink()
     run_snakemake(made, CONFIG)
+    assert whole == {name: product(made, name, "2021-11").read_bytes() for name in whole}
     assert settled(made)
+
+
+def without_module(folder: Path, name: str) -> dict[str, str]:
+    """Environment in which whatever imports a module fails, as if the disk were full."""
+    (folder / "broken").mkdir()
+    (folder / "broken" / "sitecustomize.py").write_text(
+        "import sys\n"
+        "class Refuse:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        f"        if name == 's1monthly.{name}':\n"
+        "            raise OSError(28, 'No space left on device')\n"
+        "sys.meta_path.insert(0, Refuse())\n"
+    )
+    return {**os.environ, "PYTHONPATH": str(folder / "broken")}
+
+
+def test_products_of_a_failed_publish_are_made_by_the_next_run(made: Path) -> None:
+    """Older ones, put back as they were, would pass for new."""
+    add(made, "2021-11", day=28, power=0.9)
+    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "publishing"))
+    assert run.failed == {"publish": 1} and run.months("composite") == ["2021-11"]
+    assert run_snakemake(made, CONFIG).months("publish") == ["2021-11"]
+    record = read_record(product(made, "record", "2021-11"))
+    item = json.loads(product(made, "item", "2021-11").read_text())
+    assert len(record.granules) == 3 and item["properties"]["s1:digest"] == record.digest
+    with rasterio.open(product(made, "cog", "2021-11")) as cog:
+        assert record.granules[-1].id in cog.tags()["GRANULES"]
+    assert settled(made)
+
+
+def test_catalogs_that_could_not_be_written_are_written_by_the_next_run(made: Path) -> None:
+    """Neither by their rule, nor by the rebuilding after a failure."""
+    add(made, "2021-12")
+    catalog = made / "output" / FOLDER / "catalog.parquet"
+    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "cataloguing"))
+    assert run.failed == {"tile_catalog": 1}
+    assert ["no data"] == [row["status"] for row in read_catalog(catalog) if row["month"] == "2021-12"]
+    run_snakemake(made, CONFIG)
+    assert ["complete"] == [row["status"] for row in read_catalog(catalog) if row["month"] == "2021-12"]
+    assert settled(made)
+
+
+def burst_files_left(folder: Path) -> list[Path]:
+    """Stop a run between two rules; return what it left for the next."""
+    run_snakemake(folder, CONFIG, "--until", "search")
+    run_snakemake(folder, CONFIG, "--until", "bursts", "--notemp")
+    return sorted((folder / "output" / "work" / FOLDER / "2021-11" / "bursts").glob("*.tif"))
+
+
+def test_a_burst_file_that_is_gone_is_no_burst_less(tmp_path: Path) -> None:
+    for day in (10, 22):
+        add(tmp_path, "2021-11", day=day)
+    file = burst_files_left(tmp_path)[0]
+    file.unlink()
+    run = run_snakemake(tmp_path, CONFIG, check=False)
+    assert run.failed == {"composite": 1} and file.name in run.output
+    assert not product(tmp_path, "record", "2021-11").exists()
+
+
+def test_an_account_that_names_no_bursts_is_of_an_older_version(tmp_path: Path) -> None:
+    add(tmp_path, "2021-11")
+    burst_files_left(tmp_path)
+    path = tmp_path / "output" / "work" / FOLDER / "2021-11" / "account.json"
+    status, account = path.stat(), json.loads(path.read_text())
+    del account["on_tile"]
+    path.write_text(json.dumps(account))
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert run_snakemake(tmp_path, CONFIG).jobs["bursts"] == 1
+    assert status_of_months(tmp_path)["2021-11"] == "complete"
 
 
 def test_a_format_switched_off_leaves_the_item(made: Path) -> None:

@@ -14,6 +14,7 @@ import stac_rules
 from s1monthly import stac
 from s1monthly.records import read_record
 from test_50_dag import CATALOGS, CONFIG, add, product
+from told_commands import short
 from workflow import ROOT, run_snakemake
 
 MONTH = "2021-11"
@@ -37,7 +38,7 @@ def test_a_tree_of_the_workflow_is_valid_and_can_be_mended(
     record.unlink()
     item.write_text(item.read_text().replace("sentinel-1a", "sentinel-2a"))
     assert catalog_validate.main([]) == 1
-    assert "  $ python scripts/catalog_rebuild.py --output-dir output\n" in capsys.readouterr().out
+    assert "  $ python scripts/catalog_rebuild.py --output-dir output\n" in short(capsys.readouterr().out)
     assert catalog_rebuild.main([]) == 0
     assert read_record(record) == before  # but for the MD5 of layers, which only their reader knew
     assert read_record(record).granules_digest == before.granules_digest
@@ -51,7 +52,7 @@ def test_a_tree_of_the_workflow_is_valid_and_can_be_mended(
     product(tmp_path, "preview", MONTH).unlink()
     assert catalog_validate.main([]) == 1
     lines = capsys.readouterr().out.splitlines()
-    commands = {line.removeprefix("  $ ") for line in lines if line.startswith("  $ ")}
+    commands = {short(line.removeprefix("  $ ")) for line in lines if line.startswith("  $ ")}
     assert commands == {f"rm {cog.relative_to(tmp_path)}", "snakemake --cores 4 --configfile my.yaml"}
     cog.unlink()
     assert run_snakemake(tmp_path, CONFIG).jobs == {"publish": 1, **CATALOGS}

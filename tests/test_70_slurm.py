@@ -224,5 +224,5 @@ def test_the_profile_names_rules_that_exist_and_leaves_none_to_chance() -> None:
     local = set(
         re.findall(r"^    (\w+),$", "".join(re.findall(r"^localrules:\n(?: +.*\n)+", text, re.MULTILINE)), re.M)
     )
-    assert set(profile["groups"]) | set(profile["set-resources"]) | local <= rules
+    assert set(profile["groups"]) | local <= rules
     assert rules - local - set(profile["groups"]) == {"bursts"}

@@ -39,7 +39,7 @@ class Account:
     checksums: Mapping[str, Mapping[str, str]]
     granules_digest: str
     recipe_digest: str
-    on_tile: Sequence[str] = ()
+    on_tile: Sequence[str]
 
     def check(self, granules_digest: str, recipe_digest: str) -> None:
         """Refuse an account that an earlier run left, of other granules or under another recipe.

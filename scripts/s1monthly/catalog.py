@@ -164,6 +164,11 @@ def tile_rows(folder: str | Path) -> list[Row]:
     return [rows[month] for month in sorted(rows)]
 
 
+def is_tree(folder: Path) -> bool:
+    """Whether a folder is an output tree of its own, as the demo's is in ``output/``: it has a Collection."""
+    return (folder / Path(Layout("", "").collection).name).exists()
+
+
 def owner_of(folder: Path) -> TileDirection:
     """Tile and direction whose folder this is, by its name.
 
@@ -315,7 +320,7 @@ def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> lis
     """
     rows = []
     for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
-        if path.parent.name.startswith(".") or path.parent in passed_over:
+        if path.parent.name.startswith(".") or path.parent in passed_over or is_tree(path.parent):
             continue
         owner = owner_of(path.parent)
         found = read_catalog(path)

@@ -6,7 +6,10 @@ The lock is a hidden file beside the catalog, see `files.locked`.
 
 from __future__ import annotations
 
+import fcntl
 import os
+import socket
+import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +22,7 @@ from s1monthly.catalog import (
     Row,
     fill,
     global_rows,
+    key_of,
     owner_of,
     read_catalog,
     tile_rows,
@@ -26,7 +30,7 @@ from s1monthly.catalog import (
 )
 from s1monthly.collection import collection
 from s1monthly.errors import NameFormatError, ProductError
-from s1monthly.files import locked
+from s1monthly.files import flock
 from s1monthly.naming import Layout
 from s1monthly.stac import read_document, write_document
 from s1monthly.vocabulary import CompositeKey, TileDirection
@@ -39,7 +43,9 @@ PREVIEW_COLUMNS = ("preview_crs", "preview_width", "preview_height", "preview_bo
 
 @contextmanager
 def alone(path: str | Path) -> Iterator[None]:
-    """Let every other writer of a catalog wait.
+    """Let every other writer of a catalog wait; say once where this one must wait, and for whom.
+
+    The file says who has the lock: user, process and machine.
 
     Raises
     ------
@@ -48,13 +54,25 @@ def alone(path: str | Path) -> Iterator[None]:
     """
     lock = Path(path).with_name(f".{Path(path).name}.lock")
     try:
-        os.close(os.open(lock, os.O_RDWR | os.O_CREAT, 0o666))
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
     except OSError as error:
         raise ProductError(
             f"{path}: cannot be written ({error})", "make its folder writable, then run again"
         ) from error
-    with locked(lock):
-        yield
+    try:
+        if flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
+            who = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another program"
+            sys.stderr.write(f"waiting for {path}: {who} is writing it\n")
+            sys.stderr.flush()
+            flock(handle, fcntl.LOCK_EX)
+        os.ftruncate(handle, 0)
+        os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        try:
+            yield
+        finally:
+            os.ftruncate(handle, 0)
+    finally:
+        os.close(handle)
 
 
 def catalog_tile(folder: str | Path) -> list[Row]:
@@ -167,7 +185,11 @@ def paths_there(key: CompositeKey, layout: Layout) -> dict[str, str | None]:
 
 
 def catalog_all(
-    base_dir: str | Path, passed_over: Collection[Path] = (), *, only_if_changed: bool = False
+    base_dir: str | Path,
+    passed_over: Collection[Path] = (),
+    kept: Collection[str] = (),
+    *,
+    only_if_changed: bool = False,
 ) -> tuple[list[Row], list[Path]]:
     """Write the global catalog and the Collection from the catalogs of all tiles.
 
@@ -176,7 +198,9 @@ def catalog_all(
     base_dir : path
         Root of the output tree.
     passed_over : collection of Path
-        Folders in it that are none of a tile, though a catalog may lie in them.
+        Folders in it that are none of a tile, though a catalog may lie in them, or that may not be read.
+    kept : collection of str
+        Names of tiles' folders that are not there to be read, or not by these names: their rows stay as they were.
     only_if_changed : bool
         Leave files that say this already untouched.
 
@@ -195,6 +219,10 @@ def catalog_all(
     layout = Layout(str(base_dir), "")
     with alone(layout.catalog):
         rows = global_rows(base_dir, passed_over)
+        if kept and Path(layout.catalog).exists():
+            before = read_catalog(layout.catalog)
+            rows += [row for row in before if f"{row['mgrs_tile_id']}_{row['flight_direction']}" in kept]
+            rows.sort(key=key_of)
         written = []
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))

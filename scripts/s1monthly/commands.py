@@ -67,8 +67,9 @@ def run(main: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes nowhere
         return 128 + signal.SIGPIPE
     except OSError as error:
-        sys.stderr.write(f"{error.filename or 'output'}: {error.strerror} -> let yourself read and write it, or ask")
-        sys.stderr.write(" whose it is (ls -l)\n")
+        refused = isinstance(error, PermissionError)
+        remedy = "let yourself read and write it, or ask whose it is (ls -l)" if refused else "mend that, and run again"
+        sys.stderr.write(f"{error.filename or 'output'}: {error.strerror or error} -> {remedy}\n")
         return 1
     return code or 0
 

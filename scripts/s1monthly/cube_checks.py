@@ -14,9 +14,12 @@ import numpy as np
 from s1monthly import cube
 from s1monthly.bands import bands_of
 from s1monthly.cube import CubeSpec, CubeState
+from s1monthly.cube_files import locked
 from s1monthly.cube_layout import COORDINATES, COUNT, DECODING, STATUS, create, read_header
-from s1monthly.errors import CubeError
+from s1monthly.errors import CubeError, NameFormatError
+from s1monthly.files import write_text
 from s1monthly.findings import Commands, some
+from s1monthly.vocabulary import Month
 
 KEYS = ("shape", "dimension_names", *(key for key in DECODING if key != "codecs"))
 """Metadata of an array that readers go by; wordings, which another version may change, are not compared."""
@@ -33,12 +36,18 @@ class CubeCheck:
     problem : str
         Empty where nothing is wrong.
     spec : CubeSpec or None
-        What `cube.prepare` needs to make its metadata and coordinates again, where that mends it.
+        What `mend_cube` needs to make its metadata and coordinates again, where that mends it.
+    axis : tuple of Month or None
+        Where its root is wrong and all its arrays tell what it should say: the axis that they have.
+    strays : tuple of Path
+        What lies in it and is none of its arrays.
     """
 
     state: CubeState | None
     problem: str = ""
     spec: CubeSpec | None = None
+    axis: tuple[Month, Month] | None = None
+    strays: tuple[Path, ...] = ()
 
 
 def check_cube(store: Path) -> CubeCheck:
@@ -58,22 +67,55 @@ def check_cube(store: Path) -> CubeCheck:
             None, f"the metadata of its arrays are lost: {', '.join(f'{name}/zarr.json' for name in lost)}"
         )
     with TemporaryDirectory() as folder:
-        made = Path(folder) / "store"
-        create(made, spec, state.first, state.last)
-        if _is_other_axis(store, made):
-            return CubeCheck(None, f"its attributes say {state.first} to {state.last}, its times are others")
-        consolidated = {name: {key: array.get(key) for key in KEYS} for name, array in header.arrays.items()}
-        other = [name for name in arrays if consolidated.get(name) != _metadata(made, name)]
-        if other:
-            return CubeCheck(None, f"its zarr.json describes {', '.join(other)} otherwise than this software makes it")
+        made, axis = Path(folder) / "store", _axis_of(store) or (state.first, state.last)
+        create(made, spec, *axis)
         differing = list(_differing(store, made, arrays))
+        consolidated = {name: {key: array.get(key) for key in KEYS} for name, array in header.arrays.items()}
+        names = (*arrays, *COORDINATES)
+        other = [name for name in arrays if consolidated.get(name) != _metadata(made, name)]
+        other += [name for name in consolidated if name not in names]
+    if other or axis != (state.first, state.last):
+        problem = f"its zarr.json describes {', '.join(other)} otherwise than this software makes it"
+        if axis != (state.first, state.last):
+            problem = f"its attributes say {state.first} to {state.last}, its times are others: {axis[0]} to {axis[1]}"
+        return CubeCheck(None, problem) if differing else CubeCheck(None, problem, spec, axis)
     if differing:
         return CubeCheck(state, f"metadata or coordinates are not what they should be: {some(differing)}", spec)
-    return CubeCheck(state)
+    entries = sorted(path for path in store.iterdir() if not path.name.startswith("."))
+    strays = tuple(path for path in entries if path.name not in (*names, "zarr.json"))
+    told = f"{some(path.name for path in strays)}: none of its arrays" if strays else ""
+    return CubeCheck(state, told, strays=strays)
+
+
+def mend_cube(check: CubeCheck, store: Path) -> CubeState | None:
+    """Make metadata and coordinates again where that mends a cube; no chunk of a month is touched.
+
+    Returns
+    -------
+    CubeState or None
+        What it holds then; None where nothing was to be made, or it would not mend it.
+    """
+    if check.spec is None:
+        return check.state
+    with TemporaryDirectory() as folder:
+        if check.axis:
+            made = Path(folder) / "store"
+            create(made, check.spec, *check.axis)
+            root = json.loads((made / "zarr.json").read_text(encoding="utf-8"))
+            arrays = root["consolidated_metadata"]["metadata"]
+            for name in arrays:  # as they are: a cube stays compressed as it was made
+                arrays[name] = json.loads((store / name / "zarr.json").read_text(encoding="utf-8"))
+            with locked(store):
+                write_text(store / "zarr.json", json.dumps(root, indent=2, ensure_ascii=False, allow_nan=False))
+        elif check.state:
+            cube.prepare(store, check.spec, check.state.first, check.state.last)
+    return cube.state(store)
 
 
 def commands_for(check: CubeCheck, store: Path, mend: Commands) -> tuple[str, ...]:
     """What mends a cube with a problem."""
+    if check.strays:
+        return tuple(mend.move_out(path) for path in check.strays)
     if check.spec:
         return (mend.rebuild,)
     # whatever lies in its place that is not its own the workflow never writes into
@@ -111,18 +153,19 @@ def _differing(store: Path, made: Path, arrays: tuple[str, ...]) -> Iterator[str
                 yield str(path.relative_to(made))
 
 
-def _is_other_axis(store: Path, made: Path) -> bool:
-    """Whether the times are months in order, but not those of the attributes: one of the two was changed."""
-    times, expected = (_days(path / "time" / "c" / "0") for path in (store, made))
-    if times is None or expected is None or times.size != expected.size or np.array_equal(times, expected):
-        return False
+def _axis_of(store: Path) -> tuple[Month, Month] | None:
+    """First and last month by the times; None where these are not the first days of months in order."""
+    try:
+        (slots,) = (_metadata(store, STATUS) or {})["shape"]
+        times = np.frombuffer((store / "time" / "c" / "0").read_bytes(), "<i4").astype(np.int64)[:slots]
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
     days = times.astype("datetime64[D]")
     months = days.astype("datetime64[M]")
-    return bool(np.all(np.diff(months.astype(np.int64)) == 1) and np.array_equal(months.astype("datetime64[D]"), days))
-
-
-def _days(path: Path) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    in_order = times.size and np.all(np.diff(months.astype(np.int64)) == 1)
+    if not (in_order and np.array_equal(months.astype("datetime64[D]"), days)):
+        return None
     try:
-        return np.frombuffer(path.read_bytes(), "<i4").astype(np.int64)
-    except (OSError, ValueError):
+        return Month.parse(str(months[0])), Month.parse(str(months[-1]))
+    except NameFormatError:
         return None

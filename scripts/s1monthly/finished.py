@@ -112,12 +112,15 @@ class FinishedMonths:
         return digest([self._passed, granules_digest])
 
     def altered(self, book: Ledger, month: Month) -> bool:
-        """True where a COG or a preview is there, but not of the size noted: it was cut short, say."""
+        """True where a COG or preview is there, but not of the size noted (cut short, say), or an Item is no JSON."""
         answer, note = book.answers.get(month), self._notes.get(book.path(book.layout.record, month))
         if answer is None or note is None or note[0] != self._decided_by(answer.digest):
             return False
         pictures = zip(self._plan.month_products[1:-1], note[2:-1], strict=True)
-        return any(_size(book.path(pattern, month)) not in (None, size) for pattern, (_, size) in pictures)
+        if any(_size(book.path(pattern, month)) not in (None, size) for pattern, (_, size) in pictures):
+            return True
+        item = book.path(self._plan.month_products[-1], month)  # `catalog_rebuild` may write another that is as good
+        return _size(item) not in (None, note[-1][1]) and not _is_json(item)
 
 
 def _size(path: str) -> int | None:
@@ -125,6 +128,14 @@ def _size(path: str) -> int | None:
         return os.stat(path).st_size
     except FileNotFoundError:
         return None
+
+
+def _is_json(path: str) -> bool:
+    try:
+        json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
 
 
 def _modified(path: str) -> int | None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
@@ -37,7 +39,10 @@ class Kind(StrEnum):
 
 
 MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED)
-"""A month of one of these is expected and not there."""
+"""A month of one of these is known to be expected, and is not there."""
+
+EXPECTED = (Kind.PRESENT, *MISSING, Kind.NOT_SEARCHED)
+"""Of a month that was not searched nobody knows; a gap is counted, as S1-GRiTS does."""
 
 OUT_OF_STEP = "out of step, the next run makes it again: "
 """Beginning of a remark."""
@@ -94,8 +99,8 @@ class TileState:
 
     @property
     def expected(self) -> list[Month]:
-        """Months that are or should be there: those with granules."""
-        return [state.month for state in self.of(Kind.PRESENT, *MISSING)]
+        """Months that are or should be there: those with granules, and those that nobody has searched yet."""
+        return [state.month for state in self.of(*EXPECTED)]
 
     def to_json(self) -> dict[str, Any]:
         """Everything, for machines."""
@@ -172,26 +177,35 @@ class _Inspection:
         self.rows: dict[Month, Row] = {}
         self.cube: Slots | None = None
         self.asked: dict[Month, Answer | None] | None = None
-        try:
+        with self._told():
             self.answers = read_answers(self._path(layout.search))[1]
             if config and today:
                 self.asked = self._asked(config, today)
-        except ProductError as error:
-            self.troubles.append(str(error))
-        try:
+        with self._told():
             if Path(self._path(layout.tile_catalog)).exists():
                 rows = read_catalog(self._path(layout.tile_catalog))
                 self.rows = {Month.parse(row["month"]): row for row in rows if row["record_path"]}
-        except ProductError as error:
-            self.troubles.append(str(error))
-        try:
+        with self._told():
             self.cube = Slots.read(self._path(layout.cube))
-        except CubeError as error:
-            self.troubles.append(str(error))
-        self.records = {Month.parse(path.stem): _plain(path) for path in self._record_files()}
+        self.records: dict[Month, dict[str, Any]] = {}
+        with self._told():
+            self.records |= {Month.parse(path.stem): {} for path in self._record_files()}
+        for month in self.records:
+            with self._told():
+                self.records[month] = _plain(Path(self._path(layout.record, month)))
         failure = search_failure(layout, key)
         if failure:
             self.troubles.append(f"the last search {failure}")
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell of what is damaged or may not be read, and go on with what else there is."""
+        try:
+            yield
+        except (ProductError, CubeError) as error:
+            self.troubles.append(str(error))
+        except PermissionError as error:
+            self.troubles.append(f"{error.filename}: may not be read -> let its owner give you the right (chmod)")
 
     def _path(self, pattern: str, month: Month | None = None) -> str:
         return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
@@ -253,12 +267,16 @@ class _Inspection:
         kind = Kind.PRESENT if row else Kind.NOT_CATALOGUED
         reason = "" if row else "made, but not in the catalog: run catalog_rebuild"
         if not record:
-            return MonthState(month, kind, reason, (OUT_OF_STEP + "its record is damaged",))
+            return MonthState(month, kind, reason, (self._unread(month),))
         remarks = [*self._steps(month, record), *self._other_remarks(month, record, row)]
         missing = row["missing_granules"] if row else self._missing_of_record(month)
         reasons = {entry["id"]: entry["reason"] for entry in record.get("set_aside") or ()}
         lacking = {granule: reasons.get(granule, "") for granule in missing or ()}
         return MonthState(month, kind, reason, tuple(remarks), lacking)
+
+    def _unread(self, month: Month) -> str:
+        may = os.access(self._path(self.layout.record, month), os.R_OK, effective_ids=True)
+        return OUT_OF_STEP + "its record is damaged" if may else "its record may not be read"
 
     def _missing_of_record(self, month: Month) -> list[str]:
         try:
@@ -280,8 +298,8 @@ class _Inspection:
             yield OUT_OF_STEP + f"the source has other granules for it since, asked {answer.asked[:10]}"
         if self.cube is None:
             yield OUT_OF_STEP + "the cube is gone"
-        elif self.cube.status(month) != COMPLETE:
-            yield OUT_OF_STEP + "the cube does not hold it"
+        else:
+            yield from self._step_of_cube(self.cube, month)
         asked = self.config is not None and month in (self.asked or {})
         wanted = recipe(self.config) if self.config and asked else self.cube.recipe if self.cube else None
         if wanted and record.get("recipe_digest") != digest(wanted):
@@ -289,6 +307,14 @@ class _Inspection:
             yield (
                 OUT_OF_STEP + f"{'the configured recipe' if asked else 'the recipe of its cube'} is another: {changes}"
             )
+
+    @staticmethod
+    def _step_of_cube(cube: Slots, month: Month) -> Iterator[str]:
+        try:
+            if cube.status(month) != COMPLETE:
+                yield OUT_OF_STEP + "the cube does not hold it"
+        except PermissionError as error:
+            yield f"its status in the cube may not be read ({error.filename})"
 
     def _other_remarks(self, month: Month, record: Mapping[str, Any], row: Row | None) -> Iterator[str]:
         path = Path(self._path(self.layout.record, month))
@@ -310,7 +336,7 @@ _ASK_AGAIN = "to be searched again: the source's folder, or what is asked of it 
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    """Read a record as it is; empty where it is damaged."""
+    """Read a record as it is; empty where it is damaged. Raises PermissionError where it may not be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:

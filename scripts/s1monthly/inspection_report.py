@@ -26,8 +26,8 @@ def coverage(states: Sequence[TileState]) -> Iterator[str]:
         yield _row(str(state.key.tile), str(state.key.direction), [state])
     if len(states) > 1:
         yield _row("all", "", states)
-    yield from _section("Missing", states, MISSING)
-    yield from _section("Not expected", states, (Kind.NO_DATA, Kind.UNUSABLE, Kind.NOT_SEARCHED))
+    yield from _section("Missing", states, (*MISSING, Kind.NOT_SEARCHED))
+    yield from _section("Not expected", states, (Kind.NO_DATA, Kind.UNUSABLE))
     yield from _paragraphs("To look at with tile_inspect", [(state, _remarkable(state)) for state in states])
 
 

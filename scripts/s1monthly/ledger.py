@@ -431,6 +431,7 @@ class Ledger:
         try:
             account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
             held = account["granules_digest"], account["recipe_digest"]
+            account["on_tile"]  # an older version left it out
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from s1monthly.chunks import lost_chunks
 from s1monthly.cube import CubeState, Status
 from s1monthly.doubts import Doubt, doubt, doubt_values, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
-from s1monthly.findings import Commands, Finding, some
+from s1monthly.findings import Commands, Finding, some, unreadable
 from s1monthly.products import (
     NAMES,
     OPTIONAL,
+    checksum_in,
     cog_faults,
     cog_tags,
     differences,
@@ -31,8 +33,8 @@ from s1monthly.products import (
 )
 from s1monthly.records import Record
 from s1monthly.remains import left_of
-from s1monthly.restoring import restore
-from s1monthly.survey import TileFolder
+from s1monthly.restoring import INVENTED, invented_by, restore
+from s1monthly.survey import TileFolder, is_readable
 from s1monthly.vocabulary import Month, Polarization
 
 
@@ -140,6 +142,10 @@ class _Looker:
                 problem = error.problem.removeprefix(f"{path}: ")
             commands = (self._mend.remove(path), self._mend.run)
         elif self._held:
+            stray = invented_by(self._folder, self._month, before)
+            if stray:
+                self._tell(stray, INVENTED.format(month=self._month), self._mend.remove(stray))
+                return None
             problem = "no record, though the cube holds the month"
         else:
             problem = f"record and values in the cube are lost; left: {left_of(self._files)}. It must be made again"
@@ -171,7 +177,10 @@ class _Looker:
             self._tell_doubt(doubted, again=False)
             return
         fault = fault or self._chunk_fault(state, count)
-        if fault:
+        denied = self._denied(state) if fault else []
+        if denied:
+            self._check.problems += unreadable(denied, self._mend)
+        elif fault:
             self._tell(
                 self._folder.cube, f"{self._month}: {fault}", self._mend.remove(self._path("record")), self._mend.run
             )
@@ -197,6 +206,11 @@ class _Looker:
         except CubeError as error:
             return None, error.problem
 
+    def _denied(self, state: CubeState) -> list[Path]:
+        """Folders of the month in the cube with chunks that this user may not read."""
+        folders = sorted(self._folder.cube.glob(f"*/c/{self._month.ordinal - state.first.ordinal}"))
+        return [folder for folder in folders if any(not is_readable(path) for path in folder.rglob("*"))]
+
     def _chunk_fault(self, state: CubeState, count: NDArray[np.uint8] | None) -> str:
         """Say which chunks are lost, by the count, which tells which there must be."""
         if count is None:
@@ -214,7 +228,8 @@ class _Looker:
                 if kind not in named:
                     problem = "the month's Item does not name it (output.formats)"
                     self._check.notes.append(Finding(str(self._files[kind]), problem))
-        if item and property_of(item, "s1:digest") not in (None, record.digest):
+        other = item and property_of(item, "s1:digest") not in (None, record.digest)
+        if other and checksum_in(item, "record") != sha256(self._files["record"].read_bytes()).hexdigest():
             path = self._files["item"]
             problem = "of an older state of the month: its digest is not the record's"
             self._tell(path, problem, self._mend.remove(path, *sound), self._mend.run)

@@ -14,6 +14,7 @@ from typing import Any
 from s1monthly import estimate, listing
 from s1monthly.config import Config
 from s1monthly.errors import ConfigError
+from s1monthly.files import write_text
 from s1monthly.ledger import Answer, Ledger, read_answers
 from s1monthly.naming import Layout
 from s1monthly.recipe import difference, digest, recipe, refuse_mixture
@@ -73,11 +74,27 @@ def refuse_shared_work(layout: Layout) -> None:
         owner = Path(layout.owner).read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise ConfigError(
+            f"output.work_dir {layout.work_dir}: cannot be used ({error.strerror}: {error.filename})",
+            "give output.base_dir and output.work_dir folders, or paths where folders can be made",
+        ) from error
     if owner != layout.tree_from_work():
         raise ConfigError(
             f"output.work_dir {layout.work_dir}: it belongs to another output tree, {owner} as seen from it",
             "give each base_dir its own work_dir, or none; where a tree was moved, delete the work folder",
         )
+
+
+def claim_work(layout: Layout) -> None:
+    """Write down which output tree the work folder serves.
+
+    Raises
+    ------
+    OSError
+        If the work folder cannot be written to.
+    """
+    write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
 
 
 @dataclass(frozen=True)
@@ -332,4 +349,4 @@ class Plan:
 
 def recipe_part(plan: Plan, *keys: str) -> str:
     """Digest of some parts of the recipe: what a rule passes to its jobs so that they run again when it changes."""
-    return digest({key: plan.recipe[key] for key in keys if key in plan.recipe or key != "textures"})
+    return digest({key: plan.recipe[key] for key in keys})

@@ -12,10 +12,10 @@ from s1monthly import catalog, cube, stac
 from s1monthly.catalog import Row
 from s1monthly.cataloguing import catalog_all, replace_rows, rows_before
 from s1monthly.cube import CubeState
-from s1monthly.cube_checks import check_cube, commands_for
+from s1monthly.cube_checks import check_cube, commands_for, mend_cube
 from s1monthly.doubts import doubt, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
-from s1monthly.findings import Commands, Finding, Progress, counted, fitted, misnamed, some, told
+from s1monthly.findings import Commands, Finding, Progress, counted, fitted, misnamed, some, told, unreadable
 from s1monthly.naming import Layout
 from s1monthly.products import (
     NAMES,
@@ -29,8 +29,9 @@ from s1monthly.products import (
 )
 from s1monthly.records import SCHEMA, Record
 from s1monthly.remains import left_of, row_of_remains
-from s1monthly.restoring import Restored, content_of, restore, write_restored
-from s1monthly.survey import TileFolder, survey
+from s1monthly.restoring import INVENTED, Restored, content_of, invented_by, restore, write_restored
+from s1monthly.search_checks import check_search
+from s1monthly.survey import TileFolder, Tree, put_back, survey
 from s1monthly.vocabulary import Month
 
 
@@ -110,15 +111,22 @@ def rebuild(base_dir: Path, work_dir: Path | None = None) -> Rebuilt:
         done.left.append(Finding(str(base_dir), "no such folder: give the one that output.base_dir names"))
         return done
     tree = survey(base_dir, lists)
+    renamed = put_back(tree)
+    if renamed:
+        done.made += [Made(path.name, "folder", f"has its name again: {name.name}") for path, name in renamed.items()]
+        tree = survey(base_dir, lists)
     done.left += misnamed(tree.renamed, mend)
+    done.left += unreadable([*tree.unreadable, *(path for part in tree.folders for path in part.unreadable)], mend)
     for folder in tree.folders:
-        FolderRebuild(folder, mend, done).mend()
+        if not folder.closed:
+            with may_be_refused(folder.path, mend, done):
+                FolderRebuild(folder, mend, done).mend()
     if not tree.folders and not Path(layout.catalog).exists():
         return done
-    with no_folder_at(_place_taken(layout), mend, done):
+    with no_folder_at(_place_taken(layout), mend, done), may_be_refused(base_dir, mend, done):
         taken = [folder for folder in tree.folders if Path(folder.fill(layout.tile_catalog)).is_dir()]
-        if not taken:  # else that is told, and the global catalog would lose its rows
-            _catalog_all(base_dir, {*tree.renamed, *tree.strays}, done)
+        if not (taken or {Path(layout.catalog), Path(layout.collection)} & set(tree.unreadable)):
+            _catalog_all(tree, base_dir, done)  # else that is told, and the global catalog would lose its rows
     return done
 
 
@@ -128,8 +136,10 @@ def _place_taken(layout: Layout) -> Path:
     return next((path for path in places if path.is_dir()), places[0])
 
 
-def _catalog_all(base_dir: Path, passed_over: set[Path], done: Rebuilt) -> None:
-    rows, written = catalog_all(base_dir, passed_over, only_if_changed=True)
+def _catalog_all(tree: Tree, base_dir: Path, done: Rebuilt) -> None:
+    closed = {folder.path for folder in tree.folders if folder.closed}
+    passed_over = {*tree.renamed, *tree.strays, *tree.unreadable, *closed}
+    rows, written = catalog_all(base_dir, passed_over, tree.untold, only_if_changed=True)
     for path in written:
         done.made.append(Made(str(path), "catalog" if path.suffix == ".parquet" else "Collection", "out of step"))
     done.folders = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
@@ -147,6 +157,16 @@ def no_folder_at(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
         done.left.append(Finding(str(path), problem, (mend.move_out(path), mend.rebuild)))
 
 
+@contextmanager
+def may_be_refused(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
+    """Tell of what this user may not read or write, and go on with the next thing."""
+    try:
+        yield
+    except PermissionError as error:
+        place = Path(error.filename or path)
+        done.left.append(Finding(str(place), f"may not be read or written ({error.strerror})", (mend.allow(place),)))
+
+
 class FolderRebuild:
     """What is made again in the folder of a tile and direction."""
 
@@ -161,10 +181,10 @@ class FolderRebuild:
         """Make the cube's coordinates and metadata again where they are wrong; say what it holds."""
         store = self._folder.cube
         check = check_cube(store)
-        if check.state and check.spec:
-            cube.prepare(store, check.spec, check.state.first, check.state.last)
+        if check.spec:
             self._done.made.append(Made(self._folder.path.name, "cube", check.problem))
-        elif check.problem and (self._folder.files["record"] or store.exists()):
+            return mend_cube(check, store)
+        if check.problem and (self._folder.files["record"] or store.exists()):
             self._leave(store, check.problem, *commands_for(check, store, self._mend))
         return check.state
 
@@ -196,6 +216,12 @@ class FolderRebuild:
             return
         for month in state.complete:
             path = self._path("record", month)
+            if month in self._folder.hidden:
+                continue
+            stray = None if path.exists() else invented_by(self._folder, month, self._rows_before.get(str(month)))
+            if stray:
+                self._leave(stray, INVENTED.format(month=month), self._mend.remove(stray))
+                continue
             with no_folder_at(path, self._mend, self._done):
                 content = content_of(path)
                 if content is not None and not _is_lost(path):
@@ -312,6 +338,8 @@ class FolderRebuild:
         folder, made = self._folder, set()
         for path in catalog.record_paths(folder.path):
             month = Month.parse(path.stem)
+            if month in folder.hidden:
+                continue
             try:
                 record = read_credible(path)
             except ProductError:  # told already
@@ -320,6 +348,9 @@ class FolderRebuild:
                 continue
             made.add(month)
             yield self._row(record)
+        for month in folder.hidden:
+            made.add(month)
+            yield from (row for row in self._rows_before.values() if row["month"] == str(month))
         for month in sorted({month for kind in ("cog", "preview", "item") for month in folder.files[kind]} - made):
             row = self._row_of_remains(month)
             if row:
@@ -348,13 +379,15 @@ class FolderRebuild:
         return None if known else row
 
     def _without_data(self) -> dict[Month, Row]:
-        try:
-            return catalog.search_rows(self._folder.owner, self._folder.layout)
-        except ProductError as error:
-            path = self._path("search")
-            self._leave(path, error.problem.removeprefix(f"{path}: "), self._mend.remove(path), self._mend.run)
-            kept = (catalog.NO_DATA, catalog.UNUSABLE)
-            return {Month.parse(month): row for month, row in self._rows_before.items() if row["status"] in kept}
+        path = self._path("search")
+        unread = path in self._folder.unreadable
+        search = check_search(self._folder)
+        if search.problem and not unread:
+            self._leave(path, search.problem, self._mend.remove(path), self._mend.run)
+        if not search.problem:
+            return search.rows
+        kept = (catalog.NO_DATA, catalog.UNUSABLE)
+        return {Month.parse(month): row for month, row in self._rows_before.items() if row["status"] in kept}
 
 
 def _is_lost(path: Path) -> bool:

@@ -14,18 +14,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from s1monthly import cube
 from s1monthly.assets import asset_file
 from s1monthly.cube import CubeState
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.findings import counted
-from s1monthly.ledger import GranuleList, read_granule_list
+from s1monthly.ledger import GranuleList, read_answers, read_granule_list
 from s1monthly.naming import parse_granule_id
 from s1monthly.origins import credible_origin
 from s1monthly.products import checksum_in, cog_tags, property_of, read_item
 from s1monthly.recipe import digest as digest_of
 from s1monthly.records import Origin, Record, measure
+from s1monthly.slots import STATUS
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Granule, Level, Month, Polarization
 
@@ -117,6 +120,39 @@ def restore(
     item = item if property_of(item, "s1:digest") == digest else None
     proven = tags.get("DIGEST") == digest and _is_file_of(item, cog)
     return _with_origin(measured, tags if proven else {}, item, listed(folder, month))
+
+
+def invented_by(folder: TileFolder, month: Month, row: Mapping[str, Any] | None) -> Path | None:
+    """Status of a month that the cube calls complete, and of which nothing else knows: no file, row, search or value.
+
+    Parameters
+    ----------
+    folder : TileFolder
+    month : Month
+        One that the cube holds, without a record.
+    row : mapping or None
+        The month's row in the tile's catalog, as it was.
+
+    Returns
+    -------
+    Path or None
+        The byte that says so; None where there is a witness, or a valid pixel.
+    """
+    if row is not None or any(month in files for files in folder.files.values()) or listed(folder, month):
+        return None
+    try:
+        answer = read_answers(folder.fill(folder.layout.search))[1].get(month)
+        if (answer and answer.granules) or np.any(cube.read_count(folder.cube, month)):
+            return None
+        if any(np.isfinite(values).any() for _, values in cube.read_bands(folder.cube, month)):
+            return None
+        slot = month.ordinal - cube.state(folder.cube).first.ordinal
+    except (CubeError, ProductError):
+        return None
+    return folder.cube / STATUS / "c" / str(slot)
+
+
+INVENTED = "the cube calls {month} complete: no value, file, row or search knows of the month; a stray byte"
 
 
 def _is_file_of(item: Mapping[str, Any] | None, cog: Path) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from s1monthly import cube
-from s1monthly.catalog import owner_of
+from s1monthly.catalog import is_tree, owner_of
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.products import property_of, read_item
@@ -43,6 +44,12 @@ class TileFolder:
         What killed runs left, and side files of viewers.
     empty : bool
         True where nothing lies there that is not hidden.
+    unreadable : list of Path
+        What this user may not read.
+    hidden : set of Month
+        Months of which a file may not be read.
+    closed : bool
+        True where more than files of months may not be read: nothing can be said of the folder.
     """
 
     owner: TileDirection
@@ -52,6 +59,9 @@ class TileFolder:
     strays: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     empty: bool = True
+    unreadable: list[Path] = field(default_factory=list)
+    hidden: set[Month] = field(default_factory=set)
+    closed: bool = False
 
     @property
     def cube(self) -> Path:
@@ -77,7 +87,7 @@ class Tree:
         By name.
     renamed : dict
         Folder that holds the products of a tile and direction under another name -> the name that it should have.
-    strays, leftovers : list of Path
+    strays, leftovers, unreadable : list of Path
         As in `TileFolder`, of the root.
     """
 
@@ -85,6 +95,15 @@ class Tree:
     renamed: dict[Path, Path] = field(default_factory=dict)
     strays: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    @property
+    def untold(self) -> set[str]:
+        """Names of folders of which the tree cannot tell what they hold: their rows in the global catalog are kept."""
+        names = {folder.path.name for folder in self.folders if folder.closed}
+        there = {folder.path.name for folder in self.folders}
+        names |= {path.name for paths in self.renamed.items() for path in paths} - there
+        return names | {path.name for path in self.unreadable}
 
 
 def survey(base_dir: Path, work_dir: Path) -> Tree:
@@ -103,8 +122,15 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
         if not path.is_dir():
             if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DRAWN):
                 _sort_out(path, tree.strays, tree.leftovers)
+            elif not is_readable(path):
+                tree.unreadable.append(path)
             continue
-        if path.name.startswith(".") or path == Path(layout.mosaics) or _is_work(path):
+        if path.name.startswith(".") or path == Path(layout.mosaics) or path.name == "work":
+            continue
+        if not is_readable(path):
+            tree.unreadable.append(path)
+            continue
+        if Path(Layout("", str(path)).owner).exists() or is_tree(path):  # a work folder of another name
             continue
         owner, name = _owner_by_name(path), _owner_by_content(path)
         if name and name != owner:
@@ -118,8 +144,41 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
     return tree
 
 
-def _is_work(path: Path) -> bool:
-    return path.name == "work" or Path(Layout("", str(path)).owner).exists()
+def is_readable(path: Path) -> bool:
+    """Whether this user may read a file, or look into a folder and read what lies there."""
+    return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
+
+
+def put_back(tree: Tree) -> dict[Path, Path]:
+    """Give folders that hold what belongs into one of another name that name, where it is free.
+
+    Only where all that lies there says so: an edited cube or a strange record moves nothing.
+
+    Returns
+    -------
+    dict
+        Folder -> the name that it has now.
+    """
+    done = {}
+    for path, name in tree.renamed.items():
+        if not name.exists() and _is_all_of(path, owner_of(name)):
+            with suppress(OSError):  # told as one that has not its name
+                path.rename(name)
+                done[path] = name
+    return done
+
+
+def _is_all_of(folder: Path, owner: TileDirection) -> bool:
+    layout = Layout(str(folder.parent), "")
+    here = TileFolder(owner, folder, Layout(str(folder.parent), ""))
+    try:
+        state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
+        keys = [read_record(path).key for path in (folder / "months").glob("*.json")]
+    except (CubeError, ProductError):
+        return False
+    owners = {TileDirection(state.tile, state.direction), *(TileDirection(key.tile, key.direction) for key in keys)}
+    cogs = Path(here.fill(layout.cog, "\0")).name.split("\0")[0]
+    return owners == {owner} and all(path.name.startswith((cogs, ".")) for path in (folder / "cog").glob("*"))
 
 
 def _owner_by_name(folder: Path) -> TileDirection | None:
@@ -161,16 +220,24 @@ def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     places = (folder.fill(layout.tile_catalog), folder.fill(layout.search), store, f"{store}.lock")
     known = {Path(place) for place in places}
     inside = {Path(folder.fill(getattr(layout, kind), "")).parent for kind in KINDS} | {store.parent}
-    for entry in _entries(path, inside):
+    for entry in _entries(path, inside, folder):
         if entry in known and not (entry.is_dir() and entry.suffix in (".parquet", ".json")):
             folder.empty = False
+            if entry == store or entry.suffix in (".parquet", ".json"):
+                unreadable = list(_unreadable(entry))
+                folder.unreadable += unreadable
+                folder.closed |= bool(unreadable) and entry.name != Path(layout.search).name
             continue
         folder.empty &= entry.name.startswith(".")
         for kind, shape in shapes.items():
             match = shape.fullmatch(str(entry))
             month = _month(match["month"]) if match else None
             if month and entry.is_file():
-                folder.files[kind][month] = entry
+                if is_readable(entry):
+                    folder.files[kind][month] = entry
+                else:
+                    folder.unreadable.append(entry)
+                    folder.hidden.add(month)
                 break
         else:
             if entry.name.startswith(f"{store.name}."):
@@ -192,14 +259,32 @@ def _month(text: str) -> Month | None:
         return None
 
 
-def _entries(folder: Path, inside: set[Path]) -> Iterator[Path]:
+def _unreadable(entry: Path) -> Iterator[Path]:
+    """A file, or of a cube what tells what it holds, and the folders of its months; chunks are not looked at."""
+    if not is_readable(entry):
+        yield entry
+    elif entry.is_dir():
+        yield from (path for path in sorted(entry.iterdir()) if not is_readable(path))
+        arrays = [path for path in sorted(entry.iterdir()) if path.is_dir() and is_readable(path)]
+        for path in (path for array in arrays for path in (array / "zarr.json", array / "c") if path.exists()):
+            if not is_readable(path):
+                yield path
+            elif path.is_dir():
+                yield from (month for month in sorted(path.iterdir()) if not is_readable(month))
+
+
+def _entries(path: Path, inside: set[Path], folder: TileFolder) -> Iterator[Path]:
     """Files and folders, those in `inside` replaced by what lies in them."""
-    for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
-        path = folder / entry.name
-        if path in inside and entry.is_dir():
-            yield from _entries(path, inside)
+    if not is_readable(path):
+        folder.unreadable.append(path)
+        folder.closed, folder.empty = True, False
+        return
+    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+        place = path / entry.name
+        if place in inside and entry.is_dir():
+            yield from _entries(place, inside, folder)
         else:
-            yield path
+            yield place
 
 
 def _sort_out(path: Path, strays: list[Path], leftovers: list[Path]) -> None:

@@ -20,10 +20,11 @@ from s1monthly.collection import collection
 from s1monthly.cube import Status
 from s1monthly.cube_checks import check_cube, commands_for
 from s1monthly.errors import ProductError, S1MonthlyError
-from s1monthly.findings import Commands, Finding, Progress, Report, misnamed, some
+from s1monthly.findings import Commands, Finding, Progress, Report, misnamed, some, unreadable
 from s1monthly.month_checks import DEFAULT, Depth, MonthCheck, check_month
 from s1monthly.naming import Layout
 from s1monthly.products import TOLERANCE, differences, pictures_need_no_grid
+from s1monthly.search_checks import SearchCheck, check_search
 from s1monthly.survey import TileFolder, Tree, survey
 from s1monthly.vocabulary import Month
 
@@ -51,10 +52,16 @@ def validate(base_dir: Path, depth: Depth = DEFAULT, work_dir: Path | None = Non
         report.problems.append(Finding(str(base_dir), f"no such folder: {there}"))
         return report
     tree, layout = survey(base_dir, work_dir or base_dir / "work"), Layout(str(base_dir), "")
-    if not (tree.folders or tree.renamed or Path(layout.catalog).exists() or Path(layout.collection).exists()):
+    if not (
+        tree.folders
+        or tree.renamed
+        or tree.unreadable
+        or Path(layout.catalog).exists()
+        or Path(layout.collection).exists()
+    ):
         report.problems.append(Finding(str(base_dir), f"a folder without any output of this workflow: {there}"))
         return report
-    folders = [FolderCheck(folder, mend) for folder in tree.folders]
+    folders = [FolderCheck(folder, mend) for folder in tree.folders if not folder.closed]
     jobs = [(check, month) for check in folders for month in check.to_check()]
     progress = Progress("months checked", len(jobs))
     with pictures_need_no_grid(), ThreadPoolExecutor(WORKERS) as pool:
@@ -73,7 +80,9 @@ def validate(base_dir: Path, depth: Depth = DEFAULT, work_dir: Path | None = Non
     parts: list[Tree | TileFolder] = [tree, *tree.folders]
     for part in parts:
         _told_by_name(part.strays, part.leftovers, report, mend)
-    report.problems += _global_problems(layout, folders, set(tree.renamed.values()), mend)
+        report.problems += unreadable(part.unreadable, mend)
+    if not {Path(layout.catalog), Path(layout.collection)} & set(tree.unreadable):
+        report.problems += _global_problems(layout, folders, tree.untold, mend)
     report.months = sum(month.made for check in folders for month in check.months.values())
     report.tiles = len({check.folder.owner.tile for check in folders})
     return report
@@ -176,16 +185,13 @@ class FolderCheck:
         self.folder, self._mend = folder, mend
         self.months: dict[Month, MonthCheck] = {}
         self.catalog = HeldCatalog.read(folder.fill(folder.layout.tile_catalog))
-        self._search_problem = ""
         self._search = Path(folder.fill(folder.layout.search))
-        self._without_data: dict[Month, Row] = {}
         self._cube = check_cube(folder.cube)
         self.state = self._cube.state
-        try:
-            self._without_data = catalog.search_rows(folder.owner, folder.layout)
-        except ProductError as error:
-            self._search_problem = error.problem
-        self.unsure = bool(self._search_problem)
+        unread = self._search in folder.unreadable
+        search = SearchCheck() if unread else check_search(folder)
+        self._search_problem, self._without_data = search.problem, search.rows
+        self.unsure = bool(self._search_problem) or unread
         if not self._search.exists():
             kept = kept_rows(rows_before(folder.owner, folder.layout), (), folder.layout)
             self._without_data = {Month.parse(row["month"]): row for row in kept if row["record_path"] is None}
@@ -193,7 +199,8 @@ class FolderCheck:
     def to_check(self) -> list[Month]:
         """Months of which there is a file, or which the cube holds."""
         held = self.state.complete if self.state else ()
-        return sorted({month for paths in self.folder.files.values() for month in paths} | set(held))
+        found = {month for paths in self.folder.files.values() for month in paths} | set(held)
+        return sorted(found - self.folder.hidden)
 
     def row_before(self, month: Month) -> Row | None:
         """Row of a month in the catalog that there is."""
@@ -201,7 +208,8 @@ class FolderCheck:
 
     def troubled(self, row: Row) -> bool:
         """Whether something is wrong with a row's month: what mends it writes the catalogs again."""
-        return any(check.row is None for month, check in self.months.items() if str(month) == row["month"])
+        checked = any(check.row is None for month, check in self.months.items() if str(month) == row["month"])
+        return checked or any(str(month) == row["month"] for month in self.folder.hidden)
 
     def rows(self) -> list[Row]:
         """Rows that the catalog should have; of a month in trouble the one that it has."""
@@ -217,8 +225,8 @@ class FolderCheck:
                 str(self.folder.cube), self._cube.problem, commands_for(self._cube, self.folder.cube, self._mend)
             )
         if self._search_problem:
-            problem = self._search_problem.removeprefix(f"{self._search}: ")
-            yield Finding(str(self._search), problem, (self._mend.remove(self._search), self._mend.run))
+            again = (self._mend.remove(self._search), self._mend.run)
+            yield Finding(str(self._search), self._search_problem, again)
         elif not self._search.exists() and (self.months or self.catalog.rows):
             problem = "lost: months without data are known from the old catalog alone"
             yield Finding(str(self._search), problem, (self._mend.run,))
@@ -238,11 +246,11 @@ class FolderCheck:
 
 
 def _global_problems(
-    layout: Layout, folders: Sequence[FolderCheck], renamed: set[Path], mend: Commands
+    layout: Layout, folders: Sequence[FolderCheck], untold: set[str], mend: Commands
 ) -> Iterator[Finding]:
     """Tell where the global catalog and the Collection are not in step with the tiles."""
     by_name = {check.folder.path.name: check for check in folders}
-    unsure = {name for name, check in by_name.items() if check.unsure} | {path.name for path in renamed}
+    unsure = {name for name, check in by_name.items() if check.unsure} | untold
 
     def passed_over(row: Row) -> bool:
         name = f"{row['mgrs_tile_id']}_{row['flight_direction']}"

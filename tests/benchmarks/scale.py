@@ -29,7 +29,7 @@ from benchmarks.pipeline import PROBE, ROOT, Progress
 from benchmarks.report import MIB, read_probes, table
 from month_samples import granule, month_record
 from s1monthly.config import Config, load_config
-from s1monthly.ledger import COLUMNS, Answer, write_answers
+from s1monthly.ledger import COLUMNS, SEAL, Answer, seal, write_answers
 from s1monthly.naming import Layout
 from s1monthly.planning import question_of
 from s1monthly.recipe import digest, recipe
@@ -188,7 +188,9 @@ class _Tree:
         text = record.to_json().replace(str(record.key.tile), self.tile)
         text = text.replace(str(record.key.direction), self.direction)
         for month in self.months:
-            self.path(self.layout.record, month).write_text(text.replace(str(FIRST), str(month)))
+            content = json.loads(text.replace(str(FIRST), str(month)))
+            del content[SEAL]
+            self.path(self.layout.record, month).write_text(json.dumps(seal(content)))
             for pattern in (self.layout.cog, self.layout.preview, self.layout.item):
                 self.path(pattern, month).touch()
         self.path(self.layout.tile_catalog).touch()
