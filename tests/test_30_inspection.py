@@ -459,7 +459,7 @@ def test_the_details_of_a_tile_fit_a_terminal(tree: Tree) -> None:
     )
     assert "  Expected months: 4\n  Date range:      2021-11 ~ 2022-04\n  Completeness:    75.0%\n" in text
     assert "\n  Present, with a remark (3):\n    - 2021-11  (the last try to make it again, or a file of it," in text
-    assert text.count("- granule") < 6
+    assert text.count("- granule") < 12
     assert "\n               ...\n                -> mend\n               see output/work/logs/append/10SGD" in text
     assert text.count("made of fewer granules than there are, 1 missing:\n") == 3
     assert "T137-292319-IW1 2022-02-05 02:00:03 S1A: its layer VH" in text

@@ -15,7 +15,7 @@ WIDTH = 80
 
 _GRANULE_ID = re.compile(r"OPERA_L2_RTC-S1_[^\s/]+?_v[\d.]*\d(?=[\s:,;)]|$)")
 
-MOST_LINES = 8
+MOST_LINES = 14
 """Lines of a reason that are shown; the log that it names holds all."""
 
 
