@@ -230,7 +230,8 @@ def test_exactly_the_months_with_data_are_made(products: dict[str, Product]) -> 
     aside = {store, product.base / "work"}
     files = {path for path in product.base.rglob("*") if path.is_file() and not aside & {*path.parents}}
     expected = {product.base / "catalog.parquet", product.base / "collection.json", folder / "catalog.parquet"}
-    expected |= {folder / "search.json", store.with_name("S1_monthly.zarr.lock")}
+    expected |= {folder / "search.json", store.with_name("S1_monthly.zarr.lock"), product.base / ".runs" / "lock"}
+    expected |= {place / ".catalog.parquet.lock" for place in (product.base, folder)}
     for month in WITH_DATA:
         expected |= {folder / "months" / f"{month}.json", product.cog("10SGD", month), product.item("10SGD", month)}
     assert files == expected
