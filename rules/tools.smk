@@ -3,7 +3,7 @@
 Their options are given in one string, spelled as for the script:
 snakemake mosaic_tiles --cores 1 --configfile my.yaml --config options="--month 2024-05 --direction ALL"
 
-They have no output and no benchmark: Snakemake would take these for a reason not to run them a second time.
+They have no output: Snakemake would take it for a reason not to run them a second time.
 """
 
 

@@ -345,15 +345,15 @@ def test_a_job_that_failed_is_told_with_what_why_and_where(tree: Tree) -> None:
 
 
 def test_a_failure_of_an_earlier_try_is_forgotten(tree: Tree) -> None:
-    tree.log("append", "2022-04", ERROR, later=0)
+    tree.log("composite", "2022-04", ERROR, later=0)
     tree.log("bursts", "2022-04", FINE, later=60)
     assert tree.month("2022-04").kind is Kind.NOT_MADE
-    tree.log("append", "2022-04", ERROR, later=120)
-    assert tree.month("2022-04").reason.startswith("failed in append")
-    tree.log("append", "2021-11", ERROR, later=0)
+    tree.log("composite", "2022-04", ERROR, later=120)
+    assert tree.month("2022-04").reason.startswith("failed in composite")
+    tree.log("composite", "2021-11", ERROR, later=0)
     assert tree.month("2021-11").remarks == (), "older than the record"
-    tree.log("append", "2021-11", ERROR, later=9e8)
-    assert "the last try to make it again, or a file of it, failed in append" in tree.month("2021-11").remarks[0]
+    tree.log("composite", "2021-11", ERROR, later=9e8)
+    assert "the last try to make it again, or a file of it, failed in composite" in tree.month("2021-11").remarks[0]
 
 
 def test_of_two_failures_the_later_counts(tree: Tree) -> None:
@@ -450,7 +450,7 @@ def test_the_details_of_a_tile_fit_a_terminal(tree: Tree) -> None:
     tree.make("2022-04 2021-12", set_aside=(lost,), unread=(LOST,))
     tree.path(tree.layout.tile_catalog).unlink()
     tree.make("2021-11 2021-12", set_aside=(lost,))
-    tree.log("append", "2021-11", ERROR.replace("  - a.tif\n", 30 * "  - granule\n"), later=9e8)
+    tree.log("composite", "2021-11", ERROR.replace("  - a.tif\n", 30 * "  - granule\n"), later=9e8)
     lines = list(details([tree.state()]))
     assert fits(lines)
     text = "\n".join(lines)
@@ -459,8 +459,8 @@ def test_the_details_of_a_tile_fit_a_terminal(tree: Tree) -> None:
     )
     assert "  Expected months: 4\n  Date range:      2021-11 ~ 2022-04\n  Completeness:    75.0%\n" in text
     assert "\n  Present, with a remark (3):\n    - 2021-11  (the last try to make it again, or a file of it," in text
-    assert text.count("- granule") < 12
-    assert "\n               ...\n                -> mend\n               see output/work/logs/append/10SGD" in text
+    assert text.count("- granule") == 8, "of 30; the log that is named holds all"
+    assert "\n               ...\n                -> mend\n               see output/work/logs/composite/10SGD" in text
     assert text.count("made of fewer granules than there are, 1 missing:\n") == 3
     assert "T137-292319-IW1 2022-02-05 02:00:03 S1A: its layer VH" in text
     assert "\n  Without source data, not expected (2):\n    - 2022-01  (no source data, asked 2022-05-03)\n" in text

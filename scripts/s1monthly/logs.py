@@ -19,8 +19,8 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
     """Write this process's log to a file and return the logger.
 
     An error that ends the process is written there too: one line for an error of ours, a traceback for any other; the
-    former stands nowhere else, as Snakemake shows the logs of jobs that fail. The
-    last line of a job that succeeds tells what it used.
+    former stands nowhere else, as Snakemake shows the logs of jobs that fail. The last line of a job that succeeds
+    tells what it used.
 
     Parameters
     ----------
