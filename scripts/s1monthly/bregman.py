@@ -110,6 +110,9 @@ class _Bregman:
                 f"{bad} power values are zero, negative or infinite, and have no decibels",
                 "set what is not valid to NaN before despeckling",
             )
+        for first, _ in self._rows()[1:]:  # a pixel in the next chunk is known from one's own
+            mark(self.power, first, first + 1, needed[first // LANES])
+            mark(self.power, first - 1, first, needed[first // LANES + 1])
         mark_frame(self.power, needed)
         return int(valid)
 

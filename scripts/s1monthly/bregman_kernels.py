@@ -18,8 +18,8 @@ Places = NDArray[np.int32]
 # A frame of one pixel surrounds the array. Rows and columns are counted from the frame's first; a diagonal has the
 # number row + column. Its pixels lie in chunks of LANES rows, in these field after field, so that every offset is known
 # when the kernel is compiled; before and behind a field is room for the adjoining pixel of the next chunk.
-# ``places[row // LANES + 1, diagonal]`` says where a chunk is. Only chunks with a value have a place; chunk 0 stands
-# for all empty ones, those beyond the first and last row included, and is never written.
+# ``places[row // LANES + 1, diagonal]`` says where a chunk is. Only chunks with a value, or beside one, have a place;
+# chunk 0 stands for all others, those beyond the first and last row included, and is never written.
 LANES = 256
 ROOM = 16  # numbers in a cache line: fields begin with one
 SOUTH = ROOM  # t = difference of u to the southern neighbour + Bregman variable b, of the last iteration
@@ -75,12 +75,13 @@ def _frame_pixel(number: int, rows: int, cols: int) -> tuple[int, int, int, int]
 
 @njit(nogil=True, cache=True)
 def mark_frame(power: Power, needed: NDArray[np.bool_]) -> None:
-    """Mark what the frame needs of all chunks."""
+    """Mark what the frame needs of all chunks, and what the row above it needs to know of it."""
     rows, cols = power.shape
     for number in range(2 * (rows + cols)):
         row, col, source_row, source_col = _frame_pixel(number, rows, cols)
         if not np.isnan(power[source_row - 1, source_col - 1]):
             needed[row // LANES + 1, row + col] = True
+            needed[max(row - 1, 0) // LANES + 1, row + col] = True
 
 
 @njit(nogil=True, cache=True)
