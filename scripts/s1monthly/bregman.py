@@ -118,6 +118,7 @@ class _Bregman:
 
     def _fill(self) -> None:
         """Set the state to the start: u is the noisy value, b and d are zero."""
+        rows, cols = self.power.shape
 
         def fill_rows(first: int, last: int) -> None:
             if self.places[first // LANES + 1].any():
@@ -126,18 +127,18 @@ class _Bregman:
                 fill(decibel, first, self.state, self.places)
 
         self.workers.run(fill_rows, self._rows())
-        fill_frame(*self.power.shape, self.state, self.places)
+        fill_frame(rows, cols, self.state, self.places)
         self._join()
         diagonals = self.places.shape[1]
-        self.workers.run(lambda *block: weigh(*block, self.state, self.places), _blocks(1, diagonals - 1))
+        self.workers.run(lambda first, last: weigh(first, last, self.state, self.places), _blocks(1, diagonals - 1))
 
     def _join(self) -> None:
         diagonals = self.places.shape[1]
-        self.workers.run(lambda *block: join(*block, self.state, self.places), _blocks(1, diagonals - 1))
+        self.workers.run(lambda first, last: join(first, last, self.state, self.places), _blocks(1, diagonals - 1))
 
     def reset(self) -> None:
         """Go to the start again."""
-        self.workers.run(lambda *block: restart(*block, self.state), _blocks(1, len(self.state)))
+        self.workers.run(lambda first, last: restart(first, last, self.state), _blocks(1, len(self.state)))
         self._join()
 
     def iterate(self, number: int) -> list[float]:
@@ -154,10 +155,19 @@ class _Bregman:
         blocks = _blocks(1, diagonals - 1 + 2 * (number - 1))
 
         def advance_group(block: int, group: int) -> None:
-            iterations = bounds[group], bounds[group + 1]
+            first, last = blocks[block]
             advance(
-                self.state, self.places, *iterations, *blocks[block], self.lam, changes, number - 2, self.kept
-            )  # fmt: skip
+                self.state,
+                self.places,
+                bounds[group],
+                bounds[group + 1],
+                first,
+                last,
+                self.lam,
+                changes,
+                number - 2,
+                self.kept,
+            )
 
         # A group of iterations follows its predecessor by one block of diagonals: what it reads there is finished, and
         # what the predecessor writes meanwhile lies at least two diagonals further on.
