@@ -48,6 +48,7 @@ READ_ATTEMPTS = 5
 """How often a month that is replaced while it is read is read again."""
 
 _ROWS_HASHED = 1024
+_NAN_BITS = 0x7FC00000
 
 T = TypeVar("T")
 Values = NDArray[np.float32]
@@ -155,8 +156,8 @@ def write_month(
         The store, made by `prepare`.
     month : Month
     values : mapping, or iterable of (band name, array)
-        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable one array
-        is held at a time.
+        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable two
+        arrays are held at a time: one that is written, and the next.
     count : array
         Passes with a valid value, uint8, (rows, columns).
     recipe : mapping, optional
@@ -189,24 +190,37 @@ def write_month(
             _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
         values = values.items()
     doing = f"writing {month}"
-    hashes: dict[str, str] = {}
-    # one thread hashes and flushes what is there while the next chunks are compressed
-    with staging(path, str(month)) as folder, ThreadPoolExecutor(1) as aside:
-        flushed = []
+    staged: dict[str, Future[str]] = {}
+    # An array is compressed and hashed while the next one is made, and what is there is flushed.
+    with (
+        staging(path, str(month)) as folder,
+        ThreadPoolExecutor(1) as stager,
+        ThreadPoolExecutor(1) as hasher,
+        ThreadPoolExecutor(1) as flusher,
+    ):
+        flushed: list[Future[None]] = []
+
+        def stage(name: str, array: NDArray[Any]) -> str:
+            made = _stage(path, folder, name, array, hasher)
+            flushed.append(flusher.submit(flush, folder / name))
+            return made
+
         for name, array in values:
-            if name in hashes:
+            if name in staged:
                 raise CubeError(f"{label}: band {name} was given twice", "give every band once")
             _check_names(label, header, {*header.bands, name})
             _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
             with told(path, doing):
-                hashes[name] = _stage(path, folder, name, array, aside)
-            flushed.append(aside.submit(flush, folder / name))
+                for before in staged.values():
+                    before.result()
+            staged[name] = stager.submit(stage, name, array)
             del array
-        _check_names(label, header, hashes)
+        _check_names(label, header, staged)
         with told(path, doing):
-            hashes[COUNT] = _stage(path, folder, COUNT, count, aside)
+            staged[COUNT] = stager.submit(stage, COUNT, count)
             stage_status(folder)
-            flushed += [aside.submit(flush, folder / name) for name in (COUNT, STATUS)]
+            hashes = {name: result.result() for name, result in staged.items()}
+            flushed.append(flusher.submit(flush, folder / STATUS))
             for result in flushed:
                 result.result()
             with locked(path):
@@ -244,7 +258,7 @@ def _staged_array(path: Path, folder: Path, name: str) -> zarr.Array[Any]:
     return zarr.open_array(folder / name, mode="r+", config={"write_empty_chunks": False})
 
 
-def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: ThreadPoolExecutor) -> str:
+def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], hasher: ThreadPoolExecutor) -> str:
     """Write the chunks of one array into the staging folder; return the hash of its values."""
     target = _staged_array(path, folder, name)
     digest = hashlib.sha256()
@@ -254,7 +268,7 @@ def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: Thre
         block = _canonical(array[row : row + step])
         if hashed:
             hashed.result()
-        hashed = aside.submit(digest.update, block.data)
+        hashed = hasher.submit(digest.update, block.data)
         target[0, row : row + step] = block
     if hashed:
         hashed.result()
@@ -269,11 +283,13 @@ def _status(path: Path, slot: int) -> Status:
 
 
 def _canonical(block: NDArray[Any]) -> NDArray[Any]:
-    """Copy to little-endian, C order, with one bit pattern for NaN: equal values, equal bytes."""
-    copy = np.array(block, dtype=block.dtype.newbyteorder("<"), order="C")
-    if copy.dtype.kind == "f":
-        copy[np.isnan(copy)] = NODATA
-    return copy
+    """Little-endian, C order, with one bit pattern for NaN: equal values, equal bytes. A copy where that changes it."""
+    same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
+    if same.dtype.kind == "f":
+        absent = np.isnan(same)
+        if np.count_nonzero(absent) != np.count_nonzero(same.view("<u4") == _NAN_BITS):
+            same = np.where(absent, np.float32(NODATA), same)
+    return same
 
 
 def _digest(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
