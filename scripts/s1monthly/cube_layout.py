@@ -18,18 +18,21 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
-from pyproj import CRS
 from zarr.codecs import BloscCodec
 
 from s1monthly import slots
 from s1monthly.bands import NODATA, Band
 from s1monthly.errors import CubeError, NameFormatError
 from s1monthly.grid import GeoBox
+from s1monthly.outlines import crs_of
 from s1monthly.vocabulary import Direction, Month, Tile
+
+if TYPE_CHECKING:
+    from pyproj import CRS
 
 AXIS_LIMIT = 1200
 """Most months that the axis of a cube can hold."""
@@ -147,7 +150,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     described = description(spec)
     months = last.ordinal - first.ordinal + 1
     (rows, columns), chunks = spec.geobox.shape, tuple(described["chunks"])
-    crs = CRS.from_epsg(spec.geobox.epsg)
+    crs = crs_of(spec.geobox.epsg)
 
     # each array as a store of its own: in a group, zarr makes parents by hard links, which some file systems lack
     for band in spec.bands:
@@ -326,7 +329,7 @@ def _geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
             for name, (uuid, described) in CONVENTIONS.items()
         ],
         "proj:code": f"EPSG:{geobox.epsg}",
-        "proj:wkt2": CRS.from_epsg(geobox.epsg).to_wkt(),
+        "proj:wkt2": crs_of(geobox.epsg).to_wkt(),
         "spatial:dimensions": ["y", "x"],
         "spatial:shape": list(geobox.shape),
         "spatial:transform": [float(value) for value in geobox.transform],

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
+
+if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
+    from pyproj import CRS, Transformer
 
 SEGMENT = 5_000.0
 """Longest segment of a projected edge, metres.
@@ -35,8 +37,10 @@ def crs_of(epsg: int) -> CRS:
     GridError
         If there is no such CRS.
     """
+    import pyproj
+
     try:
-        return CRS.from_epsg(epsg)
+        return pyproj.CRS.from_epsg(epsg)
     except pyproj.exceptions.CRSError as error:
         raise GridError(
             f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
@@ -52,6 +56,8 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
     GridError
         If one of the CRSs does not exist.
     """
+    from pyproj import Transformer
+
     return Transformer.from_crs(crs_of(source_epsg), crs_of(target_epsg), always_xy=True)
 
 
