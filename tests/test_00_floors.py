@@ -46,7 +46,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ),
         ("statistics", "previews", "texture", "texture_kernels"),
     ],
-    2: [("outlines", "tiles", "grid", "polygon_mask", "orbit")],
+    2: [("utm", "outlines", "tiles", "grid", "polygon_mask", "orbit")],
     3: [
         ("sources",),
         ("geotiff", "rasters", "mosaicking", "mosaic_vrt", "mosaic_cog"),

@@ -11,7 +11,7 @@ The floors. A module imports from its own floor or a lower one, never from a hig
    bands, masking, resampling (resampling_kernels), compositing, despeckling (bregman, bregman_kernels); statistics,
    previews, texture (texture_kernels).
 2. Tiles, lattices, and the place of bursts on them.
-   outlines, tiles, grid, polygon_mask, orbit.
+   utm, outlines, tiles, grid, polygon_mask, orbit.
 3. Readers and writers, no science; no room imports its neighbour, but sources may use geotiff.
    sources | geotiff, rasters, mosaicking (mosaic_vrt, mosaic_cog) | cube (cube_axis, cube_files, cube_layout) |
    records, footprints, assets, stac, collection, catalog, cataloguing.
