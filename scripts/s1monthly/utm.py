@@ -26,6 +26,11 @@ _BETA = np.array(
         [0, 0, 0, 0, 0, 20_648_693 / 638_668_800],
     ]
 ) @ (_N ** np.arange(1, 7))
+FALSE_NORTHING = 10_000_000.0
+"""What is added to northings in zones south of the equator, metres."""
+
+_FAR = 1_500_000.0
+"""Metres from the meridian: nobody's tile or burst reaches as far."""
 _STEPS = 5
 """Newton steps for the latitude; three reach the last bit."""
 
@@ -57,6 +62,19 @@ def from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
     for _ in range(_STEPS):
         tangent = tangent + _newton_step(tangent, conformal)
     return np.degrees(np.arctan2(across, along)), np.degrees(np.arctan(tangent))
+
+
+def utm_zone(epsg: int) -> int | None:
+    """Return the zone of an EPSG code of UTM on WGS 84, negative south of the equator; None for any other CRS."""
+    hemisphere, zone = divmod(epsg, 100)
+    sign = {326: 1, 327: -1}.get(hemisphere)
+    return sign * zone if sign and 1 <= zone <= 60 else None
+
+
+def near_meridian(easting: Floats, northing: Floats) -> bool:
+    """Whether all points lie where `from_utm` is as exact as it says."""
+    far = np.abs(np.asarray(easting) - _FALSE_EASTING).max() > _FAR or np.abs(northing).max() > FALSE_NORTHING
+    return not far
 
 
 def _newton_step(tangent: Floats, conformal: Floats) -> Floats:
