@@ -33,7 +33,7 @@ def main(snakemake):
         log.info("despeckled: %s", how["despeckle"])
     statistics = {}
     bands = checked(key, pair, compute(how, *month.power, threads), month.count, statistics)
-    digest = write_month(params.cube, key.month, bands, month.count, how)
+    digest = write_month(params.cube, key.month, bands, month.count, how, threads)
     record = record_of(key, job.level, pair, geobox, statistics, month.count, origin, digest)
     write_record(snakemake.output.record, record)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)

@@ -50,7 +50,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     3: [
         ("sources",),
         ("geotiff", "rasters", "mosaicking", "mosaic_vrt", "mosaic_cog"),
-        ("cube", "cube_axis", "cube_files", "cube_layout"),
+        ("cube", "cube_axis", "cube_creation", "cube_files", "cube_layout", "chunk_files"),
         ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
