@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ ALGORITHM_VERSION = 1
 
 NODATA = float("nan")
 """No data in every band of every product."""
+
+BLOCK_ROWS = 32
 
 Power = NDArray[np.float32]
 
@@ -125,12 +128,25 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
     core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
     for name, formula in core.items():
         if formula:
-            yield name, formula(co, cross)
+            yield name, _by_rows(formula, co, cross, threads)
     for name, (low, high) in _inputs(recipe):
         formula = core[name]
         if formula:
-            made = textures(formula(co, cross), low, high, _options(recipe), threads)
+            made = textures(_by_rows(formula, co, cross, threads), low, high, _options(recipe), threads)
             yield from zip(texture_names(name, _options(recipe)), (values for _, values in made), strict=True)
+
+
+def _by_rows(formula: Callable[[Power, Power], Power], co: Power, cross: Power, threads: int) -> Power:
+    """Apply a formula to blocks of rows, whose temporaries stay in the cache."""
+    values = np.empty(co.shape, np.float32)
+
+    def work(first: int) -> None:
+        rows = slice(first, first + BLOCK_ROWS)
+        values[rows] = formula(co[rows], cross[rows])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(0, len(co), BLOCK_ROWS)))
+    return values
 
 
 def _inputs(recipe: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:

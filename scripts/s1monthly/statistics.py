@@ -70,10 +70,12 @@ def band_statistics(values: NDArray[np.floating]) -> BandStatistics:
     count, mean, squares = 0, 0.0, 0.0
     minimum, maximum = np.inf, -np.inf
     for block in _blocks(values):
-        finite = block[np.isfinite(block)].astype(np.float64)
-        if not finite.size:
+        there = np.isfinite(block)
+        values_there = block if there.all() else block[there]
+        if not values_there.size:
             continue
-        minimum, maximum = min(minimum, float(finite.min())), max(maximum, float(finite.max()))
+        minimum, maximum = min(minimum, float(values_there.min())), max(maximum, float(values_there.max()))
+        finite = values_there.astype(np.float64).ravel()
         block_mean = float(finite.mean())
         finite -= block_mean
         shift, total = block_mean - mean, count + finite.size
