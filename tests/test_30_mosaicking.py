@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 import mosaic_tiles
 from s1monthly import mosaic_cog, mosaic_vrt
 from s1monthly.bands import bands
+from s1monthly.cog import write_cog
 from s1monthly.errors import GridError, ProductError
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.ledger import Answer, GranuleList, write_answers
@@ -22,7 +23,6 @@ from s1monthly.mosaic_vrt import write_vrt
 from s1monthly.mosaicking import Label, Mosaic, epsg_code, find_cogs, plan_mosaics
 from s1monthly.naming import Layout, mosaic_name, parse_folder
 from s1monthly.outlines import transformer
-from s1monthly.rasters import write_cog
 from s1monthly.vocabulary import Month, Tile
 
 MAY = Month(2024, 5)

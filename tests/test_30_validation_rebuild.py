@@ -279,7 +279,7 @@ def damaged_cog(tree: SmallTree) -> None:
 
 def one_pixel_off(tree: SmallTree) -> None:
     """A whole COG, in every header right, of which one pixel is not the cube's."""
-    from s1monthly.rasters import write_cog
+    from s1monthly.cog import write_cog
 
     record = read_record(tree.path("record", NOVEMBER))
     values, _ = tree.values(NOVEMBER)
