@@ -26,11 +26,9 @@ def halved(finer: Values, side: int) -> Values:
 
 def by_gdal(values: Values, levels: int) -> list[Values]:
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": np.nan, "crs": "EPSG:32611"}
-    height, width = values.shape
+    profile |= {"height": values.shape[0], "width": values.shape[1], "transform": rasterio.Affine(30, 0, 0, 0, -30, 0)}
     with MemoryFile() as file:
-        with file.open(
-            width=width, height=height, transform=rasterio.Affine(30, 0, 0, 0, -30, 0), **profile
-        ) as dataset:
+        with file.open(**profile) as dataset:
             dataset.write(values, 1)
             dataset.build_overviews([2 ** (level + 1) for level in range(levels)], Resampling.average)
         averaged = []

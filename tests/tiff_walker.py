@@ -24,6 +24,7 @@ class Level:
 
     @property
     def shape(self) -> tuple[int, int]:
+        """Rows and columns."""
         return self.tags[257][0], self.tags[256][0]
 
     @property
