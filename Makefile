@@ -5,13 +5,14 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo test lint bench config lock clean help
+.PHONY: demo test lint bench slurm config lock clean help
 
 help:
 	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
 	@echo "make test    set up, run the whole test suite"
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench   measure one full tile-month, beside plain libraries"
+	@echo "make slurm   add what --profile profiles/slurm needs"
 	@echo "make config  write config.yaml, schema.json and the table of options from the model"
 	@echo "make clean   remove the environment and the demo's output; your own stays"
 	@echo "make lock    find newest versions that fit, write the locks and the conda environment"
@@ -29,11 +30,16 @@ help:
 	$(PIP) -r requirements-dev.txt
 	@touch $@
 
+# beside the environment: there it would cost every start of Snakemake 0.3 s
+.venv/slurm: requirements-slurm.txt | .venv/run
+	$(PIP) --no-deps --upgrade --target $@ -r requirements-slurm.txt
+	@touch $@
+
 demo: .venv/run
 	$(SNAKEMAKE) --configfile config/demo.yaml
 	@$(BIN)/python scripts/demo_tour.py --configfile config/demo.yaml
 
-test: .venv/dev
+test: .venv/dev .venv/slurm
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup
 
 lint: .venv/dev
@@ -46,6 +52,9 @@ lint: .venv/dev
 bench: .venv/dev
 	$(BIN)/python tests/bench.py
 
+slurm: .venv/run
+	$(PIP) -r requirements-slurm.txt
+
 config: .venv/run
 	PYTHONPATH=scripts $(BIN)/python -m s1monthly.documentation config
 
@@ -56,6 +65,8 @@ lock:
 	.venv-lock/bin/python -m pip freeze > requirements.txt
 	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.in -c requirements.txt
 	.venv-lock/bin/python -m pip freeze > requirements-dev.txt
+	.venv-lock/bin/python -m pip install --quiet --disable-pip-version-check -r requirements-slurm.in -c requirements-dev.txt
+	.venv-lock/bin/python -m pip freeze | grep -vxFf requirements-dev.txt > requirements-slurm.txt
 	.venv-lock/bin/python envs/write_conda.py requirements.in requirements.txt > envs/s1monthly.yaml
 	rm -rf .venv-lock
 

@@ -56,11 +56,8 @@ except S1MonthlyError as error:
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
-# with its defaults: a script that needs nothing else of the configuration need not build its model
-config["logging"] = {
-    "file_level": SETTINGS.logging.file_level,
-    "suppress_third_party": SETTINGS.logging.suppress_third_party,
-}
+GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
+config["job"] = PLAN.job_settings.to_plain()  # no job builds the model again
 
 REMAKE = ".snakemake/s1monthly_remake"
 OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
@@ -389,8 +386,3 @@ def own_work_dir():
     return (
         "" if LAYOUT.work_dir == usual else shlex.join(["--work-dir", LAYOUT.work_dir])
     )
-
-
-def config_as_json():
-    """The configuration as it is after --configfile and --config, for a tool that reads it."""
-    return json.dumps(config)

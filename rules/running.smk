@@ -1,8 +1,8 @@
 """What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
 from s1monthly.file_systems import refuse_unfit
-from s1monthly.planning import claim_work, refuse_shared_work
 from s1monthly.run_lock import hold
+from s1monthly.work_folder import claim_work, refuse_shared_work
 
 if not workflow.is_main_process:
     # a cluster job tries once: who submitted it tries again, and asks for more memory and time

@@ -76,7 +76,7 @@ rule tile_inspect:
         runtime=20,
     params:
         command=tool_command("tile_inspect"),
-        config=config_as_json(),
+        config=GIVEN,
     shell:
         "{params.command} --configfile <(printf %s {params.config:q}) 2>&1 | tee {log:q}"
 

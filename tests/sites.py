@@ -138,7 +138,7 @@ class Site:
                 listings = {str(month): listing for month, listing in (book.listings or {}).items()}
                 search.main(
                     SimpleNamespace(
-                        config={"logging": {}, **self.values(**sections)},
+                        config={"job": plan.job_settings.to_plain() | {"logging": {}}},
                         log=[""],
                         wildcards={"tile": str(book.key.tile), "direction": str(book.key.direction)},
                         params=SimpleNamespace(months=months, listings=listings),

@@ -15,9 +15,21 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 # A room is a file or folder; rooms in one tuple are one thing and may import each other.
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
-        ("errors", "files", "vocabulary", "naming", "listing"),
+        ("errors", "light_imports", "files", "vocabulary", "naming", "listing"),
         ("refusals", "options", "source_config", "config", "documentation", "logs"),
-        ("recipe", "ledger", "slots", "estimate", "planning", "finished", "account", "kept", "failures"),
+        (
+            "recipe",
+            "ledger",
+            "slots",
+            "estimate",
+            "planning",
+            "finished",
+            "job_settings",
+            "work_folder",
+            "account",
+            "kept",
+            "failures",
+        ),
         ("run_lock", "file_systems"),
         ("commands",),
     ],
@@ -35,11 +47,11 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("statistics", "previews", "texture", "texture_kernels"),
         ("halving", "float_predictor"),
     ],
-    2: [("outlines", "tiles", "grid", "polygon_mask", "orbit")],
+    2: [("utm", "outlines", "tiles", "grid", "polygon_mask", "orbit")],
     3: [
         ("sources",),
         ("geotiff", "rasters", "cog", "cog_blocks", "tiff_header", "mosaicking", "mosaic_vrt", "mosaic_cog"),
-        ("cube", "cube_axis", "cube_files", "cube_layout"),
+        ("cube", "cube_axis", "cube_creation", "cube_files", "cube_layout", "chunk_files"),
         ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
@@ -145,6 +157,27 @@ def test_the_snakefile_imports_nothing_heavy() -> None:
     assert out.stdout.strip() == "[]", out.stdout + out.stderr
 
 
-def test_rasterio_does_not_load_boto3_which_is_still_there_for_others() -> None:
-    code = "import sys, s1monthly.geotiff; assert 'boto3' not in sys.modules; import boto3; boto3.client"
+@pytest.mark.parametrize(
+    ("module", "unneeded", "use"),
+    [
+        ("s1monthly.geotiff", "boto3", "boto3.client"),
+        (
+            "s1monthly.compositing; from s1monthly.compositing import composite; composite(ones)",
+            "scipy.linalg",
+            "scipy.linalg.inv",
+        ),
+        (
+            "s1monthly.catalog; from s1monthly.catalog import *; write_catalog(file, []); read_catalog(file)",
+            "pandas",
+            "pandas.DataFrame",
+        ),
+    ],
+)
+def test_libraries_do_not_load_what_is_still_there_for_others(
+    tmp_path: Path, module: str, unneeded: str, use: str
+) -> None:
+    code = (
+        f"import sys, numpy; ones = numpy.ones((1, 8, 8), 'float32'); file = {str(tmp_path / 'catalog.parquet')!r}\n"
+        f"import {module}\nassert {unneeded!r} not in sys.modules\nimport {unneeded}; {use}"
+    )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(LIBRARY.parent)}, check=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, kernels, recipes, report
+from benchmarks import accuracy, kernels, recipes, report, yardstick
 from benchmarks.pipeline import BURSTS, MONTH, PROBE, TILE, planned_granules
 from benchmarks.report import Job, Run
 from s1monthly.grid import tile_geobox
@@ -157,6 +157,19 @@ def test_timed_takes_medians_and_leaves_preparation_out() -> None:
     assert calls == ["prepare", "call"] * 3
     assert min(timing.wall, timing.cpu) >= 0
     assert kernels.Comparison("x", 1, kernels.Timing(4.0, 4.0), kernels.Timing(1.0, 2.0)).ratio == 0.25
+
+
+def test_goals_are_told_at_the_speed_of_this_machine() -> None:
+    twice = yardstick.middle([yardstick.Yardstick(3.6, 9.0), yardstick.Yardstick(3.6, 90.0), yardstick.Yardstick(0, 9)])
+    assert twice.slower == pytest.approx(2.0)
+    lines = yardstick.goals_text(twice, dict.fromkeys(yardstick.GOALS, 8.5))
+    assert "2.00 times slower" in " ".join(lines[:-3])
+    assert lines[-3:] == [
+        "full: 8.5 s; goal 8.5 s, at this speed 17.0 s (0.50 of it)",
+        "textures: 8.5 s; goal 12.0 s, at this speed 24.0 s (0.35 of it)",
+        "empty: 8.5 s; goal 4.0 s, at this speed 8.0 s (1.06 of it)",
+    ]
+    assert max(map(len, lines)) <= 80
 
 
 # accuracy

@@ -172,6 +172,19 @@ def test_equals_plain_python_with_no_data(shape):
     np.testing.assert_allclose(_db(tv_bregman(power, eps=eps)), _plain(power, iterations=11)[0], atol=1e-4)
 
 
+@pytest.mark.parametrize("rows", [520, 511, 255])
+@pytest.mark.parametrize("slope", [-2, -1, -0.5, 0, 0.5, 1, 2])
+def test_equals_plain_python_where_data_end_beside_a_border_of_chunks(rows, slope):
+    """A strip along the border of two chunks of rows, or along the frame, that ends at a slanting edge."""
+    border = min(bregman.LANES * (rows // bregman.LANES), rows) or rows
+    r, c = np.mgrid[:rows, :60]
+    beside = np.abs(r - border) < 8
+    for valid in (c - 30 > slope * (r - border), c - 30 < slope * (r - border)):
+        power = np.where(beside & valid, _field((rows, 60)), nan).astype(np.float32)
+        made = _db(tv_bregman(power, eps=0.0, max_num_iter=12))
+        np.testing.assert_allclose(made, _plain(power, iterations=12)[0], atol=1e-4)
+
+
 def test_converges_to_the_minimum_of_its_functional():
     """At the minimum of sum phi(|grad u|) + weight / 2 |u - f|^2 over the links between valid pixels the slope is zero.
 

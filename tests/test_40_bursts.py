@@ -6,6 +6,8 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +19,10 @@ import bursts
 from granules import write_granule
 from s1monthly import logs, rasters
 from s1monthly.account import read_account
+from s1monthly.config import load_config
 from s1monthly.errors import CredentialsError, ProductError, SourceError
 from s1monthly.ledger import write_granule_list
+from s1monthly.planning import Plan
 from s1monthly.vocabulary import Granule
 
 DAYS = ("04", "10", "16", "22")
@@ -54,20 +58,21 @@ class Month:
         """Run the script once; return its output."""
         output = self.folder / "bursts"
         config = {
-            "logging": {},
             "roi": {"manual_mgrs_tiles": ["11SLT"], "flight_direction": "ASCENDING"},
             "time": {"years": [2021]},
             "source": {"kind": "local", "path": str(self.folder)},
             "output": {"base_dir": str(self.folder / "output")},
             "memory": {"max_failed_ratio": ratio, "max_download_workers": 1},
         }
+        plan = Plan.make(load_config(config), date(2022, 1, 1), list, deciding=False)
+        job = replace(plan.job_settings, logging={})
         params: dict[str, Any] = {
             "granules_digest": self.listed.digest,
             "recipe": recipe,
         }
         bursts.main(
             SimpleNamespace(
-                config=config,
+                config={"job": job.to_plain()},
                 log=[""],
                 wildcards={"tile": "11SLT", "direction": "ASCENDING", "month": "2021-11"},
                 params=SimpleNamespace(**params),

@@ -22,6 +22,8 @@ from test_50_dag import add
 from workflow import ROOT, Run, run_snakemake, snakemake_command
 
 PROFILE = ROOT / "profiles" / "slurm"
+PLUGIN = ROOT / ".venv" / "slurm"
+"""What `make slurm` adds, put beside the environment by `make test`."""
 QUICK = ("--slurm-init-seconds-before-status-checks", "2", "--seconds-between-status-checks", "2")
 """A cluster of people is asked more rarely."""
 
@@ -95,7 +97,7 @@ def run_on(
         started = subprocess.Popen(
             command,
             cwd=folder,
-            env=cluster.environment,
+            env=cluster.environment | {"PYTHONPATH": str(PLUGIN)},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=subprocess.STDOUT,

@@ -4,17 +4,18 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 (those between two bars) or below. ``tests/test_00_floors.py`` walks the syntax trees and fails on any other import.
 
 0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
-   errors, files, vocabulary, naming, listing; refusals, options, source_config, config, documentation, logs;
-   recipe, ledger, slots, estimate, planning, finished, account, kept, failures, run_lock, file_systems;
-   commands.
+   errors, light_imports, files, vocabulary, naming, listing; refusals, options, source_config, config, documentation,
+   logs; recipe, ledger, slots, estimate, planning, finished, job_settings, work_folder, account, kept, failures,
+   run_lock, file_systems; commands.
 1. Arrays in, arrays out: no path, config or logger.
    bands, masking, resampling (resampling_kernels), compositing, despeckling (bregman, bregman_kernels); statistics,
    previews, texture (texture_kernels); halving, float_predictor.
 2. Tiles, lattices, and the place of bursts on them.
-   outlines, tiles, grid, polygon_mask, orbit.
+   utm, outlines, tiles, grid, polygon_mask, orbit.
 3. Readers and writers, no science; no room imports its neighbour, but sources may use geotiff.
-   sources | geotiff, rasters, cog (cog_blocks, tiff_header), mosaicking (mosaic_vrt, mosaic_cog) |
-   cube (cube_axis, cube_files, cube_layout) | records, footprints, assets, stac, collection, catalog, cataloguing.
+   sources | geotiff, rasters, cog (cog_blocks, tiff_header), mosaicking (mosaic_vrt, mosaic_cog) | cube (cube_axis,
+   cube_creation, cube_files, cube_layout, chunk_files) | records, footprints, assets, stac, collection, catalog,
+   cataloguing.
 4. What works with several of them: how a month is put together and published; what an output tree holds, whether it is
    whole, and how it is mended.
    composing, publishing | findings, survey, origins, products, overviews, chunks, cube_checks, search_checks,
@@ -24,20 +25,9 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from s1monthly.light_imports import install
 
 VERSION = "0.1.0"
 """Version of the software, as in pyproject.toml and in every record."""
 
-
-class _NoBoto3ForRasterio:
-    """Hides boto3 while rasterio is imported, which takes it where it can: 0.1 s a job, for sessions not used here."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        rasterio = sys.modules.get("rasterio")
-        if name == "boto3" and rasterio is not None and not hasattr(rasterio, "open"):
-            raise ModuleNotFoundError("boto3 is not for rasterio", name=name)
-
-
-sys.meta_path.insert(0, _NoBoto3ForRasterio())
+install()

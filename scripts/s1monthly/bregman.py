@@ -12,22 +12,47 @@ import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.bregman_kernels import LANES, STATE, TOGETHER, advance, collect, fill, frame, mark
+from s1monthly.bregman_kernels import (
+    LANES,
+    ROOM,
+    STATE,
+    TOGETHER,
+    VALUE,
+    advance,
+    collect,
+    fill,
+    fill_frame,
+    join,
+    mark,
+    mark_frame,
+    restart,
+    weigh,
+)
 from s1monthly.errors import S1MonthlyError
 
+T = TypeVar("T")
 Power = NDArray[np.float32]
 
-BLOCK_ROWS = 64
+BLOCK = 64  # diagonals of a task
 FIRST_ROUND = 8
 LN10_10 = math.log(10.0) / 10.0
 
 
-def _row_blocks(rows: int) -> list[tuple[int, int]]:
-    return [(first, min(first + BLOCK_ROWS, rows)) for first in range(0, rows, BLOCK_ROWS)]
+def _blocks(first: int, last: int) -> list[tuple[int, int]]:
+    return [(start, min(start + BLOCK, last)) for start in range(first, last, BLOCK)]
+
+
+def _aligned(rows: int, columns: int) -> Power:
+    """Make an array of zeros that begins with a cache line."""
+    room = np.zeros(rows * columns + ROOM, np.float32)
+    start = -(room.ctypes.data // room.itemsize) % ROOM
+    return room[start : start + rows * columns].reshape(rows, columns)
 
 
 @dataclass
@@ -46,7 +71,7 @@ class _Workers:
         if self.pool is not None:
             self.pool.shutdown()
 
-    def run(self, job: Callable[[int, int], int], tasks: list[tuple[int, int]]) -> list[int]:
+    def run(self, job: Callable[[int, int], T], tasks: list[tuple[int, int]]) -> list[T]:
         """Run independent tasks, wait for all of them and return what they returned."""
         if self.pool is None or len(tasks) < 2:
             return [job(*task) for task in tasks]
@@ -61,85 +86,113 @@ class _Bregman:
         self.power = power
         self.lam = np.float32(lam)
         self.workers = workers
-        needed = np.zeros((rows + 2, -(-(cols + 2) // LANES) + 2), np.bool_)
-        self.valid = sum(workers.run(lambda first, last: int(mark(power, first, last, needed)), _row_blocks(rows)))
-        needed[0], needed[rows + 1] = needed[min(2, rows)], needed[rows]
+        needed = np.zeros(((rows + 1) // LANES + 3, rows + cols + 3), np.bool_)
+        self.valid = self._mark(needed)
         self.places = np.where(needed, np.cumsum(needed, dtype=np.int32).reshape(needed.shape), np.int32(0))
-        self.state = np.zeros((int(needed.sum()) + 1, STATE), np.float32)
-        self.decibel = np.empty((rows, cols), np.float32)
-        self.reset()
+        self.state = _aligned(int(needed.sum()) + 1, STATE)
+        self.kept = np.empty((len(self.state), LANES), np.float32)
+        self._fill()
 
-    def reset(self) -> None:
-        """Go to the start: u is the noisy value, b and d are zero."""
+    def _rows(self) -> list[tuple[int, int]]:
+        """Cut the rows, counted from the frame's first, into those of each chunk."""
+        last = self.power.shape[0] + 1
+        return list(pairwise([1, *range(LANES, last, LANES), last]))
 
-        def fill_rows(first: int, last: int) -> int:
-            if not self.places[first + 1 : last + 1].any():
-                return 0
-            with np.errstate(divide="ignore", invalid="ignore"):
-                decibel = np.log(self.power[first:last])
-            decibel *= np.float32(1.0 / LN10_10)
-            return int(fill(self.power, decibel, first, self.state, self.places))
+    def _mark(self, needed: NDArray[np.bool_]) -> int:
+        """Mark the chunks that there are; return the number of valid values."""
 
-        bad = sum(self.workers.run(fill_rows, _row_blocks(self.power.shape[0])))
+        def mark_rows(first: int, last: int) -> tuple[int, int]:
+            return mark(self.power, first, last, needed[first // LANES + 1])
+
+        valid, bad = np.sum(self.workers.run(mark_rows, self._rows()), axis=0)
         if bad:
             raise S1MonthlyError(
                 f"{bad} power values are zero, negative or infinite, and have no decibels",
                 "set what is not valid to NaN before despeckling",
             )
-        frame(self.state, self.places, *self.power.shape)
+        for first, _ in self._rows()[1:]:  # a pixel in the next chunk is known from one's own
+            mark(self.power, first, first + 1, needed[first // LANES])
+            mark(self.power, first - 1, first, needed[first // LANES + 1])
+        mark_frame(self.power, needed)
+        return int(valid)
+
+    def _fill(self) -> None:
+        """Set the state to the start: u is the noisy value, b and d are zero."""
+        rows, cols = self.power.shape
+
+        def fill_rows(first: int, last: int) -> None:
+            if self.places[first // LANES + 1].any():
+                decibel = np.log(self.power[first - 1 : last - 1])
+                decibel *= np.float32(1.0 / LN10_10)
+                fill(decibel, first, self.state, self.places)
+
+        self.workers.run(fill_rows, self._rows())
+        fill_frame(rows, cols, self.state, self.places)
+        self._join()
+        diagonals = self.places.shape[1]
+        self.workers.run(lambda first, last: weigh(first, last, self.state, self.places), _blocks(1, diagonals - 1))
+
+    def _join(self) -> None:
+        diagonals = self.places.shape[1]
+        self.workers.run(lambda first, last: join(first, last, self.state, self.places), _blocks(1, diagonals - 1))
+
+    def reset(self) -> None:
+        """Go to the start again."""
+        self.workers.run(lambda first, last: restart(first, last, self.state), _blocks(1, len(self.state)))
+        self._join()
 
     def iterate(self, number: int) -> list[float]:
         """Run a round of iterations; return the root mean square change over the valid pixels of each, in dB.
 
-        The u before the round's last iteration is kept in ``decibel``.
+        The u before the round's last iteration is ``kept``.
         """
-        rows = self.power.shape[0]
-        changes = np.zeros((number, rows))
+        diagonals = self.places.shape[1]
+        changes = np.zeros((number, diagonals))
         threads = self.workers.threads
         groups = min(number, threads * -(-number // (TOGETHER * threads)))
         bounds = [number * g // groups for g in range(groups + 1)]
-        fronts = rows + 2 * number  # the front runs over the rows, then until the last iteration has passed them
-        blocks = -(-fronts // BLOCK_ROWS)
+        # the front runs over the diagonals, then until the last iteration has passed them
+        blocks = _blocks(1, diagonals - 1 + 2 * (number - 1))
 
-        def advance_group(block: int, group: int) -> int:
-            first = 1 + block * BLOCK_ROWS
+        def advance_group(block: int, group: int) -> None:
+            first, last = blocks[block]
             advance(
                 self.state,
                 self.places,
                 bounds[group],
                 bounds[group + 1],
                 first,
-                min(first + BLOCK_ROWS, fronts + 1),
+                last,
                 self.lam,
                 changes,
                 number - 2,
-                self.decibel,
+                self.kept,
             )
-            return group
 
-        # A group of iterations follows its predecessor by one block of rows: what it reads there is finished, and
-        # what the predecessor writes meanwhile lies at least two rows further down.
-        for step in range(blocks + groups - 1):
-            tasks = [(step - group, group) for group in range(groups) if 0 <= step - group < blocks]
+        # A group of iterations follows its predecessor by one block of diagonals: what it reads there is finished, and
+        # what the predecessor writes meanwhile lies at least two diagonals further on.
+        for step in range(len(blocks) + groups - 1):
+            tasks = [(step - group, group) for group in range(groups) if 0 <= step - group < len(blocks)]
             self.workers.run(advance_group, tasks)
         rms: list[float] = np.sqrt(changes.sum(axis=1) / self.valid).tolist()
         return rms
 
     def result(self, use_kept: bool) -> Power:
-        """Return the power of the current u, or of the one kept before the last iteration; ends the iteration."""
+        """Return the power of the current u, or of the one kept before the last iteration."""
+        values = self.kept if use_kept else self.state[:, VALUE : VALUE + LANES]
+        result = np.empty(self.power.shape, np.float32)
 
-        def collect_rows(first: int, last: int) -> int:
-            if not self.places[first + 1 : last + 1].any():
-                self.decibel[first:last] = np.nan
-                return 0
-            collect(self.state, self.places, first, last, use_kept, self.decibel)
-            block = self.decibel[first:last]
+        def collect_rows(first: int, last: int) -> None:
+            block = result[first - 1 : last - 1]
+            if not self.places[first // LANES + 1].any():
+                block[:] = np.nan
+                return
+            collect(values, self.places, self.power, first, last, block)
             block *= np.float32(LN10_10)
             np.exp(block, out=block)
-            return last - first
 
-        self.workers.run(collect_rows, _row_blocks(self.power.shape[0]))
-        return self.decibel
+        self.workers.run(collect_rows, self._rows())
+        return result
 
 
 def _forecast(rms: list[float], eps: float) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.compositing import Counts, Mosaic, Power, composite, row_blocks
-from s1monthly.geotiff import crop, open_header, open_raster
+from s1monthly.geotiff import RowReader, row_reader
 from s1monthly.grid import GeoBox, overlap
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.vocabulary import Pass, passes_of
@@ -46,6 +46,48 @@ class Composed:
     power: NDArray[np.float32]
     count: Counts
     passes: tuple[Pass, ...]
+
+
+@dataclass(frozen=True)
+class _Burst:
+    """A burst's file, and its place on the tile: rows and columns, none where it lies beside the tile."""
+
+    file: RowReader
+    rows: slice
+    columns: slice
+    first: tuple[int, int]
+
+    @classmethod
+    def of(cls, path: Path, geobox: GeoBox) -> _Burst:
+        file = row_reader(path)
+        common = overlap(geobox, file.header.geobox)
+        if common is None:
+            return cls(file, slice(0, 0), slice(0, 0), (0, 0))
+        return cls(file, *common.target, (common.source[0].start, common.source[1].start))
+
+    def touches(self, rows: slice) -> bool:
+        return max(self.rows.start, rows.start) < min(self.rows.stop, rows.stop)
+
+    def add_to(self, mosaic: Mosaic, rows: slice, columns: slice) -> None:
+        """Add what the burst has of some rows to a mosaic of these rows and of columns that hold all of the burst's."""
+        start, stop = max(self.rows.start, rows.start), min(self.rows.stop, rows.stop)
+        above, left = self.first
+        lines = self.file.read(slice(start - self.rows.start + above, stop - self.rows.start + above))
+        window = lines[:, left : left + self.columns.stop - self.columns.start]
+        mosaic.add(window, start - rows.start, self.columns.start - columns.start)
+
+
+def _hull(ranges: Iterable[slice]) -> slice:
+    """Smallest range that holds some ranges; an empty one for none."""
+    found = list(ranges)
+    return slice(min((one.start for one in found), default=0), max((one.stop for one in found), default=0))
+
+
+def _merge(bursts: Sequence[_Burst], rows: slice, columns: slice, strategy: str, out: Power) -> None:
+    mosaic = Mosaic(out.shape, strategy)
+    for burst in bursts:
+        burst.add_to(mosaic, rows, columns)
+    mosaic.result(out)
 
 
 def compose(
@@ -84,36 +126,26 @@ def compose(
     """
     folder, names = Path(folder), list(granules)
     passes = tuple(passes_of(parse_granule_id(name) for name in names))
-    windows = {name: open_header(folder / layer_file(name, layers[0])).geobox for name in names}
-    power = np.full((len(layers), *geobox.shape), np.nan, np.float32)
-    count = np.zeros(geobox.shape, np.uint8)
-
-    def mosaic_of(overflight: Pass, layer: str, part: GeoBox) -> Power:
-        mosaic = Mosaic(part.shape, how.strategy)
-        for granule in overflight.granules:
-            common = overlap(part, windows[granule.id])
-            if common:
-                with open_raster(folder / layer_file(granule.id, layer)) as raster:
-                    window = raster.read(*common.source)
-                mosaic.add(window, common.target[0].start, common.target[1].start)
-        return mosaic.result()
+    files = [layer_file(name, layer) for layer in layers for name in names]
+    power = np.empty((len(layers), *geobox.shape), np.float32)
+    count = np.empty(geobox.shape, np.uint8)
 
     def merge(rows: slice) -> None:
-        block = crop(geobox, rows, slice(0, geobox.width))
-        touched = [common.target for window in windows.values() if (common := overlap(block, window))]
-        if not touched:
-            return
-        down, across = (
-            slice(min(s.start for s in axis), max(s.stop for s in axis)) for axis in zip(*touched, strict=True)
-        )
-        here = slice(rows.start + down.start, rows.start + down.stop), across
-        part = crop(geobox, *here)
-        for plane, layer in zip(power, layers, strict=True):
-            mosaics = [mosaic_of(overflight, layer, part) for overflight in passes]
-            plane[here], count[here] = composite(mosaics, how.method, how.trim_fraction)
+        for layer, plane in zip(layers, power, strict=True):
+            found = [[bursts[layer_file(granule.id, layer)] for granule in each.granules] for each in passes]
+            touched = [of_pass for each in found if (of_pass := [burst for burst in each if burst.touches(rows)])]
+            columns = _hull(burst.columns for of_pass in touched for burst in of_pass)
+            plane[rows, : columns.start] = plane[rows, columns.stop :] = np.nan
+            count[rows, : columns.start] = count[rows, columns.stop :] = 0
+            if touched:
+                mosaics = np.empty((len(touched), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+                for of_pass, mosaic in zip(touched, mosaics, strict=True):
+                    _merge(of_pass, rows, columns, how.strategy, mosaic)
+                plane[rows, columns], count[rows, columns] = composite(mosaics, how.method, how.trim_fraction)
 
     with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(merge, row_blocks(geobox.shape, len(passes))))
+        bursts = dict(zip(files, pool.map(lambda file: _Burst.of(folder / file, geobox), files), strict=True))
+        list(pool.map(merge, row_blocks(geobox.shape, max(1, len(passes)))))
     if outside is not None:
         power[:, outside], count[outside] = np.nan, 0
     return Composed(power, count, passes)

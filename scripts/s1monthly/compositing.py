@@ -25,20 +25,28 @@ Counts = NDArray[np.uint8]
 MOSAIC_STRATEGIES = ("mean", "first", "last")
 COMPOSITE_METHODS = ("median", "mean", "trimmed_mean")
 
-LANES = 128  # pixels worked on side by side
+LANES = 512  # pixels worked on side by side
 BLOCK_ROWS = 64
-BLOCK_PIXELS = 2**23
+BLOCK_PIXELS = 2**20
 _MOST = 255  # what a count of uint8 can say
 
 
 @njit(nogil=True, cache=True)
 def _add(total: NDArray[np.float64], number: NDArray[np.uint16], window: Power, row: int, col: int) -> None:
+    cols = window.shape[1]
     for r in range(window.shape[0]):
-        for c in range(window.shape[1]):
-            x = window[r, c]
-            if abs(x) < np.inf:
-                total[row + r, col + c] += x
-                number[row + r, col + c] += 1
+        line, sums, counts = window[r], total[row + r, col : col + cols], number[row + r, col : col + cols]
+        for c in range(cols):
+            good = abs(line[c]) < np.inf
+            sums[c] += line[c] if good else np.float32(0)
+            counts[c] += np.uint16(good)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _divide(total: NDArray[np.float64], number: NDArray[np.uint16], power: Power) -> None:
+    for r in range(power.shape[0]):
+        for c in range(power.shape[1]):
+            power[r, c] = total[r, c] / number[r, c]  # 0 / 0 is NaN
 
 
 @njit(nogil=True, cache=True)
@@ -110,16 +118,40 @@ class Mosaic:
         else:
             _place(self._power, window, row, col, self.strategy == "last")
 
-    def result(self) -> Power:
-        """Return the mosaic of the bursts added so far: float32 power, NaN where none is valid."""
-        if self.strategy != "mean":
-            return self._power.copy()
-        power = np.full(self.shape, np.nan, np.float32)
-        np.divide(self._total, self._number, out=power, where=self._number > 0, casting="same_kind")
+    def result(self, out: Power | None = None) -> Power:
+        """Return the mosaic of the bursts added so far: float32 power, NaN where none is valid; in `out`, if given."""
+        power = np.empty(self.shape, np.float32) if out is None else out
+        if self.strategy == "mean":
+            _divide(self._total, self._number, power)
+        else:
+            power[:] = self._power
         return power
 
 
+@njit(nogil=True, cache=True)
+def _take(source: Power, line: Power, valid: NDArray[np.int32]) -> np.int32:
+    """Copy a line, no data as infinity, and count what is valid: lane by lane, and in all."""
+    top, one, zero = np.float32(np.inf), np.int32(1), np.int32(0)
+    some = zero
+    line[source.size :] = top
+    for k in range(source.size):
+        x = source[k]
+        good = abs(x) < top
+        line[k] = x if good else top
+        valid[k] += one if good else zero
+        some += one if good else zero
+    return some
+
+
 @njit(nogil=True, cache=True, fastmath={"nnan", "nsz"})
+def _exchange(a: Power, b: Power) -> None:
+    for k in range(LANES):
+        x, y = a[k], b[k]
+        a[k] = x if x < y else y
+        b[k] = y if x < y else x
+
+
+@njit(nogil=True, cache=True)
 def _sort_lanes(values: Power, number: int) -> None:
     """Sort values[:number] along the first axis, every lane for itself, by Batcher's merge exchange.
 
@@ -135,18 +167,47 @@ def _sort_lanes(values: Power, number: int) -> None:
         while True:
             for i in range(number - d):
                 if i & p == r:
-                    a = values[i]
-                    b = values[i + d]
-                    for k in range(LANES):
-                        x, y = a[k], b[k]
-                        a[k] = x if x < y else y
-                        b[k] = y if x < y else x
+                    _exchange(values[i], values[i + d])
             if q == p:
                 break
             d = q - p
             q //= 2
             r = p
         p //= 2
+
+
+@njit(nogil=True, cache=True)
+def _pick(line: Power, rank: NDArray[np.int32], n: np.int32, out: Power) -> None:
+    """Take from a line what has the rank n."""
+    for k in range(LANES):
+        x, y = line[k], out[k]
+        out[k] = x if rank[k] == n else y
+
+
+@njit(nogil=True, cache=True)
+def _ranks(valid: NDArray[np.int32], low: NDArray[np.int32], high: NDArray[np.int32]) -> None:
+    """Say which of so many sorted values lie in the middle."""
+    for k in range(LANES):
+        low[k] = (valid[k] - np.int32(1)) >> np.int32(1)
+        high[k] = valid[k] >> np.int32(1)
+
+
+@njit(nogil=True, cache=True)
+def _halve(low: Power, high: Power, valid: NDArray[np.int32], power: Power) -> None:
+    """Take the mean of the two in the middle, which are one where their number is odd."""
+    half, nothing, odd = np.float32(0.5), np.float32(np.nan), np.int32(1)
+    for k in range(power.size):
+        x, y = low[k], high[k]
+        mean = half * x + half * y
+        some = x if (valid[k] & odd) == odd else mean
+        power[k] = some if valid[k] > 0 else nothing
+
+
+@njit(nogil=True, cache=True)
+def _saturate(valid: NDArray[np.int32], count: Counts) -> None:
+    most = np.int32(_MOST)
+    for k in range(count.size):
+        count[k] = min(valid[k], most)
 
 
 @njit(nogil=True, cache=True)
@@ -159,6 +220,8 @@ def _composite_rows(
     valid = np.empty(LANES, np.int32)
     total = np.empty(LANES, np.float64)
     cut = np.empty(LANES, np.int32)
+    middle = np.zeros((2, LANES), np.float32)
+    ranks = np.zeros((2, LANES), np.int32)
     top = np.float32(np.inf)
     for r in range(rows):
         for c in range(0, cols, LANES):
@@ -167,27 +230,16 @@ def _composite_rows(
             valid[:] = 0
             number = 0
             for n in range(passes.shape[0]):
-                line = values[number]
-                source = passes[n, first + r, c : c + width]
-                line[width:] = top
-                some = 0
-                for k in range(width):
-                    x = source[k]
-                    good = abs(x) < top
-                    line[k] = x if good else top
-                    valid[k] += good
-                    some += good
-                number += some > 0
+                if _take(passes[n, first + r, c : c + width], values[number], valid) > 0:
+                    number += 1
             if number > 1 and method != 1:
                 _sort_lanes(values, number)
             if method == 0:
-                for k in range(width):
-                    n = valid[k]
-                    if n > 0:
-                        low, high = values[(n - 1) // 2, k], values[n // 2, k]
-                        power[r, c + k] = low if n % 2 else np.float32(0.5) * low + np.float32(0.5) * high
-                    else:
-                        power[r, c + k] = np.nan
+                _ranks(valid, ranks[0], ranks[1])
+                for n in range(number):
+                    _pick(values[n], ranks[0], np.int32(n), middle[0])
+                    _pick(values[n], ranks[1], np.int32(n), middle[1])
+                _halve(middle[0], middle[1], valid, power[r, c : c + width])
             else:
                 total[:] = 0
                 for k in range(width):
@@ -200,8 +252,7 @@ def _composite_rows(
                 for k in range(width):
                     n = valid[k] - 2 * cut[k]
                     power[r, c + k] = total[k] / n if n > 0 else np.nan
-            for k in range(width):
-                count[r, c + k] = min(valid[k], _MOST)
+            _saturate(valid, count[r, c : c + width])
 
 
 def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
@@ -278,7 +329,11 @@ def composite(
         else:
             _composite_rows(stack, first, chosen, trim_fraction, power[block], count[block])
 
-    with ThreadPoolExecutor(threads) as pool:
-        for finished in [pool.submit(work, first) for first in range(0, shapes[0][0], BLOCK_ROWS)]:
-            finished.result()
+    blocks = range(0, shapes[0][0], BLOCK_ROWS)
+    if threads == 1:
+        for first in blocks:
+            work(first)
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            list(pool.map(work, blocks))
     return power, count

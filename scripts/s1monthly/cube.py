@@ -12,16 +12,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
 
 from s1monthly.bands import NODATA
+from s1monthly.chunk_files import ChunkForm, read_slot, write_rows
 from s1monthly.cube_axis import prepare
 from s1monthly.cube_files import flush, locked, show_slot, stage_status, staging, told
 from s1monthly.cube_layout import COUNT, STATUS, CubeSpec, Header, Status, read_header
@@ -146,6 +146,7 @@ def write_month(
     values: Mapping[str, Values] | Iterable[tuple[str, Values]],
     count: Count,
     recipe: Mapping[str, Any] | None = None,
+    threads: int = 1,
 ) -> str:
     """Write a month into its slot, in place of what the slot held.
 
@@ -161,6 +162,8 @@ def write_month(
         Passes with a valid value, uint8, (rows, columns).
     recipe : mapping, optional
         How the values were made: a cube that was begun anew under another recipe meanwhile does not take them.
+    threads : int
+        Chunks that are compressed at a time, while a thread more hashes and flushes; the bytes do not depend on it.
 
     Returns
     -------
@@ -190,8 +193,7 @@ def write_month(
         values = values.items()
     doing = f"writing {month}"
     hashes: dict[str, str] = {}
-    # one thread hashes and flushes what is there while the next chunks are compressed
-    with staging(path, str(month)) as folder, ThreadPoolExecutor(1) as aside:
+    with staging(path, str(month)) as folder, ThreadPoolExecutor(threads + 1) as pool:
         flushed = []
         for name, array in values:
             if name in hashes:
@@ -199,14 +201,14 @@ def write_month(
             _check_names(label, header, {*header.bands, name})
             _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
             with told(path, doing):
-                hashes[name] = _stage(path, folder, name, array, aside)
-            flushed.append(aside.submit(flush, folder / name))
+                hashes[name] = _stage(header, folder, name, array, pool)
+            flushed.append(pool.submit(flush, folder / name))
             del array
         _check_names(label, header, hashes)
         with told(path, doing):
-            hashes[COUNT] = _stage(path, folder, COUNT, count, aside)
+            hashes[COUNT] = _stage(header, folder, COUNT, count, pool)
             stage_status(folder)
-            flushed += [aside.submit(flush, folder / name) for name in (COUNT, STATUS)]
+            flushed += [pool.submit(flush, folder / name) for name in (COUNT, STATUS)]
             for result in flushed:
                 result.result()
             with locked(path):
@@ -235,30 +237,40 @@ def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, i
         )
 
 
-def _staged_array(path: Path, folder: Path, name: str) -> zarr.Array[Any]:
-    """Make an array of one slot with the metadata of the cube's array of that name."""
-    metadata = json.loads((path / name / "zarr.json").read_text("utf-8"))
-    metadata["shape"][0] = 1
-    (folder / name / "c").mkdir(parents=True)
-    (folder / name / "zarr.json").write_text(json.dumps(metadata), "utf-8")
-    return zarr.open_array(folder / name, mode="r+", config={"write_empty_chunks": False})
-
-
-def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], aside: ThreadPoolExecutor) -> str:
+def _stage(header: Header, folder: Path, name: str, array: NDArray[Any], pool: Executor) -> str:
     """Write the chunks of one array into the staging folder; return the hash of its values."""
-    target = _staged_array(path, folder, name)
+    (folder / name / "c").mkdir(parents=True)
+    form = ChunkForm.of(header.arrays[name])
+    write = _zarr_writer(folder / name, header.arrays[name]) if form is None else None
     digest = hashlib.sha256()
-    hashed: Future[None] | None = None
-    step = target.chunks[1]
+    under_way: list[Future[None]] = []
+    step = header.description["chunks"][0]
     for row in range(0, array.shape[0], step):
         block = _canonical(array[row : row + step])
-        if hashed:
-            hashed.result()
-        hashed = aside.submit(digest.update, block.data)
-        target[0, row : row + step] = block
-    if hashed:
-        hashed.result()
+        for one in under_way:
+            one.result()
+        under_way = [pool.submit(digest.update, block.data)]
+        if form:
+            under_way += write_rows(folder / name, form, 0, row, block, pool)
+        elif write:
+            write(row, block)
+    for one in under_way:
+        one.result()
     return digest.hexdigest()
+
+
+def _zarr_writer(folder: Path, metadata: Mapping[str, Any]) -> Callable[[int, NDArray[Any]], None]:
+    """Make an array of one slot that is compressed in another way than today's; return what writes some rows of it."""
+    import zarr  # here, since only older cubes need it
+
+    one_slot = {**metadata, "shape": [1, *metadata["shape"][1:]]}
+    (folder / "zarr.json").write_text(json.dumps(one_slot), "utf-8")
+    target = zarr.open_array(folder, mode="r+", config={"write_empty_chunks": False})
+
+    def write(row: int, block: NDArray[Any]) -> None:
+        target[0, row : row + block.shape[0]] = block
+
+    return write
 
 
 def _status(path: Path, slot: int) -> Status:
@@ -303,7 +315,7 @@ def month_digest(path: str | Path, month: Month) -> str:
     def read(header: Header, slot: int) -> str:
         hashes = {}
         for name in header.data_arrays:
-            array = _read_slot(path, name, slot)
+            array = _read_slot(path, header, name, slot)
             digest = hashlib.sha256()
             for row in range(0, array.shape[0], _ROWS_HASHED):
                 digest.update(_canonical(array[row : row + _ROWS_HASHED]).data)
@@ -316,8 +328,8 @@ def month_digest(path: str | Path, month: Month) -> str:
 # reading
 
 
-def read_month(path: str | Path, month: Month, band: str) -> Values:
-    """Read a band of a complete month: float32, (rows, columns), NaN for no data.
+def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> Values:
+    """Read a band of a complete month: float32, (rows, columns), NaN for no data; some chunks at a time.
 
     Raises
     ------
@@ -329,7 +341,7 @@ def read_month(path: str | Path, month: Month, band: str) -> Values:
     def read(header: Header, slot: int) -> Values:
         if band not in header.bands:
             raise CubeError(f"cube {path} has no band {band}", f"its bands are {', '.join(header.bands)}")
-        return _read_slot(path, band, slot)
+        return _read_slot(path, header, band, slot, threads)
 
     return _read_complete(path, month, read)
 
@@ -343,10 +355,12 @@ def read_count(path: str | Path, month: Month) -> Count:
         If the month is not complete or its chunks are damaged.
     """
     path = Path(path)
-    return _read_complete(path, month, lambda header, slot: _read_slot(path, COUNT, slot))
+    return _read_complete(path, month, lambda header, slot: _read_slot(path, header, COUNT, slot))
 
 
-def read_bands(path: str | Path, month: Month, names: Iterable[str] | None = None) -> Iterator[tuple[str, Values]]:
+def read_bands(
+    path: str | Path, month: Month, names: Iterable[str] | None = None, threads: int = 1
+) -> Iterator[tuple[str, Values]]:
     """Yield name and values of some bands of a complete month (all, in order, by default), one in memory at a time.
 
     Raises
@@ -355,11 +369,17 @@ def read_bands(path: str | Path, month: Month, names: Iterable[str] | None = Non
         If the month is not complete or its chunks are damaged.
     """
     for name in names or _header(Path(path)).bands:
-        yield name, read_month(path, month, name)
+        yield name, read_month(path, month, name, threads)
 
 
-def _read_slot(path: Path, name: str, slot: int) -> NDArray[Any]:
+def _read_slot(path: Path, header: Header, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
+    form = ChunkForm.of(header.arrays[name])
     try:
+        if form:
+            with ThreadPoolExecutor(threads) as pool:
+                return read_slot(path / name, form, slot, pool)
+        import zarr  # here, since only older cubes need it
+
         return np.asarray(zarr.open_array(path / name, mode="r")[slot])
     except (RuntimeError, ValueError) as error:  # what the codecs raise on bytes that are not theirs
         raise CubeError(f"cube {path}: slot {slot} of {name} is damaged: {error}", "write the month again") from error

@@ -31,7 +31,6 @@ from s1monthly.cube_layout import (
     CubeSpec,
     Header,
     Status,
-    create,
     description,
     read_header,
 )
@@ -81,6 +80,8 @@ def prepare(
         store that is not ours; if bands are to be added to months that the run does not write; if the axis would exceed
         `AXIS_LIMIT` months; if the folder cannot be written.
     """
+    from s1monthly.cube_creation import create  # here: zarr, which writing and reading a month do without
+
     path = Path(path)
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")

@@ -14,8 +14,9 @@ import numpy as np
 from s1monthly import cube
 from s1monthly.bands import bands_of
 from s1monthly.cube import CubeSpec, CubeState
+from s1monthly.cube_creation import create
 from s1monthly.cube_files import locked
-from s1monthly.cube_layout import COORDINATES, COUNT, DECODING, STATUS, create, read_header
+from s1monthly.cube_layout import COORDINATES, COUNT, DECODING, STATUS, read_header
 from s1monthly.errors import CubeError, NameFormatError
 from s1monthly.files import write_text
 from s1monthly.findings import Commands, some

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import rasterio
 from numpy.typing import NDArray
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
@@ -107,7 +110,26 @@ class Raster:
             raise ProductError(f"raster {self.name}: cannot be decoded ({_cause(error)})", _REMEDY) from error
         return pixels
 
+    def start_of_rows(self) -> int | None:
+        """Say how many bytes lie before the first row, where all rows of band 1 follow one after the other as they are.
 
+        None where they are compressed, tiled, in another order of bytes, or not all there.
+        """
+        (rows, columns), geobox, data = self.header.block_shape, self.header.geobox, self._dataset
+        row = geobox.width * np.dtype(self.header.dtype).itemsize
+        if data.compression or columns != geobox.width or (data.count > 1 and data.interleaving != Interleaving.band):
+            return None
+        strips = range(-(-geobox.height // rows))
+        offsets = [data.get_tag_item(f"BLOCK_OFFSET_0_{strip}", "TIFF", bidx=1) for strip in strips]
+        if not all(offsets) or any(
+            int(offset) != int(offsets[0]) + strip * rows * row for strip, offset in enumerate(offsets)
+        ):
+            return None
+        with open(self.name, "rb") as file:
+            return int(offsets[0]) if file.read(2) == _BYTE_ORDER else None
+
+
+_BYTE_ORDER = b"II" if sys.byteorder == "little" else b"MM"
 _REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
 
@@ -147,6 +169,47 @@ def read_window(raster: RasterInput, rows: slice, cols: slice, band: int = 1) ->
     """Read a window of one band of a GeoTIFF; errors as `open_raster` and `Raster.read`."""
     with open_raster(raster) as opened:
         return opened.read(rows, cols, band)
+
+
+@dataclass(frozen=True)
+class RowReader:
+    """The rows of a GeoTIFF's first band, read without GDAL where they lie in the file as they are.
+
+    Made by `row_reader`. Holds no open file, and may be shared between threads.
+
+    Attributes
+    ----------
+    path : str
+    header : RasterHeader
+    start : int or None
+        Bytes before the first row, where all rows follow one after the other, uncompressed; None where they do not.
+    """
+
+    path: str
+    header: RasterHeader
+    start: int | None
+
+    def read(self, rows: slice) -> NDArray[Any]:
+        """Read whole rows; errors as `open_raster` and `Raster.read`."""
+        width = self.header.geobox.width
+        if self.start is None or not 0 <= rows.start < rows.stop <= self.header.geobox.height:
+            return read_window(self.path, rows, slice(0, width))
+        pixels = np.empty((rows.stop - rows.start, width), self.header.dtype)
+        try:
+            with open(self.path, "rb", buffering=0) as file:
+                file.seek(self.start + rows.start * width * pixels.itemsize)
+                found = file.readinto(pixels.data.cast("B"))
+        except OSError as error:
+            raise ProductError(f"raster {self.path}: cannot be read ({error})", _REMEDY) from error
+        if found != pixels.nbytes:
+            raise ProductError(f"raster {self.path}: cut short", _REMEDY)
+        return pixels
+
+
+def row_reader(path: str | os.PathLike[str]) -> RowReader:
+    """Find out how to read the rows of a GeoTIFF; errors as `open_raster`."""
+    with open_raster(path) as raster:
+        return RowReader(os.fspath(path), raster.header, raster.start_of_rows())
 
 
 def crop(geobox: GeoBox, rows: slice, cols: slice) -> GeoBox:

@@ -55,12 +55,14 @@ def valid_power(
     co, cross : array
         float32, new arrays, NaN at the same pixels.
     """
-    # Comparisons with NaN are false: this line excludes NaN, infinities and too small powers together.
-    valid = (co > min_valid_power) & (co < np.inf) & (cross > min_valid_power) & (cross < np.inf)
-    if mask is not None and excluded:
-        used = np.ones(256, dtype=bool)
-        used[list(excluded)] = False
-        valid &= used[mask]
+    # Comparisons with NaN are false: these lines exclude NaN, infinities and too small powers together.
+    valid = co > min_valid_power
+    valid &= co < np.inf
+    valid &= cross > min_valid_power
+    valid &= cross < np.inf
+    if mask is not None:
+        for class_ in excluded:  # a comparison takes a fifth of the time of a look-up
+            valid &= mask != class_
     return _where(valid, co), _where(valid, cross)
 
 

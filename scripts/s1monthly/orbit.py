@@ -18,10 +18,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-import pyproj
 import shapely
 from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
@@ -30,6 +30,9 @@ from s1monthly.errors import GridError
 from s1monthly.grid import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction
 from s1monthly.outlines import to_lonlat, transformer
 from s1monthly.vocabulary import Burst, Direction
+
+if TYPE_CHECKING:
+    from pyproj import Transformer
 
 Floats = npt.NDArray[np.float64]
 
@@ -175,8 +178,10 @@ def _sphere(longitude: Floats, latitude: Floats) -> Floats:
 
 
 @lru_cache(maxsize=16)
-def _onto(plane: str) -> pyproj.Transformer:
-    return pyproj.Transformer.from_crs("EPSG:4326", plane, always_xy=True)
+def _onto(plane: str) -> Transformer:
+    from pyproj import Transformer  # here, since a job that reads granules needs no CRS
+
+    return Transformer.from_crs("EPSG:4326", plane, always_xy=True)
 
 
 def _local(area: BaseGeometry) -> tuple[str, Floats, float]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyproj
 import shapely
 from numpy.typing import NDArray
-from pyproj import CRS, Transformer
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
+from s1monthly.utm import FALSE_NORTHING, from_utm, near_meridian, utm_zone
+
+if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
+    from pyproj import CRS, Transformer
 
 SEGMENT = 5_000.0
 """Longest segment of a projected edge, metres.
@@ -35,8 +38,10 @@ def crs_of(epsg: int) -> CRS:
     GridError
         If there is no such CRS.
     """
+    import pyproj
+
     try:
-        return CRS.from_epsg(epsg)
+        return pyproj.CRS.from_epsg(epsg)
     except pyproj.exceptions.CRSError as error:
         raise GridError(
             f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
@@ -52,6 +57,8 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
     GridError
         If one of the CRSs does not exist.
     """
+    from pyproj import Transformer
+
     return Transformer.from_crs(crs_of(source_epsg), crs_of(target_epsg), always_xy=True)
 
 
@@ -118,9 +125,9 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     GridError
         If the geometry has no area, reaches beyond the CRS's domain, or goes round a pole.
     """
-    crs = crs_of(epsg)
-    if not crs.is_geographic:
-        geometry = shapely.segmentize(geometry, SEGMENT / crs.axis_info[0].unit_conversion_factor)
+    metre = _metre(epsg)
+    if metre:
+        geometry = shapely.segmentize(geometry, SEGMENT * metre)
     pieces = []
     for polygon in polygons_of(geometry):
         outer = _lonlat_ring(polygon.exterior, epsg)
@@ -136,16 +143,35 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
 
 
+@lru_cache(maxsize=256)
+def _metre(epsg: int) -> float | None:
+    """A metre in units of the CRS; None where these are degrees."""
+    if utm_zone(epsg):
+        return 1.0
+    crs = crs_of(epsg)
+    return None if crs.is_geographic else 1 / float(crs.axis_info[0].unit_conversion_factor)
+
+
+def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
+    """Longitude and latitude of points; in UTM, not too far from its meridian, without PROJ."""
+    zone = utm_zone(epsg)
+    if zone and near_meridian(x, y):
+        east, latitude = from_utm(x, y if zone > 0 else y - FALSE_NORTHING)
+        return (east + 6 * abs(zone) - 3) % 360 - 180, latitude
+    longitude, latitude = transformer(epsg, LONLAT).transform(x, y)
+    return longitude, latitude
+
+
 def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
     """Longitude and latitude of a closed ring, (n, 2): longitudes run on beyond 180 instead of jumping to -180."""
     xy = shapely.get_coordinates(ring)
-    lon, lat = transformer(epsg, LONLAT).transform(xy[:, 0], xy[:, 1])
+    lon, lat = _lonlat(xy[:, 0], xy[:, 1], epsg)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise GridError(
             f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what EPSG:{epsg} covers",
             "use a CRS that covers the whole area",
         )
-    if not crs_of(epsg).is_geographic:
+    if _metre(epsg):
         lon = np.unwrap(lon, period=360)
         if abs(lon[-1] - lon[0]) > 180:
             raise GridError(

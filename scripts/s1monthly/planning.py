@@ -14,12 +14,13 @@ from typing import Any
 from s1monthly import estimate, listing
 from s1monthly.config import Config
 from s1monthly.errors import ConfigError
-from s1monthly.files import write_text
+from s1monthly.job_settings import JobSettings
 from s1monthly.ledger import Answer, Ledger, read_answers
 from s1monthly.naming import Layout
 from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
+from s1monthly.work_folder import refuse_shared_work
 
 SEARCH_RULES = 1
 """Raised whenever the archive's answer is judged otherwise: which granules meet a tile, which are set aside."""
@@ -60,41 +61,6 @@ def spans(months: Sequence[Month]) -> str:
     return ", ".join(
         str(run[0]) if len(run) == 1 else f"{run[0]}{' ... ' if len(run) > 2 else ', '}{run[-1]}" for run in runs
     )
-
-
-def refuse_shared_work(layout: Layout) -> None:
-    """Refuse a work folder that serves another output tree: two runs would take each other's temporary files.
-
-    Raises
-    ------
-    ConfigError
-        Naming both.
-    """
-    try:
-        owner = Path(layout.owner).read_text(encoding="utf-8").strip()
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise ConfigError(
-            f"output.work_dir {layout.work_dir}: cannot be used ({error.strerror}: {error.filename})",
-            "give output.base_dir and output.work_dir folders, or paths where folders can be made",
-        ) from error
-    if owner != layout.tree_from_work():
-        raise ConfigError(
-            f"output.work_dir {layout.work_dir}: it belongs to another output tree, {owner} as seen from it",
-            "give each base_dir its own work_dir, or none; where a tree was moved, delete the work folder",
-        )
-
-
-def claim_work(layout: Layout) -> None:
-    """Write down which output tree the work folder serves.
-
-    Raises
-    ------
-    OSError
-        If the work folder cannot be written to.
-    """
-    write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
 
 
 @dataclass(frozen=True)
@@ -184,6 +150,30 @@ class Plan:
         if deciding:
             plan.refuse_mixtures()
         return plan
+
+    @property
+    def job_settings(self) -> JobSettings:
+        """What jobs must know of the configuration."""
+        config = self.config
+        options = config.source_options
+        return JobSettings(
+            base_dir=self.layout.base_dir,
+            work_dir=self.layout.work_dir,
+            logging={
+                "file_level": config.logging.file_level,
+                "suppress_third_party": config.logging.suppress_third_party,
+            },
+            recipe=self.recipe,
+            source_kind=config.source.kind,
+            source_options={key: value for key, value in options.items() if key != "polarization"},
+            question=question_of(config),
+            months=[str(month) for month in self.ledgers[0].asked_months],
+            from_earliest=config.time.full is not None,
+            read_workers=config.read_workers,
+            max_failed_ratio=config.memory.max_failed_ratio,
+            overwrite=config.output.overwrite,
+            chunks=config.processing.chunks,
+        )
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], Ledger]:

@@ -55,7 +55,7 @@ def write_pictures(
         aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
         def bands() -> Iterator[NDArray[np.float32]]:
-            for name, values in verified(record, read_bands(cube, record.key.month, None if cog else shown)):
+            for name, values in verified(record, read_bands(cube, record.key.month, None if cog else shown, threads)):
                 if aside and preview and name in shown:
                     kept[name] = values
                     if len(kept) == len(shown):

@@ -20,7 +20,8 @@ from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
 from s1monthly.errors import GridError
-from s1monthly.outlines import LONLAT, SEGMENT, shift, split_at_antimeridian, to_lonlat, transformer
+from s1monthly.outlines import SEGMENT, shift, split_at_antimeridian, to_lonlat
+from s1monthly.utm import from_utm
 from s1monthly.vocabulary import BAND_LETTERS, COLUMN_LETTERS, ROW_LETTERS, Tile
 
 Floats = NDArray[np.float64]
@@ -235,7 +236,7 @@ def _first_row(zone: int) -> int:
 @cache
 def _band(column: int, row: int) -> str:
     """Latitude band of a square's centre; squares that touch 80 S or 84 N from outside belong to the last band."""
-    _, latitude = _from_utm(np.array([(column + 0.5) * _SQUARE_SIDE]), np.array([(row + 0.5) * _SQUARE_SIDE]))
+    _, latitude = from_utm(np.array([(column + 0.5) * _SQUARE_SIDE]), np.array([(row + 0.5) * _SQUARE_SIDE]))
     return BAND_LETTERS[min(max(int((latitude[0] - _SOUTH) // 8), 0), len(BAND_LETTERS) - 1)]
 
 
@@ -246,12 +247,6 @@ def _corner(column: int, row: int) -> tuple[float, float]:
     return float(left), float(top)
 
 
-def _from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
-    """Longitude east of the central meridian and latitude, degrees; northing negative south of the equator."""
-    longitude, latitude = transformer(32631, LONLAT).transform(easting, northing)
-    return longitude - 3, latitude
-
-
 @cache
 def _ring(left: float, top: float, side: float) -> Floats:
     """Densified outline of a square in UTM, (n, 2): degrees east of the central meridian, latitude."""
@@ -259,7 +254,7 @@ def _ring(left: float, top: float, side: float) -> Floats:
     along, zero = np.arange(count) / count, np.zeros(count)
     x = left + side * np.concatenate([zero, along, zero + 1, 1 - along])
     y = top - side * np.concatenate([along, zero + 1, 1 - along, zero])
-    return np.column_stack(_from_utm(x, y))
+    return np.column_stack(from_utm(x, y))
 
 
 @cache

@@ -27,7 +27,8 @@ from s1monthly.compositing import Mosaic, composite
 from s1monthly.config import Processing
 from s1monthly.cube import write_month
 from s1monthly.cube_axis import prepare
-from s1monthly.cube_layout import CODEC, CubeSpec
+from s1monthly.cube_creation import CODEC
+from s1monthly.cube_layout import CubeSpec
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.sources.reading import BurstWindow, read_burst

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path
@@ -21,6 +21,7 @@ import rasterio
 import shapely
 import yaml
 
+from benchmarks import yardstick
 from benchmarks.report import Run, read_probes, run_of, summary, summary_table
 from s1monthly.files import replacing
 from s1monthly.geotiff import crop, open_header
@@ -175,7 +176,7 @@ def measure(
     Returns
     -------
     dict
-        Case -> `report.summary`, with the sizes of products.
+        Case -> `report.summary`, with the sizes of products; ``yardstick`` -> the machine's speed meanwhile.
     """
     full = folder / "granules"
     sources = {
@@ -192,20 +193,27 @@ def measure(
     progress("first run, not measured")
     run_workflow(sources["empty"], folder / "run_first", cores, TEXTURES)
     runs: dict[str, list[Run]] = {case: [] for case in TITLES}
+    speeds = [yardstick.measure(granules)]
     for number, case in [*product(range(1, repeat + 1), CASES), (1, "crowded"), (1, "year")]:
         processing = TEXTURES if case == "textures" else None
         run = run_workflow(sources[case], folder / f"run_{case}", cores, processing, months.get(case, (MONTH, MONTH)))
         runs[case].append(run)
         progress(f"{TITLES[case]}, run {number}: {run.wall:.1f} s, {run.cpu:.1f} CPU s")
-    return {
+        if case in (CASES[-1], tuple(TITLES)[-1]):
+            speeds.append(yardstick.measure(granules))
+            progress(f"yardstick: {speeds[-1].slower:.2f} times the time of the goals' machine")
+    found: dict[str, dict[str, Any]] = {
         case: summary(of_case) | {"product_mb": product_sizes(folder / f"run_{case}")} for case, of_case in runs.items()
     }
+    return found | {"yardstick": asdict(yardstick.middle(speeds))}
 
 
 def tables(found: Mapping[str, dict[str, Any]], cores: int) -> str:
     """Lay out what `measure` found, case by case."""
-    text = []
-    for case, runs in found.items():
+    cases = {case: runs for case, runs in found.items() if case in TITLES}
+    speed = yardstick.Yardstick(**found["yardstick"])
+    text = ["", *yardstick.goals_text(speed, {case: runs["wall"] for case, runs in cases.items()})]
+    for case, runs in cases.items():
         sizes = ", ".join(f"{kind} {size:.1f}" for kind, size in runs["product_mb"].items())
         busy = f"{cores} cores busy {100 * runs['cpu'] / (cores * runs['wall']):.0f} % of the time"
         text += ["", f"{TITLES[case]}; median of {runs['runs']}", "", summary_table(runs)]

@@ -1,0 +1,166 @@
+"""A cube's chunks as files, read and written as zarr does, without loading zarr: that takes 0.2 s of every job.
+
+For arrays as `cube_layout` makes them: chunks of one slot under Zarr's default keys, little-endian, compressed by
+Blosc. An array of another form (`ChunkForm.of` says None) is zarr's business. Zarr v3 core specification, sections
+"regular chunk grid", "default chunk key encoding", "bytes" and "blosc" codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numcodecs import Blosc
+from numpy.typing import NDArray
+
+_SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
+_FILLS: dict[str, tuple[Any, np.generic]] = {"float32": ("NaN", np.float32(np.nan)), "uint8": (0, np.uint8(0))}
+_HEADER = 16
+"""Bytes of Blosc's header: length of the values at 4, of the chunk at 12, little-endian (README_CHUNK_FORMAT)."""
+
+
+@dataclass(frozen=True)
+class ChunkForm:
+    """How an array's chunks are made.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Rows and columns of a slot.
+    chunk : tuple of int
+        Rows and columns of a chunk; those at the edges are filled up.
+    fill : scalar
+        What a missing chunk holds, and what chunks are filled up with; of the array's type.
+    codec : Blosc
+    """
+
+    shape: tuple[int, int]
+    chunk: tuple[int, int]
+    fill: np.generic
+    codec: Blosc
+
+    @classmethod
+    def of(cls, metadata: Mapping[str, Any]) -> ChunkForm | None:
+        """Read it from an array's ``zarr.json``; None where the array is of another form."""
+        try:
+            (_, *shape), (slots, *chunk) = metadata["shape"], metadata["chunk_grid"]["configuration"]["chunk_shape"]
+            written, fill = _FILLS[metadata["data_type"]]
+            to_bytes, blosc = metadata["codecs"]
+            how = blosc["configuration"]
+            as_made = (
+                (metadata["chunk_grid"]["name"], slots, len(shape), metadata["fill_value"])
+                == ("regular", 1, 2, written)
+                and metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
+                and to_bytes in ({"name": "bytes"}, {"name": "bytes", "configuration": {"endian": "little"}})
+                and blosc["name"] == "blosc"
+                and not metadata.get("storage_transformers")
+            )
+            shuffle, names = _SHUFFLES[how["shuffle"]], ("cname", "clevel", "blocksize", "typesize")
+            codec = Blosc(shuffle=shuffle, **{name: how[name] for name in names})
+        except (KeyError, TypeError, ValueError):
+            return None
+        return cls((shape[0], shape[1]), (chunk[0], chunk[1]), fill, codec) if as_made else None
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Type of the values."""
+        return self.fill.dtype.newbyteorder("<")
+
+    def places(self, rows: slice) -> Iterator[tuple[str, tuple[slice, slice]]]:
+        """Key of each chunk in these rows, which begin and end with chunks, and the rows and columns that it holds."""
+        height, width = self.chunk
+        for top in range(rows.start, rows.stop, height):
+            for left in range(0, self.shape[1], width):
+                bottom, right = min(top + height, self.shape[0]), min(left + width, self.shape[1])
+                yield f"{top // height}/{left // width}", (slice(top, bottom), slice(left, right))
+
+
+def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArray[Any]:
+    """Read a slot of an array, (rows, columns).
+
+    Parameters
+    ----------
+    array : Path
+        The array's folder.
+    form : ChunkForm
+    slot : int
+    pool : Executor
+        Decodes several chunks at a time.
+
+    Raises
+    ------
+    ValueError, RuntimeError
+        If a chunk is damaged or cut short.
+    OSError
+        If a file cannot be read.
+    """
+    values = np.empty(form.shape, form.dtype)
+
+    def read(key: str, place: tuple[slice, slice]) -> None:
+        try:
+            encoded = (array / "c" / str(slot) / key).read_bytes()
+        except FileNotFoundError:
+            values[place] = form.fill
+            return
+        rows, columns = (part.stop - part.start for part in place)
+        values[place] = _decoded(encoded, form, key)[:rows, :columns]
+
+    for read_one in [pool.submit(read, *one) for one in form.places(slice(0, form.shape[0]))]:
+        read_one.result()
+    return values
+
+
+def _decoded(encoded: bytes, form: ChunkForm, key: str) -> NDArray[Any]:
+    chunk = np.empty(form.chunk, form.dtype)
+    lengths = [int.from_bytes(encoded[at : at + 4], "little") for at in (4, 12)]
+    if len(encoded) < _HEADER or lengths != [chunk.nbytes, len(encoded)]:
+        raise ValueError(f"chunk {key} is cut short or of another length")
+    form.codec.decode(encoded, out=chunk)
+    return chunk
+
+
+def write_rows(
+    array: Path, form: ChunkForm, slot: int, row: int, values: NDArray[Any], pool: Executor
+) -> list[Future[None]]:
+    """Begin to write the chunks of some rows of a slot; chunks of nothing but the fill value get no file.
+
+    Parameters
+    ----------
+    array : Path
+        The array's folder; the slot has no chunks there.
+    form : ChunkForm
+    slot : int
+    row : int
+        First row, where a chunk begins.
+    values : array (rows, columns)
+        Of the array's type, to where a chunk ends; must not be changed meanwhile.
+    pool : Executor
+        Encodes several chunks at a time.
+
+    Returns
+    -------
+    list of Future
+        One a chunk; each raises OSError where its file cannot be written.
+    """
+    empty: Callable[[NDArray[Any]], bool]
+    empty = (lambda part: bool(np.isnan(part).all())) if np.isnan(form.fill) else (lambda part: not part.any())
+
+    def write(key: str, part: NDArray[Any]) -> None:
+        if empty(part):
+            return
+        if part.shape != form.chunk:
+            whole = np.full(form.chunk, form.fill, form.dtype)
+            whole[: part.shape[0], : part.shape[1]] = part
+            part = whole
+        path = array / "c" / str(slot) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(form.codec.encode(np.ascontiguousarray(part)))
+
+    return [
+        pool.submit(write, key, values[rows.start - row : rows.stop - row, columns])
+        for key, (rows, columns) in form.places(slice(row, row + values.shape[0]))
+    ]

@@ -1,0 +1,99 @@
+"""What a job must know of the configuration: plain values, worked out where the configuration is checked.
+
+To check it again, every job would have to build its model, which takes 0.2 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from s1monthly.naming import Layout
+from s1monthly.vocabulary import Level, Month, Polarization
+
+
+@dataclass(frozen=True)
+class JobSettings:
+    """The part of a checked configuration that jobs use; JSON-able.
+
+    Attributes
+    ----------
+    base_dir, work_dir : str
+        Output tree and work folder.
+    logging : mapping
+        What `logs.start` takes besides the file.
+    recipe : mapping
+        `recipe.recipe`.
+    source_kind : str
+    source_options : mapping
+        What the source is opened with, apart from polarization and tracks.
+    question : mapping
+        `planning.question_of`.
+    months : sequence of str
+        Every month that is asked for.
+    from_earliest : bool
+        True where they begin with the earliest granule (time.full).
+    read_workers : int
+        Granules read at once.
+    max_failed_ratio : float
+        Most granules of a month that may fail, of all, 0 to 1.
+    overwrite : bool
+        Whether a cube of another recipe may be begun anew.
+    chunks : sequence of int
+        Rows and columns of a chunk of a new cube.
+    """
+
+    base_dir: str
+    work_dir: str
+    logging: Mapping[str, Any]
+    recipe: Mapping[str, Any]
+    source_kind: str
+    source_options: Mapping[str, Any]
+    question: Mapping[str, Any]
+    months: Sequence[str]
+    from_earliest: bool
+    read_workers: int
+    max_failed_ratio: float
+    overwrite: bool
+    chunks: Sequence[int]
+
+    @classmethod
+    def of(cls, config: Mapping[str, Any]) -> JobSettings:
+        """Take them from the configuration that Snakemake hands to a script."""
+        return cls(**config["job"])
+
+    def to_plain(self) -> dict[str, Any]:
+        """As they are handed on, under the key ``job``."""
+        return asdict(self)
+
+    @property
+    def layout(self) -> Layout:
+        """Where files lie."""
+        return Layout(self.base_dir, self.work_dir)
+
+    @property
+    def polarization(self) -> Polarization:
+        """Pair of layers."""
+        return Polarization(self.recipe["polarization"])
+
+    @property
+    def level(self) -> Level:
+        """hARDCp where the composite is despeckled, else ARDC."""
+        return Level(self.recipe["level"])
+
+    @property
+    def resolution(self) -> float:
+        """Pixel size, in units of the CRS."""
+        return float(self.recipe["grid"]["resolution"])
+
+    @property
+    def epsg(self) -> int | None:
+        """EPSG code of the output grid; None for each tile's own UTM zone."""
+        crs = self.recipe["grid"]["crs"]
+        return None if crs is None else int(crs.removeprefix("EPSG:"))
+
+    @property
+    def asked_months(self) -> list[Month]:
+        """`months`, in order."""
+        return [Month.parse(month) for month in self.months]
