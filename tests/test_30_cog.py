@@ -248,6 +248,13 @@ def test_the_header_says_no_more_than_gdals_own(tmp_path: Path) -> None:
     assert sorted(ours.levels[0].tags[42112][0].split(b"\n")) == sorted(gdals.levels[0].tags[42112][0].split(b"\n"))
 
 
+def test_the_first_kilobytes_tell_what_the_file_is(tmp_path: Path) -> None:
+    """However many blocks there are, their places come behind the last directory."""
+    write_cog(tmp_path / "a.tif", pixels(BIG, 2), BIG, LABELS[:2], block_size=16)
+    first, *_, last = walk(tmp_path / "a.tif").levels
+    assert len(first.blocks) > 3000 and last.start < 4096
+
+
 def test_bigtiff_begins_where_4_byte_offsets_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def written() -> bytes:
         write_cog(tmp_path / "a.tif", pixels(BIG, 2), BIG, LABELS[:2], block_size=128)

@@ -27,7 +27,7 @@ def predicted(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
     TIFF Technical Note 3, Adobe Photoshop (2005): Predictor = 3.
     """
     rows, cols = pixels.shape
-    words = np.ascontiguousarray(pixels).view(np.uint32)
+    words = pixels.view(np.uint32)
     apart = np.empty((rows, 4 * cols), np.uint8)
     for place in range(4):
         plane = apart[:, place * cols : (place + 1) * cols]
