@@ -48,6 +48,7 @@ READ_ATTEMPTS = 5
 """How often a month that is replaced while it is read is read again."""
 
 _ROWS_HASHED = 1024
+_NAN_BITS = 0x7FC00000
 
 T = TypeVar("T")
 Values = NDArray[np.float32]
@@ -156,8 +157,8 @@ def write_month(
         The store, made by `prepare`.
     month : Month
     values : mapping, or iterable of (band name, array)
-        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable one array
-        is held at a time.
+        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable two
+        arrays are held at a time: one that is written, and the next.
     count : array
         Passes with a valid value, uint8, (rows, columns).
     recipe : mapping, optional
@@ -192,23 +193,35 @@ def write_month(
             _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
         values = values.items()
     doing = f"writing {month}"
-    hashes: dict[str, str] = {}
-    with staging(path, str(month)) as folder, ThreadPoolExecutor(threads + 1) as pool:
+    staged: dict[str, Future[str]] = {}
+    with (
+        staging(path, str(month)) as folder,
+        ThreadPoolExecutor(threads + 1) as pool,
+        ThreadPoolExecutor(1) as stager,
+    ):
         flushed = []
-        for name, array in values:
-            if name in hashes:
+
+        def stage(name: str, array: NDArray[Any]) -> str:
+            digest = _stage(header, folder, name, array, pool)
+            flushed.append(pool.submit(flush, folder / name))
+            return digest
+
+        for name, array in values:  # the next band is made while this one is written
+            if name in staged:
                 raise CubeError(f"{label}: band {name} was given twice", "give every band once")
             _check_names(label, header, {*header.bands, name})
             _check_array(label, name, array, header.geobox.shape, np.dtype("float32"))
             with told(path, doing):
-                hashes[name] = _stage(header, folder, name, array, pool)
-            flushed.append(pool.submit(flush, folder / name))
+                for before in staged.values():
+                    before.result()
+            staged[name] = stager.submit(stage, name, array)
             del array
-        _check_names(label, header, hashes)
+        _check_names(label, header, staged)
         with told(path, doing):
-            hashes[COUNT] = _stage(header, folder, COUNT, count, pool)
+            staged[COUNT] = stager.submit(stage, COUNT, count)
             stage_status(folder)
-            flushed += [pool.submit(flush, folder / name) for name in (COUNT, STATUS)]
+            hashes = {name: result.result() for name, result in staged.items()}
+            flushed.append(pool.submit(flush, folder / STATUS))
             for result in flushed:
                 result.result()
             with locked(path):
@@ -281,11 +294,13 @@ def _status(path: Path, slot: int) -> Status:
 
 
 def _canonical(block: NDArray[Any]) -> NDArray[Any]:
-    """Copy to little-endian, C order, with one bit pattern for NaN: equal values, equal bytes."""
-    copy = np.array(block, dtype=block.dtype.newbyteorder("<"), order="C")
-    if copy.dtype.kind == "f":
-        copy[np.isnan(copy)] = NODATA
-    return copy
+    """Little-endian, C order, with one bit pattern for NaN: equal values, equal bytes. A copy where that changes it."""
+    same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
+    if same.dtype.kind == "f":
+        absent = np.isnan(same)
+        if np.count_nonzero(absent) != np.count_nonzero(same.view("<u4") == _NAN_BITS):
+            same = np.where(absent, np.float32(NODATA), same)
+    return same
 
 
 def _digest(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
