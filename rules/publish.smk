@@ -25,6 +25,6 @@ rule publish:
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
-        version=[product_version(of) for of in ("rasters", "previews", "stac")],
+        version=[product_version(of) for of in ("cog", "previews", "stac")],
     script:
         "../scripts/publish.py"

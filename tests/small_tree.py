@@ -13,11 +13,12 @@ from month_samples import CALIFORNIA, granule
 from s1monthly import catalog, cataloguing, cube, stac
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.bands import bands
+from s1monthly.cog import write_cog
 from s1monthly.config import load_config
 from s1monthly.grid import tile_geobox
 from s1monthly.ledger import Answer, GranuleList, read_granule_list, write_answers, write_granule_list
 from s1monthly.naming import Layout
-from s1monthly.rasters import write_cog, write_preview
+from s1monthly.rasters import write_preview
 from s1monthly.recipe import digest, recipe
 from s1monthly.records import Origin, measure, read_record, software_versions, verified, write_record
 from s1monthly.slots import Slots

@@ -45,11 +45,12 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
             "bregman_kernels",
         ),
         ("statistics", "previews", "texture", "texture_kernels"),
+        ("halving", "float_predictor"),
     ],
     2: [("utm", "outlines", "tiles", "grid", "polygon_mask", "orbit")],
     3: [
         ("sources",),
-        ("geotiff", "rasters", "mosaicking", "mosaic_vrt", "mosaic_cog"),
+        ("geotiff", "rasters", "cog", "cog_blocks", "tiff_header", "mosaicking", "mosaic_vrt", "mosaic_cog"),
         ("cube", "cube_axis", "cube_creation", "cube_files", "cube_layout", "chunk_files"),
         ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],

@@ -21,11 +21,12 @@ import stac_rules
 from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, place, publish, write_search
 from s1monthly import catalog, stac
 from s1monthly.assets import AssetFile, asset_file, preview_grid
+from s1monthly.cog import write_cog
 from s1monthly.collection import collection
 from s1monthly.errors import ProductError
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.naming import Layout
-from s1monthly.rasters import preview_geobox, write_cog
+from s1monthly.rasters import preview_geobox
 from s1monthly.vocabulary import Tile
 
 EMPTY = np.zeros((3660, 3660), bool)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from s1monthly.cog import write_cog
 from s1monthly.errors import ProductError
 from s1monthly.publishing import write_pictures
-from s1monthly.rasters import write_cog, write_preview
+from s1monthly.rasters import write_preview
 from s1monthly.records import Record, read_record
 from s1monthly.stac import output_bands, processing_tags
 from small_tree import SmallTree

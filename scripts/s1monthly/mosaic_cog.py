@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import rasterio
+import rasterio.shutil
 from numpy.typing import NDArray
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
@@ -24,7 +25,7 @@ from s1monthly.bands import bands
 from s1monthly.geotiff import crop, open_raster
 from s1monthly.grid import GeoBox, covering_window, overlap, source_pixels
 from s1monthly.mosaicking import Bounds, Cog, Label, Mosaic, polarization_of
-from s1monthly.rasters import copy_as_cog, refuse_unwritten, writing
+from s1monthly.rasters import refuse_unwritten, writing
 from s1monthly.resampling import bilinear, block_mean
 
 BLOCK_SIZE = 512
@@ -104,7 +105,7 @@ def write_cog_mosaic(mosaic: Mosaic, folder: str | Path) -> Path:
                 with rasterio.open(finer) as dataset:
                     _write(file, box, len(mosaic.labels), _halved(dataset, box, averaging))
             with MemoryFile(_joined(mosaic, files).encode(), ext=".vrt") as memory, memory.open() as source:
-                copy_as_cog(source, temporary, BLOCK_SIZE)
+                _copy_as_cog(source, temporary)
             refuse_unwritten(temporary)
     finally:
         for file in files:
@@ -261,3 +262,18 @@ def _joined(mosaic: Mosaic, files: Sequence[Path]) -> str:
             add(source, "SourceFilename", str(file.resolve()), relativeToVRT="0")
             add(source, "SourceBand", str(number))
     return ElementTree.tostring(root, encoding="unicode")
+
+
+def _copy_as_cog(source: DatasetReader, path: Path) -> None:
+    """Copy a raster with its overviews to a COG."""
+    rasterio.shutil.copy(
+        source,
+        path,
+        driver="COG",
+        compress="ZSTD",
+        level=1,
+        predictor="FLOATING_POINT",
+        blocksize=BLOCK_SIZE,
+        overviews="FORCE_USE_EXISTING",
+        bigtiff="IF_SAFER",
+    )

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from s1monthly.cog import write_cog
 from s1monthly.cube import read_bands
-from s1monthly.rasters import write_cog, write_preview
+from s1monthly.rasters import write_preview
 from s1monthly.records import Record, verified
 from s1monthly.stac import output_bands, processing_tags
 

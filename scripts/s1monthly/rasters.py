@@ -1,68 +1,46 @@
-"""Rasters on disk: temporary GeoTIFFs between rules, cloud-optimised GeoTIFFs, preview pictures."""
+"""Rasters on disk: temporary GeoTIFFs between rules, preview pictures, and what their writers share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import rasterio
-import rasterio.shutil
 from numpy.typing import NDArray
 
 # rasterio lets errors of drivers that write by copying (COG, PNG) through as they are; this is their base class.
 from rasterio._err import CPLE_BaseError
-from rasterio.enums import Interleaving, Resampling
+from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
-from rasterio.io import DatasetReader, DatasetWriter
+from rasterio.io import DatasetWriter
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
 from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, open_header, open_raster, read_window
 from s1monthly.grid import GeoBox
-from s1monthly.statistics import BandStatistics, band_statistics
 
 __all__ = [
-    "BandLabel",
     "RasterHeader",
+    "grid_profile",
     "open_header",
     "preview_geobox",
     "read_raster",
     "read_window",
     "refuse_unwritten",
-    "write_cog",
     "write_preview",
     "write_raster",
     "writing",
 ]
-
-PRODUCT_VERSION = 1
-"""Raised whenever COGs look otherwise for the same month."""
 
 STRIP_ROWS = 64
 """Rows of a strip of temporary rasters: row blocks are read from them without decoding more than is asked for."""
 
 PREVIEW_RESOLUTION = 300.0
 """Pixel size of previews, in units of the CRS; the nearest multiple of the raster's own is used."""
-
-
-class BandLabel(Protocol):
-    """What a band of a COG is called; `s1monthly.bands.Band` is one."""
-
-    @property
-    def name(self) -> str:
-        """Band description in the file."""
-
-    @property
-    def units(self) -> str:
-        """Unit type in the file."""
-
-    @property
-    def description(self) -> str:
-        """One line for people, kept as the band's tag ``long_name``."""
 
 
 def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str]) -> None:
@@ -116,110 +94,6 @@ def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
     return bands, header.geobox
 
 
-def copy_as_cog(source: str | Path | DatasetReader, path: Path, block_size: int, threads: int = 1) -> None:
-    """Copy a raster with its overviews to a COG: ZSTD level 1 with the floating-point predictor.
-
-    Parameters
-    ----------
-    source : path or dataset
-        float32, with overviews.
-    path : Path
-        A temporary name: the copy is not atomic.
-    block_size : int
-        Side of a block, pixels.
-    threads : int
-        Threads that compress; the bytes do not depend on it.
-    """
-    rasterio.shutil.copy(
-        source,
-        path,
-        driver="COG",
-        compress="ZSTD",
-        level=1,
-        predictor="FLOATING_POINT",
-        blocksize=block_size,
-        overviews="FORCE_USE_EXISTING",
-        num_threads=threads,
-        bigtiff="IF_SAFER",
-    )
-
-
-def write_cog(
-    path: str | Path,
-    bands: Iterable[NDArray[np.float32]],
-    geobox: GeoBox,
-    labels: Sequence[BandLabel],
-    tags: Mapping[str, str] | None = None,
-    block_size: int = 512,
-    threads: int = 1,
-    known: Sequence[BandStatistics] | None = None,
-) -> list[BandStatistics]:
-    """Write a cloud-optimised GeoTIFF, whole or not at all; the same input gives the same bytes.
-
-    float32, NaN no data, ZSTD level 1 with the floating-point predictor, overviews averaged over valid pixels. The
-    bands go through an uncompressed file beside the product, whose overviews are averaged before all is compressed:
-    four 3660 x 3660 bands take 1.2 to 1.6 CPU s and 0.5 GiB; by the COG driver alone, which compresses overviews twice,
-    4 to 5.
-
-    Parameters
-    ----------
-    path : path
-        Its folder is made where missing.
-    bands : iterable of array
-        One (rows, columns) array for each label, float32, NaN where no data; taken one at a time.
-    geobox : GeoBox
-        Grid of the bands.
-    labels : sequence of BandLabel
-        Name, units and description of each band.
-    tags : mapping of str to str, optional
-        Tags of the file.
-    block_size : int
-        Side of the blocks in pixels, a multiple of 16.
-    threads : int
-        Threads that compress.
-    known : sequence of BandStatistics, optional
-        Statistics of the bands, where they are known already; measured otherwise.
-
-    Returns
-    -------
-    list of BandStatistics
-        As written into the bands' tags ``STATISTICS_*``.
-
-    Raises
-    ------
-    ProductError
-        If the file cannot be written, for want of space, say.
-    """
-    statistics: list[BandStatistics] = list(known or ())
-
-    def measured() -> Iterator[NDArray[np.float32]]:
-        for values in bands:
-            if known is None:
-                statistics.append(band_statistics(values))
-            yield values
-
-    options = {"tiled": True, "blockxsize": block_size, "blockysize": block_size, "bigtiff": "YES"}
-    levels = [2**n for n in range(1, 32) if max(geobox.shape) > block_size * 2 ** (n - 1)]
-    final = Path(path)
-    source = final.with_name(f".{final.stem}.source.part.tif")
-    try:
-        with writing(final) as temporary:
-            _write_bands(source, measured(), geobox, [label.name for label in labels], options)
-            with rasterio.open(source, "r+") as dataset:
-                dataset.update_tags(**(tags or {}))
-                for band, (label, numbers) in enumerate(zip(labels, statistics, strict=True), start=1):
-                    dataset.set_band_unit(band, label.units)
-                    dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
-                dataset.build_overviews(levels, Resampling.average)
-            refuse_unwritten(source)
-            copy_as_cog(source, temporary, block_size, threads)
-            refuse_unwritten(temporary)
-    finally:
-        with suppress(FileNotFoundError):
-            source.unlink()
-    return statistics
-
-
 def preview_geobox(geobox: GeoBox) -> GeoBox:
     """Return the grid of a raster's preview: its pixels in square blocks of about `PREVIEW_RESOLUTION`.
 
@@ -268,7 +142,7 @@ def write_preview(
     from s1monthly.previews import preview_rgba  # compiled kernels: only this product needs them
 
     picture = preview_rgba(co_db, cross_db, ratio, _preview_factor(geobox))
-    profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **_grid(preview_geobox(geobox))}
+    profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **grid_profile(preview_geobox(geobox))}
     # Without GDAL's side files the CRS is kept nowhere; it is given because rasterio warns of a raster without one.
     with (
         writing(path) as temporary,
@@ -291,7 +165,8 @@ def writing(path: str | Path, durable: bool = True) -> Iterator[Path]:
         ) from error
 
 
-def _grid(geobox: GeoBox) -> dict[str, Any]:
+def grid_profile(geobox: GeoBox) -> dict[str, Any]:
+    """Return the grid in rasterio's words, as `rasterio.open` takes them."""
     return {
         "crs": geobox.crs,
         "transform": rasterio.Affine(*geobox.transform),
@@ -304,7 +179,7 @@ def _write_bands(
     path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str], options: Mapping[str, Any]
 ) -> None:
     """Write a GeoTIFF band by band, holding no band but the one at hand; the type is that of the first."""
-    profile = {"driver": "GTiff", "count": len(names), "interleave": "band", **_grid(geobox), **options}
+    profile = {"driver": "GTiff", "count": len(names), "interleave": "band", **grid_profile(geobox), **options}
     with ExitStack() as stack:
         dataset: DatasetWriter | None = None
         for band, name, values in zip(range(1, len(names) + 1), names, bands, strict=True):
@@ -315,18 +190,6 @@ def _write_bands(
                 dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
             dataset.write(values, band)
             dataset.set_band_description(band, name)
-
-
-def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
-    """GDAL's own tags of a band's statistics."""
-    values = {
-        "MINIMUM": numbers.minimum,
-        "MAXIMUM": numbers.maximum,
-        "MEAN": numbers.mean,
-        "STDDEV": numbers.std,
-        "VALID_PERCENT": 100 * numbers.valid / (geobox.width * geobox.height),
-    }
-    return {f"STATISTICS_{name}": f"{value:.9g}" for name, value in values.items() if value is not None}
 
 
 def refuse_unwritten(path: Path) -> None:

@@ -13,6 +13,7 @@ from benchmarks.kernels import LAYERS, METHOD, Timing, timed
 from benchmarks.pipeline import DIRECTION, MONTH, TILE, Progress
 from benchmarks.report import table
 from s1monthly.bands import bands, compute
+from s1monthly.cog import write_cog
 from s1monthly.composing import Merging, compose
 from s1monthly.config import Processing
 from s1monthly.cube import read_bands, write_month
@@ -21,7 +22,7 @@ from s1monthly.cube_layout import CubeSpec
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import tile_geobox
 from s1monthly.naming import layer_file
-from s1monthly.rasters import write_cog, write_preview, write_raster
+from s1monthly.rasters import write_preview, write_raster
 from s1monthly.records import checked
 from s1monthly.sources.reading import read_burst
 from s1monthly.vocabulary import CompositeKey, Granule, Polarization

@@ -1,0 +1,231 @@
+"""Cloud-optimised GeoTIFFs of a month, written block by block: every pixel is compressed once, and none is decoded.
+
+GDAL is asked what the header says; where the blocks lie is put in here. In the file come the header, then the blocks of
+the smallest overview, of the next larger, at last those of the bands themselves, each band behind the one before.
+
+OGC Cloud Optimized GeoTIFF Standard, 21-026; GDAL, COG driver, "File format details"; TIFF 6.0, Adobe (1992).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
+from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.io import MemoryFile
+
+from s1monthly.cog_blocks import LEADER, TRAILER, Run, level_shapes, spool_band
+from s1monthly.errors import GridError
+from s1monthly.grid import GeoBox
+from s1monthly.rasters import grid_profile, writing
+from s1monthly.statistics import BandStatistics, band_statistics
+from s1monthly.tiff_header import (
+    CLASSIC_LIMIT,
+    TILE_BYTE_COUNTS,
+    TILE_OFFSETS,
+    Directory,
+    first_directory,
+    header,
+    long_field,
+    offsets_field,
+)
+
+PRODUCT_VERSION = 2
+"""Raised whenever COGs look otherwise for the same month."""
+
+COPIED = 2**20
+"""Bytes copied at a time."""
+
+NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH = 254, 256, 257
+OF_THE_RASTER = {33550, 33922, 34264, 34735, 34736, 34737, 42112}
+"""Tags that overviews lack: the place on the ground, and GDAL's metadata."""
+
+
+class BandLabel(Protocol):
+    """What a band of a COG is called; `s1monthly.bands.Band` is one."""
+
+    @property
+    def name(self) -> str:
+        """Band description in the file."""
+
+    @property
+    def units(self) -> str:
+        """Unit type in the file."""
+
+    @property
+    def description(self) -> str:
+        """One line for people, kept as the band's tag ``long_name``."""
+
+
+def write_cog(
+    path: str | Path,
+    bands: Iterable[NDArray[np.float32]],
+    geobox: GeoBox,
+    labels: Sequence[BandLabel],
+    tags: Mapping[str, str] | None = None,
+    block_size: int = 512,
+    threads: int = 1,
+    known: Sequence[BandStatistics] | None = None,
+) -> list[BandStatistics]:
+    """Write a cloud-optimised GeoTIFF, whole or not at all; the same input gives the same bytes.
+
+    float32, NaN no data, band-interleaved, ZSTD level 1 with the floating-point predictor, overviews averaged over
+    valid pixels, each from the one below. BigTIFF where 4 GiB are not enough.
+
+    Compressed blocks wait in a nameless file beside the product, as those of the smallest overview of the last band
+    come before the first pixel of the first.
+
+    Parameters
+    ----------
+    path : path
+        Its folder is made where missing.
+    bands : iterable of array
+        One (rows, columns) array for each label, float32, NaN where no data; taken one at a time.
+    geobox : GeoBox
+        Grid of the bands.
+    labels : sequence of BandLabel
+        Name, units and description of each band.
+    tags : mapping of str to str, optional
+        Tags of the file.
+    block_size : int
+        Side of the blocks in pixels, a multiple of 16.
+    threads : int
+        Threads that compress.
+    known : sequence of BandStatistics, optional
+        Statistics of the bands, where they are known already; measured otherwise.
+
+    Returns
+    -------
+    list of BandStatistics
+        As written into the bands' tags ``STATISTICS_*``.
+
+    Raises
+    ------
+    GridError
+        If a band is not of the grid's shape.
+    ProductError
+        If the file cannot be written, for want of space, say.
+    """
+    statistics, spooled = list(known or ()), []
+    with writing(path) as temporary, TemporaryFile(dir=temporary.parent) as spool, ThreadPoolExecutor(threads) as pool:
+        for label, values in zip(labels, bands, strict=True):
+            if values.shape != geobox.shape:
+                raise GridError(
+                    f"raster {path}, band {label.name}: {values.shape} pixels", f"its grid has {geobox.shape}"
+                )
+            if known is None:
+                statistics.append(band_statistics(values))
+            spooled.append(spool_band(values, block_size, pool, spool))
+        described = _described(geobox, labels, tags or {}, statistics, block_size)
+        levels = list(zip(*spooled, strict=True))
+        with open(temporary, "wb") as product:
+            product.write(_header(described, level_shapes(geobox.shape, block_size), levels))
+            for level in reversed(levels):
+                for run in level:
+                    _copy(spool, product, run)
+    return statistics
+
+
+def _described(
+    geobox: GeoBox,
+    labels: Sequence[BandLabel],
+    tags: Mapping[str, str],
+    statistics: Sequence[BandStatistics],
+    block_size: int,
+) -> Directory:
+    """Let GDAL describe the raster: the directory of a GeoTIFF in memory that holds no block."""
+    options = {"tiled": True, "blockxsize": block_size, "blockysize": block_size, "sparse_ok": True, "bigtiff": "NO"}
+    options |= {"interleave": "band", "compress": "ZSTD", "predictor": 3, "endianness": "LITTLE"}
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", dtype="float32", nodata=np.nan, count=len(labels), **grid_profile(geobox), **options
+        ) as dataset:
+            dataset.update_tags(**tags)
+            for band, (label, numbers) in enumerate(zip(labels, statistics, strict=True), start=1):
+                dataset.set_band_description(band, label.name)
+                dataset.set_band_unit(band, label.units)
+                dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
+        return first_directory(memory.read())
+
+
+def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
+    """GDAL's own tags of a band's statistics."""
+    values = {
+        "MINIMUM": numbers.minimum,
+        "MAXIMUM": numbers.maximum,
+        "MEAN": numbers.mean,
+        "STDDEV": numbers.std,
+        "VALID_PERCENT": 100 * numbers.valid / (geobox.width * geobox.height),
+    }
+    return {f"STATISTICS_{name}": f"{value:.9g}" for name, value in values.items() if value is not None}
+
+
+def _header(described: Directory, shapes: Sequence[tuple[int, int]], levels: Sequence[Sequence[Run]]) -> bytes:
+    """Lay out the header, in classic TIFF where its offsets reach to the end of the file.
+
+    Parameters
+    ----------
+    described : Directory
+        Of the raster; those of its overviews are made from it.
+    shapes : sequence of tuple
+        Rows and columns of each level, the raster's first.
+    levels : sequence of sequence of Run
+        The bands' blocks at each level.
+    """
+    ghost = _ghost(bands=len(levels[0]))
+    lengths = [sum(run.length for run in level) for level in levels]
+    for big in (False, True):
+        starts = [0 for _ in levels]
+        size = len(header(_directories(described, shapes, levels, starts, big), ghost, big))
+        if big or size + sum(lengths) <= CLASSIC_LIMIT:
+            break
+    for number in reversed(range(len(levels))):
+        starts[number] = size + sum(lengths[number + 1 :])
+    return header(_directories(described, shapes, levels, starts, big), ghost, big)
+
+
+def _ghost(bands: int) -> bytes:
+    """Return what GDAL's reader of COGs may rely on, as its driver writes it: from 3.11 on, INTERLEAVE included."""
+    text = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n"
+    text += "BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n"
+    if bands > 1:
+        text += "INTERLEAVE=BAND\n"
+    text += "KNOWN_INCOMPATIBLE_EDITION=NO\n "  # the space is room for YES
+    return f"GDAL_STRUCTURAL_METADATA_SIZE={len(text):06d} bytes\n{text}".encode()
+
+
+def _directories(
+    described: Directory,
+    shapes: Sequence[tuple[int, int]],
+    levels: Sequence[Sequence[Run]],
+    starts: Sequence[int],
+    big: bool,
+) -> list[Directory]:
+    """Directories of all levels, whose blocks start at some places in the file."""
+    directories: list[Directory] = []
+    for number, ((height, width), level, start) in enumerate(zip(shapes, levels, starts, strict=True)):
+        directory = dict(described)
+        if number:
+            directory = {tag: field for tag, field in described.items() if tag not in OF_THE_RASTER}
+            directory[NEW_SUBFILE_TYPE] = long_field(1)  # a reduced image of another
+        sizes = [size for run in level for size in run.sizes]
+        steps = accumulate((LEADER + size + TRAILER for size in sizes[:-1]), initial=start + LEADER)
+        directory |= {
+            IMAGE_WIDTH: long_field(width),
+            IMAGE_LENGTH: long_field(height),
+            TILE_OFFSETS: offsets_field(list(steps), big),
+            TILE_BYTE_COUNTS: long_field(*sizes),
+        }
+        directories.append(directory)
+    return directories
+
+
+def _copy(spool: IO[bytes], product: IO[bytes], run: Run) -> None:
+    spool.seek(run.start)
+    for done in range(0, run.length, COPIED):
+        product.write(spool.read(min(COPIED, run.length - done)))

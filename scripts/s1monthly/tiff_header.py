@@ -1,0 +1,157 @@
+"""The header of a TIFF as bytes: the fields of its directories are read from one, and laid out for another.
+
+Little-endian, classic or BigTIFF. TIFF 6.0, Adobe (1992), section 2; The BigTIFF File Format, Aware Systems (2007).
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
+LONG, LONG8 = 4, 16
+"""Types of fields: whole numbers of 4 and of 8 bytes; LONG8 is BigTIFF's own."""
+
+CLASSIC_LIMIT = 2**32
+"""Bytes that 4-byte offsets reach: a larger file must be BigTIFF."""
+
+_TYPE_SIZES = {1: 1, 2: 1, 3: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, LONG8: 8}
+_LAST = (TILE_OFFSETS, TILE_BYTE_COUNTS)
+
+
+@dataclass(frozen=True)
+class Field:
+    """A field of a directory: its TIFF type, and its values as they lie in the file."""
+
+    type: int
+    values: bytes
+
+    @property
+    def count(self) -> int:
+        """Number of values."""
+        return len(self.values) // _TYPE_SIZES[self.type]
+
+
+Directory = Mapping[int, Field]
+"""An image file directory: tag -> field."""
+
+
+@dataclass(frozen=True)
+class _Form:
+    """Formats of the parts of a header: its start, and of a directory the count, an entry and an offset."""
+
+    start: struct.Struct
+    count: struct.Struct
+    entry: struct.Struct
+    offset: struct.Struct
+
+    def size(self, directory: Directory) -> int:
+        """Bytes of a directory without the values that do not fit in its entries."""
+        return self.count.size + len(directory) * self.entry.size + self.offset.size
+
+
+_CLASSIC = _Form(struct.Struct("<2sHI"), struct.Struct("<H"), struct.Struct("<HHI4s"), struct.Struct("<I"))
+_BIG = _Form(struct.Struct("<2sHHHQ"), struct.Struct("<Q"), struct.Struct("<HHQ8s"), struct.Struct("<Q"))
+
+
+def long_field(*values: int) -> Field:
+    """Make a field of 4-byte whole numbers."""
+    return Field(LONG, struct.pack(f"<{len(values)}I", *values))
+
+
+def offsets_field(values: Sequence[int], big: bool) -> Field:
+    """Make a field of places in the file: 4 bytes each, 8 in BigTIFF."""
+    return Field(LONG8 if big else LONG, struct.pack(f"<{len(values)}{'Q' if big else 'I'}", *values))
+
+
+def first_directory(content: bytes) -> dict[int, Field]:
+    """Read the fields of the first directory of a little-endian, classic TIFF.
+
+    Parameters
+    ----------
+    content : bytes
+        The file, as far as its fields reach.
+    """
+    _, _, position = _CLASSIC.start.unpack_from(content)
+    (number,) = _CLASSIC.count.unpack_from(content, position)
+    fields = {}
+    for place in range(number):
+        entry = position + _CLASSIC.count.size + place * _CLASSIC.entry.size
+        tag, kind, count, values = _CLASSIC.entry.unpack_from(content, entry)
+        size = count * _TYPE_SIZES[kind]
+        if size > len(values):
+            (start,) = _CLASSIC.offset.unpack(values)
+            values = content[start : start + size]
+        fields[tag] = Field(kind, values[:size])
+    return fields
+
+
+def header(directories: Sequence[Directory], ghost: bytes, big: bool) -> bytes:
+    """Lay out the header of a TIFF: start, ghost area, then directories, each with its values behind it.
+
+    Where blocks lie is put last, behind all directories, as GDAL does: a first read of some kilobytes then tells what
+    the file is, however many its blocks.
+
+    Parameters
+    ----------
+    directories : sequence of Directory
+        In the order in which they are chained.
+    ghost : bytes
+        What is put between the start and the first directory, where readers of TIFF look past it.
+    big : bool
+        Write BigTIFF.
+
+    Returns
+    -------
+    bytes
+        Its length depends on the number of values, not on the values.
+    """
+    form = _BIG if big else _CLASSIC
+    starts, places, end = _places(directories, form, form.start.size + len(ghost))
+    laid = bytearray(end)
+    start = (b"II", 43, 8, 0, starts[0]) if big else (b"II", 42, starts[0])
+    laid[: form.start.size + len(ghost)] = form.start.pack(*start) + ghost
+    for number, (directory, following) in enumerate(zip(directories, [*starts[1:], 0], strict=True)):
+        entries = [form.count.pack(len(directory))]
+        for tag, field in sorted(directory.items()):
+            place = places.get((number, tag))
+            if place is not None:
+                laid[place : place + len(field.values)] = field.values
+            value = field.values if place is None else form.offset.pack(place)
+            entries.append(form.entry.pack(tag, field.type, field.count, value))
+        entries.append(form.offset.pack(following))
+        laid[starts[number] : starts[number] + form.size(directory)] = b"".join(entries)
+    return bytes(laid)
+
+
+def _places(
+    directories: Sequence[Directory], form: _Form, end: int
+) -> tuple[list[int], dict[tuple[int, int], int], int]:
+    """Where directories start, where values lie that do not fit in an entry (by directory and tag), and the end."""
+    starts, places = [], {}
+    for number, directory in enumerate(directories):
+        starts.append(_even(end))
+        end = starts[-1] + form.size(directory)
+        for tag, size in _apart(directory, form):
+            if tag not in _LAST:
+                places[number, tag] = _even(end)
+                end = places[number, tag] + size
+    for number, directory in enumerate(directories):
+        for tag, size in _apart(directory, form):
+            if tag in _LAST:
+                places[number, tag] = _even(end)
+                end = places[number, tag] + size
+    return starts, places, end
+
+
+def _apart(directory: Directory, form: _Form) -> Iterator[tuple[int, int]]:
+    """Tags and sizes of the values that do not fit in an entry."""
+    for tag, field in sorted(directory.items()):
+        if len(field.values) > form.offset.size:
+            yield tag, len(field.values)
+
+
+def _even(position: int) -> int:
+    """TIFF wants directories and values on even places."""
+    return position + position % 2
