@@ -77,8 +77,9 @@ def write_cog(
     float32, NaN no data, band-interleaved, ZSTD level 1 with the floating-point predictor, overviews averaged over
     valid pixels, each from the one below. BigTIFF where 4 GiB are not enough.
 
-    Compressed blocks wait in a nameless file beside the product, as those of the smallest overview of the last band
-    come before the first pixel of the first.
+    Compressed blocks wait in a nameless file beside the product: those of the last band's overviews come before the
+    first band's own. Four 3660 x 3660 bands take 1.5 CPU s and 0.22 GiB, twelve with textures 5 to 6 and no more
+    memory; copied by the COG driver 2.2 and 9 to 10. Without a pixel in 99 of 100 four bands take 0.2 s.
 
     Parameters
     ----------
