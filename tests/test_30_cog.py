@@ -24,6 +24,7 @@ from granules import ORIGIN
 from raster_samples import BIG, BOX, LABELS, full_disk, pixels
 from s1monthly import cog
 from s1monthly.cog import write_cog
+from s1monthly.cog_blocks import Run
 from s1monthly.errors import GridError, ProductError
 from s1monthly.grid import GeoBox
 from s1monthly.overviews import unlike
@@ -264,6 +265,20 @@ def test_bigtiff_begins_where_4_byte_offsets_end(tmp_path: Path, monkeypatch: py
     for limit, version in ((size, 42), (size - 1, 43)):
         monkeypatch.setattr(cog, "CLASSIC_LIMIT", limit)
         assert written()[2] == version
+
+
+def test_more_than_4_gib_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = [[2**31, 2**31 - 7, 2**30, 5], [300]]
+    monkeypatch.setattr(cog, "spool_band", lambda *given: [Run(0, of_level) for of_level in sizes])
+    monkeypatch.setattr(cog, "_copy", lambda *given: None)
+    write_cog(tmp_path / "a.tif", pixels(BIG, 2), BIG, LABELS[:2])
+    tiff = walk(tmp_path / "a.tif")
+    assert tiff.big
+    place = len(tiff.content) + 4
+    for offset, size in expected_order(tiff):
+        assert offset == place
+        place += size + 8
+    assert place > 2**33
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import accumulate
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Protocol
@@ -77,8 +76,9 @@ def write_cog(
     float32, NaN no data, band-interleaved, ZSTD level 1 with the floating-point predictor, overviews averaged over
     valid pixels, each from the one below. BigTIFF where 4 GiB are not enough.
 
-    Compressed blocks wait in a nameless file beside the product, as those of the smallest overview of the last band
-    come before the first pixel of the first.
+    Compressed blocks wait in a nameless file beside the product: those of the last band's overviews come before the
+    first band's own. Four 3660 x 3660 bands take 1.5 CPU s and 0.22 GiB, twelve with textures 5 to 6 and no more
+    memory; copied by the COG driver 2.2 and 9 to 10. Without a pixel in 99 of 100 four bands take 0.2 s.
 
     Parameters
     ----------
@@ -178,15 +178,24 @@ def _header(described: Directory, shapes: Sequence[tuple[int, int]], levels: Seq
         The bands' blocks at each level.
     """
     ghost = _ghost(bands=len(levels[0]))
-    lengths = [sum(run.length for run in level) for level in levels]
+    sizes = [[size for run in level for size in run.sizes] for level in levels]
     for big in (False, True):
-        starts = [0 for _ in levels]
-        size = len(header(_directories(described, shapes, levels, starts, big), ghost, big))
-        if big or size + sum(lengths) <= CLASSIC_LIMIT:
+        none = [[0] * len(of_level) for of_level in sizes]
+        start = len(header(_directories(described, shapes, sizes, none, big), ghost, big))
+        offsets, end = _offsets(sizes, start)
+        if end <= CLASSIC_LIMIT:
             break
-    for number in reversed(range(len(levels))):
-        starts[number] = size + sum(lengths[number + 1 :])
-    return header(_directories(described, shapes, levels, starts, big), ghost, big)
+    return header(_directories(described, shapes, sizes, offsets, big), ghost, big)
+
+
+def _offsets(sizes: Sequence[Sequence[int]], place: int) -> tuple[list[list[int]], int]:
+    """Where blocks of given sizes lie from some place on, the smallest level's first; and where all ends."""
+    offsets: list[list[int]] = [[] for _ in sizes]
+    for of_level, places in zip(reversed(sizes), reversed(offsets), strict=True):
+        for size in of_level:
+            places.append(place + LEADER)
+            place += LEADER + size + TRAILER
+    return offsets, place
 
 
 def _ghost(bands: int) -> bytes:
@@ -202,24 +211,22 @@ def _ghost(bands: int) -> bytes:
 def _directories(
     described: Directory,
     shapes: Sequence[tuple[int, int]],
-    levels: Sequence[Sequence[Run]],
-    starts: Sequence[int],
+    sizes: Sequence[Sequence[int]],
+    offsets: Sequence[Sequence[int]],
     big: bool,
 ) -> list[Directory]:
-    """Directories of all levels, whose blocks start at some places in the file."""
+    """Directories of all levels, from the raster's own."""
     directories: list[Directory] = []
-    for number, ((height, width), level, start) in enumerate(zip(shapes, levels, starts, strict=True)):
+    for (height, width), of_level, places in zip(shapes, sizes, offsets, strict=True):
         directory = dict(described)
-        if number:
+        if directories:
             directory = {tag: field for tag, field in described.items() if tag not in OF_THE_RASTER}
             directory[NEW_SUBFILE_TYPE] = long_field(1)  # a reduced image of another
-        sizes = [size for run in level for size in run.sizes]
-        steps = accumulate((LEADER + size + TRAILER for size in sizes[:-1]), initial=start + LEADER)
         directory |= {
             IMAGE_WIDTH: long_field(width),
             IMAGE_LENGTH: long_field(height),
-            TILE_OFFSETS: offsets_field(list(steps), big),
-            TILE_BYTE_COUNTS: long_field(*sizes),
+            TILE_OFFSETS: offsets_field(places, big),
+            TILE_BYTE_COUNTS: long_field(*of_level),
         }
         directories.append(directory)
     return directories
