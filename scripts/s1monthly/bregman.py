@@ -220,7 +220,7 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
     Parameters
     ----------
     power : array (rows, columns) of float32, C-contiguous
-        Linear power, NaN for no data, at least one value valid.
+        Linear power, NaN for no data.
     weight : float
         Weight of the data term, per dB.
     eps : float
@@ -241,7 +241,8 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
         Where a value is zero, negative or infinite.
     """
     with _Workers(threads) as workers:
-        return _to_the_stop(_Bregman(power, 2.0 * weight, workers), eps, max_num_iter)
+        bregman = _Bregman(power, 2.0 * weight, workers)
+        return _to_the_stop(bregman, eps, max_num_iter) if bregman.valid else np.full_like(power, np.nan)
 
 
 def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> Power:

@@ -71,8 +71,6 @@ def tv_bregman(
             f"tv_bregman cannot run with {reg_param=}, {eps=}, {max_num_iter=}, {threads=}",
             "reg_param must be positive, eps at least 0, max_num_iter and threads at least 1",
         )
-    if np.isnan(power).all():
-        return np.full_like(power, np.nan)
     return solve(power, 1.0 / reg_param, eps, max_num_iter, threads)
 
 
