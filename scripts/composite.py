@@ -29,7 +29,7 @@ def main(snakemake):
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
     if how["despeckle"]:
         for power in month.power:
-            power[:] = despeckle(power, threads=threads, **how["despeckle"])
+            despeckle(power, threads=threads, out=power, **how["despeckle"])
         log.info("despeckled: %s", how["despeckle"])
     statistics = {}
     bands = checked(key, pair, compute(how, *month.power, threads), month.count, statistics)

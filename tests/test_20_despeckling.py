@@ -338,6 +338,18 @@ def test_method_keeps_shape_type_mask_and_input(method, shape):
         np.testing.assert_array_equal(power, before)
 
 
+@pytest.mark.parametrize("shape", [(1, 50), (300, 140)])
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_method_can_write_over_its_input(method, shape):
+    for power in (_field(shape), _with_holes(shape), np.full(shape, nan, np.float32)):
+        expected = despeckle(power, method)
+        other = np.zeros(shape, np.float32)
+        assert despeckle(power, method, out=other) is other
+        assert despeckle(power, method, threads=2, out=power) is power
+        np.testing.assert_array_equal(other, expected)
+        np.testing.assert_array_equal(power, expected)
+
+
 @pytest.mark.parametrize("level", [1e-5, 0.03, 1.0, 40.0])
 @pytest.mark.parametrize("method", sorted(METHODS))
 def test_method_keeps_a_constant(method, level):

@@ -137,12 +137,12 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
 
 
 def _by_rows(formula: Callable[[Power, Power], Power], co: Power, cross: Power, threads: int) -> Power:
-    """Apply a formula to blocks of rows, whose temporaries stay in the cache."""
+    """Apply a formula to blocks of rows, whose temporaries stay in the cache; those without data are left empty."""
     values = np.empty(co.shape, np.float32)
 
     def work(first: int) -> None:
         rows = slice(first, first + BLOCK_ROWS)
-        values[rows] = formula(co[rows], cross[rows])
+        values[rows] = NODATA if np.isnan(co[rows]).all() else formula(co[rows], cross[rows])
 
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(work, range(0, len(co), BLOCK_ROWS)))

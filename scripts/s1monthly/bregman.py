@@ -177,13 +177,12 @@ class _Bregman:
         rms: list[float] = np.sqrt(changes.sum(axis=1) / self.valid).tolist()
         return rms
 
-    def result(self, use_kept: bool) -> Power:
-        """Return the power of the current u, or of the one kept before the last iteration."""
+    def write(self, use_kept: bool, out: Power) -> None:
+        """Write the power of the current u, or of the one kept before the last iteration; maybe over the noisy one."""
         values = self.kept if use_kept else self.state[:, VALUE : VALUE + LANES]
-        result = np.empty(self.power.shape, np.float32)
 
         def collect_rows(first: int, last: int) -> None:
-            block = result[first - 1 : last - 1]
+            block = out[first - 1 : last - 1]
             if not self.places[first // LANES + 1].any():
                 block[:] = np.nan
                 return
@@ -192,7 +191,6 @@ class _Bregman:
             np.exp(block, out=block)
 
         self.workers.run(collect_rows, self._rows())
-        return result
 
 
 def _forecast(rms: list[float], eps: float) -> int:
@@ -214,13 +212,13 @@ def _forecast(rms: list[float], eps: float) -> int:
     return earliest + 1 if not reached(earliest) and reached(earliest + 1) else earliest
 
 
-def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int) -> Power:
+def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int, out: Power) -> None:
     """Run the iteration until its first change of at most eps.
 
     Parameters
     ----------
     power : array (rows, columns) of float32, C-contiguous
-        Linear power, NaN for no data, at least one value valid.
+        Linear power, NaN for no data.
     weight : float
         Weight of the data term, per dB.
     eps : float
@@ -229,11 +227,8 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
         Most iterations.
     threads : int
         Threads to use.
-
-    Returns
-    -------
-    array (rows, columns) of float32
-        Linear power, NaN exactly where ``power`` is.
+    out : array (rows, columns) of float32
+        Receives linear power, NaN exactly where ``power`` is; may be ``power``.
 
     Raises
     ------
@@ -241,11 +236,18 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
         Where a value is zero, negative or infinite.
     """
     with _Workers(threads) as workers:
-        return _to_the_stop(_Bregman(power, 2.0 * weight, workers), eps, max_num_iter)
+        bregman = _Bregman(power, 2.0 * weight, workers)
+        bregman.write(bregman.valid > 0 and _to_the_stop(bregman, eps, max_num_iter), out)
 
 
-def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> Power:
-    """Iterate in rounds that seldom pass the stop; begin again, knowing its number, if one does."""
+def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
+    """Iterate in rounds that seldom pass the stop; begin again, knowing its number, if one does.
+
+    Returns
+    -------
+    bool
+        Whether it was passed by one iteration: the result is the u that was kept.
+    """
     rms: list[float] = []
     ahead = min(FIRST_ROUND, max_num_iter)
     while True:
@@ -254,10 +256,10 @@ def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> Power:
         if done is None and len(rms) < max_num_iter:
             ahead = min(_forecast(rms, eps) if eps > 0 else max_num_iter, max_num_iter - len(rms))
         elif done is None or done == len(rms):
-            return bregman.result(use_kept=False)
+            return False
         elif done == len(rms) - 1 and ahead > 1:
-            return bregman.result(use_kept=True)
+            return True
         else:
             bregman.reset()
             bregman.iterate(done)
-            return bregman.result(use_kept=False)
+            return False

@@ -18,7 +18,13 @@ Power = NDArray[np.float32]
 
 
 def tv_bregman(
-    power: Power, *, threads: int = 1, reg_param: float = 5.0, eps: float = 1e-3, max_num_iter: int = 100
+    power: Power,
+    *,
+    threads: int = 1,
+    out: Power | None = None,
+    reg_param: float = 5.0,
+    eps: float = 1e-3,
+    max_num_iter: int = 100,
 ) -> Power:
     """Despeckle by isotropic total variation of the decibels, split Bregman iteration, aware of no data.
 
@@ -39,6 +45,8 @@ def tv_bregman(
         Linear power, positive; NaN for no data.
     threads : int
         Threads to use; the result does not depend on it.
+    out : array (rows, columns) of float32, optional
+        Where the result goes; may be ``power``.
     reg_param : float
         Strength, 1 / weight of the data term; larger is smoother.
     eps : float
@@ -71,16 +79,16 @@ def tv_bregman(
             f"tv_bregman cannot run with {reg_param=}, {eps=}, {max_num_iter=}, {threads=}",
             "reg_param must be positive, eps at least 0, max_num_iter and threads at least 1",
         )
-    if np.isnan(power).all():
-        return np.full_like(power, np.nan)
-    return solve(power, 1.0 / reg_param, eps, max_num_iter, threads)
+    result = np.empty_like(power) if out is None else out
+    solve(power, 1.0 / reg_param, eps, max_num_iter, threads, result)
+    return result
 
 
 METHODS: dict[str, Callable[..., Power]] = {"tv_bregman": tv_bregman}
-"""Despeckling methods by name: function(power, *, threads, **options) -> power."""
+"""Despeckling methods by name: function(power, *, threads, out, **options) -> power."""
 
 
-def despeckle(power: Power, method: str, threads: int = 1, **options: float) -> Power:
+def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = None, **options: float) -> Power:
     """Despeckle one band with a method of METHODS.
 
     Parameters
@@ -91,6 +99,8 @@ def despeckle(power: Power, method: str, threads: int = 1, **options: float) -> 
         Name in METHODS.
     threads : int
         Threads to use.
+    out : array (rows, columns) of float32, optional
+        Where the result goes; may be ``power``.
     **options : float
         Options of the method.
 
@@ -106,4 +116,4 @@ def despeckle(power: Power, method: str, threads: int = 1, **options: float) -> 
     """
     if method not in METHODS:
         raise S1MonthlyError(f"despeckling method {method!r} is unknown", f"use one of: {', '.join(sorted(METHODS))}")
-    return METHODS[method](power, threads=threads, **options)
+    return METHODS[method](power, threads=threads, out=out, **options)
