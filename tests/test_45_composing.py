@@ -119,6 +119,25 @@ def test_pixels_outside_are_left_empty(month: tuple[Path, list[list[Power]]]) ->
     np.testing.assert_array_equal(cut.count[~outside], whole_month.count[~outside])
 
 
+@pytest.mark.parametrize(
+    ("rows", "cols"),
+    [(slice(30, 120), slice(25, 100)), (slice(0, 55), slice(112, 130)), (slice(-20, 240), slice(-9, 140))],
+)
+def test_bursts_count_where_they_reach_into_the_tile(
+    month: tuple[Path, list[list[Power]]], rows: slice, cols: slice
+) -> None:
+    """Some begin above or left of the tile, some lie beside it, and some tiles lie beside all of them."""
+    folder, names = month[0], granules(month[0])
+    large = crop(BOX, slice(-50, 300), slice(-50, 200))
+    expected, found = (compose(folder, names, box, LAYERS, Merging()) for box in (large, crop(BOX, rows, cols)))
+    there = slice(rows.start + 50, rows.stop + 50), slice(cols.start + 50, cols.stop + 50)
+    np.testing.assert_array_equal(found.power, expected.power[(slice(None), *there)])
+    np.testing.assert_array_equal(found.count, expected.count[there])
+    inside = compose(folder, names, BOX, LAYERS, Merging())
+    np.testing.assert_array_equal(expected.power[:, 50:250, 50:180], inside.power)
+    assert np.isnan(expected.power).sum() - np.isnan(inside.power).sum() == 2 * (350 * 250 - 200 * 130)
+
+
 def test_without_a_burst_all_is_no_data(tmp_path: Path) -> None:
     found = compose(tmp_path, [], BOX, LAYERS, Merging())
     assert np.isnan(found.power).all() and not found.count.any() and found.passes == ()
