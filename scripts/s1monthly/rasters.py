@@ -188,7 +188,7 @@ def _write_bands(
             if dataset is None:
                 nodata = np.nan if np.issubdtype(values.dtype, np.floating) else None
                 dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
-            dataset.write(values, band)
+            dataset.write(values[np.newaxis], [band])  # a band without its axis would be copied
             dataset.set_band_description(band, name)
 
 

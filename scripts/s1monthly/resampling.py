@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from s1monthly.errors import S1MonthlyError
 
@@ -91,11 +93,18 @@ def block_mean(values: Power, factor: int) -> Power:
             f"{rows} x {cols} pixels are not made of whole blocks of {factor} x {factor}",
             "choose a resolution that divides the side of the tile",
         )
+
     # rows first, then columns: long vectors of neighbours at each step
-    valid = np.abs(values) < np.inf
-    filled = np.where(valid, values, np.float32(0)).reshape(-1, factor, cols).sum(axis=1, dtype=np.float64)
-    found = valid.reshape(-1, factor, cols).sum(axis=1, dtype=np.uint16)
-    total, number = (sum(part[:, column::factor] for column in range(factor)) for part in (filled, found))
+    def summed(part: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+        columns = part.reshape(-1, factor, cols).sum(axis=1, dtype=dtype)
+        total: NDArray[Any] = sum(columns[:, column::factor] for column in range(factor))
+        return total
+
     means = np.full((rows // factor, cols // factor), np.nan, np.float32)
-    np.divide(total, number, out=means, where=2 * number >= factor * factor, casting="same_kind")
+    valid = np.abs(values) < np.inf
+    if valid.all():  # nearly always
+        np.divide(summed(values, np.float64), factor * factor, out=means, casting="same_kind")
+    elif valid.any():
+        total, number = summed(np.where(valid, values, np.float32(0)), np.float64), summed(valid, np.uint16)
+        np.divide(total, number, out=means, where=2 * number >= factor * factor, casting="same_kind")
     return means

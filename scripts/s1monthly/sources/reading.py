@@ -157,12 +157,12 @@ class _Burst:
             return None
         rows, cols = common.target
         row, col = rows.start // factor, cols.start // factor
+        valid = self._valid(*common.source)
+        if valid is None:
+            return None
         # Up to whole target pixels: what the burst does not reach of them is no data.
         missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
-        co, cross = (
-            np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power
-            for power in self._valid(*common.source)
-        )
+        co, cross = (np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power for power in valid)
         return _averaged(row, col, co, cross, factor)
 
     def _warped(self, target: GeoBox) -> _Placed | None:
@@ -175,17 +175,22 @@ class _Burst:
         factor = math.ceil(_scale(box, self.geobox) - SCALE_TOLERANCE)
         fine = _divided(box, factor)
         needed = covering_window(fine, self.geobox)
-        if needed is None:
+        valid = None if needed is None else self._valid(*needed)
+        if needed is None or valid is None:
             return None
         # A window of one row or column needs one knot across; there are two at least.
         enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
         knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
-        co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in self._valid(*needed))
+        co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in valid)
         return _averaged(rows.start, cols.start, co, cross, factor)
 
-    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
+    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power] | None:
+        """Power where both polarizations are measurements; None where the first has none, whatever the others hold."""
+        co = self._co.read(rows, cols)
+        if not (co > self._min_valid_power).any():
+            return None
         return valid_power(
-            self._co.read(rows, cols),
+            co,
             self._cross.read(rows, cols),
             self._min_valid_power,
             self._mask.read(rows, cols) if self._mask else None,
