@@ -42,14 +42,15 @@ def test_what_is_wanted_is_written_and_nothing_else(
     assert made == {name: (expected / name).read_bytes() for name in wanted}
 
 
+@pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("wanted", ["a.tif", "a.png"])
 def test_a_month_that_is_not_what_its_record_says_is_not_shown(
-    month: tuple[Path, Record, Path], tmp_path: Path, wanted: str
+    month: tuple[Path, Record, Path], tmp_path: Path, wanted: str, threads: int
 ) -> None:
     cube, record, _ = month
     other = replace(record.bands["Ratio"], valid=record.bands["Ratio"].valid + 1)
     altered = replace(record, bands={**record.bands, "Ratio": other})
     paths = [tmp_path / name if name == wanted else None for name in ("a.tif", "a.png")]
     with pytest.raises(ProductError, match="band Ratio in the cube is not what the record says"):
-        write_pictures(altered, cube, *paths)
+        write_pictures(altered, cube, *paths, threads=threads)
     assert list(tmp_path.iterdir()) == []
