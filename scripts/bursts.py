@@ -2,10 +2,10 @@
 
 from s1monthly import logs
 from s1monthly.account import read_all, write_account
+from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.job_settings import JobSettings
 from s1monthly.kept import KeptPieces, Piece
-from s1monthly.ledger import read_granule_list
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
 from s1monthly.recipe import digest

@@ -6,9 +6,9 @@ from s1monthly.bands import compute
 from s1monthly.composing import Merging, compose
 from s1monthly.cube import write_month
 from s1monthly.despeckling import despeckle
+from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.job_settings import JobSettings
-from s1monthly.ledger import read_granule_list
 from s1monthly.polygon_mask import outside_polygon
 from s1monthly.records import Origin, checked, record_of, software_versions, write_record
 from s1monthly.vocabulary import CompositeKey

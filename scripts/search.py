@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from s1monthly import logs
+from s1monthly.granule_list import write_granule_list
 from s1monthly.job_settings import JobSettings
-from s1monthly.ledger import Answer, write_answers, write_granule_list
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.sources import open_source
 from s1monthly.vocabulary import Direction, Month, Tile
 from s1monthly.work_folder import claim_work

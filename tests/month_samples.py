@@ -13,8 +13,9 @@ from s1monthly import catalog, collection, stac
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.bands import bands_of
 from s1monthly.footprints import footprint
+from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.ledger import Answer, GranuleList, write_answers
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.naming import Layout
 from s1monthly.records import Record, write_record
 from s1monthly.statistics import BandStatistics, CountStatistics

@@ -15,8 +15,9 @@ from s1monthly.assets import asset_file, preview_file
 from s1monthly.bands import bands
 from s1monthly.cog import write_cog
 from s1monthly.config import load_config
+from s1monthly.granule_list import GranuleList, read_granule_list, write_granule_list
 from s1monthly.grid import tile_geobox
-from s1monthly.ledger import Answer, GranuleList, read_granule_list, write_answers, write_granule_list
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.naming import Layout
 from s1monthly.rasters import write_preview
 from s1monthly.recipe import digest, recipe

@@ -19,6 +19,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("refusals", "options", "source_config", "config", "documentation", "logs"),
         (
             "recipe",
+            "granule_list",
             "ledger",
             "slots",
             "estimate",

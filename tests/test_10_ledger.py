@@ -13,17 +13,8 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.ledger import (
-    COLUMNS,
-    SEAL,
-    Answer,
-    GranuleList,
-    read_answers,
-    read_granule_list,
-    seal,
-    write_answers,
-    write_granule_list,
-)
+from s1monthly.granule_list import COLUMNS, GranuleList, read_granule_list, write_granule_list
+from s1monthly.ledger import SEAL, Answer, read_answers, seal, write_answers
 from s1monthly.vocabulary import Granule, Layer, Month, SetAside
 from sites import Site, burst_of, granule, granules_of, set_time
 

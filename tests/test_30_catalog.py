@@ -18,8 +18,9 @@ import shapely
 from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 from s1monthly.catalog import COLUMNS, PATHS, SCHEMA, global_rows, read_catalog, tile_rows, write_catalog
 from s1monthly.errors import ProductError
+from s1monthly.granule_list import GranuleList
 from s1monthly.grid import tile_outline
-from s1monthly.ledger import Answer, GranuleList, write_answers
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.vocabulary import Month, SetAside, Tile
 
 EMPTY = np.zeros((3660, 3660), bool)

@@ -21,10 +21,11 @@ from s1monthly.catalog import tile_rows, write_catalog
 from s1monthly.config import Config, load_config
 from s1monthly.errors import ProductError
 from s1monthly.failures import last_error, month_failure, search_failure, told
+from s1monthly.granule_list import GranuleList, write_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.inspection import MISSING, Kind, MonthState, TileState, inspect, tiles_there
 from s1monthly.inspection_report import coverage, details
-from s1monthly.ledger import Answer, GranuleList, write_answers, write_granule_list
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.naming import Layout
 from s1monthly.planning import question_of
 from s1monthly.recipe import digest, recipe

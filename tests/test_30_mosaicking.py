@@ -16,8 +16,9 @@ from s1monthly import mosaic_cog, mosaic_vrt
 from s1monthly.bands import bands
 from s1monthly.cog import write_cog
 from s1monthly.errors import GridError, ProductError
+from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.ledger import Answer, GranuleList, write_answers
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.mosaic_cog import write_cog_mosaic
 from s1monthly.mosaic_vrt import write_vrt
 from s1monthly.mosaicking import Label, Mosaic, epsg_code, find_cogs, plan_mosaics

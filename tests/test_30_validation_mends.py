@@ -20,7 +20,7 @@ import tile_inspect
 from granules import write_granule
 from s1monthly import catalog, cube
 from s1monthly.findings import Commands
-from s1monthly.ledger import GranuleList
+from s1monthly.granule_list import GranuleList
 from s1monthly.month_checks import Depth
 from s1monthly.records import read_record
 from s1monthly.validation import validate

@@ -17,7 +17,8 @@ from rasterio.windows import Window
 import catalog_rebuild
 import stac_rules
 from s1monthly import catalog, stac
-from s1monthly.ledger import Answer, GranuleList, read_granule_list, write_answers, write_granule_list
+from s1monthly.granule_list import GranuleList, read_granule_list, write_granule_list
+from s1monthly.ledger import Answer, write_answers
 from s1monthly.month_checks import Depth
 from s1monthly.records import Record, read_record, write_record
 from s1monthly.validation import validate

@@ -21,7 +21,7 @@ from s1monthly import logs, rasters
 from s1monthly.account import read_account
 from s1monthly.config import load_config
 from s1monthly.errors import CredentialsError, ProductError, SourceError
-from s1monthly.ledger import write_granule_list
+from s1monthly.granule_list import write_granule_list
 from s1monthly.planning import Plan
 from s1monthly.vocabulary import Granule
 

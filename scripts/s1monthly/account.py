@@ -11,8 +11,8 @@ from pathlib import Path
 
 from s1monthly.errors import ProductError, SourceError
 from s1monthly.files import write_text
+from s1monthly.granule_list import GranuleList, granule_digest
 from s1monthly.kept import KeptPieces, Piece
-from s1monthly.ledger import GranuleList, granule_digest
 from s1monthly.vocabulary import CompositeKey, Granule, Layer
 
 LOGGER = logging.getLogger("s1monthly")

@@ -17,7 +17,8 @@ from s1monthly.catalog import Row, read_catalog
 from s1monthly.config import Config
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.failures import month_failure, search_failure
-from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, read_granule_list
+from s1monthly.granule_list import read_granule_list
+from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.planning import listings_of, question_of
 from s1monthly.recipe import difference, digest, recipe

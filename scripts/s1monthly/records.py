@@ -22,8 +22,9 @@ from s1monthly.bands import bands
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.footprints import footprint, tidy
+from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, geobox_outline
-from s1monthly.ledger import GranuleList, seal
+from s1monthly.ledger import seal
 from s1monthly.naming import parse_granule_id
 from s1monthly.recipe import digest as digest_of
 from s1monthly.statistics import ROWS, BandStatistics, CountStatistics, band_statistics, count_statistics
@@ -84,7 +85,7 @@ class Record:
     unread : tuple of str, or None
         Ids of granules of that list that could not be read; they are tried again by the next run.
     granules_digest : str or None
-        `ledger.GranuleList.digest` of the list that the month was made from.
+        `granule_list.GranuleList.digest` of the list that the month was made from.
     recipe : mapping
         `recipe.recipe`.
     recipe_digest : str

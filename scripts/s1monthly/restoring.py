@@ -22,7 +22,8 @@ from s1monthly.cube import CubeState
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.findings import counted
-from s1monthly.ledger import GranuleList, read_answers, read_granule_list
+from s1monthly.granule_list import GranuleList, read_granule_list
+from s1monthly.ledger import read_answers
 from s1monthly.naming import parse_granule_id
 from s1monthly.origins import credible_origin
 from s1monthly.products import checksum_in, cog_tags, property_of, read_item

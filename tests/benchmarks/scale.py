@@ -29,7 +29,8 @@ from benchmarks.pipeline import PROBE, ROOT, Progress
 from benchmarks.report import MIB, read_probes, table
 from month_samples import granule, month_record
 from s1monthly.config import Config, load_config
-from s1monthly.ledger import COLUMNS, SEAL, Answer, seal, write_answers
+from s1monthly.granule_list import COLUMNS
+from s1monthly.ledger import SEAL, Answer, seal, write_answers
 from s1monthly.naming import Layout
 from s1monthly.planning import question_of
 from s1monthly.recipe import digest, recipe
