@@ -182,3 +182,18 @@ def test_libraries_do_not_load_what_is_still_there_for_others(
         f"import {module}\nassert {unneeded!r} not in sys.modules\nimport {unneeded}; {use}"
     )
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(LIBRARY.parent)}, check=True)
+
+
+HEAVY = ("pydantic", "pandas", "zarr", "numba", "xarray", "pyproj", "boto3", "scipy.linalg", "snakemake")
+NEEDED = {"composite": {"numba"}}
+"""What a rule's script loads of these before its work begins, and cannot do without."""
+RULES = ("search", "bursts", "cube", "composite", "publish", "tile_catalog", "catalog")
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_scripts_of_rules_load_nothing_heavy_that_they_do_not_need(rule: str) -> None:
+    code = f"import sys, {rule}; print([name for name in {HEAVY!r} if name in sys.modules])"
+    environment = {"PYTHONPATH": str(LIBRARY.parent)}
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert out.returncode == 0, out.stderr
+    assert set(ast.literal_eval(out.stdout)) <= NEEDED.get(rule, set())
