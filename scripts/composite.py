@@ -17,7 +17,7 @@ from s1monthly.vocabulary import CompositeKey
 def main(snakemake):
     job, params, threads = JobSettings.of(snakemake.config), snakemake.params, snakemake.threads
     log = logs.start(snakemake.log[0], **job.logging)
-    key, pair, how = CompositeKey.parse(**snakemake.wildcards), job.polarization, params.recipe
+    key, pair, how = CompositeKey.parse(**snakemake.wildcards), job.polarization, job.recipe
     granules = job.layout.granules.format(**dict(snakemake.wildcards.items()))
     listed, account = read_granule_list(granules, params.granules_digest), read_account(snakemake.input.account)
     origin = Origin.of(listed, account, how, software_versions(s1monthly=VERSION))

@@ -15,7 +15,7 @@ from s1monthly.vocabulary import Direction, Month, Tile
 def main(snakemake):
     job = JobSettings.of(snakemake.config)
     log = logs.start(snakemake.log[0], **job.logging)
-    tile, recipe, store = Tile(snakemake.wildcards.tile), snakemake.params.recipe, snakemake.params.cube
+    tile, recipe, store = Tile(snakemake.wildcards.tile), job.recipe, snakemake.params.cube
     held = Slots.read(store)
     kept = held and (held.recipe == recipe or adds_bands_alone(held.recipe, recipe))
     spec = CubeSpec(

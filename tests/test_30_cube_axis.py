@@ -11,12 +11,14 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import zarr
 
 from cube_samples import (
+    BANDS,
     BOX,
     CORE,
     EVERY,
@@ -39,6 +41,13 @@ from s1monthly.cube import Status
 from s1monthly.errors import CubeError
 from s1monthly.slots import adds_bands_alone
 from s1monthly.vocabulary import Direction, Month, Tile
+
+LITTLE: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
+
+
+def grid_of(rows: int, columns: int) -> dict[str, Any]:
+    """Zarr's description of such chunks."""
+    return {"name": "regular", "configuration": {"chunk_shape": [1, rows, columns]}}
 
 
 @pytest.fixture
@@ -232,6 +241,63 @@ def test_a_cube_is_compressed_as_it_was_made(held: Path) -> None:
     assert [codec["configuration"]["cname"] for codec in found] == ["zstd", "lz4"]
     for text in ("2020-01", "2020-05"):
         np.testing.assert_array_equal(cube.read_month(held, Month.parse(text), "VV_dB"), core_of(text)[0]["VV_dB"])
+
+
+def change_arrays(store: Path, names: list[str], changes: dict[str, Any]) -> None:
+    """Change metadata of arrays that hold no chunk yet, where they stand and in the root."""
+    root = json.loads((store / "zarr.json").read_text())
+    for name in names:
+        array = root["consolidated_metadata"]["metadata"][name]
+        array |= changes
+        (store / name / "zarr.json").write_text(json.dumps(array))
+    (store / "zarr.json").write_text(json.dumps(root))
+
+
+OTHER_FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
+    "zstd without Blosc": (["VV_dB"], {"codecs": [LITTLE, {"name": "zstd", "configuration": {"level": 3}}]}),
+    "not compressed, big-endian": (
+        ["VV_dB", "RVI"],
+        {"codecs": [{"name": "bytes", "configuration": {"endian": "big"}}]},
+    ),
+    "other chunks of the count": (["count"], {"chunk_grid": grid_of(25, 40)}),
+    "other chunks of all": ([*BANDS, "count"], {"chunk_grid": grid_of(20, 64)}),
+    "other chunks, not compressed": (["Ratio"], {"chunk_grid": grid_of(7, 33), "codecs": [LITTLE]}),
+}
+
+
+@pytest.mark.parametrize(("names", "changes"), OTHER_FORMS.values(), ids=OTHER_FORMS)
+def test_arrays_of_any_form_hold_the_month(tmp_path: Path, names: list[str], changes: dict[str, Any]) -> None:
+    cube.prepare(tmp_path / "plain", spec_of(), *months("2020-01", "2020-02"))
+    store, digest = tmp_path / "store", write(tmp_path / "plain", "2020-02")
+    cube.prepare(store, spec_of(), *months("2020-01", "2020-02"))
+    change_arrays(store, names, changes)
+    assert write(store, "2020-02") == digest
+    assert cube.month_digest(store, Month(2020, 2)) == digest
+    values, count = core_of("2020-02")
+    np.testing.assert_array_equal(cube.read_count(store, Month(2020, 2)), count)
+    for name, expected in values.items():
+        np.testing.assert_array_equal(cube.read_month(store, Month(2020, 2), name), expected)
+    for name, expected in {**values, "count": count}.items():
+        np.testing.assert_array_equal(zarr.open_array(store / name, mode="r")[1], expected)
+
+
+@pytest.mark.parametrize("name", ["VV_dB", "count"])
+@pytest.mark.parametrize("damage", ["folder", "file", "text"])
+def test_an_array_that_is_lost_is_not_taken_for_empty(held: Path, name: str, damage: str) -> None:
+    if damage == "folder":
+        (held / name).rename(held.parent / "away")
+    elif damage == "file":
+        (held / name / "zarr.json").unlink()
+    else:
+        (held / name / "zarr.json").write_text("{")
+    before = tree(held)
+    with pytest.raises(CubeError, match=name):
+        cube.month_digest(held, Month(2020, 1))
+    with pytest.raises(CubeError, match=name):
+        cube.read_count(held, Month(2020, 1)) if name == "count" else cube.read_month(held, Month(2020, 1), name)
+    with pytest.raises(CubeError, match=name):
+        write(held, "2020-01", 2)
+    assert tree(held) == before
 
 
 def test_metadata_of_an_older_version_are_brought_up_to_date(held: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import crop, open_header, row_reader
@@ -104,3 +105,11 @@ def test_a_file_that_is_cut_short_or_gone_is_named(tmp_path: Path, layout: str) 
         reader.read(slice(0, 150))
     with pytest.raises(ProductError, match=r"a\.tif"):
         row_reader(file)
+
+
+def test_a_raster_that_gdal_has_in_memory_is_left_to_gdal(tmp_path: Path) -> None:
+    written(tmp_path / "a.tif", **LAYOUTS["strips"][1])
+    with MemoryFile((tmp_path / "a.tif").read_bytes()) as memory:
+        reader = row_reader(memory.name)
+        assert reader.start is None
+        np.testing.assert_array_equal(reader.read(slice(3, 9)), row_reader(tmp_path / "a.tif").read(slice(3, 9)))

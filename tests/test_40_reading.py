@@ -332,6 +332,35 @@ def test_a_damaged_layer_stops_by_granule_and_file(
     assert granule.id in error.value.problem and name in error.value.problem
 
 
+@pytest.mark.parametrize("epsg", [32611, 32610])
+@pytest.mark.parametrize("layer", ["VH", "mask"])
+def test_where_the_first_layer_is_empty_the_others_are_not_decoded(tmp_path: Path, layer: str, epsg: int) -> None:
+    """Their pixels could not count; where it is not empty, a damaged one stops."""
+    x, y = pyproj.Transformer.from_crs(BOX.epsg, epsg, always_xy=True).transform(*ORIGIN)
+    box = GeoBox(epsg, 30.0, x // 30 * 30 - 6000, y // 30 * 30 + 6000, 600, 600)
+    layers = {"VH": noise(2), "mask": np.zeros(SHAPE, np.uint8)}
+    empty = np.full(SHAPE, np.nan, np.float32)
+    for co, stops in ((empty, False), (noise(1), True)):
+        granule = write_granule(tmp_path / str(stops), {"VV": co, **layers})
+        assert (read_burst(granule, VV_VH, box, 1e-6) is not None) == stops
+        damage_pixels(granule, layer)
+        if stops:
+            with pytest.raises(SourceError, match=granule.id):
+                read_burst(granule, VV_VH, box, 1e-6)
+        else:
+            assert read_burst(granule, VV_VH, box, 1e-6) is None
+
+
+def damage_pixels(granule: Granule, layer: str) -> None:
+    """Spoil the middle of a layer's compressed pixels; its header stays whole."""
+    (path,) = (Path(held.url) for held in granule.layers if held.name == layer)
+    with rasterio.open(path) as raster:
+        offset, size = (int(raster.get_tag_item(f"BLOCK_{what}_0_0", "TIFF", bidx=1)) for what in ("OFFSET", "SIZE"))
+    data = bytearray(path.read_bytes())
+    data[offset : offset + size] = b"\xff" * size
+    path.write_bytes(data)
+
+
 def test_a_granule_off_the_lattice_stops(tmp_path: Path) -> None:
     granule = write_granule(tmp_path, left=ORIGIN[0] + 10)
     with pytest.raises(SourceError, match=granule.id):

@@ -145,7 +145,14 @@ def write_rows(
     -------
     list of Future
         One a chunk; each raises OSError where its file cannot be written.
+
+    Raises
+    ------
+    ValueError
+        If no chunk begins at that row.
     """
+    if row % form.chunk[0]:
+        raise ValueError(f"no chunk begins at row {row}: they have {form.chunk[0]} rows")
     empty: Callable[[NDArray[Any]], bool]
     empty = (lambda part: bool(np.isnan(part).all())) if np.isnan(form.fill) else (lambda part: not part.any())
 

@@ -107,16 +107,17 @@ def write_cog(
     Raises
     ------
     GridError
-        If a band is not of the grid's shape.
+        If a band is not of the grid's shape, or not float32.
     ProductError
         If the file cannot be written, for want of space, say.
     """
     statistics, spooled = list(known or ()), []
     with writing(path) as temporary, TemporaryFile(dir=temporary.parent) as spool, ThreadPoolExecutor(threads) as pool:
         for label, values in zip(labels, bands, strict=True):
-            if values.shape != geobox.shape:
+            if values.shape != geobox.shape or values.dtype != np.float32:
                 raise GridError(
-                    f"raster {path}, band {label.name}: {values.shape} pixels", f"its grid has {geobox.shape}"
+                    f"raster {path}, band {label.name}: {values.shape} pixels of {values.dtype}",
+                    f"its grid has {geobox.shape}, of float32",
                 )
             if known is None:
                 statistics.append(band_statistics(values))

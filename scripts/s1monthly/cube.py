@@ -158,13 +158,13 @@ def write_month(
     month : Month
     values : mapping, or iterable of (band name, array)
         Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable two
-        arrays are held at a time: one that is written, and the next.
+        arrays are held at a time: one that is written, and the next. An array must not be changed once it was given.
     count : array
         Passes with a valid value, uint8, (rows, columns).
     recipe : mapping, optional
         How the values were made: a cube that was begun anew under another recipe meanwhile does not take them.
     threads : int
-        Chunks that are compressed at a time, while a thread more hashes and flushes; the bytes do not depend on it.
+        One more than so many chunks are compressed, hashed or flushed at a time; the bytes do not depend on it.
 
     Returns
     -------
@@ -202,7 +202,7 @@ def write_month(
         flushed = []
 
         def stage(name: str, array: NDArray[Any]) -> str:
-            digest = _stage(header, folder, name, array, pool)
+            digest = _stage(path, folder, name, array, pool)
             flushed.append(pool.submit(flush, folder / name))
             return digest
 
@@ -250,14 +250,25 @@ def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, i
         )
 
 
-def _stage(header: Header, folder: Path, name: str, array: NDArray[Any], pool: Executor) -> str:
+def _metadata(path: Path, name: str) -> dict[str, Any]:
+    """Metadata of an array from its own file: where that is lost, its chunks are not to be taken for empty."""
+    try:
+        found: dict[str, Any] = json.loads((path / name / "zarr.json").read_text("utf-8"))
+    except ValueError as error:
+        raise CubeError(
+            f"cube {path}: the metadata of {name} are damaged ({error})", "catalog_validate says how to mend the cube"
+        ) from error
+    return found
+
+
+def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], pool: Executor) -> str:
     """Write the chunks of one array into the staging folder; return the hash of its values."""
+    metadata = _metadata(path, name)
     (folder / name / "c").mkdir(parents=True)
-    form = ChunkForm.of(header.arrays[name])
-    write = _zarr_writer(folder / name, header.arrays[name]) if form is None else None
+    form = ChunkForm.of(metadata)
+    step, write = (form.chunk[0], None) if form else _zarr_writer(folder / name, metadata)
     digest = hashlib.sha256()
     under_way: list[Future[None]] = []
-    step = header.description["chunks"][0]
     for row in range(0, array.shape[0], step):
         block = _canonical(array[row : row + step])
         for one in under_way:
@@ -272,8 +283,16 @@ def _stage(header: Header, folder: Path, name: str, array: NDArray[Any], pool: E
     return digest.hexdigest()
 
 
-def _zarr_writer(folder: Path, metadata: Mapping[str, Any]) -> Callable[[int, NDArray[Any]], None]:
-    """Make an array of one slot that is compressed in another way than today's; return what writes some rows of it."""
+def _zarr_writer(folder: Path, metadata: Mapping[str, Any]) -> tuple[int, Callable[[int, NDArray[Any]], None]]:
+    """Make an array of one slot that is compressed in another way than today's.
+
+    Returns
+    -------
+    step : int
+        Rows of a chunk.
+    write : callable
+        Writes some rows, from a row on.
+    """
     import zarr  # here, since only older cubes need it
 
     one_slot = {**metadata, "shape": [1, *metadata["shape"][1:]]}
@@ -283,7 +302,7 @@ def _zarr_writer(folder: Path, metadata: Mapping[str, Any]) -> Callable[[int, ND
     def write(row: int, block: NDArray[Any]) -> None:
         target[0, row : row + block.shape[0]] = block
 
-    return write
+    return int(target.chunks[1]), write
 
 
 def _status(path: Path, slot: int) -> Status:
@@ -330,7 +349,7 @@ def month_digest(path: str | Path, month: Month) -> str:
     def read(header: Header, slot: int) -> str:
         hashes = {}
         for name in header.data_arrays:
-            array = _read_slot(path, header, name, slot)
+            array = _read_slot(path, name, slot)
             digest = hashlib.sha256()
             for row in range(0, array.shape[0], _ROWS_HASHED):
                 digest.update(_canonical(array[row : row + _ROWS_HASHED]).data)
@@ -356,7 +375,7 @@ def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> V
     def read(header: Header, slot: int) -> Values:
         if band not in header.bands:
             raise CubeError(f"cube {path} has no band {band}", f"its bands are {', '.join(header.bands)}")
-        return _read_slot(path, header, band, slot, threads)
+        return _read_slot(path, band, slot, threads)
 
     return _read_complete(path, month, read)
 
@@ -370,7 +389,7 @@ def read_count(path: str | Path, month: Month) -> Count:
         If the month is not complete or its chunks are damaged.
     """
     path = Path(path)
-    return _read_complete(path, month, lambda header, slot: _read_slot(path, header, COUNT, slot))
+    return _read_complete(path, month, lambda header, slot: _read_slot(path, COUNT, slot))
 
 
 def read_bands(
@@ -387,8 +406,8 @@ def read_bands(
         yield name, read_month(path, month, name, threads)
 
 
-def _read_slot(path: Path, header: Header, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
-    form = ChunkForm.of(header.arrays[name])
+def _read_slot(path: Path, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
+    form = ChunkForm.of(_metadata(path, name))
     try:
         if form:
             with ThreadPoolExecutor(threads) as pool:

@@ -113,7 +113,7 @@ class Raster:
     def start_of_rows(self) -> int | None:
         """Say how many bytes lie before the first row, where all rows of band 1 follow one after the other as they are.
 
-        None where they are compressed, tiled, in another order of bytes, or not all there.
+        None where they are compressed, tiled, in another order of bytes, not all there, or not in a file of the system.
         """
         (rows, columns), geobox, data = self.header.block_shape, self.header.geobox, self._dataset
         row = geobox.width * np.dtype(self.header.dtype).itemsize
@@ -125,8 +125,11 @@ class Raster:
             int(offset) != int(offsets[0]) + strip * rows * row for strip, offset in enumerate(offsets)
         ):
             return None
-        with open(self.name, "rb") as file:
-            return int(offsets[0]) if file.read(2) == _BYTE_ORDER else None
+        try:
+            with open(self.name, "rb") as file:
+                return int(offsets[0]) if file.read(2) == _BYTE_ORDER else None
+        except OSError:  # GDAL has it in memory, say
+            return None
 
 
 _BYTE_ORDER = b"II" if sys.byteorder == "little" else b"MM"
@@ -196,7 +199,7 @@ class RowReader:
             return read_window(self.path, rows, slice(0, width))
         pixels = np.empty((rows.stop - rows.start, width), self.header.dtype)
         try:
-            with open(self.path, "rb", buffering=0) as file:
+            with open(self.path, "rb") as file:
                 file.seek(self.start + rows.start * width * pixels.itemsize)
                 found = file.readinto(pixels.data.cast("B"))
         except OSError as error:

@@ -27,7 +27,7 @@ class JobSettings:
         `recipe.recipe`.
     source_kind : str
     source_options : mapping
-        What the source is opened with, apart from polarization and tracks.
+        What the source is opened with, apart from the polarization.
     question : mapping
         `planning.question_of`.
     months : sequence of str

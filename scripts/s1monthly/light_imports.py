@@ -12,7 +12,7 @@ _NOT_FOR = {"boto3": ("rasterio", "open"), "scipy.linalg": ("numba.np.arraymath"
 
 
 class _Hiding:
-    """First in Python's list of finders: says that a module is not there."""
+    """First in Python's list of finders: says that a module is not there; to other threads too, while one imports."""
 
     def __init__(self) -> None:
         self.names: set[str] = set()

@@ -155,8 +155,9 @@ def _metre(epsg: int) -> float | None:
 def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
     """Longitude and latitude of points; in UTM, not too far from its meridian, without PROJ."""
     zone = utm_zone(epsg)
-    if zone and near_meridian(x, y):
-        east, latitude = from_utm(x, y if zone > 0 else y - FALSE_NORTHING)
+    signed = y - FALSE_NORTHING if zone and zone < 0 else y
+    if zone and near_meridian(x, signed):
+        east, latitude = from_utm(x, signed)
         return (east + 6 * abs(zone) - 3) % 360 - 180, latitude
     longitude, latitude = transformer(epsg, LONLAT).transform(x, y)
     return longitude, latitude

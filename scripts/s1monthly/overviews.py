@@ -51,7 +51,7 @@ def unlike(path: Path, band: int, values: NDArray[np.float32], grid: GeoBox) -> 
 
 
 def _averaged(values: NDArray[np.float32], grid: GeoBox, levels: list[int]) -> list[NDArray[np.float32]]:
-    """Overviews of a band at some levels, as `cog.write_cog` makes them."""
+    """Overviews of a band at some levels, as GDAL averages them; `halving` does to the bit."""
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": np.nan, "tiled": True}
     place = {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform)}
     with MemoryFile() as file:

@@ -72,7 +72,13 @@ def utm_zone(epsg: int) -> int | None:
 
 
 def near_meridian(easting: Floats, northing: Floats) -> bool:
-    """Whether all points lie where `from_utm` is as exact as it says."""
+    """Whether all points lie where `from_utm` is as exact as it says.
+
+    Parameters
+    ----------
+    easting, northing : array
+        As `from_utm` takes them.
+    """
     far = np.abs(np.asarray(easting) - _FALSE_EASTING).max() > _FAR or np.abs(northing).max() > FALSE_NORTHING
     return not far
 

@@ -94,7 +94,8 @@ def read_burst(
     ------
     SourceError
         If a layer is missing, damaged, lies on another grid than the others or elsewhere than the granule's footprint,
-        or if the granule is off the lattice of a grid of its own CRS and pixel size; naming granule and file.
+        or if the granule is off the lattice of a grid of its own CRS and pixel size; naming granule and file. Where the
+        co-polarized layer has no value on the grid, nothing of the others counts, and their pixels are not looked at.
     """
     excluded = EXCLUDED_CLASSES[mask_excludes]
     with ExitStack() as stack:
