@@ -172,6 +172,12 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, list[str]]] = {
     "COG cut short": (
         lambda t: truncate(t.path("cog", NOVEMBER), 0.9),
         f"{COG}.tif",
+        r"cut short.*block 0, 2 of band 4",
+        [f"rm {COG}.tif", RUN],
+    ),
+    "COG longer than it was": (
+        lambda t: t.path("cog", NOVEMBER).open("ab").write(b"more"),
+        f"{COG}.tif",
         r"names: \d+ bytes, where the Item says \d+",
         [f"rm {COG}.tif", RUN],
     ),

@@ -297,7 +297,7 @@ UNSOUND: dict[str, tuple[Callable[[SmallTree], object], str]] = {
     "COG of other values": (one_pixel_off, "band RVI: not what the cube holds"),
     "COG cut short": (
         lambda t: t.path("cog", NOVEMBER).write_bytes(t.path("cog", NOVEMBER).read_bytes()[:-2000]),
-        "cannot be decoded",
+        "cut short",
     ),
     "COG deleted": (lambda t: t.path("cog", NOVEMBER).unlink(), "no COG"),
     "preview of another month": (

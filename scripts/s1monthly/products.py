@@ -26,6 +26,7 @@ from s1monthly.naming import Layout
 from s1monthly.origins import credible_origin
 from s1monthly.overviews import unlike
 from s1monthly.previews import preview_rgba
+from s1monthly.rasters import refuse_unwritten
 from s1monthly.records import Record, verified
 
 NAMES = {"cog": "COG", "preview": "preview"}
@@ -183,12 +184,17 @@ def names_software(tags: Mapping[str, str], record: Record) -> bool:
 
 
 def cog_faults(path: Path, record: Record) -> list[str]:
-    """Say in what a file is not the COG of a month: layout, overviews, grid, bands, no data, tags; not its pixels."""
+    """Say in what a file is not the COG of a month: layout, overviews, grid, bands, no data, tags, length; no pixel."""
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
-            return [*_layout_faults(dataset), *_content_faults(dataset, record)]
+            faults = [*_layout_faults(dataset), *_content_faults(dataset, record)]
+        if not faults:
+            refuse_unwritten(path)
     except RasterioError as error:
         return [f"cannot be opened ({error.__cause__ or error})"]
+    except OSError as error:
+        return [f"cut short, or never whole ({error})"]
+    return faults
 
 
 def _layout_faults(dataset: DatasetReader) -> Iterator[str]:
