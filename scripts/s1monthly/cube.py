@@ -20,9 +20,9 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.bands import NODATA
 from s1monthly.chunk_files import ChunkForm, read_slot, write_rows
 from s1monthly.cube_axis import prepare
+from s1monthly.cube_digest import canonical, digest_of
 from s1monthly.cube_files import flush, locked, show_slot, stage_status, staging, told
 from s1monthly.cube_layout import COUNT, STATUS, CubeSpec, Header, Status, read_header
 from s1monthly.errors import CubeError
@@ -48,7 +48,6 @@ READ_ATTEMPTS = 5
 """How often a month that is replaced while it is read is read again."""
 
 _ROWS_HASHED = 1024
-_NAN_BITS = 0x7FC00000
 
 T = TypeVar("T")
 Values = NDArray[np.float32]
@@ -231,7 +230,7 @@ def write_month(
                         f"{label}: the cube was begun anew, or given bands, meanwhile", "run the workflow again"
                     )
                 show_slot(path, folder, now.data_arrays, _slot(path, now, month))
-    return _digest(header, month, hashes)
+    return digest_of(header, month, hashes)
 
 
 def _check_names(label: str, header: Header, names: Iterable[str]) -> None:
@@ -270,7 +269,7 @@ def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], pool: Execu
     digest = hashlib.sha256()
     under_way: list[Future[None]] = []
     for row in range(0, array.shape[0], step):
-        block = _canonical(array[row : row + step])
+        block = canonical(array[row : row + step])
         for one in under_way:
             one.result()
         under_way = [pool.submit(digest.update, block.data)]
@@ -312,26 +311,6 @@ def _status(path: Path, slot: int) -> Status:
 # digest
 
 
-def _canonical(block: NDArray[Any]) -> NDArray[Any]:
-    """Little-endian, C order, with one bit pattern for NaN: equal values, equal bytes. A copy where that changes it."""
-    same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
-    if same.dtype.kind == "f":
-        absent = np.isnan(same)
-        if np.count_nonzero(absent) != np.count_nonzero(same.view("<u4") == _NAN_BITS):
-            same = np.where(absent, np.float32(NODATA), same)
-    return same
-
-
-def _digest(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
-    described = {key: header.description[key] for key in ("tile", "direction", "grid")}
-    content = {
-        **described,
-        "month": str(month),
-        "sha256": {name: hashes[name] for name in header.data_arrays},
-    }
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
 def month_digest(path: str | Path, month: Month) -> str:
     """Compute the digest of a month from the store.
 
@@ -352,9 +331,9 @@ def month_digest(path: str | Path, month: Month) -> str:
             array = _read_slot(path, name, slot)
             digest = hashlib.sha256()
             for row in range(0, array.shape[0], _ROWS_HASHED):
-                digest.update(_canonical(array[row : row + _ROWS_HASHED]).data)
+                digest.update(canonical(array[row : row + _ROWS_HASHED]).data)
             hashes[name] = digest.hexdigest()
-        return _digest(header, month, hashes)
+        return digest_of(header, month, hashes)
 
     return _read_complete(path, month, read)
 
