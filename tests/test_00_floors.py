@@ -52,7 +52,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     3: [
         ("sources",),
         ("geotiff", "rasters", "cog", "cog_blocks", "tiff_header", "mosaicking", "mosaic_vrt", "mosaic_cog"),
-        ("cube", "cube_axis", "cube_creation", "cube_files", "cube_layout", "chunk_files"),
+        ("cube", "cube_axis", "cube_creation", "cube_digest", "cube_files", "cube_layout", "chunk_files"),
         ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
