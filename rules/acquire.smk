@@ -15,8 +15,15 @@ checkpoint search:
     params:
         months=lambda w: [str(month) for month in ledger(w).to_ask()],
         listings=listings,
-    script:
-        "../scripts/search.py"
+    shell:
+        job_command(
+            "search",
+            "wildcards.tile",
+            "wildcards.direction",
+            "params.months",
+            "params.listings",
+            "output.stamp",
+        )
 
 
 rule bursts:
@@ -42,5 +49,14 @@ rule bursts:
         recipe=recipe_parts(
             "algorithms", "grid", "mask", "min_valid_power", "polarization"
         ),
-    script:
-        "../scripts/bursts.py"
+    shell:
+        job_command(
+            "bursts",
+            "wildcards.tile",
+            "wildcards.direction",
+            "wildcards.month",
+            "params.granules_digest",
+            "params.recipe",
+            "output.bursts",
+            "output.account",
+        )

@@ -19,8 +19,11 @@ rule tile_catalog:
         runtime=10,
     params:
         no_data=lambda w: [str(month) for month in ledger(w).no_data],
-    script:
-        "../scripts/tile_catalog.py"
+    shell:
+        job_command(
+            "tile_catalog",
+            "output.catalog",
+        )
 
 
 rule catalog:
@@ -36,5 +39,8 @@ rule catalog:
     resources:
         mem_mb=500,
         runtime=10,
-    script:
-        "../scripts/catalog.py"
+    shell:
+        job_command(
+            "catalog",
+            "output.catalog",
+        )

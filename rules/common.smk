@@ -12,7 +12,7 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from s1monthly import estimate, failures, naming
+from s1monthly import estimate, failures, jobs, naming
 from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.finished import FinishedMonths
@@ -57,7 +57,11 @@ except S1MonthlyError as error:
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
 GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
-config["job"] = PLAN.job_settings.to_plain()  # no job builds the model again
+JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
+SCRIPTS = f"{workflow.basedir}/scripts"
+# an environment of its own has its own Python; without one the scripts need that which runs Snakemake
+DEPLOYED = workflow.deployment_settings.deployment_method
+PYTHON = "python" if DEPLOYED else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
 OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
@@ -78,6 +82,12 @@ wildcard_constraints:
     month=naming.MONTH_PATTERN,
     question=naming.DIGEST_PATTERN,
     slots=naming.SLOTS_PATTERN,
+
+
+def job_command(rule, *values):
+    """Command of a rule: its script, and what that is told."""
+    start = [PYTHON, f"{SCRIPTS}/{rule}.py", "--settings", JOB_SETTINGS]
+    return jobs.command(start, *values)
 
 
 def ledger(wildcards):
@@ -102,9 +112,9 @@ def after_search(wildcards):
 
 
 def listings(wildcards):
-    """What the source's folder held of each month when this run began."""
+    """What the source's folder held of each month when this run began; JSON."""
     held = ledger(wildcards).listings or {}
-    return {str(month): listing for month, listing in held.items()}
+    return json.dumps({str(month): listing for month, listing in held.items()})
 
 
 def granules_digest(wildcards):
@@ -224,10 +234,9 @@ def finished_months():
         if "month" in rule.wildcard_names
     ]
     passed = [PLAN.settings_of_products, static]
-    deployed = sorted(map(str, workflow.deployment_settings.deployment_method))
-    if deployed:
+    if DEPLOYED:
         with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
-            passed += [deployed, stream.read()]
+            passed += [sorted(map(str, DEPLOYED)), stream.read()]
     return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)
 
 
@@ -339,7 +348,7 @@ def catalog_what_is_finished():
         for one in job.jobs if job.is_group() else [job]:
             if one.rule.name in ("tile_catalog", "catalog"):
                 let_look_old(one.output)
-    script = f"{workflow.basedir}/scripts/catalog_rebuild.py"
+    script = f"{SCRIPTS}/catalog_rebuild.py"
     done = subprocess.run(
         [
             *(sys.executable, script),
@@ -373,11 +382,7 @@ def only_tools():
 
 def tool_command(name):
     """Command of a tool: its script, with the options that were given."""
-    # an environment of its own has its own Python; without one the scripts need that which runs Snakemake
-    deployed = workflow.deployment_settings.deployment_method
-    script = f"{workflow.basedir}/scripts/{name}.py"
-    python = "python" if deployed else sys.executable
-    return shlex.join([python, script, *shlex.split(TOOL_OPTIONS)])
+    return shlex.join([PYTHON, f"{SCRIPTS}/{name}.py", *shlex.split(TOOL_OPTIONS)])
 
 
 def own_work_dir():

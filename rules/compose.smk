@@ -17,8 +17,15 @@ rule cube:
     params:
         cube=LAYOUT.cube,
         recipe=PLAN.recipe,
-    script:
-        "../scripts/cube.py"
+    shell:
+        job_command(
+            "cube",
+            "wildcards.tile",
+            "wildcards.direction",
+            "wildcards.slots",
+            "params.cube",
+            "output.stamp",
+        )
 
 
 rule composite:
@@ -44,5 +51,15 @@ rule composite:
         cube=LAYOUT.cube,
         granules_digest=granules_digest,
         recipe=PLAN.recipe,
-    script:
-        "../scripts/composite.py"
+    shell:
+        job_command(
+            "composite",
+            "wildcards.tile",
+            "wildcards.direction",
+            "wildcards.month",
+            "input.bursts",
+            "input.account",
+            "params.granules_digest",
+            "params.cube",
+            "output.record",
+        )

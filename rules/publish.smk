@@ -26,5 +26,11 @@ rule publish:
         block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
         version=[product_version(of) for of in ("cog", "previews", "stac")],
-    script:
-        "../scripts/publish.py"
+    shell:
+        job_command(
+            "publish",
+            "input.record",
+            "params.cube",
+            "params.block_size",
+            *(f"output.{name}" for name in PLAN.published),
+        )

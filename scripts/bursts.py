@@ -1,10 +1,9 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
-from s1monthly import logs
+from s1monthly import jobs, logs
 from s1monthly.account import read_all, write_account
 from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
-from s1monthly.job_settings import JobSettings
 from s1monthly.kept import KeptPieces, Piece
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
@@ -14,15 +13,16 @@ from s1monthly.sources.reading import read_burst
 from s1monthly.vocabulary import CompositeKey
 
 
-def main(snakemake):
-    job, params = JobSettings.of(snakemake.config), snakemake.params
-    logs.start(snakemake.log[0], **job.logging)
-    key, layers, how = CompositeKey.parse(**snakemake.wildcards), job.polarization.layers, job.recipe
-    geobox = tile_geobox(key.tile, job.resolution, job.epsg)
-    layout, place = job.layout, dict(snakemake.wildcards.items())
-    listed = read_granule_list(layout.granules.format(**place), params.granules_digest)
-    source = open_source(job.source_kind, polarization=job.polarization, **job.source_options)
-    kept = KeptPieces(layout.kept.format(**place), params.recipe)
+def main(argv=None):
+    given = ("tile", "direction", "month", "granules_digest", "recipe", "bursts", "account")
+    job = jobs.told(__doc__, argv, *given)
+    logs.start(job.log, **job.settings.logging)
+    key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings
+    layers, how, layout, place = settings.polarization.layers, settings.recipe, settings.layout, vars(job)
+    geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
+    listed = read_granule_list(layout.granules.format_map(place), job.granules_digest)
+    source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
+    kept = KeptPieces(layout.kept.format_map(place), job.recipe)
 
     def cut(granule):
         with source.prepared(granule) as ready:
@@ -34,12 +34,12 @@ def main(snakemake):
         outcome = "no valid pixel on the tile" if burst is None else "read" if burst.masked else "read, unmasked"
         return Piece(outcome, tuple(files.values()), checksums)
 
-    account = read_all(key, listed, cut, kept, job.read_workers, job.max_failed_ratio, digest(how))
-    kept.deliver(account.checksums, snakemake.output.bursts)
-    write_account(snakemake.output.account, account)
+    account = read_all(key, listed, cut, kept, settings.read_workers, settings.max_failed_ratio, digest(how))
+    kept.deliver(account.checksums, job.bursts)
+    write_account(job.account, account)
     if not account.unread:
         kept.remove()
 
 
-if "snakemake" in globals():
-    main(snakemake)
+if __name__ == "__main__":
+    main()

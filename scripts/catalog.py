@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from s1monthly import logs
+from s1monthly import jobs, logs
 from s1monthly.cataloguing import catalog_all
-from s1monthly.job_settings import JobSettings
 
 
-def main(snakemake):
-    log = logs.start(snakemake.log[0], **JobSettings.of(snakemake.config).logging)
-    rows, _ = catalog_all(Path(snakemake.output.catalog).parent)
-    log.info("%s: %d months", snakemake.output.catalog, len(rows))
+def main(argv=None):
+    job = jobs.told(__doc__, argv, "catalog")
+    log = logs.start(job.log, **job.settings.logging)
+    rows, _ = catalog_all(Path(job.catalog).parent)
+    log.info("%s: %d months", job.catalog, len(rows))
 
 
-if "snakemake" in globals():
-    main(snakemake)
+if __name__ == "__main__":
+    main()

@@ -1,6 +1,6 @@
 """Rule composite: merge the bursts, despeckle, compute the bands, write them into the month's slot; then its record."""
 
-from s1monthly import VERSION, logs
+from s1monthly import VERSION, jobs, logs
 from s1monthly.account import read_account
 from s1monthly.bands import compute
 from s1monthly.composing import Merging, compose
@@ -8,23 +8,23 @@ from s1monthly.cube import write_month
 from s1monthly.despeckling import despeckle
 from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
-from s1monthly.job_settings import JobSettings
 from s1monthly.polygon_mask import outside_polygon
 from s1monthly.records import Origin, checked, record_of, software_versions, write_record
 from s1monthly.vocabulary import CompositeKey
 
 
-def main(snakemake):
-    job, params, threads = JobSettings.of(snakemake.config), snakemake.params, snakemake.threads
-    log = logs.start(snakemake.log[0], **job.logging)
-    key, pair, how = CompositeKey.parse(**snakemake.wildcards), job.polarization, job.recipe
-    granules = job.layout.granules.format(**dict(snakemake.wildcards.items()))
-    listed, account = read_granule_list(granules, params.granules_digest), read_account(snakemake.input.account)
+def main(argv=None):
+    given = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
+    job = jobs.told(__doc__, argv, *given)
+    log, settings, threads = logs.start(job.log, **job.settings.logging), job.settings, job.threads
+    key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
+    granules = settings.layout.granules.format_map(vars(job))
+    listed, account = read_granule_list(granules, job.granules_digest), read_account(job.account)
     origin = Origin.of(listed, account, how, software_versions(s1monthly=VERSION))
-    geobox = tile_geobox(key.tile, job.resolution, job.epsg)
+    geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     outside = outside_polygon(geobox, how["roi_mask"]) if how["roi_mask"] else None
     merging = Merging(how["mosaic"], **how["composite"])
-    month = compose(snakemake.input.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
+    month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
     if how["despeckle"]:
@@ -33,11 +33,11 @@ def main(snakemake):
         log.info("despeckled: %s", how["despeckle"])
     statistics = {}
     bands = checked(key, pair, compute(how, *month.power, threads), month.count, statistics)
-    digest = write_month(params.cube, key.month, bands, month.count, how, threads)
-    record = record_of(key, job.level, pair, geobox, statistics, month.count, origin, digest)
-    write_record(snakemake.output.record, record)
+    digest = write_month(job.cube, key.month, bands, month.count, how, threads)
+    record = record_of(key, settings.level, pair, geobox, statistics, month.count, origin, digest)
+    write_record(job.record, record)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)
 
 
-if "snakemake" in globals():
-    main(snakemake)
+if __name__ == "__main__":
+    main()

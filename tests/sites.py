@@ -136,15 +136,10 @@ class Site:
                 months = [str(month) for month in book.to_ask()]
                 Path(stamp).parent.mkdir(parents=True, exist_ok=True)
                 listings = {str(month): listing for month, listing in (book.listings or {}).items()}
-                search.main(
-                    SimpleNamespace(
-                        config={"job": plan.job_settings.to_plain() | {"logging": {}}},
-                        log=[""],
-                        wildcards={"tile": str(book.key.tile), "direction": str(book.key.direction)},
-                        params=SimpleNamespace(months=months, listings=listings),
-                        output=SimpleNamespace(stamp=stamp),
-                    )
-                )
+                place = ["--tile", str(book.key.tile), "--direction", str(book.key.direction)]
+                asking = ["--months", *months, "--listings", json.dumps(listings), "--stamp", stamp]
+                settings = plan.job_settings.write(self.folder / "jobs")
+                search.main(["--settings", settings, "--log", "", *place, *asking])
                 asked += months
                 assert plan.open_question(book) is None
         return asked

@@ -32,7 +32,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
             "failures",
         ),
         ("run_lock", "file_systems"),
-        ("commands",),
+        ("commands", "jobs"),
     ],
     1: [
         (

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -46,7 +45,7 @@ def plan_of(folder: Path, sections: dict[str, dict[str, Any]]) -> Plan:
 def test_they_are_those_of_the_model(tmp_path: Path, sections: dict[str, dict[str, Any]]) -> None:
     plan = plan_of(tmp_path, sections)
     config = plan.config
-    job = JobSettings.of({"job": json.loads(json.dumps(plan.job_settings.to_plain())), "roi": {}})
+    job = JobSettings.read(plan.job_settings.write(tmp_path / "jobs"))
     assert job.layout == layout_of(config)
     assert job.recipe == recipe(config) and job.question == question_of(config)
     assert (job.polarization, job.level) == (config.roi.polarization, config.processing.level)
@@ -65,4 +64,12 @@ def test_they_are_those_of_the_model(tmp_path: Path, sections: dict[str, dict[st
 
 def test_no_secret_is_among_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EARTHDATA_TOKEN", "very-secret")
-    assert "very-secret" not in json.dumps(plan_of(tmp_path, SECTIONS["archive"]).job_settings.to_plain())
+    written = Path(plan_of(tmp_path, SECTIONS["archive"]).job_settings.write(tmp_path / "jobs"))
+    assert "very-secret" not in written.read_text()
+
+
+def test_a_file_holds_the_settings_of_one_run_or_of_runs_alike(tmp_path: Path) -> None:
+    settings = [plan_of(tmp_path, SECTIONS[name]).job_settings for name in ("ARDC", "ARDC", "HH+HV")]
+    first, again, other = (Path(one.write(tmp_path / "jobs")) for one in settings)
+    assert first == again != other and sorted((tmp_path / "jobs").iterdir()) == sorted([first, other])
+    assert JobSettings.read(first).recipe != JobSettings.read(other).recipe

@@ -57,7 +57,7 @@ def test_all_tables_fit_the_terminal_whatever_the_figures() -> None:
 
 
 def test_rule_of_a_process() -> None:
-    assert report.rule_of("/run/.snakemake/scripts/tmp1a_2b.tile_catalog.py") == "tile_catalog"
+    assert report.rule_of("/workflow/scripts/tile_catalog.py") == "tile_catalog"
     assert report.rule_of("/venv/lib/snakemake/__main__.py") is None
     assert report.rule_of("") is None
 
@@ -90,8 +90,8 @@ def _probe(program: str, started: float, ended: float, **more: float) -> dict[st
 def test_a_run_is_made_of_its_processes() -> None:
     probes = [
         _probe("snakemake/__main__.py", 100.0, 108.0),
-        _probe("scripts/tmpx.composite.py", 101.0, 103.5, logged=101.75),
-        _probe("scripts/tmpy.cog.py", 104.0, 107.0),
+        _probe("scripts/composite.py", 101.0, 103.5, logged=101.75),
+        _probe("scripts/cog.py", 104.0, 107.0),
     ]
     run = report.run_of(100.0, 8.0, 6.0, probes)
     assert run.jobs == (Job("composite", 101.0, 2.5, 0.75, 1.75, 64.0), Job("cog", 104.0, 3.0, None, 1.75, 64.0))

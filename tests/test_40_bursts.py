@@ -6,7 +6,6 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -65,20 +64,11 @@ class Month:
             "memory": {"max_failed_ratio": ratio, "max_download_workers": 1},
         }
         plan = Plan.make(load_config(config), date(2022, 1, 1), list, deciding=False)
-        job = replace(plan.job_settings, logging={})
-        params: dict[str, Any] = {
-            "granules_digest": self.listed.digest,
-            "recipe": recipe,
-        }
-        bursts.main(
-            SimpleNamespace(
-                config={"job": job.to_plain()},
-                log=[""],
-                wildcards={"tile": "11SLT", "direction": "ASCENDING", "month": "2021-11"},
-                params=SimpleNamespace(**params),
-                output=SimpleNamespace(bursts=str(output), account=str(self.folder / "account.json")),
-            )
-        )
+        settings = plan.job_settings.write(self.folder / "jobs")
+        place = ["--tile", "11SLT", "--direction", "ASCENDING", "--month", "2021-11"]
+        made_from = ["--granules-digest", self.listed.digest, "--recipe", recipe]
+        made = ["--bursts", str(output), "--account", str(self.folder / "account.json")]
+        bursts.main(["--settings", settings, "--log", "", *place, *made_from, *made])
         return output
 
 

@@ -5,11 +5,15 @@ To check it again, every job would have to build its model, which takes 0.2 s.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
+from s1monthly.files import write_text
 from s1monthly.naming import Layout
+from s1monthly.recipe import digest
 from s1monthly.vocabulary import Level, Month, Polarization
 
 
@@ -59,13 +63,22 @@ class JobSettings:
     chunks: Sequence[int]
 
     @classmethod
-    def of(cls, config: Mapping[str, Any]) -> JobSettings:
-        """Take them from the configuration that Snakemake hands to a script."""
-        return cls(**config["job"])
+    def read(cls, path: str | Path) -> JobSettings:
+        """Read what `write` wrote.
 
-    def to_plain(self) -> dict[str, Any]:
-        """As they are handed on, under the key ``job``."""
-        return asdict(self)
+        Raises
+        ------
+        OSError
+            If the file cannot be read.
+        """
+        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+
+    def write(self, folder: str | Path) -> str:
+        """Write them to a file of their own, which runs with the same settings share; return its path."""
+        plain = asdict(self)
+        path = Path(folder) / f"{digest(plain)}.json"
+        write_text(path, json.dumps(plain, indent=1), only_if_changed=True)
+        return str(path)
 
     @property
     def layout(self) -> Layout:

@@ -109,9 +109,9 @@ def read_probes(folder: Path) -> list[dict[str, Any]]:
 
 
 def rule_of(program: str) -> str | None:
-    """Rule whose script a process ran: Snakemake runs ``.snakemake/scripts/tmp1a2b.append.py``; None for any other."""
-    parts = Path(program).name.split(".")
-    return parts[-2] if len(parts) == 3 and Path(program).parent.name == "scripts" and parts[-1] == "py" else None
+    """Rule whose script a process ran, ``scripts/bursts.py``; None for any other."""
+    path = Path(program)
+    return path.stem if path.parent.name == "scripts" and path.suffix == ".py" else None
 
 
 def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any]]) -> Run:
