@@ -8,8 +8,9 @@ from s1monthly.cube import write_month
 from s1monthly.despeckling import despeckle
 from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
+from s1monthly.measuring import Measuring
 from s1monthly.polygon_mask import outside_polygon
-from s1monthly.records import Origin, checked, record_of, software_versions, write_record
+from s1monthly.records import Origin, software_versions, write_record
 from s1monthly.vocabulary import CompositeKey
 
 
@@ -31,10 +32,10 @@ def main(argv=None):
         for power in month.power:
             despeckle(power, threads=threads, out=power, **how["despeckle"])
         log.info("despeckled: %s", how["despeckle"])
-    statistics = {}
-    bands = checked(key, pair, compute(how, *month.power, threads), month.count, statistics)
-    digest = write_month(job.cube, key.month, bands, month.count, how, threads)
-    record = record_of(key, settings.level, pair, geobox, statistics, month.count, origin, digest)
+    with Measuring(key, pair, geobox, month.count) as measuring:
+        bands = measuring.passed_on(compute(how, *month.power, threads))
+        digest = write_month(job.cube, key.month, bands, month.count, how, threads)
+        record = measuring.record(settings.level, origin, digest)
     write_record(job.record, record)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)
 

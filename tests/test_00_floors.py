@@ -51,9 +51,19 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
     2: [("utm", "outlines", "tiles", "grid", "polygon_mask", "orbit")],
     3: [
         ("sources",),
-        ("geotiff", "rasters", "cog", "cog_blocks", "tiff_header", "mosaicking", "mosaic_vrt", "mosaic_cog"),
+        (
+            "geotiff",
+            "geotiff_header",
+            "rasters",
+            "cog",
+            "cog_blocks",
+            "tiff_header",
+            "mosaicking",
+            "mosaic_vrt",
+            "mosaic_cog",
+        ),
         ("cube", "cube_axis", "cube_creation", "cube_digest", "cube_files", "cube_layout", "chunk_files"),
-        ("records", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
+        ("records", "measuring", "footprints", "assets", "stac", "collection", "catalog", "cataloguing"),
     ],
     4: [
         ("composing", "publishing"),
@@ -64,7 +74,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("inspection", "inspection_report"),
     ],
 }
-ALLOWED_ACROSS = {("sources", "geotiff")}
+ALLOWED_ACROSS = {("sources", "geotiff"), ("sources", "geotiff_header")}
 """A source reads granule files through the one reader of rasters."""
 
 PLACE = {name: (floor, room) for floor, rooms in FLOORS.items() for room in rooms for name in room}
@@ -184,8 +194,8 @@ def test_libraries_do_not_load_what_is_still_there_for_others(
     subprocess.run([sys.executable, "-c", code], env={"PYTHONPATH": str(LIBRARY.parent)}, check=True)
 
 
-HEAVY = ("pydantic", "pandas", "zarr", "numba", "xarray", "pyproj", "boto3", "scipy.linalg", "snakemake")
-NEEDED = {"composite": {"numba"}}
+HEAVY = ("pydantic", "pandas", "zarr", "numba", "rasterio", "xarray", "pyproj", "boto3", "scipy.linalg", "snakemake")
+NEEDED = {"bursts": {"rasterio"}, "composite": {"numba"}, "publish": {"rasterio"}}
 """What a rule's script loads of these before its work begins, and cannot do without."""
 RULES = ("search", "bursts", "cube", "composite", "publish", "tile_catalog", "catalog")
 

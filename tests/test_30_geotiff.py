@@ -12,7 +12,8 @@ from affine import Affine
 from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
-from s1monthly.geotiff import crop, open_header, row_reader
+from s1monthly.geotiff import crop
+from s1monthly.geotiff_header import open_header, row_reader
 from s1monthly.grid import GeoBox
 from s1monthly.rasters import write_raster
 

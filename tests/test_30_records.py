@@ -18,10 +18,10 @@ from month_samples import ANTIMERIDIAN, granule, month_record
 from s1monthly.errors import ProductError
 from s1monthly.footprints import footprint, lonlat_bounds
 from s1monthly.grid import GeoBox, tile_geobox
+from s1monthly.measuring import measure
 from s1monthly.records import (
     Origin,
     Record,
-    measure,
     read_record,
     software_versions,
     verified,

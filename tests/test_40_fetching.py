@@ -22,7 +22,7 @@ from rasterio.errors import RasterioIOError
 
 from archive_scene import Scene, archive_scene, told_by, written_in
 from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
-from s1monthly.geotiff import open_header
+from s1monthly.geotiff_header import open_header
 from s1monthly.sources import fetching, patience, transfer
 from s1monthly.sources.held_refusal import HOLDS, HeldRefusal
 from s1monthly.sources.transfer import Clock

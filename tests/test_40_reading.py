@@ -20,7 +20,8 @@ from rasterio.vrt import WarpedVRT
 
 from granules import ORIGIN, write_granule, write_tiff
 from s1monthly.errors import SourceError
-from s1monthly.geotiff import crop, open_header
+from s1monthly.geotiff import crop
+from s1monthly.geotiff_header import open_header
 from s1monthly.grid import GeoBox, geobox_outline, tile_geobox
 from s1monthly.naming import parse_granule_id
 from s1monthly.sources import reading

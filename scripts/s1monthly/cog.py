@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Protocol
@@ -151,7 +152,7 @@ def _described(
                 dataset.set_band_description(band, label.name)
                 dataset.set_band_unit(band, label.units)
                 dataset.update_tags(band, long_name=label.description, **_statistics_tags(numbers, geobox))
-        return first_directory(memory.read())
+        return first_directory(BytesIO(memory.read()))
 
 
 def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:

@@ -255,6 +255,33 @@ def _composite_rows(
             _saturate(valid, count[r, c : c + width])
 
 
+def disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
+    """Count the pixels at which a band and the count of passes say otherwise.
+
+    Parameters
+    ----------
+    values : array (rows, columns) of float32
+        A band; NaN for no data.
+    count : array (rows, columns) of uint8
+        0 where nothing was seen.
+    exact : bool
+        False where the band may lack values, as a texture does where a pixel has no neighbour: then only values count
+        where nothing was seen.
+    """
+    return int(_disagreeing(values, count, exact))
+
+
+@njit(nogil=True, cache=True)
+def _disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
+    in_rows = np.zeros(values.shape[0], np.int32)  # 32 bits: more pixels side by side
+    for r in range(values.shape[0]):
+        line, passes = values[r], count[r]
+        for c in range(values.shape[1]):
+            there, seen = line[c] == line[c], passes[c] != 0
+            in_rows[r] += (there & (not seen)) | (exact & seen & (not there))
+    return in_rows.sum()
+
+
 def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
     """Cut a grid into blocks of rows with at most `BLOCK_PIXELS` of all passes together: memory is bounded.
 

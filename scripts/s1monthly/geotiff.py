@@ -1,23 +1,20 @@
-"""GeoTIFFs as they lie on disk or in memory: header, windows, and errors that name the file."""
+"""GeoTIFFs as they lie on disk or in memory: windows of them by GDAL, and errors that name the file."""
 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
 import rasterio
 from numpy.typing import NDArray
-from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
 from s1monthly.errors import GridError, ProductError
+from s1monthly.geotiff_header import REMEDY, RasterHeader, RasterInput
 from s1monthly.grid import GeoBox
 
 GDAL_OPTIONS = {
@@ -26,34 +23,6 @@ GDAL_OPTIONS = {
     # A folder of granules can hold 100,000 files: do not list it for side files at every opening.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
 }
-
-RasterInput = str | os.PathLike[str] | bytes
-"""A path (GDAL's ``/vsimem/`` included), or the whole file in memory."""
-
-
-@dataclass(frozen=True)
-class RasterHeader:
-    """What a raster is, without its pixels.
-
-    Attributes
-    ----------
-    geobox : GeoBox
-        Its grid.
-    dtype : str
-        NumPy name of the type of its pixels.
-    count : int
-        Number of bands.
-    nodata : float or None
-        No data value as declared.
-    block_shape : tuple of int
-        Rows and columns of its blocks.
-    """
-
-    geobox: GeoBox
-    dtype: str
-    count: int
-    nodata: float | None
-    block_shape: tuple[int, int]
 
 
 class Raster:
@@ -103,37 +72,12 @@ class Raster:
                 "check that the raster and the grid it is read for belong together",
             )
         if not 1 <= band <= header.count:
-            raise ProductError(f"raster {self.name}: no band {band} among its {header.count}", _REMEDY)
+            raise ProductError(f"raster {self.name}: no band {band} among its {header.count}", REMEDY)
         try:
             pixels: NDArray[Any] = self._dataset.read(band, window=Window.from_slices(rows, cols))
         except RasterioError as error:
-            raise ProductError(f"raster {self.name}: cannot be decoded ({_cause(error)})", _REMEDY) from error
+            raise ProductError(f"raster {self.name}: cannot be decoded ({_cause(error)})", REMEDY) from error
         return pixels
-
-    def start_of_rows(self) -> int | None:
-        """Say how many bytes lie before the first row, where all rows of band 1 follow one after the other as they are.
-
-        None where they are compressed, tiled, in another order of bytes, not all there, or not in a file of the system.
-        """
-        (rows, columns), geobox, data = self.header.block_shape, self.header.geobox, self._dataset
-        row = geobox.width * np.dtype(self.header.dtype).itemsize
-        if data.compression or columns != geobox.width or (data.count > 1 and data.interleaving != Interleaving.band):
-            return None
-        strips = range(-(-geobox.height // rows))
-        offsets = [data.get_tag_item(f"BLOCK_OFFSET_0_{strip}", "TIFF", bidx=1) for strip in strips]
-        if not all(offsets) or any(
-            int(offset) != int(offsets[0]) + strip * rows * row for strip, offset in enumerate(offsets)
-        ):
-            return None
-        try:
-            with open(self.name, "rb") as file:
-                return int(offsets[0]) if file.read(2) == _BYTE_ORDER else None
-        except OSError:  # GDAL has it in memory, say
-            return None
-
-
-_BYTE_ORDER = b"II" if sys.byteorder == "little" else b"MM"
-_REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
 
 @contextmanager
@@ -152,67 +96,20 @@ def open_raster(raster: RasterInput) -> Iterator[Raster]:
         stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
         try:
             if raster == b"":  # MemoryFile takes it for a file yet to be written
-                raise ProductError(f"raster {name}: empty", _REMEDY)
+                raise ProductError(f"raster {name}: empty", REMEDY)
             if isinstance(raster, bytes):
                 dataset = stack.enter_context(stack.enter_context(MemoryFile(raster)).open(driver="GTiff"))
             else:
                 dataset = stack.enter_context(rasterio.open(name, driver="GTiff"))
         except RasterioError as error:
-            raise ProductError(f"raster {name}: cannot be opened as a GeoTIFF ({_cause(error)})", _REMEDY) from error
+            raise ProductError(f"raster {name}: cannot be opened as a GeoTIFF ({_cause(error)})", REMEDY) from error
         yield Raster(dataset, name)
-
-
-def open_header(raster: RasterInput) -> RasterHeader:
-    """Read the header of a GeoTIFF; errors as `open_raster`."""
-    with open_raster(raster) as opened:
-        return opened.header
 
 
 def read_window(raster: RasterInput, rows: slice, cols: slice, band: int = 1) -> NDArray[Any]:
     """Read a window of one band of a GeoTIFF; errors as `open_raster` and `Raster.read`."""
     with open_raster(raster) as opened:
         return opened.read(rows, cols, band)
-
-
-@dataclass(frozen=True)
-class RowReader:
-    """The rows of a GeoTIFF's first band, read without GDAL where they lie in the file as they are.
-
-    Made by `row_reader`. Holds no open file, and may be shared between threads.
-
-    Attributes
-    ----------
-    path : str
-    header : RasterHeader
-    start : int or None
-        Bytes before the first row, where all rows follow one after the other, uncompressed; None where they do not.
-    """
-
-    path: str
-    header: RasterHeader
-    start: int | None
-
-    def read(self, rows: slice) -> NDArray[Any]:
-        """Read whole rows; errors as `open_raster` and `Raster.read`."""
-        width = self.header.geobox.width
-        if self.start is None or not 0 <= rows.start < rows.stop <= self.header.geobox.height:
-            return read_window(self.path, rows, slice(0, width))
-        pixels = np.empty((rows.stop - rows.start, width), self.header.dtype)
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(self.start + rows.start * width * pixels.itemsize)
-                found = file.readinto(pixels.data.cast("B"))
-        except OSError as error:
-            raise ProductError(f"raster {self.path}: cannot be read ({error})", _REMEDY) from error
-        if found != pixels.nbytes:
-            raise ProductError(f"raster {self.path}: cut short", _REMEDY)
-        return pixels
-
-
-def row_reader(path: str | os.PathLike[str]) -> RowReader:
-    """Find out how to read the rows of a GeoTIFF; errors as `open_raster`."""
-    with open_raster(path) as raster:
-        return RowReader(os.fspath(path), raster.header, raster.start_of_rows())
 
 
 def crop(geobox: GeoBox, rows: slice, cols: slice) -> GeoBox:

@@ -15,7 +15,7 @@ import shapely
 
 from s1monthly.commands import DIRECTIONS
 from s1monthly.errors import GridError, ProductError
-from s1monthly.geotiff import open_header
+from s1monthly.geotiff_header import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
 from s1monthly.ledger import read_answers
 from s1monthly.naming import Layout, mosaic_name, parse_folder

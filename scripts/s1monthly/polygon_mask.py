@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
-from rasterio.features import geometry_mask
-from rasterio.transform import Affine
 
 from s1monthly.grid import GeoBox
 from s1monthly.outlines import LONLAT, transformer
@@ -29,6 +27,9 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
     array (rows, columns), bool
         True outside.
     """
+    from rasterio.features import geometry_mask  # here, since it loads GDAL, and most months are not masked
+    from rasterio.transform import Affine
+
     to_grid = transformer(LONLAT, geobox.epsg)
     dense = shapely.segmentize(shapely.from_wkt(wkt), LONGEST_EDGE)
     projected = shapely.transform(dense, lambda x, y: to_grid.transform(x, y), interleaved=False)

@@ -20,7 +20,8 @@ from rasterio.io import DatasetWriter
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
-from s1monthly.geotiff import GDAL_OPTIONS, RasterHeader, RasterInput, open_header, open_raster, read_window
+from s1monthly.geotiff import GDAL_OPTIONS, open_raster, read_window
+from s1monthly.geotiff_header import RasterHeader, RasterInput, open_header
 from s1monthly.grid import GeoBox
 
 __all__ = [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import platform
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -18,16 +17,15 @@ from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.account import Account
-from s1monthly.bands import bands
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
-from s1monthly.footprints import footprint, tidy
+from s1monthly.footprints import tidy
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, geobox_outline
 from s1monthly.ledger import seal
 from s1monthly.naming import parse_granule_id
 from s1monthly.recipe import digest as digest_of
-from s1monthly.statistics import ROWS, BandStatistics, CountStatistics, band_statistics, count_statistics
+from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics
 from s1monthly.vocabulary import (
     PASS_GAP,
     Burst,
@@ -305,118 +303,6 @@ class Origin:
             recipe_digest=how,
             software=software,
         )
-
-
-def checked(
-    key: CompositeKey,
-    polarization: Polarization,
-    values: Iterable[tuple[str, NDArray[np.float32]]],
-    count: NDArray[np.uint8],
-    statistics: dict[str, BandStatistics],
-) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Pass the bands of a month on as they come, each compared with the count and measured.
-
-    Parameters
-    ----------
-    key : CompositeKey
-    polarization : Polarization
-    values : iterable of (band name, array)
-        Every band, in the order of the product: float32, (rows, columns), NaN where no data.
-    count : array (rows, columns), uint8
-        Passes with a valid value; 0 just where the bands are NaN.
-    statistics : dict
-        Is given the statistics of each band.
-
-    Raises
-    ------
-    ProductError
-        If a band is not valid at just the pixels that the count says, or a texture beyond them.
-    """
-    valid = count > 0
-    core = {band.name for band in bands(*polarization.layers)}
-    for name, band in values:
-        differing = sum(
-            _differing(band[first : first + ROWS], valid[first : first + ROWS], exact=name in core)
-            for first in range(0, len(band), ROWS)
-        )
-        if differing:
-            raise ProductError(
-                f"{key}: band {name} and the count of passes disagree at {differing} pixels",
-                "report this with the month's configuration: it is a fault of the software",
-            )
-        statistics[name] = band_statistics(band)
-        yield name, band
-
-
-def _differing(band: NDArray[np.float32], valid: NDArray[np.bool_], exact: bool) -> int:
-    """Count values where there should be none; and, where it is exact, the other way round."""
-    there = ~np.isnan(band)
-    # a texture can be without a value where the pixel has no neighbour
-    return int(np.count_nonzero(there != valid if exact else there > valid))
-
-
-def record_of(
-    key: CompositeKey,
-    level: Level,
-    polarization: Polarization,
-    grid: GeoBox,
-    statistics: Mapping[str, BandStatistics],
-    count: NDArray[np.uint8],
-    origin: Origin,
-    digest: str,
-) -> Record:
-    """Make the record of a month whose bands were `checked`; the other parameters are those of `measure`."""
-    valid = count > 0
-    return Record(
-        key=key,
-        level=level,
-        polarization=polarization,
-        grid=grid,
-        valid=int(np.count_nonzero(valid)),
-        count=count_statistics(count),
-        bands=dict(statistics),
-        footprint=footprint(valid, grid),
-        digest=digest,
-        **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
-    )
-
-
-def measure(
-    key: CompositeKey,
-    level: Level,
-    polarization: Polarization,
-    grid: GeoBox,
-    values: Mapping[str, NDArray[np.float32]] | Iterable[tuple[str, NDArray[np.float32]]],
-    count: NDArray[np.uint8],
-    origin: Origin,
-    digest: str,
-) -> Record:
-    """Make the record of a month from its values.
-
-    Parameters
-    ----------
-    key : CompositeKey
-    level : Level
-    polarization : Polarization
-    grid : GeoBox
-    values : mapping, or iterable of (band name, array)
-        Every band, in the order of the product: float32, (rows, columns), NaN where no data. From an iterable one array
-        is held at a time.
-    count : array (rows, columns), uint8
-        Passes with a valid value; 0 just where the bands are NaN.
-    origin : Origin
-    digest : str
-        Of the values in the cube.
-
-    Raises
-    ------
-    ProductError
-        As `checked`.
-    """
-    statistics: dict[str, BandStatistics] = {}
-    given = values.items() if isinstance(values, Mapping) else values
-    deque(checked(key, polarization, given, count, statistics), maxlen=0)
-    return record_of(key, level, polarization, grid, statistics, count, origin, digest)
 
 
 def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:

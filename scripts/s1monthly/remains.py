@@ -16,7 +16,8 @@ from s1monthly import catalog
 from s1monthly.catalog import Row
 from s1monthly.errors import S1MonthlyError
 from s1monthly.footprints import footprint
-from s1monthly.geotiff import GDAL_OPTIONS, open_header
+from s1monthly.geotiff import GDAL_OPTIONS
+from s1monthly.geotiff_header import open_header
 from s1monthly.products import NAMES, cog_tags, property_of, read_item
 from s1monthly.recipe import digest
 from s1monthly.records import Record

@@ -28,7 +28,7 @@ from s1monthly.naming import parse_granule_id
 from s1monthly.origins import credible_origin
 from s1monthly.products import checksum_in, cog_tags, property_of, read_item
 from s1monthly.recipe import digest as digest_of
-from s1monthly.records import Origin, Record, measure
+from s1monthly.records import Origin, Record
 from s1monthly.slots import STATUS
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Granule, Level, Month, Polarization
@@ -85,6 +85,8 @@ def restore(
         If COG, Item, catalog and record are all of other values than the cube holds: they were damaged, or a run that
         replaced them was killed. Or if the cube cannot be read, or is not what this version writes.
     """
+    from s1monthly.measuring import measure  # here, since it loads compiled kernels, and most tools need none
+
     key = folder.key(month)
     item = read_item(Path(folder.fill(folder.layout.item, month)))
     cog = Path(folder.fill(folder.layout.cog, month))

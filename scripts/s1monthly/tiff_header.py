@@ -6,8 +6,9 @@ Little-endian, classic or BigTIFF. TIFF 6.0, Adobe (1992), section 2; The BigTIF
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import IO
 
 TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
 LONG, LONG8 = 4, 16
@@ -52,6 +53,7 @@ class _Form:
 
 
 _CLASSIC = _Form(struct.Struct("<2sHI"), struct.Struct("<H"), struct.Struct("<HHI4s"), struct.Struct("<I"))
+_CLASSIC_MARKS = (b"II", 42)
 _BIG = _Form(struct.Struct("<2sHHHQ"), struct.Struct("<Q"), struct.Struct("<HHQ8s"), struct.Struct("<Q"))
 
 
@@ -65,24 +67,38 @@ def offsets_field(values: Sequence[int], big: bool) -> Field:
     return Field(LONG8 if big else LONG, struct.pack(f"<{len(values)}{'Q' if big else 'I'}", *values))
 
 
-def first_directory(content: bytes) -> dict[int, Field]:
+def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict[int, Field]:
     """Read the fields of the first directory of a little-endian, classic TIFF.
 
     Parameters
     ----------
-    content : bytes
-        The file, as far as its fields reach.
+    file : binary file
+    tags : container of int, optional
+        Those wanted; all by default.
+
+    Raises
+    ------
+    ValueError, struct.error, KeyError
+        If it is no such TIFF, is cut short, or has a type of values that is not known.
     """
-    _, _, position = _CLASSIC.start.unpack_from(content)
-    (number,) = _CLASSIC.count.unpack_from(content, position)
+    order, version, position = _CLASSIC.start.unpack(file.read(_CLASSIC.start.size))
+    if (order, version) != _CLASSIC_MARKS:
+        raise ValueError("no little-endian, classic TIFF")
+    file.seek(position)
+    (number,) = _CLASSIC.count.unpack(file.read(_CLASSIC.count.size))
+    entries = file.read(number * _CLASSIC.entry.size)
+    if len(entries) < number * _CLASSIC.entry.size:
+        raise ValueError("cut short in its directory")
     fields = {}
-    for place in range(number):
-        entry = position + _CLASSIC.count.size + place * _CLASSIC.entry.size
-        tag, kind, count, values = _CLASSIC.entry.unpack_from(content, entry)
+    for tag, kind, count, values in _CLASSIC.entry.iter_unpack(entries):
+        if tags is not None and tag not in tags:
+            continue
         size = count * _TYPE_SIZES[kind]
         if size > len(values):
-            (start,) = _CLASSIC.offset.unpack(values)
-            values = content[start : start + size]
+            file.seek(*_CLASSIC.offset.unpack(values))
+            values = file.read(size)
+            if len(values) < size:
+                raise ValueError(f"cut short in tag {tag}")
         fields[tag] = Field(kind, values[:size])
     return fields
 
@@ -110,7 +126,7 @@ def header(directories: Sequence[Directory], ghost: bytes, big: bool) -> bytes:
     form = _BIG if big else _CLASSIC
     starts, places, end = _places(directories, form, form.start.size + len(ghost))
     laid = bytearray(end)
-    start = (b"II", 43, 8, 0, starts[0]) if big else (b"II", 42, starts[0])
+    start = (b"II", 43, 8, 0, starts[0]) if big else (*_CLASSIC_MARKS, starts[0])
     laid[: form.start.size + len(ghost)] = form.start.pack(*start) + ghost
     for number, (directory, following) in enumerate(zip(directories, [*starts[1:], 0], strict=True)):
         entries = [form.count.pack(len(directory))]

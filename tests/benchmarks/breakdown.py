@@ -21,9 +21,9 @@ from s1monthly.cube_axis import prepare
 from s1monthly.cube_layout import CubeSpec
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import tile_geobox
+from s1monthly.measuring import Measuring
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_preview, write_raster
-from s1monthly.records import checked
 from s1monthly.sources.reading import read_burst
 from s1monthly.vocabulary import CompositeKey, Granule, Polarization
 
@@ -79,7 +79,8 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
     key = CompositeKey(TILE, DIRECTION, MONTH)
 
     def bands_checked() -> list[Any]:
-        return list(checked(key, PAIR, compute(RECIPE, *month.power, threads), month.count, {}))
+        with Measuring(key, PAIR, geobox, month.count) as measuring:
+            return list(measuring.passed_on(compute(RECIPE, *month.power, threads)))
 
     piece("kernel", "composite", "bands, statistics", bands_checked)
     store, made = folder / "cube.zarr", bands_checked()

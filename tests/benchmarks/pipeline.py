@@ -24,7 +24,8 @@ import yaml
 from benchmarks import yardstick
 from benchmarks.report import Run, read_probes, run_of, summary, summary_table
 from s1monthly.files import replacing
-from s1monthly.geotiff import crop, open_header
+from s1monthly.geotiff import crop
+from s1monthly.geotiff_header import open_header
 from s1monthly.grid import GeoBox, overlap, tile_geobox
 from s1monthly.naming import layer_file
 from s1monthly.orbit import utm_footprint

@@ -13,7 +13,7 @@ import shapely
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
-from s1monthly.geotiff import open_header
+from s1monthly.geotiff_header import open_header
 from s1monthly.grid import geobox_outline, orbit_direction, tile_outline
 from s1monthly.listing import find_layer_files
 from s1monthly.naming import parse_granule_id
