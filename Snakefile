@@ -1,5 +1,7 @@
 """Monthly Sentinel-1 composites: search -> bursts -> composite -> cube -> publish -> catalog."""
 
+import atexit
+import gc
 import sys
 
 from snakemake.utils import min_version
@@ -7,6 +9,10 @@ from snakemake.utils import min_version
 min_version("9.17")
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
+
+# what is loaded stays: not to look through it again for garbage, at the end least of all, saves 0.1 s
+gc.freeze()
+atexit.register(gc.freeze)
 
 # Snakemake imports pandas to see that no param is a table of it: 0.2 s in every process, cluster jobs included
 sys.modules.setdefault("pandas", None)
