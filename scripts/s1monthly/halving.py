@@ -55,7 +55,8 @@ def halve(finer: Values, coarser: Values, rows: slice, cols: slice) -> None:
 
 
 def _fours(values: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
-    pairs = np.add(values[:, ::2], values[:, 1::2], dtype=dtype)
+    pairs = values[:, ::2].astype(dtype)
+    pairs += values[:, 1::2]
     return np.add(pairs[::2], pairs[1::2])
 
 
