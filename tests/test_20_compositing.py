@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from s1monthly import compositing
-from s1monthly.compositing import BLOCK_PIXELS, Mosaic, composite, row_blocks
+from s1monthly.compositing import BLOCK_PIXELS, Mosaic, composite, disagreeing, row_blocks
 from s1monthly.errors import S1MonthlyError
 from s1monthly.masking import valid_power
 
@@ -253,3 +253,15 @@ def test_row_blocks_cover_the_grid_once_and_bound_the_pixels(shape, passes):
     assert [row for block in blocks for row in range(block.start, block.stop)] == list(range(shape[0]))
     assert all((b.stop - b.start) * shape[1] * passes <= BLOCK_PIXELS or b.stop - b.start == 1 for b in blocks)
     assert row_blocks(shape, 0) == []
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_where_a_band_and_the_count_disagree_is_counted(exact: bool) -> None:
+    rng = np.random.default_rng(5)
+    values = np.where(rng.random((37, 203)) < 0.4, np.nan, rng.normal(0, 9, (37, 203))).astype(np.float32)
+    count = rng.integers(0, 3, values.shape, dtype=np.uint8)
+    there, seen = ~np.isnan(values), count > 0
+    expected = np.count_nonzero(there & ~seen) + exact * np.count_nonzero(seen & ~there)
+    assert disagreeing(values, count, exact) == expected > 0
+    assert disagreeing(np.where(seen, np.float32(np.inf), np.float32(np.nan)), count, exact) == 0
+    assert disagreeing(np.full((70000, 2), 1, np.float32), np.zeros((70000, 2), np.uint8), exact) == 140000

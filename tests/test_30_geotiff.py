@@ -1,7 +1,8 @@
-"""Rows of GeoTIFFs read without GDAL: the same as with it, whatever the file is like, and the same errors."""
+"""Headers and rows of GeoTIFFs read without GDAL: as with it, whatever the file is like; and the same errors."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +10,12 @@ import numpy as np
 import pytest
 import rasterio
 from affine import Affine
+from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
-from s1monthly.geotiff import crop
-from s1monthly.geotiff_header import open_header, row_reader
+from s1monthly.geotiff import crop, open_raster
+from s1monthly.geotiff_header import RasterHeader, open_header, read_usual, row_reader
 from s1monthly.grid import GeoBox
 from s1monthly.rasters import write_raster
 
@@ -33,7 +35,7 @@ LAYOUTS: dict[str, tuple[bool, dict[str, Any]]] = {
 
 
 def written(path: Path, dtype: str = "float32", empty: bool = False, **options: Any) -> np.ndarray:
-    values = np.random.default_rng(3).uniform(0, 200, BOX.shape).astype(dtype)
+    values = np.random.default_rng(3).uniform(0, 120, BOX.shape).astype(dtype)
     profile = {
         "driver": "GTiff",
         "width": BOX.width,
@@ -42,10 +44,94 @@ def written(path: Path, dtype: str = "float32", empty: bool = False, **options: 
         "dtype": dtype,
         "crs": "EPSG:32610",
     }
-    with rasterio.open(path, "w", **{**profile, "transform": Affine(*BOX.transform), **options}) as raster:
+    profile = {**profile, "transform": Affine(*BOX.transform), **options}
+    with rasterio.open(path, "w", **profile) as raster:
         for band in range(0 if empty else raster.count):
             raster.write(values + np.array(band, dtype), band + 1)
     return np.zeros_like(values) if empty else values
+
+
+def told_by_gdal(path: Path) -> RasterHeader:
+    with open_raster(path) as raster:
+        return raster.header
+
+
+FORMS: dict[str, tuple[bool, dict[str, Any]]] = {
+    "as OPERA has it": (True, {"nodata": np.nan, "compress": "deflate", "predictor": 3, "tiled": True}),
+    "mask": (True, {"dtype": "uint8", "nodata": 255}),
+    "southern zone": (True, {"crs": "EPSG:32760"}),
+    "big-endian": (False, {"ENDIANNESS": "BIG"}),
+    "BigTIFF": (False, {"BIGTIFF": "YES"}),
+    "another type": (False, {"dtype": "int16"}),
+    "floats of 64 bits": (False, {"dtype": "float64"}),
+    "another value of no data": (False, {"nodata": -9999}),
+    "longitude and latitude": (False, {"crs": "EPSG:4326", "transform": Affine(0.1, 0, 7, 0, -0.1, 50)}),
+    "another projection": (False, {"crs": "EPSG:3035"}),
+    "pixels as points": (False, {"AREA_OR_POINT": "Point"}),
+    "with a height": (False, {"crs": "EPSG:32610+5773"}),
+    "without a code": (False, {"crs": CRS.from_proj4("+proj=tmerc +lon_0=-121.5 +x_0=500000 +datum=WGS84")}),
+    "upside down": (False, {"transform": Affine(30, 0, 499980, 0, 30, 4200000)}),
+    "oblong pixels": (False, {"transform": Affine(30, 0, 499980, 0, -60, 4200000)}),
+    "turned": (False, {"transform": Affine(30, 2, 499980, 2, -30, 4200000)}),
+    "nowhere": (False, {"crs": None, "transform": Affine.identity()}),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_header_is_read_as_by_gdal_and_left_to_it_where_it_is_not_of_the_usual_form(
+    tmp_path: Path, form: str
+) -> None:
+    usual, options = FORMS[form]
+    tags = {name: options[name] for name in options if name == "AREA_OR_POINT"}
+    written(tmp_path / "a.tif", **{"dtype": "float32"} | {k: v for k, v in options.items() if k not in tags})
+    if tags:
+        with rasterio.open(tmp_path / "a.tif", "r+") as raster:
+            raster.update_tags(**tags)
+    assert (read_usual(tmp_path / "a.tif") is not None) == usual
+    try:
+        expected = told_by_gdal(tmp_path / "a.tif")
+    except GridError as error:
+        with pytest.raises(GridError, match=re.escape(str(error))):
+            open_header(tmp_path / "a.tif")
+    else:
+        for raster in (tmp_path / "a.tif", (tmp_path / "a.tif").read_bytes()):
+            assert repr(open_header(raster)) == repr(expected)
+
+
+def test_headers_of_real_granules_are_read_without_gdal(shared_data: Path) -> None:
+    files = sorted(shared_data.glob("opera-rtc-s1/**/*.tif"))[::7]
+    assert len(files) > 20
+    for file in files:
+        usual = read_usual(file)
+        assert usual and repr(usual[0]) == repr(told_by_gdal(file)), file
+
+
+@pytest.mark.parametrize("layout", ["strips", "bands one after the other", "tiled"])
+def test_a_file_that_is_cut_short_anywhere_is_read_as_by_gdal_or_left_to_it(tmp_path: Path, layout: str) -> None:
+    file = tmp_path / "a.tif"
+    written(file, nodata=np.nan, **LAYOUTS[layout][1])
+    whole, read = file.read_bytes(), set()
+    start = int.from_bytes(whole[4:8], "little")
+    for length in [0, 1, 4, 8, *range(start - 4, start + 700, 3), len(whole) - 1]:
+        file.write_bytes(whole[:length])
+        usual = read_usual(file)
+        read.add(usual is not None)
+        if usual:
+            assert repr(usual[0]) == repr(told_by_gdal(file)), length
+    assert read == {True, False}
+
+
+def test_a_header_that_tells_of_more_than_the_file_holds_is_left_to_gdal(tmp_path: Path) -> None:
+    written(tmp_path / "a.tif")
+    whole = bytearray((tmp_path / "a.tif").read_bytes())
+    start = int.from_bytes(whole[4:8], "little") + 2
+    tags = [int.from_bytes(whole[at : at + 2], "little") for at in range(start, start + 12 * 15, 12)]
+    for tag in (273, 33550, 33922, 34735):  # of what does not fit in the entry
+        at = start + 12 * tags.index(tag)
+        for count in (2**32 - 1, 0):
+            changed = whole[: at + 4] + count.to_bytes(4, "little") + whole[at + 8 :]
+            (tmp_path / "b.tif").write_bytes(changed)
+            assert read_usual(tmp_path / "b.tif") is None, (tag, count)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])
@@ -55,7 +141,7 @@ def test_rows_are_those_that_were_written(tmp_path: Path, layout: str, dtype: st
     values = written(tmp_path / "a.tif", dtype, layout == "never written", **options)
     reader = row_reader(tmp_path / "a.tif")
     assert (reader.start is not None) == direct
-    assert reader.header == open_header(tmp_path / "a.tif")
+    assert reader.header == told_by_gdal(tmp_path / "a.tif")
     for rows in (slice(0, 150), slice(0, 1), slice(63, 65), slice(149, 150)):
         found = reader.read(rows)
         np.testing.assert_array_equal(found, values[rows])

@@ -18,9 +18,7 @@ from month_samples import ANTIMERIDIAN, granule, month_record
 from s1monthly.errors import ProductError
 from s1monthly.footprints import footprint, lonlat_bounds
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.measuring import measure
 from s1monthly.records import (
-    Origin,
     Record,
     read_record,
     software_versions,
@@ -28,7 +26,7 @@ from s1monthly.records import (
     write_record,
 )
 from s1monthly.statistics import band_statistics
-from s1monthly.vocabulary import CompositeKey, Level, Polarization, SetAside, Tile
+from s1monthly.vocabulary import SetAside, Tile
 
 EMPTY = np.zeros((3660, 3660), bool)
 DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
@@ -277,33 +275,3 @@ def test_granules_of_which_the_ids_alone_are_known_claim_no_layers(tmp_path):
     read = read_record(tmp_path / "r.json")
     assert read == record and read.unknown == ["set_aside", "layers"]
     assert read.tracks == [137] and read.missing_granules is None
-
-
-ORIGIN = Origin((), (), (), "", {}, "", {})
-GRID = GeoBox(32610, 30.0, 600000.0, 3900000.0, 2, 2)
-
-
-def measured(count, **values):
-    bands = {name: np.array(band, np.float32) for name, band in values.items()}
-    key = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
-    of = key, Level.ARDC, Polarization.VV_VH, GRID
-    return [measure(*of, given, np.array(count, np.uint8), ORIGIN, "") for given in (bands, iter(bands.items()))]
-
-
-def test_a_month_is_measured_band_by_band():
-    nan = np.nan
-    record, again = measured([[0, 1], [2, 3]], VV_dB=[[nan, 1], [2, 3]], VV_glcm_contrast=[[nan, nan], [5, 6]])
-    assert record == again
-    assert (record.valid, list(record.bands)) == (3, ["VV_dB", "VV_glcm_contrast"])
-    assert record.bands["VV_glcm_contrast"].valid == 2  # without neighbours a texture has no value
-
-
-@pytest.mark.parametrize("name", ["VV_dB", "VV_glcm_contrast"])
-def test_values_where_nothing_was_seen_are_refused(name):
-    with pytest.raises(ProductError, match=f"band {name} and the count of passes disagree at 1 pixels"):
-        measured([[0, 1], [2, 3]], **{name: [[0, 1], [2, 3]]})
-
-
-def test_a_band_that_lacks_values_is_refused():
-    with pytest.raises(ProductError, match="band VV_dB and the count of passes disagree at 1 pixels"):
-        measured([[0, 1], [2, 3]], VV_dB=[[np.nan, 1], [np.nan, 3]])

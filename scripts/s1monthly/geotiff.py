@@ -39,7 +39,6 @@ class Raster:
             dtype=str(dataset.dtypes[0]),
             count=dataset.count,
             nodata=dataset.nodata,
-            block_shape=dataset.block_shapes[0],
         )
 
     def read(self, rows: slice, cols: slice, band: int = 1) -> NDArray[Any]:

@@ -8,6 +8,7 @@ TIFF 6.0, Adobe (1992); OGC GeoTIFF Standard, 19-008r4; GDAL's tag 42113 for no 
 
 from __future__ import annotations
 
+import math
 import os
 import struct
 import sys
@@ -29,12 +30,11 @@ RasterInput = str | os.PathLike[str] | bytes
 REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 284, 339
-_STRIP_OFFSETS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT = 273, 278, 322, 323
-_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _NODATA = 33550, 33922, 34264, 34735, 42113
+_STRIP_OFFSETS, _STRIP_ROWS = 273, 278
+_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA = 33550, 33922, 34264, 34735, 34737, 42113
 _TAGS = {
-    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT),
-    *(_STRIP_OFFSETS, _STRIP_ROWS, _TILE_WIDTH, _TILE_HEIGHT),
-    *(_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _NODATA),
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT, _STRIP_OFFSETS, _STRIP_ROWS),
+    *(_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA),
 }
 _WHOLE, _REAL = {3: "H", 4: "I"}, {12: "d"}
 """TIFF types of whole and of real numbers that are looked for, as `struct` has them."""
@@ -64,15 +64,12 @@ class RasterHeader:
         Number of bands.
     nodata : float or None
         No data value as declared.
-    block_shape : tuple of int
-        Rows and columns of its blocks.
     """
 
     geobox: GeoBox
     dtype: str
     count: int
     nodata: float | None
-    block_shape: tuple[int, int]
 
 
 @dataclass(frozen=True)
@@ -144,7 +141,7 @@ def read_usual(raster: RasterInput) -> tuple[RasterHeader, int | None] | None:
     try:
         with BytesIO(raster) if isinstance(raster, bytes) else open(raster, "rb") as file:
             return _usual(file)
-    except (OSError, ValueError, KeyError, struct.error):
+    except (OSError, ValueError, LookupError, struct.error):
         return None
 
 
@@ -157,16 +154,12 @@ def _usual(file: IO[bytes]) -> tuple[RasterHeader, int | None] | None:
     if grid is None or len({*zip(formats, bits, strict=True)}) != 1:
         return None
     dtype = _DTYPES[formats[0], bits[0]]
-    if _TILE_WIDTH in numbers:
-        blocks = numbers[_TILE_HEIGHT][0], numbers[_TILE_WIDTH][0]
-    else:
-        blocks = min(numbers[_STRIP_ROWS][0], height), width
-    if min(*blocks, width, height, count) < 1:
+    if min(width, height, count) < 1:
         return None
-    header = RasterHeader(grid, dtype, count, _nodata(fields.get(_NODATA), dtype), blocks)
+    header = RasterHeader(grid, dtype, count, _nodata(fields.get(_NODATA), dtype))
     one_by_one = count == 1 or numbers.get(_PLANAR) == (2,)
-    plain = _TILE_WIDTH not in numbers and numbers.get(_COMPRESSION, (1,)) == (1,) and one_by_one
-    return header, _start(header, numbers[_STRIP_OFFSETS]) if plain else None
+    plain = _STRIP_OFFSETS in numbers and numbers.get(_COMPRESSION, (1,)) == (1,) and one_by_one
+    return header, _start(header, numbers[_STRIP_ROWS][0], numbers[_STRIP_OFFSETS]) if plain else None
 
 
 def _numbers(field: Field, types: Mapping[int, str]) -> tuple[Any, ...]:
@@ -197,10 +190,9 @@ def _nodata(field: Field | None, dtype: str) -> float | None:
     return _NODATA_TEXTS[dtype][field.values.rstrip(b"\0").decode("ascii")]
 
 
-def _start(header: RasterHeader, offsets: tuple[int, ...]) -> int | None:
-    """Say where the rows of the first band begin, where all follow one after the other."""
-    rows, columns = header.block_shape
-    strip = rows * columns * np.dtype(header.dtype).itemsize
-    strips = -(-header.geobox.height // rows)
-    in_order = [offsets[0] + number * strip for number in range(strips)] == [*offsets[:strips]]
+def _start(header: RasterHeader, rows: int, offsets: tuple[int, ...]) -> int | None:
+    """Say where the rows of the first band begin, where all follow one after the other; so many make a strip."""
+    strip = rows * header.geobox.width * np.dtype(header.dtype).itemsize
+    strips = math.ceil(header.geobox.height / max(1, rows))
+    in_order = offsets[:strips] == tuple(offsets[0] + number * strip for number in range(strips))
     return offsets[0] if offsets[0] and in_order and sys.byteorder == "little" else None

@@ -5,6 +5,7 @@ Little-endian, classic or BigTIFF. TIFF 6.0, Adobe (1992), section 2; The BigTIF
 
 from __future__ import annotations
 
+import os
 import struct
 from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -89,16 +90,17 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
     entries = file.read(number * _CLASSIC.entry.size)
     if len(entries) < number * _CLASSIC.entry.size:
         raise ValueError("cut short in its directory")
-    fields = {}
+    fields, end = {}, file.seek(0, os.SEEK_END)
     for tag, kind, count, values in _CLASSIC.entry.iter_unpack(entries):
         if tags is not None and tag not in tags:
             continue
         size = count * _TYPE_SIZES[kind]
         if size > len(values):
-            file.seek(*_CLASSIC.offset.unpack(values))
-            values = file.read(size)
-            if len(values) < size:
+            (start,) = _CLASSIC.offset.unpack(values)
+            if start + size > end:
                 raise ValueError(f"cut short in tag {tag}")
+            file.seek(start)
+            values = file.read(size)
         fields[tag] = Field(kind, values[:size])
     return fields
 
