@@ -77,6 +77,7 @@ FORMS: dict[str, tuple[bool, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
 @pytest.mark.parametrize("form", FORMS)
 def test_a_header_is_read_as_by_gdal_and_left_to_it_where_it_is_not_of_the_usual_form(
     tmp_path: Path, form: str

@@ -345,7 +345,8 @@ def test_asf_search_meets_the_faults(world: World, patient: None) -> None:
     world.cmr.faults = [status(503), status(503)]
     assert search().searchComplete and len(world.cmr.log) == 3
     world.cmr.faults = [world.cmr.cut_short(4, header=False)]
-    assert (found := search()) and len(found) == 4 and not found.searchComplete
+    found = search()
+    assert len(found) == 4 and not found.searchComplete
     world.cmr.faults = status(503)
     with pytest.raises(asf_search.ASFSearch5xxError):
         search()
