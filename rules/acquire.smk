@@ -13,11 +13,11 @@ checkpoint search:
         mem_mb=800,
         runtime=60,
     params:
-        months=lambda w: [str(month) for month in ledger(w).to_ask()],
+        start=start_of("search"),
+        months=asked,
         listings=listings,
     shell:
-        job_command(
-            "search",
+        jobs.command(
             "wildcards.tile",
             "wildcards.direction",
             "params.months",
@@ -45,13 +45,13 @@ rule bursts:
         temp_mb=temporary_mb,
         downloads=int(SETTINGS.source.kind == "asf"),
     params:
+        start=start_of("bursts"),
         granules_digest=granules_digest,
         recipe=recipe_parts(
             "algorithms", "grid", "mask", "min_valid_power", "polarization"
         ),
     shell:
-        job_command(
-            "bursts",
+        jobs.command(
             "wildcards.tile",
             "wildcards.direction",
             "wildcards.month",

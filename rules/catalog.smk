@@ -18,10 +18,10 @@ rule tile_catalog:
         mem_mb=500,
         runtime=10,
     params:
+        start=start_of("tile_catalog"),
         no_data=lambda w: [str(month) for month in ledger(w).no_data],
     shell:
-        job_command(
-            "tile_catalog",
+        jobs.command(
             "output.catalog",
         )
 
@@ -39,8 +39,9 @@ rule catalog:
     resources:
         mem_mb=500,
         runtime=10,
+    params:
+        start=start_of("catalog"),
     shell:
-        job_command(
-            "catalog",
+        jobs.command(
             "output.catalog",
         )

@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
+from snakemake.settings.types import DeploymentMethod
 
 from s1monthly import estimate, failures, jobs, naming
 from s1monthly.config import load_config
@@ -59,9 +60,9 @@ SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
 JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
 SCRIPTS = f"{workflow.basedir}/scripts"
-# an environment of its own has its own Python; without one the scripts need that which runs Snakemake
 DEPLOYED = workflow.deployment_settings.deployment_method
-PYTHON = "python" if DEPLOYED else sys.executable
+# a conda environment has its own Python; without one the scripts need that which runs Snakemake
+PYTHON = "python" if DeploymentMethod.CONDA in DEPLOYED else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
 OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
@@ -84,10 +85,13 @@ wildcard_constraints:
     slots=naming.SLOTS_PATTERN,
 
 
-def job_command(rule, *values):
-    """Command of a rule: its script, and what that is told."""
-    start = [PYTHON, f"{SCRIPTS}/{rule}.py", "--settings", JOB_SETTINGS]
-    return jobs.command(start, *values)
+def start_of(rule):
+    """What the command of a rule begins with.
+
+    A function that asks for `output`: such a param Snakemake takes for derived, and no reason to run a job again.
+    """
+    start = [PYTHON, f"{SCRIPTS}/{rule}.py", f"--settings={JOB_SETTINGS}"]
+    return lambda wildcards, output: shlex.join(start)
 
 
 def ledger(wildcards):
@@ -111,10 +115,16 @@ def after_search(wildcards):
     return []
 
 
+def asked(wildcards):
+    """Months that the source is asked about."""
+    return ",".join(map(str, ledger(wildcards).to_ask()))
+
+
 def listings(wildcards):
-    """What the source's folder held of each month when this run began; JSON."""
-    held = ledger(wildcards).listings or {}
-    return json.dumps({str(month): listing for month, listing in held.items()})
+    """What the source's folder held of each of these months when this run began; JSON."""
+    book = ledger(wildcards)
+    held = book.listings or {}
+    return json.dumps({str(m): held[m] for m in book.to_ask() if m in held})
 
 
 def granules_digest(wildcards):
@@ -325,9 +335,9 @@ def tell_the_outcome():
     if not only_tools():
         note_finished_months()
         for job in sorted(workflow.scheduler.failed, key=str):
-            jobs = list(job.jobs) if job.is_group() else [job]
-            spoken = [one for one in jobs if failures.last_error(one.log)]
-            for one in spoken or jobs[:1]:
+            members = list(job.jobs) if job.is_group() else [job]
+            spoken = [one for one in members if failures.last_error(one.log)]
+            for one in spoken or members[:1]:
                 place = dict(one.wildcards.items())
                 logger.error(failures.told(one.rule.name, place, list(one.log)))
         for line in PLAN.outcome():
@@ -352,7 +362,7 @@ def catalog_what_is_finished():
     done = subprocess.run(
         [
             *(sys.executable, script),
-            *("--output-dir", LAYOUT.base_dir, "--work-dir", LAYOUT.work_dir),
+            *(f"--output-dir={LAYOUT.base_dir}", f"--work-dir={LAYOUT.work_dir}"),
         ],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -389,5 +399,5 @@ def own_work_dir():
     """Option of a tool that names the work folder, where that does not lie in the output tree."""
     usual = os.path.join(LAYOUT.base_dir, "work")
     return (
-        "" if LAYOUT.work_dir == usual else shlex.join(["--work-dir", LAYOUT.work_dir])
+        "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
     )

@@ -15,11 +15,11 @@ rule cube:
         mem_mb=500,
         runtime=20,
     params:
+        start=start_of("cube"),
         cube=LAYOUT.cube,
         recipe=PLAN.recipe,
     shell:
-        job_command(
-            "cube",
+        jobs.command(
             "wildcards.tile",
             "wildcards.direction",
             "wildcards.slots",
@@ -48,12 +48,12 @@ rule composite:
         runtime=lambda w, attempt: 20 * attempt,
         temp_mb=temporary_mb,
     params:
+        start=start_of("composite"),
         cube=LAYOUT.cube,
         granules_digest=granules_digest,
         recipe=PLAN.recipe,
     shell:
-        job_command(
-            "composite",
+        jobs.command(
             "wildcards.tile",
             "wildcards.direction",
             "wildcards.month",

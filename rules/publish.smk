@@ -22,13 +22,13 @@ rule publish:
         mem_mb=lambda w, attempt: 1000 * attempt,
         runtime=lambda w, attempt: 20 * attempt,
     params:
+        start=start_of("publish"),
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
         version=[product_version(of) for of in ("cog", "previews", "stac")],
     shell:
-        job_command(
-            "publish",
+        jobs.command(
             "input.record",
             "params.cube",
             "params.block_size",

@@ -1,6 +1,6 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
-from s1monthly import jobs, logs
+from s1monthly import jobs
 from s1monthly.account import read_all, write_account
 from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
@@ -15,8 +15,7 @@ from s1monthly.vocabulary import CompositeKey
 
 def main(argv=None):
     given = ("tile", "direction", "month", "granules_digest", "recipe", "bursts", "account")
-    job = jobs.told(__doc__, argv, *given)
-    logs.start(job.log, **job.settings.logging)
+    job, _ = jobs.told(__doc__, argv, *given)
     key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings
     layers, how, layout, place = settings.polarization.layers, settings.recipe, settings.layout, vars(job)
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
@@ -42,4 +41,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    jobs.run(main)

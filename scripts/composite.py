@@ -1,6 +1,6 @@
 """Rule composite: merge the bursts, despeckle, compute the bands, write them into the month's slot; then its record."""
 
-from s1monthly import VERSION, jobs, logs
+from s1monthly import VERSION, jobs
 from s1monthly.account import read_account
 from s1monthly.bands import compute
 from s1monthly.composing import Merging, compose
@@ -16,8 +16,8 @@ from s1monthly.vocabulary import CompositeKey
 
 def main(argv=None):
     given = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
-    job = jobs.told(__doc__, argv, *given)
-    log, settings, threads = logs.start(job.log, **job.settings.logging), job.settings, job.threads
+    job, log = jobs.told(__doc__, argv, *given)
+    settings, threads = job.settings, job.threads
     key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
     granules = settings.layout.granules.format_map(vars(job))
     listed, account = read_granule_list(granules, job.granules_digest), read_account(job.account)
@@ -41,4 +41,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    jobs.run(main)

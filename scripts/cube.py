@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from s1monthly import jobs, logs
+from s1monthly import jobs
 from s1monthly.bands import bands_of
 from s1monthly.cube import CubeSpec, prepare
 from s1monthly.grid import tile_geobox
@@ -12,9 +12,9 @@ from s1monthly.vocabulary import Direction, Month, Tile
 
 
 def main(argv=None):
-    job = jobs.told(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
-    log, settings = logs.start(job.log, **job.settings.logging), job.settings
-    tile, recipe, held = Tile(job.tile), settings.recipe, Slots.read(job.cube)
+    job, log = jobs.told(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
+    settings, tile, held = job.settings, Tile(job.tile), Slots.read(job.cube)
+    recipe = settings.recipe
     kept = held and (held.recipe == recipe or adds_bands_alone(held.recipe, recipe))
     spec = CubeSpec(
         tile=tile,
@@ -39,4 +39,4 @@ def covered(job):
 
 
 if __name__ == "__main__":
-    main()
+    jobs.run(main)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from s1monthly import jobs, logs
+from s1monthly import jobs
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.publishing import write_pictures
 from s1monthly.records import read_record
@@ -10,8 +10,7 @@ from s1monthly.stac import item, write_document
 
 
 def main(argv=None):
-    job = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
-    log = logs.start(job.log, **job.settings.logging)
+    job, log = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
     record, folder = read_record(job.record), Path(job.item).parent
     write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)
     files = {"zarr": asset_file(job.cube, folder), "record": asset_file(job.record, folder)}
@@ -24,4 +23,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    jobs.run(main)

@@ -5,7 +5,7 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
-from s1monthly import jobs, logs
+from s1monthly import jobs
 from s1monthly.granule_list import write_granule_list
 from s1monthly.ledger import Answer, write_answers
 from s1monthly.sources import open_source
@@ -14,10 +14,9 @@ from s1monthly.work_folder import claim_work
 
 
 def main(argv=None):
-    job = jobs.told(__doc__, argv, "tile", "direction", "months", "listings", "stamp", lists=("months",))
-    log, settings = logs.start(job.log, **job.settings.logging), job.settings
-    layout, place = settings.layout, {"tile": job.tile, "direction": job.direction}
-    months, listings = [Month.parse(month) for month in job.months], json.loads(job.listings)
+    job, log = jobs.told(__doc__, argv, "tile", "direction", "months", "listings", "stamp")
+    settings, layout, place = job.settings, job.settings.layout, {"tile": job.tile, "direction": job.direction}
+    months, listings = [Month.parse(month) for month in job.months.split(",") if month], json.loads(job.listings)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
     asked = datetime.now(UTC)
     found = source.search(Tile(job.tile), Direction(job.direction), months)
@@ -37,4 +36,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    main()
+    jobs.run(main)

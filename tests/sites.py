@@ -137,7 +137,7 @@ class Site:
                 Path(stamp).parent.mkdir(parents=True, exist_ok=True)
                 listings = {str(month): listing for month, listing in (book.listings or {}).items()}
                 place = ["--tile", str(book.key.tile), "--direction", str(book.key.direction)]
-                asking = ["--months", *months, "--listings", json.dumps(listings), "--stamp", stamp]
+                asking = ["--months", ",".join(months), "--listings", json.dumps(listings), "--stamp", stamp]
                 settings = plan.job_settings.write(self.folder / "jobs")
                 search.main(["--settings", settings, "--log", "", *place, *asking])
                 asked += months

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from s1monthly import jobs
+from s1monthly import jobs, logs
+from s1monthly.errors import ConfigError
 
 SETTINGS = {
     "base_dir": "output",
     "work_dir": "work",
-    "logging": {},
+    "logging": {"file_level": "WARNING"},
     "recipe": {"polarization": "VV+VH"},
     "source_kind": "local",
     "source_options": {},
@@ -27,41 +30,47 @@ SETTINGS = {
 
 
 @pytest.fixture
-def common(tmp_path: Path) -> list[str]:
+def common(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """Options that every script is told; the log is begun for real, and ended."""
+    monkeypatch.setattr(logs, "_log_use", lambda _: None)
+    monkeypatch.setattr(logs.sys, "excepthook", logs.sys.excepthook)
+    handlers, level = logging.root.handlers[:], logging.root.level
     file = tmp_path / "settings.json"
     file.write_text(json.dumps(SETTINGS))
-    return ["--settings", str(file), "--log", "a.log"]
+    yield [f"--settings={file}", f"--log={tmp_path / 'logs' / 'a.log'}"]
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
 
 
 def test_a_command_names_each_value_as_its_script_does() -> None:
-    command = jobs.command(["python", "a folder/{x}/publish.py"], "input.record", "params.block_size", "output.cog")
-    common = "python 'a folder/{{x}}/publish.py' --log {log:q} --threads {threads}"
+    command = jobs.command("input.record", "params.block_size", "output.cog")
+    common = "{params.start} --log={log:q} --threads={threads}"
     assert (
-        command == f"{common} --record {{input.record:q}} --block-size {{params.block_size:q}} --cog {{output.cog:q}}"
+        command == f"{common} --record={{input.record:q}} --block-size={{params.block_size:q}} --cog={{output.cog:q}}"
     )
 
 
-def test_a_script_reads_what_it_was_told(common: list[str]) -> None:
-    told = [*common, "--threads", "3", "--block-size", "512", "--months", "2024-05", "2024-06", "--cog", "a b.tif"]
-    job = jobs.told("Does it.", told, "block_size", "months", lists=("months",), optional=("cog", "preview"))
-    assert (job.log, job.threads, job.block_size, job.months) == ("a.log", 3, "512", ["2024-05", "2024-06"])
-    assert (job.cog, job.preview) == ("a b.tif", None)
+def test_a_script_reads_what_it_was_told_and_begins_its_log(common: list[str], tmp_path: Path) -> None:
+    told = [*common, "--threads=3", "--block-size=512", "--months=", "--cog=-a b.tif"]
+    job, log = jobs.told("Does it.", told, "block_size", "months", optional=("cog", "preview"))
+    assert (job.threads, job.block_size, job.months, job.cog, job.preview) == (3, "512", "", "-a b.tif", None)
     assert job.settings.recipe == {"polarization": "VV+VH"} and job.settings.layout.base_dir == "output"
-
-
-def test_none_of_several_is_an_answer_too(common: list[str]) -> None:
-    assert jobs.told("", [*common, "--months"], "months", lists=("months",)).months == []
+    log.info("unheard")
+    log.warning("heard")
+    text = (tmp_path / "logs" / "a.log").read_text()
+    assert "heard" in text and "unheard" not in text
+    assert jobs.told("", common)[0].threads == 1
 
 
 @pytest.mark.parametrize(
     ("more", "complaint"),
     [
-        ([], "--record"),
-        (["--record", "a", "--cube", "b"], "--cube b"),
-        (["--rec", "a"], "--rec"),
-        (["--record", "a", "b"], "b"),
+        ([], "arguments are required: --record"),
+        (["--record=a", "--cube=b"], "unrecognized arguments: --cube=b"),
+        (["--record=a", "--rec=a"], "unrecognized arguments: --rec=a"),
+        (["--record=a", "b"], "unrecognized arguments: b"),
     ],
-    ids=["missing", "unknown", "cut short", "two"],
+    ids=["missing", "unknown", "cut short", "loose"],
 )
 def test_a_script_is_told_all_and_nothing_else(
     common: list[str], more: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
@@ -69,3 +78,14 @@ def test_a_script_is_told_all_and_nothing_else(
     with pytest.raises(SystemExit):
         jobs.told("", [*common, *more], "record")
     assert complaint in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", [None, "{", "{}", json.dumps({**SETTINGS, "newer": 1})])
+def test_settings_that_cannot_be_read_are_named_with_the_remedy(
+    common: list[str], tmp_path: Path, content: str | None
+) -> None:
+    file = tmp_path / "settings.json"
+    file.unlink() if content is None else file.write_text(content)
+    with pytest.raises(ConfigError, match=r"settings\.json: cannot be read .* -> run Snakemake again"):
+        jobs.told("", common)
+    assert (tmp_path / "logs" / "a.log").exists()

@@ -265,3 +265,5 @@ def test_where_a_band_and_the_count_disagree_is_counted(exact: bool) -> None:
     assert disagreeing(values, count, exact) == expected > 0
     assert disagreeing(np.where(seen, np.float32(np.inf), np.float32(np.nan)), count, exact) == 0
     assert disagreeing(np.full((70000, 2), 1, np.float32), np.zeros((70000, 2), np.uint8), exact) == 140000
+    with pytest.raises(S1MonthlyError, match=r"\(38, 203\).*\(37, 203\)"):
+        disagreeing(np.zeros((38, 203), np.float32), count, exact)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+import struct
+import tracemalloc
+from collections.abc import Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from s1monthly.geotiff import crop, open_raster
 from s1monthly.geotiff_header import RasterHeader, open_header, read_usual, row_reader
 from s1monthly.grid import GeoBox
 from s1monthly.rasters import write_raster
+from s1monthly.tiff_header import Field, first_directory, header, long_field
 
 BOX = GeoBox(epsg=32610, resolution=30.0, left=499980.0, top=4200000.0, width=70, height=150)
 
@@ -27,7 +32,9 @@ LAYOUTS: dict[str, tuple[bool, dict[str, Any]]] = {
     "one strip": (True, {"blockysize": 150}),
     "bands one after the other": (True, {"count": 2, "interleave": "band"}),
     "bands pixel by pixel": (False, {"count": 2, "interleave": "pixel"}),
+    "bands pixel by pixel, one strip": (False, {"count": 2, "interleave": "pixel", "blockysize": 150}),
     "compressed": (False, {"compress": "deflate"}),
+    "compressed, one strip": (False, {"compress": "deflate", "blockysize": 150}),
     "tiled": (False, {"tiled": True, "blockxsize": 64, "blockysize": 64}),
     "big-endian": (False, {"ENDIANNESS": "BIG"}),
     "never written": (False, {"SPARSE_OK": True}),
@@ -113,13 +120,126 @@ def test_a_file_that_is_cut_short_anywhere_is_read_as_by_gdal_or_left_to_it(tmp_
     written(file, nodata=np.nan, **LAYOUTS[layout][1])
     whole, read = file.read_bytes(), set()
     start = int.from_bytes(whole[4:8], "little")
-    for length in [0, 1, 4, 8, *range(start - 4, start + 700, 3), len(whole) - 1]:
+    for length in [0, 1, 4, 8, *range(start - 4, start + 700), len(whole) - 1]:
         file.write_bytes(whole[:length])
         usual = read_usual(file)
         read.add(usual is not None)
         if usual:
             assert repr(usual[0]) == repr(told_by_gdal(file)), length
     assert read == {True, False}
+
+
+def remade(path: Path, changes: Mapping[int, Field]) -> None:
+    """Write a file of strips again with other fields."""
+    whole = path.read_bytes()
+    fields = first_directory(BytesIO(whole))
+    places, sizes = (np.frombuffer(fields[tag].values, f"<u{2 * fields[tag].type - 4}") for tag in (273, 279))
+    pixels = [whole[place : place + size] for place, size in zip(places, sizes, strict=True)]
+    fields |= {273: long_field(*places), **changes}
+    start = len(header([fields], b"", big=False))
+    if 273 not in changes:
+        fields[273] = long_field(*(start + np.cumsum([0, *sizes[:-1]])))
+    path.write_bytes(header([fields], b"", big=False) + b"".join(pixels))
+
+
+def shorts(*values: int) -> Field:
+    return Field(3, struct.pack(f"<{len(values)}H", *values))
+
+
+def doubles(*values: float) -> Field:
+    return Field(12, struct.pack(f"<{len(values)}d", *values))
+
+
+KEYS = (1, 1, 0, 5, 1024, 0, 1, 1, 1025, 0, 1, 1, 2054, 0, 1, 9102, 3072, 0, 1, 32610, 3076, 0, 1, 9001)
+
+
+def keys(**changes: int) -> Mapping[int, Field]:
+    """Return geo keys; `at9=2` puts a 2 in place 9."""
+    changed = list(KEYS)
+    for place, value in changes.items():
+        changed[int(place.removeprefix("at"))] = value
+    return {34735: shorts(*changed)}
+
+
+UNUSUAL: dict[str, Mapping[int, Field]] = {
+    "keys of another version": keys(at0=2),
+    "keys of another revision": keys(at1=2),
+    "fewer keys than there are": keys(at3=4),
+    "a key that is not known": keys(at12=2055),
+    "no projection": keys(at7=2),
+    "pixels as points": keys(at11=2),
+    "grads": keys(at15=9105),
+    "a code that lies elsewhere": keys(at17=34736),
+    "no UTM zone": keys(at19=3035),
+    "feet": keys(at23=9002),
+    "tied elsewhere": {33922: doubles(1, 0, 0, 499980, 4200000, 0)},
+    "tied twice": {33922: doubles(0, 0, 0, 499980, 4200000, 0, 70, 150, 0, 502080, 4195500, 0)},
+    "oblong": {33550: doubles(30, 31, 0)},
+    "upside down": {33550: doubles(-30, -30, 0)},
+    "with a transformation": {34264: doubles(30, 0, 0, 499980, 0, -30, 0, 4200000, 0, 0, 0, 0, 0, 0, 0, 1)},
+    "bits of two sizes": {277: shorts(2), 258: shorts(32, 16), 339: shorts(3, 3)},
+    "formats of two kinds": {277: shorts(2), 258: shorts(32, 32), 339: shorts(3, 1)},
+    "bits the other way round": {266: shorts(2)},
+    "no column": {256: shorts(0)},
+}
+
+NOT_AS_THEY_ARE: dict[str, Mapping[int, Field]] = {
+    "a strip that was never written": {279: long_field(17920, 0, 6160)},
+    "a strip that is shorter": {279: long_field(17920, 17000, 6160)},
+    "a strip that is elsewhere": {273: long_field(500, 500 + 17921, 500 + 2 * 17920)},
+    "from the very start": {273: long_field(0, 17920, 2 * 17920)},
+    "said to be compressed": {259: shorts(5)},
+    "a strip too few": {273: long_field(500, 500 + 17920), 279: long_field(17920, 17920)},
+    "a size too few": {279: long_field(17920, 17920)},
+}
+
+
+@pytest.mark.parametrize("changes", UNUSUAL.values(), ids=UNUSUAL)
+def test_what_is_odd_in_a_header_is_left_to_gdal(tmp_path: Path, changes: Mapping[int, Field]) -> None:
+    written(tmp_path / "a.tif", blockysize=64)
+    remade(tmp_path / "a.tif", keys())
+    usual = read_usual(tmp_path / "a.tif")
+    assert usual and usual[1] is not None and usual[0] == told_by_gdal(tmp_path / "a.tif")
+    remade(tmp_path / "a.tif", changes)
+    assert read_usual(tmp_path / "a.tif") is None
+
+
+@pytest.mark.parametrize("changes", NOT_AS_THEY_ARE.values(), ids=NOT_AS_THEY_ARE)
+def test_rows_that_do_not_lie_as_they_are_are_left_to_gdal(tmp_path: Path, changes: Mapping[int, Field]) -> None:
+    written(tmp_path / "a.tif", blockysize=64)
+    remade(tmp_path / "a.tif", changes)
+    usual = read_usual(tmp_path / "a.tif")
+    assert usual and usual[1] is None
+
+
+def test_a_directory_that_is_not_as_it_should_be_is_left_to_gdal(tmp_path: Path) -> None:
+    file = tmp_path / "a.tif"
+    written(file)
+    whole = file.read_bytes()
+    place = int.from_bytes(whole[4:8], "little")
+    length = 2 + 12 * int.from_bytes(whole[place : place + 2], "little")
+    assert whole[place + 50 : place + 52] == (262).to_bytes(2, "little")  # the fifth
+    at_the_end = whole[:4] + len(whole).to_bytes(4, "little") + whole[8:] + whole[place : place + length]
+    twice = whole[: place + 50] + (259).to_bytes(2, "little") + whole[place + 52 :]
+    for changed, usual in (
+        (at_the_end, True),
+        (at_the_end[:-12], False),
+        (twice, False),
+        (whole[:2] + b"\x2c" + whole[3:], False),
+    ):
+        file.write_bytes(changed)
+        assert (read_usual(file) is not None) == usual
+
+
+def test_a_height_beyond_all_strips_costs_nothing(tmp_path: Path) -> None:
+    written(tmp_path / "a.tif", blockysize=1)
+    remade(tmp_path / "a.tif", {257: long_field(2**32 - 1)})
+    tracemalloc.start()
+    try:
+        usual = read_usual(tmp_path / "a.tif")
+        assert usual is not None and usual[1] is None and tracemalloc.get_traced_memory()[1] < 2**20
+    finally:
+        tracemalloc.stop()
 
 
 def test_a_header_that_tells_of_more_than_the_file_holds_is_left_to_gdal(tmp_path: Path) -> None:
@@ -132,7 +252,8 @@ def test_a_header_that_tells_of_more_than_the_file_holds_is_left_to_gdal(tmp_pat
         for count in (2**32 - 1, 0):
             changed = whole[: at + 4] + count.to_bytes(4, "little") + whole[at + 8 :]
             (tmp_path / "b.tif").write_bytes(changed)
-            assert read_usual(tmp_path / "b.tif") is None, (tag, count)
+            usual = read_usual(tmp_path / "b.tif")
+            assert usual is None or (tag, count, usual[1]) == (273, 0, None), (tag, count)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "uint8"])

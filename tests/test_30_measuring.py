@@ -53,7 +53,8 @@ def test_a_band_that_lacks_values_is_refused() -> None:
         measured([[0, 1], [2, 3]], VV_dB=[[NAN, 1], [NAN, 3]])
 
 
-def test_when_a_band_is_made_only_the_one_before_is_held() -> None:
+def test_when_a_band_is_made_hardly_more_than_the_one_before_is_held() -> None:
+    """Two at most: a thread may have told its result, and not yet let go of the band."""
     count = np.ones((600, 600), np.uint8)
     made: list[weakref.ref[NDArray[np.float32]]] = []
     held = []
@@ -69,7 +70,7 @@ def test_when_a_band_is_made_only_the_one_before_is_held() -> None:
     with Measuring(KEY, Polarization.VV_VH, GeoBox(32610, 30.0, 0.0, 0.0, 600, 600), count) as measuring:
         for name, _ in measuring.passed_on(values()):
             assert name == str(len(made) - 1)
-    assert max(held) == 1
+    assert max(held) <= 2 < len(made)
 
 
 @pytest.mark.parametrize("wrong", [0, -1], ids=["first band", "last band"])

@@ -5,7 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import os
+import re
+import shlex
 import shutil
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -143,6 +147,50 @@ def test_touched_code_is_no_reason(made: Path) -> None:
         (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, made / name)
     run = run_snakemake(made, CONFIG, "-n", "-s", "Snakefile")
     assert run.jobs == {}
+
+
+def test_how_a_job_is_told_is_no_reason(made: Path) -> None:
+    triggers = ("--rerun-triggers", "code", "mtime", "params", "software-env")
+    run = run_snakemake(made, config(logging={"file_level": "DEBUG"}), "-n", *triggers)
+    assert run.jobs == {}
+
+
+@pytest.mark.parametrize("deployed", [(), ("--sdm", "env-modules")], ids=["as it is", "modules"])
+def test_without_conda_scripts_run_by_the_python_that_runs_snakemake(made: Path, deployed: tuple[str, ...]) -> None:
+    run = run_snakemake(made, CONFIG, "-n", "-p", "--forcerun", "publish", *deployed)
+    script = shlex.quote(str(ROOT / "scripts" / "publish.py"))
+    assert f"Shell command: {shlex.quote(sys.executable)} {script} --settings=" in run.output
+
+
+def test_odd_names_of_folders_go_through(tmp_path: Path) -> None:
+    folder, odd = tmp_path / "a {b} 'c' $HOME", "-out put's $1"
+    add(folder, "2021-11")
+    (folder / "granules").rename(folder / "-granules it's")
+    values = config(source={"path": "-granules it's"}, output={"base_dir": odd})
+    assert run_snakemake(folder, values).jobs == {**MONTH_JOBS, **CATALOGS, "search": 1, "cube": 1}
+    assert [row["status"] for row in read_catalog(folder / odd / "catalog.parquet")].count("complete") == 1
+    damaged = add(folder, "2022-01")
+    damaged.write_bytes(damaged.read_bytes()[:300])
+    damaged.parent.rename(folder / "-granules it's" / damaged.parent.name)
+    failed = run_snakemake(folder, values, check=False)  # which makes the catalogs by another command
+    assert failed.returncode and "FAILED bursts" in failed.output
+    statuses = {row["month"]: row["status"] for row in read_catalog(folder / odd / "catalog.parquet")}
+    assert statuses["2021-11"] == "complete" and statuses["2022-01"] not in ("complete", "no data")
+
+
+def test_a_job_without_its_settings_says_so(made: Path) -> None:
+    told = run_snakemake(made, CONFIG, "-n", "-p", "--forcerun", "tile_catalog").output
+    command = re.search(r"^Shell command: (.*tile_catalog\.py .*)", told, re.MULTILINE)
+    assert command
+    (settings,) = (made / ".snakemake" / "s1monthly_jobs").iterdir()
+    settings.write_text("{}")
+    assert subprocess.run(shlex.split(command[1]), cwd=made, check=False).returncode == 1
+    log = made / "output" / "work" / "logs" / "tile_catalog" / f"{FOLDER}.log"
+    assert "CRITICAL settings of the run, .snakemake" in log.read_text()
+    assert "run Snakemake again" in log.read_text()
+    run_snakemake(made, CONFIG, "-n")
+    assert subprocess.run(shlex.split(command[1]), cwd=made, check=False).returncode == 0
+    assert log.read_text().count(" used ") == 1
 
 
 def test_one_new_month_is_its_jobs_alone(made: Path) -> None:

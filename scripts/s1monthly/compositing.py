@@ -267,7 +267,16 @@ def disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
     exact : bool
         False where the band may lack values, as a texture does where a pixel has no neighbour: then only values count
         where nothing was seen.
+
+    Raises
+    ------
+    S1MonthlyError
+        If they are not of one shape.
     """
+    if values.shape != count.shape:
+        raise S1MonthlyError(
+            f"a band of shape {values.shape} and a count of shape {count.shape}", "give both on the tile's grid"
+        )
     return int(_disagreeing(values, count, exact))
 
 

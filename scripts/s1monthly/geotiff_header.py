@@ -29,13 +29,15 @@ RasterInput = str | os.PathLike[str] | bytes
 
 REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 284, 339
-_STRIP_OFFSETS, _STRIP_ROWS = 273, 278
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 339
+_FILL_ORDER, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_SIZES = 266, 273, 278, 279
 _PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA = 33550, 33922, 34264, 34735, 34737, 42113
 _TAGS = {
-    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT, _STRIP_OFFSETS, _STRIP_ROWS),
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _SAMPLE_FORMAT),
+    *(_FILL_ORDER, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_SIZES),
     *(_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA),
 }
+_STRIPS = (_STRIP_ROWS, _STRIP_OFFSETS, _STRIP_SIZES)
 _WHOLE, _REAL = {3: "H", 4: "I"}, {12: "d"}
 """TIFF types of whole and of real numbers that are looked for, as `struct` has them."""
 
@@ -154,12 +156,11 @@ def _usual(file: IO[bytes]) -> tuple[RasterHeader, int | None] | None:
     if grid is None or len({*zip(formats, bits, strict=True)}) != 1:
         return None
     dtype = _DTYPES[formats[0], bits[0]]
-    if min(width, height, count) < 1:
+    if min(width, height, count) < 1 or numbers.get(_FILL_ORDER, (1,)) != (1,):
         return None
     header = RasterHeader(grid, dtype, count, _nodata(fields.get(_NODATA), dtype))
-    one_by_one = count == 1 or numbers.get(_PLANAR) == (2,)
-    plain = _STRIP_OFFSETS in numbers and numbers.get(_COMPRESSION, (1,)) == (1,) and one_by_one
-    return header, _start(header, numbers[_STRIP_ROWS][0], numbers[_STRIP_OFFSETS]) if plain else None
+    plain = _STRIP_OFFSETS in numbers and numbers.get(_COMPRESSION, (1,)) == (1,)
+    return header, _start(header, *(numbers[tag] for tag in _STRIPS)) if plain else None
 
 
 def _numbers(field: Field, types: Mapping[int, str]) -> tuple[Any, ...]:
@@ -190,9 +191,12 @@ def _nodata(field: Field | None, dtype: str) -> float | None:
     return _NODATA_TEXTS[dtype][field.values.rstrip(b"\0").decode("ascii")]
 
 
-def _start(header: RasterHeader, rows: int, offsets: tuple[int, ...]) -> int | None:
-    """Say where the rows of the first band begin, where all follow one after the other; so many make a strip."""
-    strip = rows * header.geobox.width * np.dtype(header.dtype).itemsize
-    strips = math.ceil(header.geobox.height / max(1, rows))
-    in_order = offsets[:strips] == tuple(offsets[0] + number * strip for number in range(strips))
-    return offsets[0] if offsets[0] and in_order and sys.byteorder == "little" else None
+def _start(header: RasterHeader, rows: tuple[int, ...], offsets: tuple[int, ...], sizes: tuple[int, ...]) -> int | None:
+    """Say where the rows of the first band begin, where its strips of so many rows lie whole, one after the other."""
+    height, row = header.geobox.height, header.geobox.width * np.dtype(header.dtype).itemsize
+    strips = math.ceil(height / max(1, rows[0]))
+    if strips * header.count != len(offsets) or len(sizes) != len(offsets):
+        return None  # with bands pixel by pixel, too
+    expected = [(first * row, min(rows[0], height - first) * row) for first in range(0, height, rows[0])]
+    found = [(offset - offsets[0], size) for offset, size in zip(offsets, sizes, strict=True)]
+    return offsets[0] if offsets[0] and found[:strips] == expected and sys.byteorder == "little" else None

@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from s1monthly.errors import ConfigError
 from s1monthly.files import write_text
 from s1monthly.naming import Layout
 from s1monthly.recipe import digest
@@ -68,10 +69,15 @@ class JobSettings:
 
         Raises
         ------
-        OSError
-            If the file cannot be read.
+        ConfigError
+            If the file cannot be read, or another version wrote it.
         """
-        return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        try:
+            return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError) as error:
+            raise ConfigError(
+                f"settings of the run, {path}: cannot be read ({error})", "run Snakemake again: it writes them"
+            ) from error
 
     def write(self, folder: str | Path) -> str:
         """Write them to a file of their own, which runs with the same settings share; return its path."""

@@ -40,6 +40,7 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
     logging.basicConfig(handlers=[handler], level=others, force=True)
     LOGGER.setLevel(file_level)
     sys.excepthook = _log_exception
+    atexit.unregister(_log_use)
     atexit.register(_log_use, time.monotonic())
     return LOGGER
 

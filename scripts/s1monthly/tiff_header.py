@@ -80,7 +80,7 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
     Raises
     ------
     ValueError, struct.error, KeyError
-        If it is no such TIFF, is cut short, or has a type of values that is not known.
+        If it is no such TIFF, is cut short, has tags out of order, or a type of values that is not known.
     """
     order, version, position = _CLASSIC.start.unpack(file.read(_CLASSIC.start.size))
     if (order, version) != _CLASSIC_MARKS:
@@ -90,8 +90,11 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
     entries = file.read(number * _CLASSIC.entry.size)
     if len(entries) < number * _CLASSIC.entry.size:
         raise ValueError("cut short in its directory")
-    fields, end = {}, file.seek(0, os.SEEK_END)
+    fields, end, before = {}, file.seek(0, os.SEEK_END), 0
     for tag, kind, count, values in _CLASSIC.entry.iter_unpack(entries):
+        if tag <= before:
+            raise ValueError("tags out of order")  # of one that stands twice readers take one or the other
+        before = tag
         if tags is not None and tag not in tags:
             continue
         size = count * _TYPE_SIZES[kind]
