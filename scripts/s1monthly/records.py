@@ -7,7 +7,6 @@ import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -348,6 +347,8 @@ def _histogram(entries: Mapping[str, int]) -> dict[int, int]:
 
 def software_versions(**others: str) -> dict[str, str]:
     """Versions of Python and `PACKAGES`, and of anything else that is given by name."""
+    from importlib.metadata import version  # here, since it takes 0.01 s, and readers of records need none
+
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **others}
 
 
