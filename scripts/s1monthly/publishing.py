@@ -25,9 +25,10 @@ def write_pictures(
     block_size: int = 512,
     threads: int = 1,
 ) -> None:
-    """Write the COG and the preview of a month, each whole or not at all, one band in memory at a time.
+    """Write the COG and the preview of a month, each whole or not at all, two bands in memory at a time.
 
-    The preview, whose three bands are kept, is drawn while the COG is compressed.
+    A band is read and verified while the one before is compressed. The preview, whose three bands are kept, is drawn
+    meanwhile.
 
     Parameters
     ----------
@@ -66,9 +67,18 @@ def write_pictures(
         if cog:
             labels, tags = output_bands(record), processing_tags(record)
             known = list(record.bands.values())
-            write_cog(cog, bands(), record.grid, labels, tags, block_size, threads, known)
+            write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, block_size, threads, known)
         elif preview:
             for _ in bands():
                 continue
         for drawn in drawing:
             drawn.result()
+
+
+def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Give some values; the next is made in another thread while one is worked on."""
+    with ThreadPoolExecutor(1) as aside:
+        coming = aside.submit(next, values, None)
+        while (value := coming.result()) is not None:
+            coming = aside.submit(next, values, None)
+            yield value
