@@ -21,6 +21,8 @@ from s1monthly.planning import Plan, recipe_part
 from s1monthly.recipe import product_version
 from s1monthly.vocabulary import Month, Tile
 
+# scripts find the library beside them
+os.environ.pop("PYTHONSAFEPATH", None)
 if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
     # compiled kernels are kept beside their source, or here where that is read-only
     os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))
@@ -239,7 +241,7 @@ def months_planned(book):
 def finished_months():
     """Months that an earlier run left finished, by its notes."""
     static = [
-        [rule.name, [p.__qualname__ if callable(p) else repr(p) for p in rule.params]]
+        [rule.name, noted_params(rule)]
         for rule in workflow.rules
         if "month" in rule.wildcard_names
     ]
@@ -248,6 +250,12 @@ def finished_months():
         with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
             passed += [sorted(map(str, DEPLOYED)), stream.read()]
     return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)
+
+
+def noted_params(rule):
+    """Params of a rule as notes have them, without `start`: how a job is told changes nothing that it makes."""
+    params = [p for name, p in rule.params.items() if name != "start"]
+    return [p.__qualname__ if callable(p) else repr(p) for p in params]
 
 
 CHECKED = {"MTIME", "PARAMS", "SOFTWARE_ENV"}

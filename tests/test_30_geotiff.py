@@ -178,6 +178,8 @@ UNUSUAL: dict[str, Mapping[int, Field]] = {
     "upside down": {33550: doubles(-30, -30, 0)},
     "with a transformation": {34264: doubles(30, 0, 0, 499980, 0, -30, 0, 4200000, 0, 0, 0, 0, 0, 0, 0, 1)},
     "bits of two sizes": {277: shorts(2), 258: shorts(32, 16), 339: shorts(3, 3)},
+    "bits of fewer bands": {277: shorts(2)},
+    "more bands than a file can have": {277: long_field(2**32 - 1)},
     "formats of two kinds": {277: shorts(2), 258: shorts(32, 32), 339: shorts(3, 1)},
     "bits the other way round": {266: shorts(2)},
     "no column": {256: shorts(0)},
@@ -208,6 +210,16 @@ def test_what_is_odd_in_a_header_is_left_to_gdal(tmp_path: Path, changes: Mappin
 def test_rows_that_do_not_lie_as_they_are_are_left_to_gdal(tmp_path: Path, changes: Mapping[int, Field]) -> None:
     written(tmp_path / "a.tif", blockysize=64)
     remade(tmp_path / "a.tif", changes)
+    usual = read_usual(tmp_path / "a.tif")
+    assert usual and usual[1] is None
+
+
+def test_bands_that_are_said_to_lie_pixel_by_pixel_are_left_to_gdal(tmp_path: Path) -> None:
+    written(tmp_path / "a.tif", **LAYOUTS["bands one after the other"][1])
+    remade(tmp_path / "a.tif", {})
+    usual = read_usual(tmp_path / "a.tif")
+    assert usual and usual[1] is not None
+    remade(tmp_path / "a.tif", {284: shorts(1)})
     usual = read_usual(tmp_path / "a.tif")
     assert usual and usual[1] is None
 

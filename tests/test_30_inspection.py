@@ -339,8 +339,8 @@ def test_a_job_that_failed_is_told_with_what_why_and_where(tree: Tree) -> None:
         "FAILED bursts 10SGD ASCENDING 2022-04: it was stopped, and could not"
     )
     assert told("search", {"tile": "10SGD", "direction": "ASCENDING", "question": "0"}, ["none.log"]) == (
-        "FAILED search 10SGD ASCENDING: it was stopped, and could not say why: by a limit of memory or time, say\n"
-        "  log: none.log"
+        "FAILED search 10SGD ASCENDING: it ended before it logged a word: what it said stands above, or in the"
+        " cluster's log of the job; if nothing, a limit of memory or time stopped it, say"
     )
     assert last_error([log, "none.log"]) is None
 

@@ -82,6 +82,12 @@ def settled(folder: Path, values: Mapping[str, Any] = CONFIG) -> bool:
     return "Nothing to be done" in run.output and not run.jobs
 
 
+def copy_workflow(folder: Path) -> None:
+    """Copy the workflow itself into the folder, for ``-s Snakefile``."""
+    for name in ("Snakefile", "rules", "scripts", "profiles", "envs"):
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+
+
 @pytest.fixture(scope="module")
 def first_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, Run]:
     """Two months with granules among four, previewed and made."""
@@ -143,8 +149,7 @@ def test_rerun_does_nothing_and_preview_says_so(made: Path) -> None:
 
 
 def test_touched_code_is_no_reason(made: Path) -> None:
-    for name in ("Snakefile", "rules", "scripts", "profiles"):
-        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, made / name)
+    copy_workflow(made)
     run = run_snakemake(made, CONFIG, "-n", "-s", "Snakefile")
     assert run.jobs == {}
 
@@ -153,6 +158,34 @@ def test_how_a_job_is_told_is_no_reason(made: Path) -> None:
     triggers = ("--rerun-triggers", "code", "mtime", "params", "software-env")
     run = run_snakemake(made, config(logging={"file_level": "DEBUG"}), "-n", *triggers)
     assert run.jobs == {}
+
+
+def test_how_a_job_is_told_voids_no_note_of_finished_months(made: Path) -> None:
+    copy_workflow(made)
+    common = made / "rules" / "common.smk"
+    told = common.read_text()
+    assert told.count("return lambda wildcards, output: shlex.join(start)") == 1
+    otherwise = "def told(wildcards, output):\n        return shlex.join(start)\n    return told"
+    common.write_text(told.replace("return lambda wildcards, output: shlex.join(start)", otherwise))
+    cog = product(made, "cog", "2021-11")
+    cog.write_bytes(cog.read_bytes()[:-500])  # told by its length, which the note has
+    assert run_snakemake(made, CONFIG, "-n", "-s", "Snakefile").jobs == {"publish": 1, **CATALOGS}
+
+
+def test_a_job_that_cannot_begin_points_to_what_it_said(made: Path) -> None:
+    copy_workflow(made)
+    script = made / "scripts" / "publish.py"
+    script.write_text(f"import no_such_module\n{script.read_text()}")
+    product(made, "cog", "2021-11").unlink()
+    run = run_snakemake(made, CONFIG, "-s", "Snakefile", check=False)
+    assert "No module named 'no_such_module'" in run.output
+    assert f"FAILED publish {TILE} ASCENDING 2021-11: it ended before it logged a word" in run.output
+
+
+def test_scripts_find_the_library_where_python_is_told_not_to_look(made: Path) -> None:
+    product(made, "item", "2021-11").unlink()
+    run = run_snakemake(made, CONFIG, environment=os.environ | {"PYTHONSAFEPATH": "1"})
+    assert run.jobs == {"publish": 1, **CATALOGS}
 
 
 @pytest.mark.parametrize("deployed", [(), ("--sdm", "env-modules")], ids=["as it is", "modules"])

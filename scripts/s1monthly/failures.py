@@ -80,9 +80,18 @@ def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
         Its log files.
     """
     failure = last_error(logs)
+    begun = [log for log in logs if Path(log).exists() and Path(log).stat().st_size]  # Snakemake makes empty ones
     what = " ".join([rule, *(place[name] for name in ("tile", "direction", "month") if name in place)])
-    why = failure.message if failure else "it was stopped, and could not say why: by a limit of memory or time, say"
-    return "\n".join([f"FAILED {what}: {why}", *(f"  log: {log}" for log in logs)])
+    if failure:
+        why = failure.message
+    elif begun:
+        why = "it was stopped, and could not say why: by a limit of memory or time, say"
+    else:
+        why = (
+            "it ended before it logged a word: what it said stands above, or in the cluster's log of the job;"
+            " if nothing, a limit of memory or time stopped it, say"
+        )
+    return "\n".join([f"FAILED {what}: {why}", *(f"  log: {log}" for log in begun)])
 
 
 def _last(logs: Iterable[Path]) -> Failure | None:

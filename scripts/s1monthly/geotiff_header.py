@@ -29,11 +29,11 @@ RasterInput = str | os.PathLike[str] | bytes
 
 REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
-_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 339
+_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 284, 339
 _FILL_ORDER, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_SIZES = 266, 273, 278, 279
 _PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA = 33550, 33922, 34264, 34735, 34737, 42113
 _TAGS = {
-    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _SAMPLE_FORMAT),
+    *(_WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT),
     *(_FILL_ORDER, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_SIZES),
     *(_PIXEL_SCALE, _TIE_POINT, _TRANSFORMATION, _GEO_KEYS, _GEO_NAMES, _NODATA),
 }
@@ -112,7 +112,7 @@ class RowReader:
 
 
 def open_header(raster: RasterInput) -> RasterHeader:
-    """Read the header of a GeoTIFF; errors as `geotiff.open_raster`."""
+    """Read the header of a GeoTIFF; errors as `geotiff.open_raster`, but a damaged tag without use is not told."""
     usual = read_usual(raster)
     if usual:
         return usual[0]
@@ -151,15 +151,17 @@ def _usual(file: IO[bytes]) -> tuple[RasterHeader, int | None] | None:
     fields = first_directory(file, _TAGS)
     numbers = {tag: _numbers(field, _WHOLE) for tag, field in fields.items() if field.type in _WHOLE}
     (width,), (height,), (count,) = numbers[_WIDTH], numbers[_HEIGHT], numbers.get(_SAMPLES, (1,))
-    formats, bits = numbers.get(_SAMPLE_FORMAT, (1,) * count), numbers[_BITS]
+    bits = numbers[_BITS]
+    formats = numbers.get(_SAMPLE_FORMAT, (1,) * len(bits))
     grid = _grid(fields, numbers[_GEO_KEYS], width, height)
-    if grid is None or len({*zip(formats, bits, strict=True)}) != 1:
+    if grid is None or len(bits) != count or len({*zip(formats, bits, strict=True)}) != 1:
         return None
     dtype = _DTYPES[formats[0], bits[0]]
     if min(width, height, count) < 1 or numbers.get(_FILL_ORDER, (1,)) != (1,):
         return None
     header = RasterHeader(grid, dtype, count, _nodata(fields.get(_NODATA), dtype))
-    plain = _STRIP_OFFSETS in numbers and numbers.get(_COMPRESSION, (1,)) == (1,)
+    one_by_one = count == 1 or numbers.get(_PLANAR) == (2,)
+    plain = _STRIP_OFFSETS in numbers and numbers.get(_COMPRESSION, (1,)) == (1,) and one_by_one
     return header, _start(header, *(numbers[tag] for tag in _STRIPS)) if plain else None
 
 
@@ -196,7 +198,7 @@ def _start(header: RasterHeader, rows: tuple[int, ...], offsets: tuple[int, ...]
     height, row = header.geobox.height, header.geobox.width * np.dtype(header.dtype).itemsize
     strips = math.ceil(height / max(1, rows[0]))
     if strips * header.count != len(offsets) or len(sizes) != len(offsets):
-        return None  # with bands pixel by pixel, too
+        return None
     expected = [(first * row, min(rows[0], height - first) * row) for first in range(0, height, rows[0])]
     found = [(offset - offsets[0], size) for offset, size in zip(offsets, sizes, strict=True)]
     return offsets[0] if offsets[0] and found[:strips] == expected and sys.byteorder == "little" else None

@@ -80,7 +80,10 @@ class JobSettings:
             ) from error
 
     def write(self, folder: str | Path) -> str:
-        """Write them to a file of their own, which runs with the same settings share; return its path."""
+        """Write them to a file of their own, which runs with the same settings share; return its path.
+
+        Nothing else is ever removed there: while nothing runs, all may be.
+        """
         plain = asdict(self)
         path = Path(folder) / f"{digest(plain)}.json"
         write_text(path, json.dumps(plain, indent=1), only_if_changed=True)

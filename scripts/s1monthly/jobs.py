@@ -1,7 +1,8 @@
 """What a rule tells its script on the command line: the settings of the run, a log, threads, and values by name.
 
 Not by Snakemake's `script:`, for which every job loads a part of Snakemake, and Snakemake itself a reader of notebooks:
-0.1 s each. And a job can be run again by hand: `snakemake -n -p --quiet host` shows its command.
+0.1 s each. And a job can be run by hand: `snakemake -n -p --quiet host` shows its command. It needs the folder of the
+run, and that no run works on the tile: it is Snakemake that holds the tile.
 """
 
 from __future__ import annotations
