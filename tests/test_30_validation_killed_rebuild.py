@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
 import random
 import shutil
 import signal
+import subprocess
+import sys
 import time
-from collections.abc import Callable, Iterator
-from multiprocessing.context import ForkProcess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,6 @@ from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey
 from small_tree import SmallTree
 
-FORK = multiprocessing.get_context("fork")
 KEYS = [
     CompositeKey.parse("10SGD", direction, month)
     for direction in ("ASCENDING", "DESCENDING")
@@ -83,39 +82,12 @@ def check_completed(base: Path, expected: dict[str, bytes]) -> None:
     assert contents(base) == expected
 
 
-def killing(base: Path, number: int) -> Callable[..., None]:
-    """A rename that kills the process in place of the one of this number in the tree, from 1 on."""
-    original, calls = os.replace, iter(range(1, 1000))
-
-    def replace(*names: object) -> None:
-        if base in Path(str(names[1])).parents and next(calls) == number:
-            os.kill(os.getpid(), signal.SIGKILL)
-        original(*names)
-
-    return replace
-
-
-def started(base: Path, number: int = 0) -> ForkProcess:
-    """Start a rebuilding that kills itself before it shows the file of this number."""
-
-    def run() -> None:
-        os.replace = killing(base, number)
-        rebuild(base)
-
-    process = FORK.Process(target=run)
-    process.start()
-    return process
-
-
-def ended(base: Path, number: int) -> ForkProcess:
-    """Start one and wait for it; again where it hangs before its first write, on a lock that GDAL held at the fork."""
-    for _ in range(6):
-        process = started(base, number)
-        process.join(10)
-        if process.exitcode is not None:
-            break
-        process.kill()
-        process.join()
+def started(base: Path, number: int = 0) -> subprocess.Popen[str]:
+    """Start a rebuilding that kills itself before it shows the file of this number; return when it has loaded all."""
+    search = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
+    command = [sys.executable, str(Path(__file__).parent / "kill_rebuild.py"), str(base), str(number)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": search})
+    assert process.stdout and process.stdout.readline() == "ready\n"
     return process
 
 
@@ -128,29 +100,31 @@ def base(damaged: SmallTree, tmp_path: Path) -> Iterator[Path]:
 
 @pytest.mark.parametrize("number", range(1, WRITES + 1))
 def test_killed_before_any_write(base: Path, expected: dict[str, bytes], number: int) -> None:
-    process = ended(base, number)
-    assert process.exitcode == -signal.SIGKILL, f"there are fewer than {number} writes"
+    process = started(base, number)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGKILL, f"there are fewer than {number} writes"
     check_completed(base, expected)
 
 
 def test_there_are_no_more_writes(base: Path, expected: dict[str, bytes]) -> None:
-    process = ended(base, WRITES + 1)
-    assert process.exitcode == 0
+    process = started(base, WRITES + 1)
+    process.communicate(timeout=60)
+    assert process.returncode == 0
     assert contents(base) == expected
 
 
 def test_killed_at_random_moments(damaged: SmallTree, tmp_path: Path, expected: dict[str, bytes]) -> None:
     first = copied(damaged, tmp_path / "timed")
-    begin = time.monotonic()
-    started(first).join(60)
+    process, begin = started(first), time.monotonic()
+    process.communicate(timeout=60)
     duration, moments, killed = time.monotonic() - begin, random.Random(20), 0
     for number in range(RANDOM_KILLS):
         base = copied(damaged, tmp_path / str(number))
         process = started(base)
         time.sleep(moments.uniform(0.05, 0.9) * duration)
         process.kill()
-        process.join()
-        killed += process.exitcode == -signal.SIGKILL
+        process.communicate(timeout=60)
+        killed += process.returncode == -signal.SIGKILL
         check_completed(base, expected)
         shutil.rmtree(base)
     assert killed >= RANDOM_KILLS // 2, "most had ended before they were to be killed"
