@@ -21,9 +21,7 @@ rule tile_catalog:
         start=start_of("tile_catalog"),
         no_data=lambda w: [str(month) for month in ledger(w).no_data],
     shell:
-        jobs.command(
-            "output.catalog",
-        )
+        jobs.command("output.catalog")
 
 
 rule catalog:
@@ -42,6 +40,4 @@ rule catalog:
     params:
         start=start_of("catalog"),
     shell:
-        jobs.command(
-            "output.catalog",
-        )
+        jobs.command("output.catalog")

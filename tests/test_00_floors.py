@@ -54,6 +54,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         (
             "geotiff",
             "geotiff_header",
+            "geotiff_rows",
             "rasters",
             "cog",
             "cog_blocks",

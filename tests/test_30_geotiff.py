@@ -19,7 +19,8 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import crop, open_raster
-from s1monthly.geotiff_header import RasterHeader, open_header, read_usual, row_reader
+from s1monthly.geotiff_header import RasterHeader, open_header, read_usual
+from s1monthly.geotiff_rows import row_reader
 from s1monthly.grid import GeoBox
 from s1monthly.rasters import write_raster
 from s1monthly.tiff_header import Field, first_directory, header, long_field

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.compositing import Counts, Mosaic, Power, composite, row_blocks
-from s1monthly.geotiff_header import RowReader, row_reader
+from s1monthly.geotiff_rows import RowReader, row_reader
 from s1monthly.grid import GeoBox, overlap
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.vocabulary import Pass, passes_of

@@ -1,7 +1,7 @@
 """What the header of a GeoTIFF says, read without GDAL where it is of the usual form.
 
-To load GDAL takes 0.1 s of a job, to ask it 2 ms a file; these read headers alone, or many of them: `search`, which
-looks at every granule of a folder, and `composite`, whose bursts lie as rows of pixels.
+To load GDAL takes 0.1 s of a job, to ask it 2 ms a file: `search` looks at every granule of a folder, and `composite`
+at every burst, whose rows `geotiff_rows` reads.
 
 TIFF 6.0, Adobe (1992); OGC GeoTIFF Standard, 19-008r4; GDAL's tag 42113 for no data.
 """
@@ -18,9 +18,7 @@ from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from s1monthly.errors import ProductError
 from s1monthly.grid import GeoBox
 from s1monthly.tiff_header import Field, first_directory
 
@@ -74,58 +72,18 @@ class RasterHeader:
     nodata: float | None
 
 
-@dataclass(frozen=True)
-class RowReader:
-    """The rows of a GeoTIFF's first band, read without GDAL where they lie in the file as they are.
-
-    Made by `row_reader`. Holds no open file, and may be shared between threads.
-
-    Attributes
-    ----------
-    path : str
-    header : RasterHeader
-    start : int or None
-        Bytes before the first row, where all rows follow one after the other, uncompressed; None where they do not.
-    """
-
-    path: str
-    header: RasterHeader
-    start: int | None
-
-    def read(self, rows: slice) -> NDArray[Any]:
-        """Read whole rows; errors as `geotiff.open_raster` and `geotiff.Raster.read`."""
-        width = self.header.geobox.width
-        if self.start is None or not 0 <= rows.start < rows.stop <= self.header.geobox.height:
-            from s1monthly.geotiff import read_window  # here and below: it loads GDAL
-
-            return read_window(self.path, rows, slice(0, width))
-        pixels = np.empty((rows.stop - rows.start, width), self.header.dtype)
-        try:
-            with open(self.path, "rb") as file:
-                file.seek(self.start + rows.start * width * pixels.itemsize)
-                found = file.readinto(pixels.data.cast("B"))
-        except OSError as error:
-            raise ProductError(f"raster {self.path}: cannot be read ({error})", REMEDY) from error
-        if found != pixels.nbytes:
-            raise ProductError(f"raster {self.path}: cut short", REMEDY)
-        return pixels
-
-
 def open_header(raster: RasterInput) -> RasterHeader:
     """Read the header of a GeoTIFF; errors as `geotiff.open_raster`, but a damaged tag without use is not told."""
     usual = read_usual(raster)
-    if usual:
-        return usual[0]
-    from s1monthly.geotiff import open_raster
+    return usual[0] if usual else header_by_gdal(raster)
+
+
+def header_by_gdal(raster: RasterInput) -> RasterHeader:
+    """Read the header of a GeoTIFF of any form; errors as `geotiff.open_raster`."""
+    from s1monthly.geotiff import open_raster  # here, since it loads GDAL
 
     with open_raster(raster) as opened:
         return opened.header
-
-
-def row_reader(path: str | os.PathLike[str]) -> RowReader:
-    """Find out how to read the rows of a GeoTIFF; errors as `geotiff.open_raster`."""
-    name = os.fspath(path)
-    return RowReader(name, *(read_usual(name) or (open_header(name), None)))
 
 
 def read_usual(raster: RasterInput) -> tuple[RasterHeader, int | None] | None:
@@ -138,7 +96,8 @@ def read_usual(raster: RasterInput) -> tuple[RasterHeader, int | None] | None:
     -------
     header : RasterHeader
     start : int or None
-        As of `RowReader`.
+        Bytes before the first row of the first band, where all its rows follow one after the other, uncompressed; None
+        where they do not.
     """
     try:
         with BytesIO(raster) if isinstance(raster, bytes) else open(raster, "rb") as file:

@@ -82,7 +82,7 @@ class JobSettings:
     def write(self, folder: str | Path) -> str:
         """Write them to a file of their own, which runs with the same settings share; return its path.
 
-        Nothing else is ever removed there: while nothing runs, all may be.
+        No file is ever removed from that folder; while nothing runs, all may be.
         """
         plain = asdict(self)
         path = Path(folder) / f"{digest(plain)}.json"

@@ -39,7 +39,6 @@ class Measuring:
         self._core = {band.name for band in bands(*polarization.layers)}
         self._bands: dict[str, Future[BandStatistics]] = {}
         self._aside = ThreadPoolExecutor(1)
-        self._valid = self._aside.submit(np.count_nonzero, count)
         self._statistics = self._aside.submit(count_statistics, count)
         self._footprint = self._aside.submit(lambda: footprint(count > 0, grid))
 
@@ -52,7 +51,7 @@ class Measuring:
         self._aside.shutdown(cancel_futures=True)
 
     def passed_on(self, values: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
-        """Pass the bands on as they come, and measure each meanwhile: it is done when the one after the next is given.
+        """Pass the bands on as they come, and measure each meanwhile: it is measured before the next is given.
 
         Parameters
         ----------
@@ -92,13 +91,14 @@ class Measuring:
         digest : str
             Of the values in the cube.
         """
+        count = self._statistics.result()
         return Record(
             key=self._key,
             level=level,
             polarization=self._polarization,
             grid=self._grid,
-            valid=int(self._valid.result()),
-            count=self._statistics.result(),
+            valid=sum(count.histogram.values()),
+            count=count,
             bands={name: band.result() for name, band in self._bands.items()},
             footprint=self._footprint.result(),
             digest=digest,
