@@ -253,7 +253,7 @@ def finished_months():
 
 
 def noted_params(rule):
-    """Params of a rule as notes have them, without `start`: how a job is told changes nothing that it makes."""
+    """Params as notes have them, without `start`: how a job is told changes nothing that it makes."""
     params = [p for name, p in rule.params.items() if name != "start"]
     return [p.__qualname__ if callable(p) else repr(p) for p in params]
 
