@@ -8,7 +8,8 @@ import multiprocessing
 import os
 import time
 from collections.abc import Callable
-from multiprocessing.context import ForkProcess
+from functools import partial
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,8 @@ from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey
 from small_tree import SmallTree
 
-FORK = multiprocessing.get_context("fork")
+OWN = multiprocessing.get_context("spawn")
+"""Processes of their own, not forks: PROJ, once used, can hang in a forked process."""
 PATIENCE = 1.5
 """Seconds that the first writer, having read the tree, gives the second to overtake it."""
 
@@ -41,23 +43,61 @@ def base(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def first_reads_then_waits(base: Path, work: Callable[[], object]) -> ForkProcess:
-    """Start a writer that stops between reading the tree and writing, until the second has written, or for a while."""
+def write_first(base: Path, work: Callable[[], object]) -> None:
+    """Write, but stop between reading the tree and writing, until the second has written, or for a while."""
     original = catalog.write_catalog
 
     def slow(path: Path, rows: list[dict], **options: object) -> bool:
         (base / ".first has read").touch()
+        assert waited_until(base / ".second begins", 30)
         waited_until(base / ".second has written", PATIENCE)
         return original(path, rows, **options)
 
-    def run() -> None:
-        cataloguing.write_catalog = slow
-        work()
+    cataloguing.write_catalog = slow
+    work()
 
-    process = FORK.Process(target=run)
+
+def write_second(base: Path, work: Callable[[], object]) -> None:
+    (base / ".second begins").touch()
+    work()
+    (base / ".second has written").touch()
+
+
+def first_reads_then_waits(base: Path, work: Callable[[], object]) -> SpawnProcess:
+    """Start the first writer; return when it has read the tree."""
+    return holding(base / ".first has read", write_first, base, work)
+
+
+def second_writes(base: Path, work: Callable[[], object]) -> None:
+    """Run the second writer to its end."""
+    process = OWN.Process(target=write_second, args=(base, work))
     process.start()
-    assert waited_until(base / ".first has read", 30)
+    ended_well(process)
+
+
+def holding(sign: Path, work: Callable[..., None], *given: object) -> SpawnProcess:
+    """Start work in a process of its own; return when it has made its sign."""
+    process = OWN.Process(target=work, args=given)
+    process.start()
+    assert waited_until(sign, 30)
     return process
+
+
+def hold(lock: Path, held: Path) -> None:
+    with locked(lock):
+        held.touch()
+        time.sleep(60)
+
+
+def hold_catalog(path: Path) -> None:
+    with cataloguing.alone(path):
+        (path.parent / ".held").touch()
+        waited_until(path.parent / ".waited", PATIENCE)
+
+
+def other_run(folder: Path) -> None:
+    cataloguing.catalog_tile(folder)
+    cataloguing.catalog_all(folder.parent)
 
 
 def waited_until(path: Path, seconds: float) -> bool:
@@ -67,20 +107,7 @@ def waited_until(path: Path, seconds: float) -> bool:
     return path.exists()
 
 
-def second_writes(base: Path, work: Callable[[], object]) -> None:
-    """Run a writer in a process of its own, to its end."""
-
-    def run() -> None:
-        work()
-        (base / ".second has written").touch()
-
-    process = FORK.Process(target=run)
-    process.start()
-    process.join(60)
-    assert process.exitcode == 0
-
-
-def ended_well(process: ForkProcess) -> None:
+def ended_well(process: SpawnProcess) -> None:
     process.join(60)
     assert process.exitcode == 0
 
@@ -91,23 +118,18 @@ def months(path: Path) -> list[str]:
 
 def test_a_month_that_is_finished_meanwhile_stays_in_its_tiles_catalog(base: Path) -> None:
     folder = base / "10SGD_ASCENDING"
-    first = first_reads_then_waits(base, lambda: cataloguing.catalog_tile(folder))
+    first = first_reads_then_waits(base, partial(cataloguing.catalog_tile, folder))
     lay_down(base, month_record(month="2021-12"))
-    second_writes(base, lambda: cataloguing.catalog_tile(folder))
+    second_writes(base, partial(cataloguing.catalog_tile, folder))
     ended_well(first)
     assert months(folder / "catalog.parquet") == ["10SGD 2021-10", "10SGD 2021-11", "10SGD 2021-12"]
 
 
 def test_a_tile_that_is_finished_meanwhile_stays_in_catalog_and_collection(base: Path) -> None:
     """Two runs over one tree, each with a tile of its own."""
-    first = first_reads_then_waits(base, lambda: cataloguing.catalog_all(base))
+    first = first_reads_then_waits(base, partial(cataloguing.catalog_all, base))
     folder = lay_down(base, month_record(tile="11SLT", month="2021-11"))
-
-    def other_run() -> None:
-        cataloguing.catalog_tile(folder)
-        cataloguing.catalog_all(base)
-
-    second_writes(base, other_run)
+    second_writes(base, partial(other_run, folder))
     ended_well(first)
     assert months(base / "catalog.parquet") == ["10SGD 2021-10", "10SGD 2021-11", "11SLT 2021-11"]
     links = [link["title"] for link in read_document(base / "collection.json")["links"] if link["rel"] == "item"]
@@ -124,13 +146,8 @@ def test_rebuilding_beside_a_run_loses_no_month(tmp_path: Path, rebuilding: str)
     if rebuilding == "second":
         tree.make(december, "record", "cog", "preview", "item")
     tree.path("tile_catalog", NOVEMBER).unlink()  # else there is nothing to rebuild
-
-    def rebuild() -> None:
-        catalog_rebuild.main(["--output-dir", str(tree.base)])
-
-    def run() -> None:
-        tree.make(december, "record", "cog", "preview", "item", "tile_catalog", "catalog", "collection")
-
+    rebuild = partial(catalog_rebuild.main, ["--output-dir", str(tree.base)])
+    run = partial(tree.make, december, "record", "cog", "preview", "item", "tile_catalog", "catalog", "collection")
     works = [rebuild, run] if rebuilding == "first" else [run, rebuild]
     first = first_reads_then_waits(tree.base, works[0])
     second_writes(tree.base, works[1])
@@ -163,15 +180,7 @@ def test_a_record_that_a_run_writes_meanwhile_is_not_written_over(tmp_path: Path
 
 def test_a_lock_is_freed_when_its_holder_is_killed(tmp_path: Path) -> None:
     lock, held = tmp_path / "lock", tmp_path / "held"
-
-    def hold() -> None:
-        with locked(lock):
-            held.touch()
-            time.sleep(60)
-
-    process = FORK.Process(target=hold)
-    process.start()
-    assert waited_until(held, 30)
+    process = holding(held, hold, lock, held)
     handle = os.open(lock, os.O_RDWR)
     with pytest.raises(BlockingIOError):
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -214,15 +223,7 @@ def test_locks_and_hidden_folders_are_no_strays(tmp_path: Path) -> None:
 
 def test_a_writer_that_must_wait_says_once_for_whom(base: Path, capfd: pytest.CaptureFixture[str]) -> None:
     path = base / "catalog.parquet"
-
-    def hold() -> None:
-        with cataloguing.alone(path):
-            (base / ".held").touch()
-            waited_until(base / ".waited", PATIENCE)
-
-    process = FORK.Process(target=hold)
-    process.start()
-    assert waited_until(base / ".held", 30)
+    process = holding(base / ".held", hold_catalog, path)
     assert catalog_rebuild.main(["--output-dir", str(base)]) in (0, 1)
     process.join()
     said = capfd.readouterr().err
