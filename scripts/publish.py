@@ -12,10 +12,10 @@ from s1monthly.stac import item, write_document
 def main(argv=None):
     job, log = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
     record, folder = read_record(job.record), Path(job.item).parent
-    write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)
+    checksum = write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)
     files = {"zarr": asset_file(job.cube, folder), "record": asset_file(job.record, folder)}
     if job.cog:
-        files["cog"] = asset_file(job.cog, folder)
+        files["cog"] = asset_file(job.cog, folder, checksum)
     if job.preview:
         files["preview"] = preview_file(job.preview, folder, record.grid)
     write_document(job.item, item(record, files))

@@ -71,7 +71,7 @@ def odd_values(shape: tuple[int, ...]) -> NDArray[np.float32]:
 def test_a_cog_is_valid_and_holds_everything(tmp_path: Path) -> None:
     values = pixels(BIG, 4, seed=2)
     path = tmp_path / "cog" / "a.tif"
-    statistics = write_cog(path, iter(values), BIG, LABELS, {"LEVEL": "ARDC"}, block_size=128, threads=2)
+    statistics = write_cog(path, iter(values), BIG, LABELS, {"LEVEL": "ARDC"}, block_size=128, threads=2).statistics
     assert cog_validate(path, strict=True) == (True, [], [])
     with rasterio.open(path) as dataset:
         np.testing.assert_array_equal(dataset.read(), values)
@@ -98,7 +98,7 @@ def test_a_cog_is_valid_and_holds_everything(tmp_path: Path) -> None:
 
 def test_statistics_that_are_known_are_not_measured(tmp_path: Path) -> None:
     known = [BandStatistics(1.0, 2.0, 1.5, 0.25, 12)]
-    assert write_cog(tmp_path / "a.tif", pixels(BOX), BOX, LABELS[:1], known=known) == known
+    assert write_cog(tmp_path / "a.tif", pixels(BOX), BOX, LABELS[:1], known=known).statistics == known
     with rasterio.open(tmp_path / "a.tif") as dataset:
         assert dataset.tags(1)["STATISTICS_MEAN"] == "1.5"
 
@@ -279,6 +279,15 @@ def test_more_than_4_gib_are_bigtiff(tmp_path: Path, monkeypatch: pytest.MonkeyP
         assert offset == place
         place += size + 8
     assert place > 2**33
+
+
+@pytest.mark.parametrize(("threads", "piece"), [(1, 1000), (2, 1000), (2, 2**20)])
+def test_the_checksum_is_that_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threads: int, piece: int
+) -> None:
+    monkeypatch.setattr(cog, "COPIED", piece)  # bytes, far fewer than a band has
+    made = write_cog(tmp_path / "a.tif", pixels(BIG, 3), BIG, LABELS[:3], block_size=128, threads=threads)
+    assert made.sha256 == hashlib.sha256((tmp_path / "a.tif").read_bytes()).hexdigest()
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

@@ -495,9 +495,18 @@ def test_a_preview_that_is_no_picture_is_named(tmp_path, content):
         preview_grid(path, tile_geobox(Tile("10SGD")))
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path):
+@pytest.mark.parametrize("known", [None, "ab" * 32])
+def test_a_file_that_is_not_there_is_named(tmp_path, known):
     with pytest.raises(ProductError, match=r"no\.tif"):
-        asset_file(tmp_path / "no.tif", tmp_path)
+        asset_file(tmp_path / "no.tif", tmp_path, known)
+
+
+def test_a_file_whose_checksum_is_known_is_not_read(tmp_path):
+    path = tmp_path / "cog" / "a.tif"
+    path.parent.mkdir()
+    path.write_bytes(b"six by")
+    assert asset_file(path, tmp_path, "ab" * 32) == AssetFile("cog/a.tif", 6, "ab" * 32)
+    assert asset_file(path, tmp_path) == AssetFile("cog/a.tif", 6, hashlib.sha256(b"six by").hexdigest())
 
 
 @pytest.mark.parametrize("content", ["{", "[]", None])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def test_what_is_wanted_is_written_and_nothing_else(
 ) -> None:
     cube, record, expected = month
     cog, preview = (tmp_path / name if name in wanted else None for name in ("a.tif", "a.png"))
-    write_pictures(record, cube, cog, preview, threads=threads)
+    checksum = write_pictures(record, cube, cog, preview, threads=threads)
+    assert checksum == (sha256(cog.read_bytes()).hexdigest() if cog else None)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert made == {name: (expected / name).read_bytes() for name in wanted}
 

@@ -42,8 +42,14 @@ def relative(path: str | Path, folder: str | Path) -> str:
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
-def asset_file(path: str | Path, folder: str | Path) -> AssetFile:
+def asset_file(path: str | Path, folder: str | Path, sha256: str | None = None) -> AssetFile:
     """Measure a file for an Item in `folder`; a store (a folder itself) is only named.
+
+    Parameters
+    ----------
+    path, folder : path
+    sha256 : str, optional
+        The file's checksum where it is known; otherwise the file is read.
 
     Raises
     ------
@@ -55,8 +61,8 @@ def asset_file(path: str | Path, folder: str | Path) -> AssetFile:
         return AssetFile(relative(path, folder))
     try:
         with open(path, "rb") as stream:
-            checksum = hashlib.file_digest(stream, "sha256").hexdigest()
-            return AssetFile(relative(path, folder), stream.tell(), checksum)
+            checksum = sha256 or hashlib.file_digest(stream, "sha256").hexdigest()
+            return AssetFile(relative(path, folder), os.fstat(stream.fileno()).st_size, checksum)
     except OSError as error:
         raise ProductError(f"{path}: cannot be read ({error})", "run again; what is missing is made again") from error
 

@@ -24,7 +24,7 @@ def write_pictures(
     preview: str | Path | None,
     block_size: int = 512,
     threads: int = 1,
-) -> None:
+) -> str | None:
     """Write the COG and the preview of a month, each whole or not at all, two bands in memory at a time.
 
     A band is read and verified while the one before is compressed. The preview, whose three bands are kept, is drawn
@@ -42,6 +42,11 @@ def write_pictures(
     threads : int
         Threads that compress the COG; the bytes do not depend on it.
 
+    Returns
+    -------
+    str or None
+        SHA-256 of the COG, where there is one.
+
     Raises
     ------
     CubeError
@@ -52,6 +57,7 @@ def write_pictures(
     shown = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
     kept: dict[str, NDArray[np.float32]] = {}
     drawing: list[Future[None]] = []
+    checksum = None
     with ExitStack() as stack:
         aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
@@ -67,12 +73,14 @@ def write_pictures(
         if cog:
             labels, tags = output_bands(record), processing_tags(record)
             known = list(record.bands.values())
-            write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, block_size, threads, known)
+            made = write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, block_size, threads, known)
+            checksum = made.sha256
         elif preview:
             for _ in bands():
                 continue
         for drawn in drawing:
             drawn.result()
+    return checksum
 
 
 def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
