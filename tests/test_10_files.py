@@ -278,6 +278,8 @@ def test_reasons_are_logged_with_counts_and_kept(tmp_path: Path, caplog: pytest.
     assert [record.levelname for record in caplog.records].count("ERROR") == 1
     write_account(tmp_path / "account.json", account)
     assert read_account(tmp_path / "account.json") == account
+    with pytest.raises(ProductError, match=r"no\.json is not there.*run the job of the rule bursts first"):
+        read_account(tmp_path / "no.json")
 
 
 def test_the_account_names_the_granules_that_left_files(tmp_path: Path) -> None:

@@ -203,6 +203,33 @@ def test_a_recipe_is_plain_json_that_comes_back_equal() -> None:
         assert json.loads(json.dumps(made)) == made
 
 
+DEFAULTS = {key: field.default for key, field in documentation.options(Config) if field.default is not None}
+
+
+@pytest.mark.parametrize(
+    "key", sorted(CHANGES_VALUES.keys() & DEFAULTS.keys() - {"processing.texture_features.enabled"})
+)
+def test_a_default_that_is_written_out_leaves_the_recipe_to_the_letter(key: str) -> None:
+    """As YAML or JSON would give it: jobs compare texts, where 0 is not 0.0."""
+    default = DEFAULTS[key]
+    beside = CHANGES_VALUES[key][0]
+    for written in (default, json.loads(json.dumps(default), parse_int=float)):
+        if isinstance(default, bool | int | str) and type(written) is not type(default):
+            continue  # a whole number that must be one
+        before, after = load_config(values(beside)), load_config(values(beside, {key: written}))
+        assert json.dumps(recipe(before)) == json.dumps(recipe(after))
+
+
+def test_textures_written_otherwise_are_the_same() -> None:
+    def of(**options: Any) -> str:
+        written = {f"processing.texture_features.{key}": value for key, value in options.items()}
+        return json.dumps(recipe(load_config(values(TEXTURED, written))))
+
+    assert of(inputs=["VH_dB", "VV_dB"]) == of(inputs=["VV_dB", "VH_dB"]) == of() != of(inputs=["VH_dB"])
+    assert of(angles=[0.0, 90.0], vv_db_range=[-25.0, 5.0]) == of(angles=[0, 90], vv_db_range=[-25, 5]) == of()
+    assert of(angles=[0, 67.5], distance=2) == of(angles=[0.0, 67.5], distance=2) != of(angles=[0, 67], distance=2)
+
+
 def test_what_means_the_same_gives_the_same_recipe() -> None:
     def of(**options: Any) -> dict[str, Any]:
         return recipe(load_config(values({key.replace("__", "."): value for key, value in options.items()})))

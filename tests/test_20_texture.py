@@ -17,7 +17,8 @@ from skimage.feature import graycomatrix, graycoprops
 from benchmarks import texture as benchmark
 from s1monthly import texture, texture_kernels
 from s1monthly.errors import S1MonthlyError
-from s1monthly.texture import METRICS, TextureOptions, offset, texture_names, textures, valid_range
+from s1monthly.pairs import offset
+from s1monthly.texture import METRICS, TextureOptions, texture_names, textures, valid_range
 
 nan = np.nan
 FOUR = (0.0, 45.0, 90.0, 135.0)
@@ -400,10 +401,12 @@ def test_input_may_lie_anyhow_and_stays_as_it_is():
 def test_names():
     mean = TextureOptions(metrics=("entropy", "contrast"))
     assert texture_names("VV_dB", mean) == ("VV_glcm_entropy", "VV_glcm_contrast")
-    apart = TextureOptions(metrics=("entropy", "contrast"), angles=(0, 45.0, 22.5, -90), average_angles=False)
+    apart = TextureOptions(
+        metrics=("entropy", "contrast"), angles=(0, 45.0, 67.5, -90), distance=2, average_angles=False
+    )
     assert texture_names("HV_dB", apart) == (
         *("HV_glcm_entropy_0", "HV_glcm_contrast_0", "HV_glcm_entropy_45", "HV_glcm_contrast_45"),
-        *("HV_glcm_entropy_22.5", "HV_glcm_contrast_22.5", "HV_glcm_entropy_-90", "HV_glcm_contrast_-90"),
+        *("HV_glcm_entropy_67.5", "HV_glcm_contrast_67.5", "HV_glcm_entropy_-90", "HV_glcm_contrast_-90"),
     )
     assert tuple(_made(_field((5, 6)), apart)) == apart.suffixes
     with pytest.raises(S1MonthlyError, match="RVI"):
@@ -431,13 +434,21 @@ def test_names_do_not_need_the_compiler():
         ({"distance": 0}, "distance"),
         ({"angles": ()}, "angle"),
         ({"angles": (nan,)}, "angle"),
-        ({"angles": (0.0, 0)}, "twice"),
+        ({"angles": (0.0, 0)}, "angles 0 and 0 are the same pair"),
+        ({"angles": (45.0, 0.0, 360.0)}, "angles 0 and 360 are the same pair of pixels 1 apart"),
+        ({"angles": (10.0, 12.0), "distance": 2}, "angles 10 and 12 are the same pair"),
         ({"angles": (45.0, 90.0), "distance": 5}, "5 apart at angle 90"),
     ],
 )
 def test_options_out_of_range_are_refused(options, message):
     with pytest.raises(S1MonthlyError, match=message):
         TextureOptions(**options)
+
+
+def test_angles_that_are_one_pair_nearby_are_two_further_off():
+    assert len(TextureOptions(angles=(0.0, 15.0), distance=2).angles) == 2
+    with pytest.raises(S1MonthlyError, match="same pair"):
+        TextureOptions(angles=(0.0, 15.0), distance=1)
 
 
 def test_bad_arguments_are_refused_before_the_first_texture_is_asked_for():

@@ -7,10 +7,14 @@ import logging
 import os
 import subprocess
 import sys
+import time
 import weakref
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import pairwise
 from pathlib import Path
+from tempfile import TemporaryFile
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -22,7 +26,7 @@ from rio_cogeo.cogeo import cog_validate
 
 from granules import ORIGIN
 from raster_samples import BIG, BOX, LABELS, full_disk, pixels
-from s1monthly import cog
+from s1monthly import cog, cog_blocks
 from s1monthly.cog import write_cog
 from s1monthly.cog_blocks import Run
 from s1monthly.errors import GridError, ProductError
@@ -288,6 +292,43 @@ def test_the_checksum_is_that_of_the_file(
     monkeypatch.setattr(cog, "COPIED", piece)  # bytes, far fewer than a band has
     made = write_cog(tmp_path / "a.tif", pixels(BIG, 3), BIG, LABELS[:3], block_size=128, threads=threads)
     assert made.sha256 == hashlib.sha256((tmp_path / "a.tif").read_bytes()).hexdigest()
+
+
+def test_the_checksum_waits_for_the_last_piece(tmp_path: Path) -> None:
+    class Late(ThreadPoolExecutor):
+        def submit(self, work: Callable[..., object], *given: object, **named: object) -> Future[Any]:
+            return super().submit(lambda: (time.sleep(0.05), work(*given, **named))[1])
+
+    with Late(1) as pool, open(tmp_path / "a", "wb") as file:
+        writer = cog._Summing(file, pool)
+        writer.write(b"one")
+        writer.write(b"two")
+        assert writer.sha256() == hashlib.sha256(b"onetwo").hexdigest()
+
+
+def test_blocks_that_are_lost_while_they_wait_are_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def losing(values: Any, block_size: int, pool: Any, spool: IO[bytes]) -> list[Run]:
+        runs = cog_blocks.spool_band(values, block_size, pool, spool)
+        spool.truncate(spool.tell() - 1)
+        return runs
+
+    monkeypatch.setattr(cog, "spool_band", losing)
+    with pytest.raises(ProductError, match=r"a\.tif: cannot be written.*cut short"):
+        write_cog(tmp_path / "a.tif", pixels(BIG, 2), BIG, LABELS[:2], block_size=128)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_blocks_wait_beside_the_product(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Elsewhere, in memory perhaps, there may be no room for them."""
+    folders = []
+
+    def noted(dir: Path) -> IO[bytes]:
+        folders.append(dir)
+        return TemporaryFile(dir=dir)
+
+    monkeypatch.setattr(cog, "TemporaryFile", noted)
+    write_cog(tmp_path / "b" / "a.tif", pixels(BOX, 2), BOX, LABELS[:2])
+    assert folders == [tmp_path / "b"] * 2
 
 
 def test_the_same_input_gives_the_same_bytes(tmp_path: Path) -> None:

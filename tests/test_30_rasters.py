@@ -17,10 +17,10 @@ from granules import ORIGIN, write_tiff
 from raster_samples import BIG, BOX, LABELS, full_disk, pixels
 from s1monthly.cog import write_cog
 from s1monthly.errors import GridError, ProductError, S1MonthlyError
+from s1monthly.geotiff_header import open_header
 from s1monthly.grid import GeoBox
 from s1monthly.previews import preview_rgba
 from s1monthly.rasters import (
-    open_header,
     preview_geobox,
     read_raster,
     read_window,

@@ -18,7 +18,7 @@ import catalog_rebuild
 from month_samples import lay_down, month_record, write_search
 from s1monthly import catalog, cataloguing
 from s1monthly.errors import ProductError
-from s1monthly.files import locked
+from s1monthly.files import flock, locked
 from s1monthly.records import read_record
 from s1monthly.stac import read_document
 from s1monthly.validation import validate
@@ -92,7 +92,7 @@ def hold(lock: Path, held: Path) -> None:
 def hold_catalog(path: Path) -> None:
     with cataloguing.alone(path):
         (path.parent / ".held").touch()
-        waited_until(path.parent / ".waited", PATIENCE)
+        assert waited_until(path.parent / ".waited", 30)
 
 
 def other_run(folder: Path) -> None:
@@ -221,8 +221,17 @@ def test_locks_and_hidden_folders_are_no_strays(tmp_path: Path) -> None:
     assert validate(tree.base).to_text() == "valid: 1 month of 1 tile"
 
 
-def test_a_writer_that_must_wait_says_once_for_whom(base: Path, capfd: pytest.CaptureFixture[str]) -> None:
+def test_a_writer_that_must_wait_says_once_for_whom(
+    base: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
     path = base / "catalog.parquet"
+
+    def waits(handle: int, operation: int) -> bool | None:
+        if not operation & fcntl.LOCK_NB:
+            (base / ".waited").touch()
+        return flock(handle, operation)
+
+    monkeypatch.setattr(cataloguing, "flock", waits)
     process = holding(base / ".held", hold_catalog, path)
     assert catalog_rebuild.main(["--output-dir", str(base)]) in (0, 1)
     process.join()

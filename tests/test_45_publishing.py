@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from s1monthly import publishing
 from s1monthly.cog import write_cog
 from s1monthly.errors import ProductError
 from s1monthly.publishing import write_pictures
@@ -56,3 +57,15 @@ def test_a_month_that_is_not_what_its_record_says_is_not_shown(
     with pytest.raises(ProductError, match="band Ratio in the cube is not what the record says"):
         write_pictures(altered, cube, *paths, threads=threads)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_preview_that_cannot_be_written_is_told(
+    month: tuple[Path, Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*given: object) -> None:
+        raise ProductError("a.png: cannot be written", "check free space")
+
+    monkeypatch.setattr(publishing, "write_preview", refused)
+    cube, record, _ = month
+    with pytest.raises(ProductError, match=r"a\.png: cannot be written"):
+        write_pictures(record, cube, tmp_path / "a.tif", tmp_path / "a.png")

@@ -142,5 +142,17 @@ def write_account(path: str | Path, account: Account) -> None:
 
 
 def read_account(path: str | Path) -> Account:
-    """Read what `write_account` wrote."""
-    return Account(**json.loads(Path(path).read_text(encoding="utf-8")))
+    """Read what `write_account` wrote.
+
+    Raises
+    ------
+    ProductError
+        If there is none: it lives no longer than the files of the bursts.
+    """
+    try:
+        return Account(**json.loads(Path(path).read_text(encoding="utf-8")))
+    except FileNotFoundError as error:
+        raise ProductError(
+            f"{path} is not there: the month's bursts are not cut, or were removed once used",
+            "run the job of the rule bursts first",
+        ) from error

@@ -105,7 +105,7 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
         `s1monthly.texture.TextureOptions`, and ``inputs``, which maps a band of decibels to its range.
     """
     core = bands(*recipe["polarization"].split("+"))
-    return (*core, *(band for name, _ in _inputs(recipe) for band in _texture_bands(name, _options(recipe))))
+    return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
 
 
 def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:
@@ -162,9 +162,12 @@ def _options(recipe: Mapping[str, Any]) -> TextureOptions:
     return TextureOptions(**options)
 
 
-def _texture_bands(of: str, options: TextureOptions) -> Iterator[Band]:
+def _texture_bands(of: str, ends: tuple[float, float], options: TextureOptions) -> Iterator[Band]:
+    averaged = ", ".join(f"{angle:g}" for angle in options.angles)
     for name, suffix in zip(texture_names(of, options), options.suffixes, strict=True):
         metric, _, angle = suffix.partition("_")
-        direction = f" at {angle} degrees" if angle else ""
-        description = f"GLCM {metric} of {of}{direction}, window {options.window_size}, {options.levels} levels"
+        description = (
+            f"GLCM {metric} of {of} at {angle or averaged} degrees, distance {options.distance},"
+            f" window {options.window_size}, {options.levels} levels from {ends[0]:g} to {ends[1]:g} dB"
+        )
         yield Band(name, "1", description, valid_range(metric, options.levels), "texture", None)

@@ -38,7 +38,7 @@ from s1monthly.tiff_header import (
     offsets_field,
 )
 
-PRODUCT_VERSION = 2
+PRODUCT_VERSION = 3
 """Raised whenever COGs look otherwise for the same month."""
 
 COPIED = 2**20
@@ -283,4 +283,7 @@ def _directories(
 def _copy(spool: IO[bytes], product: _Summing, run: Run) -> None:
     spool.seek(run.start)
     for done in range(0, run.length, COPIED):
-        product.write(spool.read(min(COPIED, run.length - done)))
+        piece = spool.read(min(COPIED, run.length - done))
+        if len(piece) < min(COPIED, run.length - done):
+            raise OSError("a file of blocks that wait was cut short")
+        product.write(piece)

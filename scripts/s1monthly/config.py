@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -32,6 +32,7 @@ from s1monthly.options import (
     rows_columns,
     unique,
 )
+from s1monthly.pairs import twice
 from s1monthly.source_config import Download, Search, SourceSection
 from s1monthly.vocabulary import Direction, Level, Month, Polarization
 
@@ -289,6 +290,13 @@ class TextureFeatures(Section):
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> TextureFeatures:
+        same = twice(self.distance, self.angles)
+        if same:
+            raise PydanticCustomError(
+                "texture",
+                "angles {one} and {other} are the same pair of pixels {distance} apart; leave one out",
+                {"one": f"{same[0]:g}", "other": f"{same[1]:g}", "distance": self.distance},
+            )
         if self.distance >= self.window_size:
             raise PydanticCustomError(
                 "texture",
@@ -452,14 +460,18 @@ class Config(Section):
 
     @property
     def textures(self) -> dict[str, Any] | None:
-        """What decides the texture bands, as plain JSON: ``inputs`` maps a band to its dB range. None: no textures."""
+        """What decides the texture bands, as plain JSON: ``inputs`` maps a band to its dB range. None: no textures.
+
+        However it was written: inputs in the order of the bands, 5.0 as 5.
+        """
         features = self.processing.texture_features
         if not features.enabled:
             return None
         co, cross = (f"{layer}_dB" for layer in self.roi.polarization.layers)
-        ranges = {co: list(features.vv_db_range), cross: list(features.vh_db_range)}
+        ranges = {co: features.vv_db_range, cross: features.vh_db_range}
+        wanted = {name: _shortest(ends) for name, ends in ranges.items() if name in (features.inputs or ranges)}
         options = features.model_dump(exclude={"enabled", "inputs", "vv_db_range", "vh_db_range"})
-        return options | {"inputs": {name: ranges[name] for name in features.inputs or ranges}}
+        return options | {"angles": _shortest(features.angles), "inputs": wanted}
 
     @property
     def work_dir(self) -> str:
@@ -500,6 +512,10 @@ class Config(Section):
     def notes(self) -> list[str]:
         """One line for each option that was given and has no effect, with the reason."""
         return [f"{key}: no effect here, {reason}" for key, reason in refusals.without_effect(self)]
+
+
+def _shortest(numbers: Iterable[float]) -> list[float]:
+    return [int(number) if number == int(number) else number for number in numbers]
 
 
 def load_config(values: Mapping[str, Any]) -> Config:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -22,6 +24,11 @@ ROWS = 32
 """Rows of the picture made at a time: bounds the temporaries."""
 
 Values = NDArray[np.float32]
+
+
+def shown_bands(layers: Iterable[str]) -> tuple[str, ...]:
+    """Name the bands that a preview is made of, in the order of `preview_rgba`, by the layers of the pair."""
+    return (*(f"{layer}_dB" for layer in layers), "Ratio")
 
 
 def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) -> NDArray[np.uint8]:

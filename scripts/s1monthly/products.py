@@ -25,7 +25,7 @@ from s1monthly.grid import GeoBox
 from s1monthly.naming import Layout
 from s1monthly.origins import credible_origin
 from s1monthly.overviews import unlike
-from s1monthly.previews import preview_rgba
+from s1monthly.previews import preview_rgba, shown_bands
 from s1monthly.rasters import refuse_unwritten
 from s1monthly.records import Record, verified
 
@@ -277,7 +277,7 @@ def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tup
         Kind (``record`` where the cube itself is not what the record says) and reason; None where all is well.
     """
     paths = paths_of(record, layout)
-    shown = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
+    shown = shown_bands(record.polarization.layers)
     drawn: dict[str, NDArray[np.float32]] = {}
     faults = cog_faults(paths["cog"], record) if "cog" in kinds else []
     if faults:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from s1monthly.cog import write_cog
 from s1monthly.cube import read_bands
+from s1monthly.previews import shown_bands
 from s1monthly.rasters import write_preview
 from s1monthly.records import Record, verified
 from s1monthly.stac import output_bands, processing_tags
@@ -54,7 +55,7 @@ def write_pictures(
     ProductError
         If a band is not what the record says, or a file cannot be written.
     """
-    shown = (*(f"{layer}_dB" for layer in record.polarization.layers), "Ratio")
+    shown = shown_bands(record.polarization.layers)
     kept: dict[str, NDArray[np.float32]] = {}
     drawing: list[Future[None]] = []
     checksum = None

@@ -21,13 +21,11 @@ from rasterio.io import DatasetWriter
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
 from s1monthly.geotiff import GDAL_OPTIONS, open_raster, read_window
-from s1monthly.geotiff_header import RasterHeader, RasterInput, open_header
+from s1monthly.geotiff_header import RasterInput
 from s1monthly.grid import GeoBox
 
 __all__ = [
-    "RasterHeader",
     "grid_profile",
-    "open_header",
     "preview_geobox",
     "read_raster",
     "read_window",

@@ -134,8 +134,10 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
         if kind == "extra_forbidden":
             text = f"{place}: {_unknown(root, keys)}"
         elif kind == "missing":
-            field = _section(root, keys[:-1]).model_fields[str(keys[-1])]
-            text = f"{place}: missing; {field.description or 'this section must be given'}"
+            field = _section(root, keys[:-1]).model_fields.get(str(keys[-1]))
+            text = f"{place}: missing; {(field and field.description) or 'this section must be given'}"
+            if field is None:  # an element of a pair
+                text = f"{'.'.join(map(str, keys[:-1]))}: give two values; found {list(item['input'])!r}"
         elif kind in _OURS:
             text = f"{place}: {message}" if place else message
         else:

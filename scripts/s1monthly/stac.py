@@ -22,7 +22,7 @@ from s1monthly.naming import item_id
 from s1monthly.records import Record
 from s1monthly.vocabulary import Level, Month
 
-PRODUCT_VERSION = 1
+PRODUCT_VERSION = 2
 """Raised whenever Items say otherwise of the same month."""
 
 T = TypeVar("T")
@@ -150,6 +150,9 @@ def lineage(record: Record) -> str:
     if despeckle:
         options = ", ".join(f"{name}={value}" for name, value in sorted(despeckle.items()) if name != "method")
         steps.append(f"despeckled with {despeckle['method']}" + (f" ({options})" if options else ""))
+    textures = recipe.get("textures")
+    if textures:
+        steps.append(f"GLCM {', '.join(textures['metrics'])} of {' and '.join(textures['inputs'])}")
     return "; ".join(steps)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
+from s1monthly.pairs import offset, twice
 
 ALGORITHM_VERSION = 1
 """Raised whenever the results of any metric change."""
@@ -67,8 +68,15 @@ class TextureOptions:
                 f"texture pairs at distance {self.distance} and angles {self.angles}",
                 "use a distance of at least 1 and at least one angle, in degrees",
             )
-        if len(set(self.metrics)) < len(self.metrics) or len(set(self.angles)) < len(self.angles):
-            raise S1MonthlyError(f"textures twice: {self.metrics}, {self.angles}", "name each metric and angle once")
+        if len(set(self.metrics)) < len(self.metrics):
+            raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
+        same = twice(self.distance, self.angles)
+        if same:
+            raise S1MonthlyError(
+                f"texture angles {_degrees(same[0])} and {_degrees(same[1])} are the same pair of pixels"
+                f" {self.distance} apart",
+                "leave one out, or use a larger distance",
+            )
         for angle in self.angles:
             if max(map(abs, offset(self.distance, angle))) >= self.window_size:
                 raise S1MonthlyError(
@@ -112,26 +120,6 @@ def valid_range(metric: str, levels: int) -> tuple[float, float]:
         "correlation": (-1.0, 1.0),
     }[metric]
     return float(np.float32(low)), float(np.float32(high))
-
-
-def offset(distance: int, angle: float) -> tuple[int, int]:
-    """Rows and columns from the first pixel of a pair to the second.
-
-    Sine and cosine of the angle, times the distance, are rounded as scikit-image does it: one half is added to the size
-    and what follows the point is cut off. In floating point the 0.49999999999999994 of 30 degrees becomes 1 by that.
-
-    Parameters
-    ----------
-    distance : int
-        In pixels.
-    angle : float
-        In degrees.
-    """
-
-    def rounded(x: float) -> int:
-        return int(x + 0.5 if x > 0 else x - 0.5)
-
-    return rounded(math.sin(math.radians(angle)) * distance), rounded(math.cos(math.radians(angle)) * distance)
 
 
 def textures(

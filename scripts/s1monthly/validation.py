@@ -241,8 +241,8 @@ class FolderCheck:
             yield from check.notes
         for month, status in self.state.months.items() if self.state else ():
             if status is Status.BEING_WRITTEN and month not in self.months:
-                problem = "a month was being written when a run was killed, or is now: the next run writes it again"
-                yield Finding(f"{self.folder.cube} {month}", problem)
+                begun = "a month was being written, or given bands, by a run that did not finish it, or is now"
+                yield Finding(f"{self.folder.cube} {month}", f"{begun}: the next run writes it again")
 
 
 def _global_problems(

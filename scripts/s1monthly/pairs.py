@@ -1,0 +1,37 @@
+"""The pairs of pixels that textures count: how far apart the two lie."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def offset(distance: int, angle: float) -> tuple[int, int]:
+    """Rows and columns from the first pixel of a pair to the second.
+
+    Sine and cosine of the angle, times the distance, are rounded as scikit-image does it: one half is added to the size
+    and what follows the point is cut off. In floating point the 0.49999999999999994 of 30 degrees becomes 1 by that.
+
+    Parameters
+    ----------
+    distance : int
+        In pixels.
+    angle : float
+        In degrees.
+    """
+
+    def rounded(x: float) -> int:
+        return int(x + 0.5 if x > 0 else x - 0.5)
+
+    return rounded(math.sin(math.radians(angle)) * distance), rounded(math.cos(math.radians(angle)) * distance)
+
+
+def twice(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
+    """Name two angles that are the same pair of pixels, once rounded; None if there are none."""
+    known: dict[tuple[int, int], float] = {}
+    for angle in angles:
+        place = offset(distance, angle)
+        if place in known:
+            return known[place], angle
+        known[place] = angle
+    return None
