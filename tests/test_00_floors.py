@@ -15,8 +15,8 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 # A room is a file or folder; rooms in one tuple are one thing and may import each other.
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
-        ("errors", "light_imports", "files", "vocabulary", "naming", "listing", "pairs"),
-        ("refusals", "options", "source_config", "config", "documentation", "logs"),
+        ("errors", "light_imports", "files", "vocabulary", "naming", "listing", "pixel_pairs"),
+        ("refusals", "options", "source_config", "processing_config", "config", "documentation", "logs"),
         (
             "recipe",
             "granule_list",

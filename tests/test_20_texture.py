@@ -17,7 +17,7 @@ from skimage.feature import graycomatrix, graycoprops
 from benchmarks import texture as benchmark
 from s1monthly import texture, texture_kernels
 from s1monthly.errors import S1MonthlyError
-from s1monthly.pairs import offset
+from s1monthly.pixel_pairs import offset
 from s1monthly.texture import METRICS, TextureOptions, texture_names, textures, valid_range
 
 nan = np.nan

@@ -7,10 +7,10 @@ import logging
 import os
 import subprocess
 import sys
-import time
 import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from tempfile import TemporaryFile
@@ -295,12 +295,20 @@ def test_the_checksum_is_that_of_the_file(
 
 
 def test_the_checksum_waits_for_the_last_piece(tmp_path: Path) -> None:
-    class Late(ThreadPoolExecutor):
-        def submit(self, work: Callable[..., object], *given: object, **named: object) -> Future[Any]:
-            return super().submit(lambda: (time.sleep(0.05), work(*given, **named))[1])
+    class Asked(Future[Any]):
+        def result(self, timeout: float | None = None) -> Any:
+            return self.work()
 
-    with Late(1) as pool, open(tmp_path / "a", "wb") as file:
-        writer = cog._Summing(file, pool)
+    class Late(Executor):
+        """Does no work before its result is asked for."""
+
+        def submit(self, work: Callable[..., object], /, *given: object, **named: object) -> Future[Any]:
+            asked = Asked()
+            asked.work = partial(work, *given, **named)
+            return asked
+
+    with open(tmp_path / "a", "wb") as file:
+        writer = cog._Summing(file, Late())
         writer.write(b"one")
         writer.write(b"two")
         assert writer.sha256() == hashlib.sha256(b"onetwo").hexdigest()

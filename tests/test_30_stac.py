@@ -225,6 +225,9 @@ def test_textures_are_bands():
     assert bands["VH_glcm_entropy"]["description"] == (
         "GLCM entropy of VH_dB at 0, 90 degrees, distance 1, window 5, 16 levels from -32 to -5 dB"
     )
+    apart = made(textures={**TEXTURES, "angles": [45, 22.5], "distance": 2, "average_angles": False})
+    described = {band["name"]: band["description"] for band in apart["assets"]["cog"]["bands"]}
+    assert described["VV_glcm_contrast_22.5"].startswith("GLCM contrast of VV_dB at 22.5 degrees, distance 2,")
     assert document["properties"]["processing:lineage"].endswith("; GLCM contrast, entropy of VV_dB and VH_dB")
     assert set(bands) < set(document["properties"]["cube:variables"])
 

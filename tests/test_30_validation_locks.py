@@ -6,6 +6,7 @@ import errno
 import fcntl
 import multiprocessing
 import os
+import signal
 import time
 from collections.abc import Callable
 from functools import partial
@@ -86,7 +87,7 @@ def holding(sign: Path, work: Callable[..., None], *given: object) -> SpawnProce
 def hold(lock: Path, held: Path) -> None:
     with locked(lock):
         held.touch()
-        time.sleep(60)
+        signal.pause()
 
 
 def hold_catalog(path: Path) -> None:

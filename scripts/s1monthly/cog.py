@@ -97,8 +97,8 @@ def write_cog(
     valid pixels, each from the one below. BigTIFF where 4 GiB are not enough.
 
     Compressed blocks wait in nameless files beside the product, one a band: those of the last band's overviews come
-    before the first band's own. Four 3660 x 3660 bands take 1.1 CPU s and 0.22 GiB, twelve with textures 4 to 5 and no
-    more memory; copied by the COG driver 1.7 and 7. Without a pixel in 99 of 100 four bands take 0.2 s.
+    before the first band's own. Four 3660 x 3660 bands take 1.1 CPU s and 0.22 GiB, with GDAL's driver 6 CPU s; twelve
+    with textures 4 to 5 CPU s and no more memory. Without a pixel in 99 of 100 four bands take 0.2 s.
 
     Parameters
     ----------

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from s1monthly.config import TILE_SIDE, Config
+from s1monthly.config import Config
 from s1monthly.ledger import Answer
+from s1monthly.vocabulary import TILE_SIDE
 
 GRANULE_BYTES = 14_000_000
 """Of a granule where the source does not tell: 7 MB each for VV and VH, and 50 kB of mask, as in the archive."""

@@ -15,8 +15,8 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from s1monthly.errors import GridError
 from s1monthly.outlines import crs_of, is_torn, to_lonlat, transformer
-from s1monthly.tiles import TILE_SIDE, tile_origin, tile_outline, tiles_of_roi
-from s1monthly.vocabulary import Burst, Direction, Tile
+from s1monthly.tiles import tile_origin, tile_outline, tiles_of_roi
+from s1monthly.vocabulary import TILE_SIDE, Burst, Direction, Tile
 
 __all__ = [
     "GeoBox",

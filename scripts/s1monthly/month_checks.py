@@ -168,8 +168,8 @@ class _Looker:
             return
         status = state.months.get(self._month, Status.EMPTY)
         if status is not Status.COMPLETE:
-            begun = "was being written, or given bands, by a run that did not finish it"
-            told = begun if status is Status.BEING_WRITTEN else "is empty"
+            begun = status is Status.BEING_WRITTEN
+            told = "was being written or given bands, and is not finished" if begun else "is empty"
             self._tell(self._folder.cube, f"{self._month} {told}, though there is a record", self._mend.run)
             return
         count, fault = self._count()

@@ -133,11 +133,13 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
         kind, message = item["type"], item["msg"]
         if kind == "extra_forbidden":
             text = f"{place}: {_unknown(root, keys)}"
+        elif kind == "missing" and isinstance(keys[-1], int):  # one of several values
+            of = ".".join(str(k) for k in keys[:-1])
+            field = _section(root, keys[:-2]).model_fields[str(keys[-2])]
+            text = f"{of}: too few values, {list(item['input'])!r}; {field.description}"
         elif kind == "missing":
-            field = _section(root, keys[:-1]).model_fields.get(str(keys[-1]))
-            text = f"{place}: missing; {(field and field.description) or 'this section must be given'}"
-            if field is None:  # an element of a pair
-                text = f"{'.'.join(map(str, keys[:-1]))}: give two values; found {list(item['input'])!r}"
+            field = _section(root, keys[:-1]).model_fields[str(keys[-1])]
+            text = f"{place}: missing; {field.description or 'this section must be given'}"
         elif kind in _OURS:
             text = f"{place}: {message}" if place else message
         else:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.pairs import offset, twice
+from s1monthly.pixel_pairs import offset, same_pair
 
 ALGORITHM_VERSION = 1
 """Raised whenever the results of any metric change."""
@@ -70,7 +70,7 @@ class TextureOptions:
             )
         if len(set(self.metrics)) < len(self.metrics):
             raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
-        same = twice(self.distance, self.angles)
+        same = same_pair(self.distance, self.angles)
         if same:
             raise S1MonthlyError(
                 f"texture angles {_degrees(same[0])} and {_degrees(same[1])} are the same pair of pixels"

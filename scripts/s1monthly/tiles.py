@@ -22,14 +22,11 @@ from shapely.validation import explain_validity
 from s1monthly.errors import GridError
 from s1monthly.outlines import SEGMENT, shift, split_at_antimeridian, to_lonlat
 from s1monthly.utm import from_utm
-from s1monthly.vocabulary import BAND_LETTERS, COLUMN_LETTERS, ROW_LETTERS, Tile
+from s1monthly.vocabulary import BAND_LETTERS, COLUMN_LETTERS, ROW_LETTERS, TILE_SIDE, Tile
 
 Floats = NDArray[np.float64]
 Bounds = tuple[float, float, float, float]
 """West, south, east, north."""
-
-TILE_SIDE = 109_800
-"""Side of a Sentinel-2 tile, metres (ESA, Sentinel-2 Products Specification Document)."""
 
 _SQUARE_SIDE = 100_000
 _GRAIN = 60  # tile corners lie on multiples of the coarsest Sentinel-2 pixel

@@ -241,8 +241,8 @@ class FolderCheck:
             yield from check.notes
         for month, status in self.state.months.items() if self.state else ():
             if status is Status.BEING_WRITTEN and month not in self.months:
-                begun = "a month was being written, or given bands, by a run that did not finish it, or is now"
-                yield Finding(f"{self.folder.cube} {month}", f"{begun}: the next run writes it again")
+                problem = "a month was being written or given bands, and is not finished: the next run writes it again"
+                yield Finding(f"{self.folder.cube} {month}", problem)
 
 
 def _global_problems(

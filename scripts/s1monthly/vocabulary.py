@@ -16,6 +16,9 @@ PASS_GAP = timedelta(minutes=10)
 Bursts of an overflight follow each other within seconds; the same track comes back after days.
 """
 
+TILE_SIDE = 109_800
+"""Side of a Sentinel-2 tile, metres (ESA, Sentinel-2 Products Specification Document)."""
+
 
 class Direction(StrEnum):
     """Flight direction of the satellite."""

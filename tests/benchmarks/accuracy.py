@@ -14,10 +14,10 @@ from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.recipes import scikit_image_recipe
 from benchmarks.report import table
 from s1monthly.compositing import Mosaic, composite
-from s1monthly.config import Processing
 from s1monthly.despeckling import despeckle
 from s1monthly.geotiff import crop
 from s1monthly.grid import GeoBox, tile_geobox
+from s1monthly.processing_config import Processing
 from s1monthly.sources.reading import read_burst
 from s1monthly.sources.scene import LandCover, Scene
 from s1monthly.vocabulary import Burst, Granule, Polarization, passes_of

@@ -15,7 +15,6 @@ from benchmarks.report import table
 from s1monthly.bands import bands, compute
 from s1monthly.cog import write_cog
 from s1monthly.composing import Merging, compose
-from s1monthly.config import Processing
 from s1monthly.cube import read_bands, write_month
 from s1monthly.cube_axis import prepare
 from s1monthly.cube_layout import CubeSpec
@@ -23,6 +22,7 @@ from s1monthly.despeckling import despeckle
 from s1monthly.grid import tile_geobox
 from s1monthly.measuring import Measuring
 from s1monthly.naming import layer_file
+from s1monthly.processing_config import Processing
 from s1monthly.rasters import write_preview, write_raster
 from s1monthly.sources.reading import read_burst
 from s1monthly.vocabulary import CompositeKey, Granule, Polarization

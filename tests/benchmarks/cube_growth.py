@@ -19,9 +19,9 @@ from benchmarks.cube_months import LAYERS, Count, Values, realistic_month
 from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.report import MIB, table
 from s1monthly.bands import bands
-from s1monthly.config import Processing
 from s1monthly.cube import CubeSpec, month_digest, prepare, write_month
 from s1monthly.grid import tile_geobox
+from s1monthly.processing_config import Processing
 from s1monthly.slots import COMPLETE
 from s1monthly.vocabulary import Month
 

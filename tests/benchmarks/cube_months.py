@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from benchmarks.pipeline import DIRECTION, TILE
 from s1monthly.bands import bands
 from s1monthly.compositing import composite
-from s1monthly.config import Processing
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import GeoBox, tile_geobox
+from s1monthly.processing_config import Processing
 from s1monthly.sources.scene import Scene
 from s1monthly.vocabulary import Polarization
 

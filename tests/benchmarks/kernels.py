@@ -24,13 +24,13 @@ from benchmarks.report import table
 from s1monthly.bands import bands
 from s1monthly.cog import write_cog
 from s1monthly.compositing import Mosaic, composite
-from s1monthly.config import Processing
 from s1monthly.cube import write_month
 from s1monthly.cube_axis import prepare
 from s1monthly.cube_creation import CODEC
 from s1monthly.cube_layout import CubeSpec
 from s1monthly.despeckling import despeckle
 from s1monthly.grid import GeoBox, tile_geobox
+from s1monthly.processing_config import Processing
 from s1monthly.sources.reading import BurstWindow, read_burst
 from s1monthly.vocabulary import Granule, Polarization, passes_of
 

@@ -22,7 +22,7 @@ from skimage.feature import graycomatrix, graycoprops
 from benchmarks.kernels import Timing, timed
 from benchmarks.pipeline import PROBE, Progress
 from benchmarks.report import MIB, read_probes, table
-from s1monthly.pairs import offset
+from s1monthly.pixel_pairs import offset
 from s1monthly.texture import METRICS, TextureOptions, textures
 
 Values = NDArray[np.float32]

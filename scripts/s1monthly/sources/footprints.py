@@ -14,8 +14,8 @@ from shapely.geometry import MultiPolygon, Polygon
 
 from s1monthly.orbit import footprint as burst_footprint
 from s1monthly.outlines import LONLAT, SEGMENT, polygons_of, split_at_antimeridian, transformer
-from s1monthly.tiles import TILE_SIDE, tile_origin
-from s1monthly.vocabulary import Burst, Tile
+from s1monthly.tiles import tile_origin
+from s1monthly.vocabulary import TILE_SIDE, Burst, Tile
 
 Floats = NDArray[np.float64]
 

@@ -26,8 +26,14 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
     return rounded(math.sin(math.radians(angle)) * distance), rounded(math.cos(math.radians(angle)) * distance)
 
 
-def twice(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
-    """Name two angles that are the same pair of pixels, once rounded; None if there are none."""
+def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
+    """Find two angles, in degrees, that are the same pair of pixels; the offsets are rounded, so 0 and 20 may be.
+
+    Returns
+    -------
+    tuple of float, or None
+        The first two such angles, as given; None if all differ.
+    """
     known: dict[tuple[int, int], float] = {}
     for angle in angles:
         place = offset(distance, angle)
