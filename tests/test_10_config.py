@@ -134,7 +134,7 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
             "texture_features",
             "0 and 360 are the same pair of pixels 1 apart; leave one out",
         ),
-        (textured(angles=[90, 0, 22.5]), "texture_features", "angles 0 and 22.5 are the same pair"),
+        (textured(angles=[0, 90, 22.5]), "texture_features", "angles 0 and 22.5 are the same pair"),
         (
             textured(vv_db_range=[-25]),
             "texture_features.vv_db_range",

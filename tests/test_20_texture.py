@@ -435,7 +435,7 @@ def test_names_do_not_need_the_compiler():
         ({"angles": ()}, "angle"),
         ({"angles": (nan,)}, "angle"),
         ({"angles": (0.0, 0)}, "angles 0 and 0 are the same pair"),
-        ({"angles": (45.0, 0.0, 360.0)}, "angles 0 and 360 are the same pair of pixels 1 apart"),
+        ({"angles": (0.0, 45.0, 360.0)}, "angles 0 and 360 are the same pair of pixels 1 apart"),
         ({"angles": (10.0, 12.0), "distance": 2}, "angles 10 and 12 are the same pair"),
         ({"angles": (45.0, 90.0), "distance": 5}, "5 apart at angle 90"),
     ],
