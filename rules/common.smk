@@ -18,7 +18,7 @@ from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
-from s1monthly.recipe import product_version
+from s1monthly.versions import PRODUCTS
 from s1monthly.vocabulary import Month, Tile
 
 # scripts find the library beside them

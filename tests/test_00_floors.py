@@ -15,7 +15,7 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 # A room is a file or folder; rooms in one tuple are one thing and may import each other.
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
-        ("errors", "light_imports", "files", "vocabulary", "naming", "listing", "pixel_pairs"),
+        ("errors", "light_imports", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs"),
         ("refusals", "options", "source_config", "processing_config", "config", "documentation", "logs"),
         (
             "recipe",

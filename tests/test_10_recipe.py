@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import json
 import re
 from pathlib import Path
@@ -13,12 +12,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import s1monthly
 from s1monthly import documentation
 from s1monthly import recipe as recipe_module
 from s1monthly.config import Config, load_config
 from s1monthly.errors import CubeError
-from s1monthly.recipe import KERNELS, TEXTURE_KERNEL, algorithm_version, difference, digest, recipe, refuse_mixture
+from s1monthly.recipe import difference, digest, recipe, refuse_mixture
+from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 from sites import merged
 
@@ -240,44 +239,48 @@ def test_what_means_the_same_gives_the_same_recipe() -> None:
 # algorithm versions
 
 
-@pytest.mark.parametrize("module", KERNELS)
-def test_the_version_read_from_the_source_is_the_one_of_the_module(module: str) -> None:
-    version = algorithm_version(module)
-    assert version == importlib.import_module(f"s1monthly.{module}").ALGORITHM_VERSION >= 1
-    assert recipe(load_config(values()))["algorithms"][module] == version
+def algorithms(*changes: dict[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = recipe(load_config(values(*changes)))["algorithms"]
+    return found
 
 
-def test_every_module_with_a_version_enters_the_recipe() -> None:
-    library = Path(s1monthly.__file__).parent
-    versioned = {
-        ".".join(path.relative_to(library).with_suffix("").parts)
-        for path in library.rglob("*.py")
-        if re.search(r"^ALGORITHM_VERSION\b", path.read_text(), re.MULTILINE)
-    }
-    assert versioned == {*KERNELS, TEXTURE_KERNEL}
+PLAIN = {"bands": 1, "compositing": 1, "despeckling": 1, "masking": 1, "resampling": 1, "sources.reading": 1}
+"""What existing cubes hold: with these versions they must stay valid, wherever the modules are moved."""
+
+
+def test_existing_cubes_stay_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe_module, "ALGORITHMS", dict.fromkeys(ALGORITHMS, 1))
+    assert algorithms() == algorithms(MASKED) == algorithms(SIMULATED) == PLAIN
+    assert algorithms(TEXTURED) == PLAIN | {"texture": 1}
 
 
 def test_a_recipe_without_textures_does_not_know_of_them() -> None:
     """So textures can be added to a cube that was made before: all else stays equal."""
     plain, textured = recipe(load_config(values())), recipe(load_config(values(TEXTURED)))
-    assert "textures" not in plain and TEXTURE_KERNEL not in plain["algorithms"]
-    assert textured["algorithms"].pop(TEXTURE_KERNEL) == algorithm_version(TEXTURE_KERNEL)
+    assert "textures" not in plain and "texture" not in plain["algorithms"]
+    assert textured["algorithms"].pop("texture") == ALGORITHMS["texture"]
     assert textured.pop("textures")["inputs"] == {"VV_dB": [-25, 5], "VH_dB": [-32, -5]}
     assert textured == plain
 
 
-def test_a_module_without_a_version_is_refused_by_name() -> None:
-    with pytest.raises(LookupError, match=r"errors\.py"):
-        algorithm_version("errors")
+WHERE_USED = {"polygon_mask": MASKED, "sources.simulated": SIMULATED, "texture": TEXTURED}
 
 
-def test_a_raised_version_changes_the_recipe(monkeypatch: pytest.MonkeyPatch) -> None:
-    config = load_config(values())
-    before = recipe(config)
-    raised = {module: algorithm_version(module) for module in KERNELS} | {"masking": 99}
-    monkeypatch.setattr(recipe_module, "algorithm_version", raised.__getitem__)
-    (line,) = difference(before, recipe(config))
-    assert re.fullmatch(r"algorithms\.masking: \d+ -> 99", line)
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_raised_version_changes_the_recipes_that_use_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    plain, using = load_config(values()), load_config(values(WHERE_USED.get(name, {})))
+    before, unused = recipe(using), recipe(plain)
+    monkeypatch.setattr(recipe_module, "ALGORITHMS", ALGORITHMS | {name: 99})
+    (line,) = difference(before, recipe(using))
+    assert re.fullmatch(rf"algorithms\.{re.escape(name)}: (\d+|nothing) -> 99", line)
+    assert (recipe(plain) == unused) == (name in WHERE_USED)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_has_golden_values(name: str) -> None:
+    """Of every version: a test fails where results change, or where the version is raised without new values."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert f'GOLDEN[ALGORITHMS["{name}"]]' in tests
 
 
 # digests and differences

@@ -13,6 +13,7 @@ from s1monthly import compositing
 from s1monthly.compositing import BLOCK_PIXELS, Mosaic, composite, disagreeing, row_blocks
 from s1monthly.errors import S1MonthlyError
 from s1monthly.masking import valid_power
+from s1monthly.versions import ALGORITHMS
 
 nan = np.nan
 
@@ -237,7 +238,7 @@ def test_low_values_neither_block_nor_count():
 
 
 def test_golden_values():
-    expected = GOLDEN[compositing.ALGORITHM_VERSION]
+    expected = GOLDEN[ALGORITHMS["compositing"]]
     for method in compositing.COMPOSITE_METHODS:
         np.testing.assert_allclose(composite(_golden_passes(), method)[0][0], expected[method], rtol=1e-6)
     for strategy in compositing.MOSAIC_STRATEGIES:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from s1monthly import masking
 from s1monthly.masking import EXCLUDED_CLASSES, valid_power
+from s1monthly.versions import ALGORITHMS
 
 NAN, INF = np.nan, np.inf
 
@@ -57,6 +57,6 @@ GOLDEN = {1: {"shadow": [0, 4], "layover": [0, 1], "both": [0], "none": [0, 1, 4
 def test_golden_values() -> None:
     co = np.array([[0.1, 0.1, 1e-6, np.nan, 0.1, 0.1, 0.1, np.inf]], np.float32)
     mask = np.array([[0, 1, 0, 0, 2, 3, 255, 0]], np.uint8)
-    for choice, valid in GOLDEN[masking.ALGORITHM_VERSION].items():
+    for choice, valid in GOLDEN[ALGORITHMS["masking"]].items():
         kept, _ = valid_power(co, np.full_like(co, 0.5), 1e-6, mask, EXCLUDED_CLASSES[choice])
         assert np.flatnonzero(np.isfinite(kept[0])).tolist() == valid, choice

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from s1monthly.previews import CO_DB_RANGE, CROSS_DB_RANGE, RATIO_RANGE, preview_rgba
+from s1monthly.versions import PRODUCTS
 
 
 def flat(value: float, shape: tuple[int, int] = (4, 4)) -> np.ndarray:
@@ -78,3 +79,12 @@ def test_blocks_cut_short_by_the_edge_show_what_there_is() -> None:
     picture = preview_rgba(flat(-10.0, (5, 7)), flat(-17.0, (5, 7)), ratio, 3)
     assert picture[3].tolist() == [[255, 0, 255], [255, 255, 255]]
     assert picture[2].tolist() == [[0, 0, 255], [0, 0, 255]]
+
+
+GOLDEN = {1: [[204, 0], [191, 0], [51, 0], [255, 0]]}
+"""Channels of a pixel of -4 dB, -12 dB and Ratio 0.1, and of one without data, by hand, by version of the product."""
+
+
+def test_golden_values() -> None:
+    pair = (np.array([[value, np.nan]], np.float32) for value in (-4, -12, 0.1))
+    assert preview_rgba(*pair, 1)[:, 0].tolist() == GOLDEN[PRODUCTS["previews"]]

@@ -12,9 +12,9 @@ from rasterio.vrt import WarpedVRT
 from rasterio.warp import calculate_default_transform
 from scipy.ndimage import map_coordinates
 
-from s1monthly import resampling
 from s1monthly.errors import S1MonthlyError
 from s1monthly.resampling import bilinear, block_mean
+from s1monthly.versions import ALGORITHMS
 
 nan = np.nan
 
@@ -168,7 +168,7 @@ def test_block_mean_refuses_broken_blocks():
 
 
 def test_golden_values():
-    expected = GOLDEN[resampling.ALGORITHM_VERSION]
+    expected = GOLDEN[ALGORITHMS["resampling"]]
     values = np.array([[1, 2, 3, 4], [2, 3, 5, nan]], np.float32)
     rows, cols = np.array([[0.4, 0.4]]), np.array([[0.9, 2.4]])
     np.testing.assert_allclose(bilinear(values, rows, cols, 3, (1, 4))[0], expected["bilinear"], rtol=1e-6)

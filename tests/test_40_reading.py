@@ -24,8 +24,8 @@ from s1monthly.geotiff import crop
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import GeoBox, geobox_outline, tile_geobox
 from s1monthly.naming import parse_granule_id
-from s1monthly.sources import reading
 from s1monthly.sources.reading import BurstWindow, read_burst
+from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Granule, Layer, Tile
 
 VV_VH = ("VV", "VH")
@@ -387,7 +387,7 @@ GOLDEN = {
         ("11SKU", 60): (167, 67, (11, 10), [0.2165, 0.3005, 0.4265]),
     }
 }
-"""Place, shape and three values of a ramp on two tiles, by version: `ALGORITHM_VERSION` is raised when they change.
+"""Place, shape and three values of a ramp on two tiles, by version.
 
 That they are right is for the tests above to show; the pair (11SKU, 60) is also plain: means of four pixels.
 """
@@ -396,7 +396,7 @@ That they are right is for the tests above to show; the pair (11SKU, 60) is also
 def test_golden_values(tmp_path: Path) -> None:
     ramp = (np.arange(400, dtype=np.float32).reshape(20, 20) + 100) / 1000
     granule = write_granule(tmp_path, {"VV": ramp, "VH": ramp / 5}, left=204000, top=3889950)
-    for (tile, resolution), (row, col, shape, values) in GOLDEN[reading.ALGORITHM_VERSION].items():
+    for (tile, resolution), (row, col, shape, values) in GOLDEN[ALGORITHMS["sources.reading"]].items():
         window = read(granule, tile_geobox(Tile(tile), resolution))
         assert (window.row, window.col, window.geobox.shape) == (row, col, shape)
         np.testing.assert_allclose(window.power["VV"][[3, 5, 8], [3, 5, 8]], values, rtol=1e-5)

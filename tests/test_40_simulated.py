@@ -23,6 +23,7 @@ from s1monthly.orbit import utm_epsg, utm_footprint
 from s1monthly.sources.scene import LandCover, Scene
 from s1monthly.sources.simulated import SimulatedSource
 from s1monthly.sources.simulation import burst_geobox, footprint_spans, simulate
+from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Direction, Granule, Month, Polarization, Tile, passes_of
 
 MAY = Month(2024, 5)
@@ -244,6 +245,21 @@ def test_speckle_is_gamma_of_four_looks_over_the_truth(granule: Granule) -> None
         assert abs(np.mean(image[:, 1:] * image[:, :-1]) / np.mean(image**2)) < 0.01
         assert abs(np.mean(image[1:] * image[:-1]) / np.mean(image**2)) < 0.01
     assert abs(np.corrcoef(ratios["VV"], ratios["VH"])[0, 1]) < 0.01
+
+
+GOLDEN = {
+    1: {
+        "VV": [np.nan, 0.602783, 0.115585, 0.141815],
+        "VH": [np.nan, 0.0913391, 0.0447159, 0.0677338],
+        "mask": [255, 2, 0, 0],
+    }
+}
+"""Pixels of ``granule``, by algorithm version."""
+
+
+def test_golden_values(granule: Granule) -> None:
+    for layer, expected in GOLDEN[ALGORITHMS["sources.simulated"]].items():
+        np.testing.assert_allclose(pixels(granule, layer)[100:1100:250, 1500], expected, rtol=3e-4, err_msg=layer)
 
 
 def test_speckle_is_independent_between_dates_and_bursts(granule: Granule) -> None:

@@ -15,6 +15,7 @@ from s1monthly.geotiff import crop
 from s1monthly.grid import GeoBox
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
+from s1monthly.versions import ALGORITHMS
 
 BOX = GeoBox(epsg=32610, resolution=30.0, left=499980.0, top=4200000.0, width=130, height=200)
 LAYERS = ("VV", "VH")
@@ -28,6 +29,7 @@ WINDOWS = {  # of bursts: they overlap, one lies within another, one ends at the
 }
 
 Power = NDArray[np.float32]
+nan = np.nan
 
 
 def whole(values: Power, rows: slice, cols: slice) -> Power:
@@ -172,3 +174,36 @@ def test_a_burst_that_is_cut_short_is_named(month: tuple[Path, list[list[Power]]
     file.write_bytes(file.read_bytes()[:6000])
     with pytest.raises(ProductError, match=file.name):
         compose(month[0], granules(month[0]), BOX, LAYERS, Merging())
+
+
+GOLDEN = {
+    1: {
+        "mean": ([3.0, 4.0, 4.0, 4.0, 10.0, nan, nan, 7.0], [2, 2, 2, 2, 1, 0, 0, 1]),
+        "first": ([3.0, 3.0, 3.0, 4.0, 10.0, nan, nan, 7.0], [2, 2, 2, 2, 1, 0, 0, 1]),
+        "last": ([3.0, 5.0, 5.0, 4.0, 10.0, nan, nan, 7.0], [2, 2, 2, 2, 1, 0, 0, 1]),
+    }
+}
+"""Power and count of one row of ``test_golden_values``, by hand, by algorithm version and mosaic strategy."""
+
+
+@pytest.mark.parametrize("strategy", list(MERGED))
+def test_golden_values(tmp_path: Path, strategy: str) -> None:
+    """Two bursts of one pass overlap across midnight; the same track comes again; a pixel lies outside the polygon."""
+    row = GeoBox(BOX.epsg, 30.0, BOX.left, BOX.top, 8, 1)
+    bursts = {
+        ("20211119T235958Z", 292317): (0, [1, 1, 1]),
+        ("20211120T000001Z", 292318): (1, [5, 5, 5, 10]),
+        ("20211120T001002Z", 292317): (0, [5, 5, 5, 3]),
+        ("20211120T001005Z", 292319): (6, [9, 7]),
+    }
+    ids = [ID.format(burst=burst, acquired=acquired) for acquired, burst in bursts]
+    for name, (column, values) in zip(ids, bursts.values(), strict=True):
+        plane = np.array([values], np.float32)
+        for layer in LAYERS:
+            place = crop(row, slice(0, 1), slice(column, column + len(values)))
+            write_raster(tmp_path / layer_file(name, layer), [plane], place, [layer])
+    outside = np.arange(8)[np.newaxis] == 6
+    found = compose(tmp_path, ids[::-1], row, LAYERS, Merging(strategy), outside)
+    power, count = GOLDEN[ALGORITHMS["composing"]][strategy]
+    np.testing.assert_array_equal(found.power, [[power], [power]])
+    np.testing.assert_array_equal(found.count, [count])

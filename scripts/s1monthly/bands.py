@@ -12,9 +12,6 @@ from numpy.typing import NDArray
 
 from s1monthly.texture import TextureOptions, texture_names, textures, valid_range
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the values of any band change."""
-
 NODATA = float("nan")
 """No data in every band of every product."""
 

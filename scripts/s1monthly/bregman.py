@@ -3,7 +3,7 @@
 Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels, by turns of a Gauss-Seidel sweep for u and a
 shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891), with the relaxed shrinkage
 d = lam s / (lam s + 1) t, s = |t|, of scikit-image, for lam = 2 weight. What the turns need of b and d at a link is
-t = d + b alone: b = t / (1 + lam s). The version of its results is ``despeckling.ALGORITHM_VERSION``.
+t = d + b alone: b = t / (1 + lam s).
 """
 
 from __future__ import annotations

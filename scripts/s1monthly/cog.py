@@ -38,9 +38,6 @@ from s1monthly.tiff_header import (
     offsets_field,
 )
 
-PRODUCT_VERSION = 3
-"""Raised whenever COGs look otherwise for the same month."""
-
 COPIED = 2**20
 """Bytes copied at a time."""
 

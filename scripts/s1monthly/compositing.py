@@ -16,9 +16,6 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the results of a mosaic or composite change."""
-
 Power = NDArray[np.float32]
 Counts = NDArray[np.uint8]
 

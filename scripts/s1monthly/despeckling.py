@@ -11,12 +11,6 @@ from numpy.typing import NDArray
 from s1monthly.bregman import solve
 from s1monthly.errors import S1MonthlyError
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the results of any method change by more than rounding: 1e-4 dB.
-
-Another order of the same sums moves them by up to 1e-5 dB; cubes of many years are not made again for that.
-"""
-
 Power = NDArray[np.float32]
 
 

@@ -7,9 +7,6 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the set of valid pixels changes."""
-
 SHADOW, LAYOVER, LAYOVER_AND_SHADOW, NO_DATA = 1, 2, 3, 255
 """Classes of the mask layer, beside 0 (valid): OPERA RTC-S1 product specification, layer ``mask``."""
 

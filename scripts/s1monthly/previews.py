@@ -10,9 +10,6 @@ from numpy.typing import NDArray
 from s1monthly.bands import db
 from s1monthly.resampling import block_mean
 
-PRODUCT_VERSION = 1
-"""Raised whenever previews look otherwise for the same month."""
-
 CO_DB_RANGE = (-20.0, 0.0)
 """Co-polarized dB shown from black to full red: from calm water and dry sand to cities; VV and HH alike."""
 CROSS_DB_RANGE = (-27.0, -7.0)

@@ -4,47 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from s1monthly.errors import CubeError
 from s1monthly.slots import adds_bands_alone
+from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 from s1monthly.vocabulary import Level, Month, TileDirection
 
 if TYPE_CHECKING:  # its model takes longer to build than many a job that only needs a digest
     from s1monthly.config import Config
-
-KERNELS = ("bands", "compositing", "despeckling", "masking", "resampling", "sources.reading")
-"""Modules whose ``ALGORITHM_VERSION`` enters every recipe."""
-
-TEXTURE_KERNEL = "texture"
-"""The same for a recipe with textures: one without stays as it was, so that textures can be added to a cube."""
-
-
-def product_version(module: str) -> int:
-    """Read a writer's ``PRODUCT_VERSION``: when it is raised, its files are made again, from the cube."""
-    return _constant(module, "PRODUCT_VERSION")
-
-
-def algorithm_version(module: str) -> int:
-    """Read a kernel's ``ALGORITHM_VERSION``: raised whenever its results change."""
-    return _constant(module, "ALGORITHM_VERSION")
-
-
-@cache
-def _constant(module: str, name: str) -> int:
-    """Read a whole number from a module's source, without importing it.
-
-    The Snakefile must not import numpy or numba just to know a number; and the number belongs beside its kernel.
-    """
-    source = Path(__file__).parent.joinpath(*module.split(".")).with_suffix(".py").read_text(encoding="utf-8")
-    match = re.search(rf"^{name} = (\d+)$", source, re.MULTILINE)
-    if not match:
-        raise LookupError(f"{module}.py has no line {name} = <number>")
-    return int(match[1])
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -58,9 +27,14 @@ def recipe(config: Config) -> dict[str, Any]:
         composite["trim_fraction"] = processing.trim_fraction
     simulation = config.source.simulation.model_dump()
     textures = config.textures
-    kernels = (*KERNELS, TEXTURE_KERNEL) if textures else KERNELS
+    roi_mask = config.roi.wkt if processing.use_roi_mask else None
+    used = {"polygon_mask": roi_mask, "sources.simulated": config.source.kind == "simulated", "texture": textures}
     return {
-        "algorithms": {module: algorithm_version(module) for module in kernels},
+        "algorithms": {
+            name: version
+            for name, version in ALGORITHMS.items()
+            if used.get(name, True) and not (version == 1 and name in LEFT_OUT_AT_1)
+        },
         "composite": composite,
         "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
         "despeckle": despeckle,
@@ -70,7 +44,7 @@ def recipe(config: Config) -> dict[str, Any]:
         "min_valid_power": processing.min_valid_lin,
         "mosaic": processing.mosaic_strategy,
         "polarization": str(config.roi.polarization),
-        "roi_mask": config.roi.wkt if processing.use_roi_mask else None,
+        "roi_mask": roi_mask,
         "tracks": sorted(config.roi.tracks) if config.roi.tracks else None,
         **({"textures": textures} if textures else {}),
     }

@@ -9,9 +9,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from s1monthly.errors import S1MonthlyError
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the results of resampling change."""
-
 Power = NDArray[np.float32]
 Knots = NDArray[np.float64]
 

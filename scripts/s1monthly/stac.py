@@ -22,9 +22,6 @@ from s1monthly.naming import item_id
 from s1monthly.records import Record
 from s1monthly.vocabulary import Level, Month
 
-PRODUCT_VERSION = 2
-"""Raised whenever Items say otherwise of the same month."""
-
 T = TypeVar("T")
 
 STAC_VERSION = "1.1.0"

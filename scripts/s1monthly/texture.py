@@ -14,9 +14,6 @@ from numpy.typing import NDArray
 from s1monthly.errors import S1MonthlyError
 from s1monthly.pixel_pairs import offset, same_pair
 
-ALGORITHM_VERSION = 1
-"""Raised whenever the results of any metric change."""
-
 Values = NDArray[np.float32]
 
 METRICS = ("contrast", "homogeneity", "entropy", "correlation")

@@ -7,7 +7,7 @@ of a window that moves along a row, pairs enter and leave a table of counts, and
 
 Every sum is exact, so that it neither drifts nor depends on where a block begins. Counts and moments are whole numbers
 of at most 63 x 62 pairs x 63^2 < 2^24, exact in float32; shares of homogeneity are multiples of 2^-36 below 2^12, exact
-in float64; c ln c is kept as a whole multiple of 2^-32. The version of the results is ``texture.ALGORITHM_VERSION``.
+in float64; c ln c is kept as a whole multiple of 2^-32.
 """
 
 from __future__ import annotations

@@ -18,9 +18,6 @@ from s1monthly.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.resampling import bilinear, block_mean
 from s1monthly.vocabulary import Granule
 
-ALGORITHM_VERSION = 1
-"""Raised whenever what a granule shows of a grid changes: choice of method here, or places in `s1monthly.grid`."""
-
 STEP = 16
 """Target pixels from knot to knot of the way into another CRS."""
 

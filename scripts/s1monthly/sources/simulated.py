@@ -21,10 +21,8 @@ from s1monthly.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footpr
 from s1monthly.sources import Found
 from s1monthly.sources.scene import Scene
 from s1monthly.sources.simulation import SPACING, write_granule
+from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Burst, Direction, Granule, Layer, Month, Polarization, SetAside, Tile
-
-SIMULATION_VERSION = 1
-"""Raised whenever scene, speckle or files change: granules of another version lie in another folder."""
 
 FIRST_ACQUISITION = datetime(2014, 10, 3, tzinfo=UTC)
 """Nothing is acquired earlier."""
@@ -65,7 +63,7 @@ class SimulatedSource:
         passes_per_track: int | None = None,
         only_tracks: Collection[int] | None = None,
     ) -> None:
-        self.folder = Path(folder) / f"version-{SIMULATION_VERSION}_seed-{seed}"
+        self.folder = Path(folder) / f"version-{ALGORITHMS['sources.simulated']}_seed-{seed}"
         self.scene = Scene(seed)
         self.polarization = polarization
         self.tracks = tracks

@@ -1,0 +1,26 @@
+"""Versions of what decides values and products: raise a number here when the results of its code change."""
+
+from __future__ import annotations
+
+ALGORITHMS = {
+    "bands": 1,
+    "composing": 1,
+    "compositing": 1,
+    "despeckling": 1,  # raise it for changes above 1e-4 dB: another order of the same sums moves results by 1e-5 dB
+    "masking": 1,
+    "polygon_mask": 1,
+    "resampling": 1,
+    "sources.reading": 1,  # with the places of pixels in `grid`
+    "sources.simulated": 1,
+    "texture": 1,
+}
+"""Version of every algorithm that changes the values of a cube.
+
+The names are keys in the recipes of existing cubes. Never rename one, even when its module is moved or renamed.
+"""
+
+LEFT_OUT_AT_1 = frozenset({"composing", "polygon_mask", "sources.simulated"})
+"""Algorithms that recipes name from version 2 on: cubes were made with version 1 before it had a number."""
+
+PRODUCTS = {"cog": 3, "previews": 1, "stac": 2}
+"""Version of every product of a month. Where it is raised, the product is made again, from the cube."""
