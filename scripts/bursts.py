@@ -1,5 +1,6 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
+import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.account import read_all, write_account
 from s1monthly.granule_list import read_granule_list

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 
+import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
 from s1monthly.inspection import inspect, tiles_there

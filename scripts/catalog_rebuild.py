@@ -3,6 +3,7 @@
 import sys
 from pathlib import Path
 
+import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
 from s1monthly.findings import WORK_DIR

@@ -9,6 +9,7 @@ digests, compares COGs pixel by pixel, and draws the previews again.
 import sys
 from pathlib import Path
 
+import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
 from s1monthly.findings import WORK_DIR

@@ -1,5 +1,6 @@
 """Rule composite: merge the bursts, despeckle, compute the bands, write them into the month's slot; then its record."""
 
+import light_imports  # noqa: F401
 from s1monthly import VERSION, jobs
 from s1monthly.account import read_account
 from s1monthly.bands import compute

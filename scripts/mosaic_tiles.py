@@ -7,6 +7,7 @@ A COG averages power, in its overviews too.
 import sys
 import textwrap
 
+import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
 from s1monthly.mosaic_cog import write_cog_mosaic

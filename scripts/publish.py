@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.assets import asset_file, preview_file
 from s1monthly.publishing import write_pictures

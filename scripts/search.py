@@ -5,6 +5,7 @@ import logging
 from datetime import UTC, datetime
 from pathlib import Path
 
+import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.granule_list import write_granule_list
 from s1monthly.ledger import Answer, write_answers

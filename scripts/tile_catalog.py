@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.cataloguing import catalog_tile
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import yaml
 
+import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.config import load_config
 from s1monthly.errors import S1MonthlyError

@@ -26,7 +26,6 @@ from s1monthly.files import replacing
 from s1monthly.footprints import lonlat_bounds, tidy
 from s1monthly.grid import tile_outline
 from s1monthly.ledger import Answer, no_data_months, read_answers
-from s1monthly.light_imports import without
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.records import Record, read_record
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
@@ -356,8 +355,7 @@ def read_catalog(path: str | Path) -> list[Row]:
         raise ProductError(
             f"{path}: not a catalog of this version (columns: {', '.join(differing) or 'in another order'})", _REMEDY
         )
-    with without("pandas"):
-        rows: list[Row] = table.to_pylist()
+    rows: list[Row] = table.to_pylist()
     return rows
 
 
@@ -385,8 +383,7 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
     for before, row in pairwise(rows):
         if key_of(before) == key_of(row):
             raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
-    with without("pandas"):
-        table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
     table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", compression_level=3, version="2.6", store_schema=True)
