@@ -15,7 +15,7 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 # A room is a file or folder; rooms in one tuple are one thing and may import each other.
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
-        ("errors", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs"),
+        ("errors", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs", "regions"),
         ("refusals", "options", "source_config", "processing_config", "config", "documentation", "logs"),
         (
             "recipe",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
+from s1monthly.regions import polygons_of, split_at_antimeridian
 from s1monthly.utm import FALSE_NORTHING, from_utm, near_meridian, utm_zone
 
 if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
@@ -75,34 +75,6 @@ def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     return bool(steps.max() > 50 * np.median(steps))
 
 
-def polygons_of(geometry: BaseGeometry) -> list[Polygon]:
-    """Return the polygons of a geometry, without any lines and points that clipping left beside them."""
-    return [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon) and part.area > 0]
-
-
-def shift(polygon: Polygon, degrees: float) -> Polygon:
-    """Move a polygon east by so many degrees."""
-    return shapely.transform(polygon, lambda xy: np.add(xy, (degrees, 0.0)))
-
-
-def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
-    """Cut a polygon whose longitudes run on beyond 180 or -180 into polygons in [-180, 180].
-
-    Parameters
-    ----------
-    polygon : Polygon
-        In degrees, continuous: 179 to 181 is two degrees wide.
-    """
-    west, _, east, _ = polygon.bounds
-    if west >= -180 and east <= 180:
-        return [polygon]
-    pieces = []
-    for turn in range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360)):
-        world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
-        pieces += [shift(piece, -360 * turn) for piece in polygons_of(polygon.intersection(world))]
-    return pieces
-
-
 def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     """Bring a polygon to longitude and latitude.
 
@@ -141,6 +113,25 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
             "give a polygon or multipolygon with an area",
         )
     return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
+
+
+def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of a box in a CRS; longitudes run on beyond 180 instead of jumping.
+
+    Parameters
+    ----------
+    bounds : tuple of float
+        Left, bottom, right, top.
+    epsg : int
+
+    Raises
+    ------
+    GridError
+        If the box reaches beyond the CRS's domain, or goes round a pole.
+    """
+    ring = shapely.box(*bounds).exterior
+    lon, lat = _lonlat_ring(shapely.segmentize(ring, ring.length / 512), epsg).T
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 
 @lru_cache(maxsize=256)

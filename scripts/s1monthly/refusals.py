@@ -11,6 +11,8 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
+from s1monthly.errors import GridError
+
 
 def check_polygon(wkt: str) -> None:
     """Refuse a region that is no valid polygon in longitude and latitude.
@@ -20,27 +22,12 @@ def check_polygon(wkt: str) -> None:
     PydanticCustomError
         Saying what is wrong with the text.
     """
-    import shapely  # here, since only a configuration with a polygon pays for the import
+    from s1monthly.regions import read_region  # here, since only a configuration with a polygon pays for the import
 
-    remedy = "give a POLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
     try:
-        shape = shapely.from_wkt(wkt)
-    except shapely.errors.ShapelyError as error:
-        raise PydanticCustomError(
-            "wkt", "not WKT ({error}); {remedy}", {"error": str(error), "remedy": remedy}
-        ) from error
-    if shape is None or shape.geom_type not in ("Polygon", "MultiPolygon") or shape.is_empty:
-        kind = "nothing" if shape is None or shape.is_empty else shape.geom_type
-        raise PydanticCustomError("wkt", "holds {kind}, not a polygon; {remedy}", {"kind": kind, "remedy": remedy})
-    if not shape.is_valid:
-        reason = shapely.is_valid_reason(shape)
-        raise PydanticCustomError("wkt", "the polygon is not valid: {reason}; mend it", {"reason": reason})
-    left, bottom, right, top = shape.bounds
-    if left < -360 or right > 360 or bottom < -90 or top > 90:
-        bounds = f"longitude {left:g} to {right:g}, latitude {bottom:g} to {top:g}"
-        raise PydanticCustomError(
-            "wkt", "not longitude and latitude ({bounds}); {remedy}", {"bounds": bounds, "remedy": remedy}
-        )
+        read_region(wkt)
+    except GridError as error:
+        raise PydanticCustomError("wkt", "{message}", {"message": str(error)}) from error
 
 
 def check_epsg(code: int) -> None:

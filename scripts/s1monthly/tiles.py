@@ -17,10 +17,10 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Point, Polygon
 from shapely.geometry.base import BaseGeometry
-from shapely.validation import explain_validity
 
 from s1monthly.errors import GridError
-from s1monthly.outlines import SEGMENT, shift, split_at_antimeridian, to_lonlat
+from s1monthly.outlines import SEGMENT, to_lonlat
+from s1monthly.regions import check_region, shift, split_at_antimeridian
 from s1monthly.utm import from_utm
 from s1monthly.vocabulary import BAND_LETTERS, COLUMN_LETTERS, ROW_LETTERS, TILE_SIDE, Tile
 
@@ -129,8 +129,9 @@ def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
         If the region is no valid polygon in degrees, if one of its polygons is wider than 180 degrees (179 to -179
         means 358 degrees, not 2), or if no tile lies there.
     """
+    check_region(roi)
     found: set[_Square] = set()
-    for piece in _pieces(roi):
+    for piece in (piece for polygon in shapely.get_parts(roi) for piece in split_at_antimeridian(polygon)):
         squares, outlines = _squares_near(piece)
         if squares:
             shapely.prepare(piece)
@@ -147,33 +148,6 @@ def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
             "give a region between 80 S and 84 N, longitude before latitude",
         )
     return tiles
-
-
-def _pieces(roi: BaseGeometry) -> list[Polygon]:
-    """Polygons of a region of interest with longitudes in [-180, 180]."""
-    problem = f"region of interest ({roi.geom_type})"
-    if not isinstance(roi, Polygon | MultiPolygon) or roi.is_empty:
-        raise GridError(f"{problem} has no area", "give a polygon or multipolygon; buffer points and lines first")
-    pieces = []
-    for polygon in shapely.get_parts(roi):
-        west, south, east, north = polygon.bounds
-        if not polygon.is_valid:
-            raise GridError(
-                f"{problem} is not valid: {explain_validity(polygon)}", "repair it, for example with shapely.make_valid"
-            )
-        if west < -360 or east > 360 or south < -90 or north > 90:
-            raise GridError(
-                f"{problem}: {west:g} to {east:g}, {south:g} to {north:g} are not longitudes and latitudes",
-                "give degrees, longitude before latitude",
-            )
-        if east - west > 180:
-            raise GridError(
-                f"{problem}: one polygon spans {east - west:g} degrees of longitude, from {west:g} to {east:g}",
-                "across the antimeridian give longitudes that run on (179 to 181), or a MultiPolygon of two parts that"
-                " meet at 180 and -180; cut a truly wider region into parts of at most 180 degrees",
-            )
-        pieces += split_at_antimeridian(polygon)
-    return pieces
 
 
 def _squares_near(piece: Polygon) -> tuple[list[_Square], NDArray[np.object_]]:

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
 from s1monthly.orbit import footprint as burst_footprint
-from s1monthly.outlines import LONLAT, SEGMENT, polygons_of, split_at_antimeridian, transformer
+from s1monthly.outlines import LONLAT, SEGMENT, transformer
+from s1monthly.regions import polygons_of, split_at_antimeridian
 from s1monthly.tiles import tile_origin
 from s1monthly.vocabulary import TILE_SIDE, Burst, Tile
 
