@@ -41,10 +41,10 @@ def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
 def test_a_status_is_a_byte_and_anything_odd_is_not_complete(tmp_path: Path) -> None:
     chunks = tmp_path / "status" / "c"
     chunks.mkdir(parents=True)
-    for slot, content in enumerate((b"\x00", b"\x01", b"\x02", b"", b"\x03", b"\xff")):
+    for slot, content in enumerate((b"\x00", b"\x01", b"\x02", b"", b"\x03", b"\xff", b"\x02\x02")):
         (chunks / str(slot)).write_bytes(content)
-    found = [read_status(tmp_path, slot) for slot in range(7)]
-    assert found == [EMPTY, BEING_WRITTEN, COMPLETE, EMPTY, BEING_WRITTEN, BEING_WRITTEN, EMPTY]
+    found = [read_status(tmp_path, slot) for slot in range(8)]
+    assert found == [EMPTY, BEING_WRITTEN, COMPLETE, *[BEING_WRITTEN] * 4, EMPTY]
 
 
 def test_an_axis_that_changed_is_seen_by_the_same_process(tmp_path: Path) -> None:

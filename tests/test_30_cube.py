@@ -213,7 +213,7 @@ def test_a_status_that_is_none_is_not_complete(held: Path) -> None:
     chunks = held / "status" / "c"
     (chunks / "0").write_bytes(b"")
     (chunks / "2").write_bytes(b"\x07")
-    assert statuses(held) == [Status.EMPTY, Status.EMPTY, Status.BEING_WRITTEN, Status.EMPTY]
+    assert statuses(held) == [Status.BEING_WRITTEN, Status.EMPTY, Status.BEING_WRITTEN, Status.EMPTY]
     with pytest.raises(CubeError, match="2020-03 is being written"):
         cube.read_count(held, Month(2020, 3))
 

@@ -6,11 +6,13 @@ from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from s1monthly import publishing
 from s1monthly.cog import write_cog
-from s1monthly.errors import ProductError
+from s1monthly.cube import write_month
+from s1monthly.errors import CubeError, ProductError
 from s1monthly.publishing import write_pictures
 from s1monthly.rasters import write_preview
 from s1monthly.records import Record, read_record
@@ -57,6 +59,39 @@ def test_a_month_that_is_not_what_its_record_says_is_not_shown(
     with pytest.raises(ProductError, match="band Ratio in the cube is not what the record says"):
         write_pictures(altered, cube, *paths, threads=threads)
     assert list(tmp_path.iterdir()) == []
+
+
+def swapped(values: np.ndarray) -> np.ndarray:
+    """Exchange two pixels of other values: no statistic of all pixels tells."""
+    first, second = (100, 10), (200, 20)
+    other = values.copy()
+    other[first], other[second] = values[second], values[first]
+    assert other[first] != values[first] and sorted(other.ravel()) == sorted(values.ravel())
+    return other
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("wanted", [("a.tif", "a.png"), ("a.tif",), ("a.png",)])
+@pytest.mark.parametrize("changed", ["VV_dB", "RVI", "count"])
+def test_pixels_in_other_places_are_not_shown(
+    tmp_path: Path, wanted: tuple[str, ...], changed: str, threads: int
+) -> None:
+    tree = SmallTree(tmp_path / "output")
+    key = tree.add("2021-11")
+    tree.make(key, "cube", "record")
+    values, count = tree.values(key)
+    if changed == "count":
+        count[100, 10] += 1
+    else:
+        values[changed] = swapped(np.nan_to_num(values[changed])) + 0 * values[changed]
+    write_month(tree.path("cube", key), key.month, values, count)
+    pictures = tmp_path / "pictures"
+    pictures.mkdir()
+    paths = [pictures / name if name in wanted else None for name in ("a.tif", "a.png")]
+    record = read_record(tree.path("record", key))
+    with pytest.raises(CubeError, match=r"other values than its record says.*delete the record"):
+        write_pictures(record, tree.path("cube", key), *paths, threads=threads)
+    assert list(pictures.iterdir()) == []
 
 
 def test_a_preview_that_cannot_be_written_is_told(

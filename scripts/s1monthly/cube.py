@@ -38,6 +38,7 @@ __all__ = [
     "months_complete",
     "prepare",
     "read_bands",
+    "read_checked",
     "read_count",
     "read_month",
     "state",
@@ -326,16 +327,18 @@ def month_digest(path: str | Path, month: Month) -> str:
     path = Path(path)
 
     def read(header: Header, slot: int) -> str:
-        hashes = {}
-        for name in header.data_arrays:
-            array = _read_slot(path, name, slot)
-            digest = hashlib.sha256()
-            for row in range(0, array.shape[0], _ROWS_HASHED):
-                digest.update(canonical(array[row : row + _ROWS_HASHED]).data)
-            hashes[name] = digest.hexdigest()
+        hashes = {name: _hash(_read_slot(path, name, slot)) for name in header.data_arrays}
         return digest_of(header, month, hashes)
 
     return _read_complete(path, month, read)
+
+
+def _hash(values: NDArray[Any]) -> str:
+    """Hash the values of an array, row by row."""
+    digest = hashlib.sha256()
+    for row in range(0, values.shape[0], _ROWS_HASHED):
+        digest.update(canonical(values[row : row + _ROWS_HASHED]).data)
+    return digest.hexdigest()
 
 
 # reading
@@ -383,6 +386,33 @@ def read_bands(
     """
     for name in names or _header(Path(path)).bands:
         yield name, read_month(path, month, name, threads)
+
+
+def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) -> Iterator[tuple[str, Values]]:
+    """Yield every band of a complete month as `read_bands` does; then fail where digest and values do not fit.
+
+    Only who takes all bands knows that they are right. A band is hashed while the caller works on it, who must not
+    change it before the next one comes.
+
+    Raises
+    ------
+    CubeError
+        As `read_bands`; after the last band where the values, or the count, are not those of `digest`.
+    """
+    path = Path(path)
+    hashes: dict[str, Future[str]] = {}
+    with ThreadPoolExecutor(1) as hasher:
+        for name, values in read_bands(path, month, None, threads):
+            hashes[name] = hasher.submit(_hash, values)
+            yield name, values
+            hashes[name].result()
+        hashes[COUNT] = hasher.submit(_hash, read_count(path, month))
+        found = digest_of(_header(path), month, {name: result.result() for name, result in hashes.items()})
+    if found != digest:
+        raise CubeError(
+            f"cube {path}: {month} holds other values than its record says (digest)",
+            f"delete the record (months/{month}.json); the next run makes the month again",
+        )
 
 
 def _read_slot(path: Path, name: str, slot: int, threads: int = 1) -> NDArray[Any]:

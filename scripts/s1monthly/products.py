@@ -261,8 +261,8 @@ def pictures_need_no_grid() -> Iterator[None]:
 def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tuple[str, str] | None:
     """Name the first product that does not show what the cube holds of the month, and say why.
 
-    The values of every band are compared with the record's statistics, and with the COG pixel by pixel, overviews
-    included; the preview is drawn again.
+    The values of every band are compared with the record's statistics and digest, and with the COG pixel by pixel,
+    overviews included; the preview is drawn again.
 
     Parameters
     ----------
@@ -283,7 +283,8 @@ def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tup
     if faults:
         return "cog", "; ".join(faults)
     try:
-        for number, (name, values) in enumerate(verified(record, cube.read_bands(paths["zarr"], record.key.month)), 1):
+        bands = cube.read_checked(paths["zarr"], record.key.month, record.digest)
+        for number, (name, values) in enumerate(verified(record, bands), 1):
             fault = unlike(paths["cog"], number, values, record.grid) if "cog" in kinds else None
             if fault:
                 return "cog", f"band {name}: {fault}"

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.cog import write_cog
-from s1monthly.cube import read_bands
+from s1monthly.cube import read_checked
 from s1monthly.previews import shown_bands
 from s1monthly.rasters import write_preview
 from s1monthly.records import Record, verified
@@ -51,9 +51,9 @@ def write_pictures(
     Raises
     ------
     CubeError
-        If the month cannot be read.
+        If the month cannot be read, or its values are not those of the record's digest.
     ProductError
-        If a band is not what the record says, or a file cannot be written.
+        If a band has more or fewer pixels than the record says, or a file cannot be written.
     """
     shown = shown_bands(record.polarization.layers)
     kept: dict[str, NDArray[np.float32]] = {}
@@ -63,13 +63,13 @@ def write_pictures(
         aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
         def bands() -> Iterator[NDArray[np.float32]]:
-            for name, values in verified(record, read_bands(cube, record.key.month, None if cog else shown, threads)):
-                if aside and preview and name in shown:
+            for name, values in _checked(record, cube, threads):
+                if name in shown:
                     kept[name] = values
-                    if len(kept) == len(shown):
-                        co, cross, ratio = (kept[name] for name in shown)
-                        drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
                 yield values
+            if aside and preview:  # not before every band is known to be right
+                co, cross, ratio = (kept[name] for name in shown)
+                drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
 
         if cog:
             labels, tags = output_bands(record), processing_tags(record)
@@ -82,6 +82,17 @@ def write_pictures(
         for drawn in drawing:
             drawn.result()
     return checksum
+
+
+def _checked(record: Record, cube: str | Path, threads: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Read the bands of a month; fail after the last where one value is another than when the record was written.
+
+    A band that lost or gained pixels is told at once, and by its name.
+    """
+    for name, values in read_checked(cube, record.key.month, record.digest, threads):
+        if name not in record.bands or np.count_nonzero(np.isfinite(values)) != record.bands[name].valid:
+            yield from verified(record, [(name, values)])
+        yield name, values
 
 
 def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

@@ -66,13 +66,13 @@ def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def read_status(path: str | Path, slot: int) -> int:
-    """Read a slot's status; a byte that is none counts as BEING_WRITTEN."""
+    """Read a slot's status; a file that is not one byte of a status counts as BEING_WRITTEN: it was cut or changed."""
     try:
         found = Path(path, STATUS, "c", str(slot)).read_bytes()
     except FileNotFoundError:
         return EMPTY
-    status = found[0] if found else EMPTY
-    return status if status in (EMPTY, COMPLETE) else BEING_WRITTEN
+    known = found in (bytes([EMPTY]), bytes([COMPLETE]))
+    return found[0] if known else BEING_WRITTEN
 
 
 @lru_cache(maxsize=4096)
