@@ -29,7 +29,7 @@ rule catalog_rebuild:
         base_dir=LAYOUT.base_dir,
         work_dir=LAYOUT.work_dir,
     shell:
-        "{params.command} --output-dir={params.base_dir:q} --work-dir={params.work_dir:q} 2>&1 | tee {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} --work-dir={params.work_dir:q} 2>&1 | tee -- {log:q}"
 
 
 rule catalog_validate:
@@ -46,7 +46,7 @@ rule catalog_validate:
         base_dir=LAYOUT.base_dir,
         work_dir=own_work_dir(),
     shell:
-        "{params.command} --output-dir={params.base_dir:q} {params.work_dir} 2>&1 | tee {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} {params.work_dir} 2>&1 | tee -- {log:q}"
 
 
 rule catalog_inspect:
@@ -62,7 +62,7 @@ rule catalog_inspect:
         command=tool_command("catalog_inspect"),
         base_dir=LAYOUT.base_dir,
     shell:
-        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
 
 
 rule tile_inspect:
@@ -78,7 +78,7 @@ rule tile_inspect:
         command=tool_command("tile_inspect"),
         config=GIVEN,
     shell:
-        "{params.command} --configfile <(printf %s {params.config:q}) 2>&1 | tee {log:q}"
+        "{params.command} --configfile <(printf %s {params.config:q}) 2>&1 | tee -- {log:q}"
 
 
 rule mosaic_tiles:
@@ -94,4 +94,4 @@ rule mosaic_tiles:
         command=tool_command("mosaic_tiles"),
         base_dir=LAYOUT.base_dir,
     shell:
-        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"

@@ -6,14 +6,13 @@ from pathlib import Path
 import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
-from s1monthly.findings import WORK_DIR
 from s1monthly.rebuilding import rebuild
 
 
 def main(argv=None):
     parser = commands.parser("catalog_rebuild", __doc__, "--output-dir output")
     commands.add_output_dir(parser)
-    parser.add_argument("--work-dir", type=Path, metavar="DIR", help=WORK_DIR)
+    commands.add_work_dir(parser)
     commands.add_json(parser)
     options = parser.parse_args(argv)
     try:

@@ -12,7 +12,6 @@ from pathlib import Path
 import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
-from s1monthly.findings import WORK_DIR
 from s1monthly.month_checks import Depth
 from s1monthly.validation import validate
 
@@ -20,7 +19,7 @@ from s1monthly.validation import validate
 def main(argv=None):
     parser = commands.parser("catalog_validate", __doc__, "--output-dir output --digests")
     commands.add_output_dir(parser)
-    parser.add_argument("--work-dir", type=Path, metavar="DIR", help=WORK_DIR)
+    commands.add_work_dir(parser)
     parser.add_argument(
         "--digests", action="store_true", help="read every value of cubes, COGs and previews too: five seconds a month"
     )

@@ -43,6 +43,22 @@ def test_other_directions_are_refused_with_what_is_allowed(text: str, capsys: py
     assert f"{text!r} is none of ASCENDING, DESCENDING, ALL, ASC, DESC" in said
 
 
+@pytest.mark.parametrize("option", ["--output-dir", "--output", "--work-dir"])
+def test_a_url_is_refused_as_a_folder_and_home_is_expanded(
+    option: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parser = commands.parser("tool", "Does it.", "")
+    commands.add_mosaic(parser, ["VRT"])
+    commands.add_work_dir(parser)
+    needed = ["--month", "2024-05", "--direction", "ALL"]
+    with pytest.raises(SystemExit):
+        parser.parse_args([*needed, f"{option}=s3://bucket/out"])
+    assert f"argument {option}: folder 's3://bucket/out': a URL -> give the path of a local" in capsys.readouterr().err
+    monkeypatch.setenv("HOME", "/home/ada")
+    given = vars(parser.parse_args([*needed, f"{option}=~/out"]))
+    assert str(given[option[2:].replace("-", "_")]) == "/home/ada/out"
+
+
 def test_a_direction_that_is_not_given_is_all_where_it_need_not_be(capsys: pytest.CaptureFixture[str]) -> None:
     free, bound = (commands.parser("tool", "Does it.", "") for _ in range(2))
     commands.add_direction(free, "")

@@ -144,6 +144,12 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         (textured(vv_db_range=[5, -25]), "texture_features.vv_db_range", "in this order"),
         (textured(inputs=["HH_dB"]), "texture_features.inputs", "there are VV_dB and VH_dB"),
         (changed(output={"base_dir": "out{x}"}), "output.base_dir", "braces"),
+        (changed(output={"work_dir": "<log>"}), "output.work_dir", "angle brackets"),
+        (changed(output={"base_dir": ""}), "output.base_dir", "at least 1 character"),
+        (changed(output={"base_dir": "s3://bucket/out"}), "output.base_dir", "'s3://bucket/out': a URL"),
+        (changed(output={"work_dir": "gs://bucket/work"}), "output.work_dir", "a URL"),
+        (changed(source={"path": "https://host/granules"}), "source.path", "a URL"),
+        (changed(download={"cache_dir": "s3://bucket/cache"}), "download.cache_dir", "a URL"),
         (changed(memory={"max_failed_ratio": 1.5}), "memory.max_failed_ratio", "less than or equal to 1"),
     ],
 )
@@ -152,6 +158,14 @@ def test_refusals_name_place_and_remedy(values: dict[str, Any], place: str, says
         load_config(values)
     assert place in str(refusal.value)
     assert says in str(refusal.value)
+
+
+def test_home_is_expanded_in_every_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    paths = {"output": {"base_dir": "~/out", "work_dir": "~/work"}, "download": {"cache_dir": "~/cache"}}
+    config = load_config(changed(**paths, source={"kind": "simulated", "path": "~/granules"}))
+    found = [config.output.base_dir, config.work_dir, config.download.cache_dir, str(config.source_path)]
+    assert found == [f"/home/ada/{name}" for name in ("out", "work", "cache", "granules")]
 
 
 def test_missing_flight_direction() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import gzip
 import json
+import os
 import re
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlparse
 
 import pytest
 from hypothesis import given
@@ -238,3 +240,42 @@ def test_wildcards_match_whatever_is_put_into_them(month: Month, last: Month, nu
     assert re.fullmatch(naming.DIGEST_PATTERN, digest(number))
     assert re.fullmatch(naming.SLOTS_PATTERN, f"{month}_{last}_{digest(number)}")
     assert all(re.fullmatch(naming.DIRECTION_PATTERN, direction) for direction in Direction)
+
+
+# folders that a user gives
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["./output", "out", "/data/out", "a b", 'it\'s "q"', "-out", "a#b%20c", "st*r?", "[x]", "Zürich 日本", "a$b"],
+)
+def test_a_folder_is_taken_as_it_is_written(path: str) -> None:
+    assert naming.folder_path(path) == path
+
+
+@pytest.mark.parametrize("path", ["run:1", "s3:x/y", "./zip:y", "file:out"])
+def test_a_relative_folder_that_looks_like_a_uri_becomes_absolute(path: str) -> None:
+    assert naming.folder_path(path) == os.path.abspath(path)
+    assert urlparse(naming.folder_path(path)).scheme == ""
+
+
+def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/ada")
+    assert [naming.folder_path(path) for path in ("~", "~/out", "a/~/b")] == ["/home/ada", "/home/ada/out", "a/~/b"]
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        *((url, "a URL") for url in ("s3://bucket/out", "file:///data", "HTTPS://host/out", "zip+s3://b/a.zip")),
+        *((path, "a path of Windows") for path in (r"C:\data\out", "c:/data", r"\\server\share")),
+        *((path, "virtual file system") for path in ("/vsis3/bucket", "/vsimem/out", "//vsizip/a.zip")),
+        *((path, "cannot be printed") for path in ("a\nb", "a\0b", "a\tb", "a\udcffb")),
+        *((path, "empty, or with a blank") for path in ("", " ", " out", "out ")),
+        ("~nobody_of_this_name/out", "no such user"),
+        ("$HOME/out", "environment variables are not expanded"),
+    ],
+)
+def test_a_folder_that_a_library_would_take_for_something_else_is_refused(path: str, says: str) -> None:
+    with pytest.raises(NameFormatError, match=says):
+        naming.folder_path(path)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import duckdb
 import geopandas
@@ -47,6 +49,16 @@ def test_the_peers_columns_come_first():
     assert SCHEMA.names[:16] == PEER_COLUMNS
     assert len(set(SCHEMA.names)) == len(COLUMNS)
     assert all(column.description for column in COLUMNS)
+
+
+@pytest.mark.parametrize("name", ["run:1", "s3:bucket", "~", "a b#%20?*[x]"])
+def test_a_catalog_is_read_from_a_folder_of_any_name(name, tree, tmp_path, monkeypatch):
+    """Pyarrow takes text for a URI, and expands ``~``."""
+    monkeypatch.chdir(tmp_path)
+    path = Path(name, "10SGD_ASCENDING", "catalog.parquet")
+    path.parent.mkdir(parents=True)
+    shutil.copy(tree / path.relative_to(name), path)
+    assert read_catalog(path) == read_catalog(str(path)) == read_catalog(tree / path.relative_to(name))
 
 
 def test_a_row_says_what_its_month_is(tree):

@@ -345,7 +345,7 @@ def read_catalog(path: str | Path) -> list[Row]:
         If the file is missing or damaged, or has other columns than `SCHEMA`.
     """
     try:
-        table = pq.ParquetFile(path).read()
+        table = pq.ParquetFile(pa.BufferReader(Path(path).read_bytes())).read()  # it takes text for a URI
     except (OSError, pa.ArrowException) as error:
         raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
     if not table.schema.equals(SCHEMA):

@@ -9,7 +9,10 @@ import sys
 import textwrap
 from collections.abc import Callable, Collection
 from functools import partial
+from pathlib import Path
 
+from s1monthly.errors import NameFormatError
+from s1monthly.naming import folder_path
 from s1monthly.vocabulary import Direction
 
 WIDTH = 80
@@ -88,9 +91,29 @@ def direction(text: str) -> str:
     return name
 
 
+def folder(text: str) -> str:
+    """Read the path of a folder, as `folder_path`.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        Naming what is wrong with it.
+    """
+    try:
+        return folder_path(text)
+    except NameFormatError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_output_dir(options: argparse.ArgumentParser, default: str | None = "output", note: str = OUTPUT_DIR) -> None:
     """Let a tool take the output tree."""
-    options.add_argument("--output-dir", default=default, metavar="DIR", help=note)
+    options.add_argument("--output-dir", type=folder, default=default, metavar="DIR", help=note)
+
+
+def add_work_dir(options: argparse.ArgumentParser) -> None:
+    """Let a tool take the work folder; None where none is given."""
+    note = "folder of granule lists (output.work_dir); default: work/ in the output tree"
+    options.add_argument("--work-dir", type=lambda text: Path(folder(text)), metavar="DIR", help=note)
 
 
 def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
@@ -112,7 +135,7 @@ def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> No
     add("--month", required=True, metavar="YYYY-MM", help="month of the COGs")
     add_direction(options, "of ALL, DESCENDING fills where ASCENDING has no value", required=True)
     add_output_dir(options)
-    add("--output", metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
+    add("--output", type=folder, metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
     kinds = "VRT (default) names the tiles' COGs, and is for looking; COG holds the pixels, and is for measuring"
     add("--format", type=str.upper, default="VRT", choices=formats, help=kinds)
     grid = options.add_mutually_exclusive_group()

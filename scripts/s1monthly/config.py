@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 from s1monthly import refusals
 from s1monthly.errors import ConfigError
 from s1monthly.options import (
+    FolderPath,
     MonthNumber,
     MonthText,
     Section,
@@ -173,8 +174,8 @@ class Formats(Section):
 class Output(Section):
     """Where products go."""
 
-    base_dir: str = option("./output", "Root of the output tree", min_length=1)
-    work_dir: str | None = option(
+    base_dir: FolderPath = option("./output", "Root of the output tree, a folder; ~ is expanded")
+    work_dir: FolderPath | None = option(
         None,
         "Granule lists, temporary files and logs, one folder for each base_dir; may be deleted between runs."
         " Where not given: work in base_dir",
@@ -188,9 +189,13 @@ class Output(Section):
 
     @field_validator("base_dir", "work_dir")
     @classmethod
-    def _no_braces(cls, path: str | None) -> str | None:
-        if path is not None and (not path or set(path) & set("{}")):
-            raise PydanticCustomError("path", "empty, or with braces, which mark wildcards; give another folder")
+    def _no_wildcards(cls, path: str | None) -> str | None:
+        if path is not None and set(path) & set("{}<>"):
+            raise PydanticCustomError(
+                "path",
+                "folder {path} has braces or angle brackets, which Snakemake replaces; give another folder",
+                {"path": repr(path)},
+            )
         return path
 
 

@@ -17,9 +17,6 @@ from typing import Any
 COLUMNS = 80
 """Width of the text; commands are not broken, so that they can be copied."""
 
-WORK_DIR = "folder of granule lists (output.work_dir); default: work/ in the output tree"
-"""What both tools say of an option."""
-
 QUIET_SECONDS = 30.0
 """Seconds between two lines of progress where they go to a file."""
 

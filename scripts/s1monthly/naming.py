@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 
 from s1monthly.errors import NameFormatError
 from s1monthly.vocabulary import Burst, CompositeKey, Granule, Month, Tile
@@ -25,6 +26,53 @@ _GRANULE = re.compile(
 )
 _LAYER_FILE = re.compile(rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join(LAYER_NAMES)})\.tif")
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_WINDOWS = re.compile(r"[A-Za-z]:[/\\]|\\\\")
+
+
+def folder_path(text: str) -> str:
+    """Check the path of a folder that a user gave, and return it as every library takes it for a path.
+
+    ``~`` is expanded. Rasterio, GDAL and pyarrow read URIs where they are given text: a relative path with a colon
+    becomes an absolute one, which none of them takes for anything else.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    NameFormatError
+        If it is a URL, a path of Windows or of GDAL's virtual file systems, has an unknown ``~user``, an environment
+        variable, or a character that cannot be printed.
+
+    Examples
+    --------
+    >>> folder_path("./output")
+    './output'
+    """
+    where = f"folder {text!r}"
+    if not text or text != text.strip():
+        raise NameFormatError(f"{where}: empty, or with a blank at an end", "give the path of a folder without it")
+    if not text.isprintable():
+        raise NameFormatError(f"{where}: has a line break or another character that cannot be printed", "rename it")
+    if _URL.match(text):
+        raise NameFormatError(f"{where}: a URL", "give the path of a local or mounted folder")
+    if _WINDOWS.match(text):
+        raise NameFormatError(f"{where}: a path of Windows", "give the path as Linux has it, such as /mnt/c/data")
+    if re.match(r"\$\w", text):
+        raise NameFormatError(f"{where}: environment variables are not expanded", "write the path out")
+    try:
+        path = str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError as error:
+        raise NameFormatError(f"{where}: there is no such user", f"write the path out, or give ./{text}") from error
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    if path.startswith("/vsi"):
+        raise NameFormatError(f"{where}: GDAL takes it for a virtual file system", "give another folder")
+    return os.path.abspath(path) if ":" in path else path
 
 
 def _moment(text: str) -> datetime:

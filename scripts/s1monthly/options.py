@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from s1monthly.errors import NameFormatError
+from s1monthly.naming import folder_path
 from s1monthly.vocabulary import Month, Tile
 
 
@@ -66,6 +67,13 @@ def _month(text: Any) -> Any:
         raise PydanticCustomError("month", "{message}", {"message": str(error)}) from error
 
 
+def _folder(path: str) -> str:
+    try:
+        return folder_path(path)
+    except NameFormatError as error:
+        raise PydanticCustomError("path", "{message}", {"message": str(error)}) from error
+
+
 def rows_columns(value: Any) -> Any:
     """Take S1-GRiTS's other form of chunks, {time: 1, y: 1024, x: 1024}, for rows and columns."""
     return [value.get("y"), value.get("x")] if isinstance(value, Mapping) else value
@@ -77,6 +85,7 @@ Year = Annotated[int, Field(ge=2014, le=2100)]
 MonthNumber = Annotated[int, Field(ge=1, le=12)]
 TileName = Annotated[str, BeforeValidator(_tile)]
 MonthText = Annotated[str, BeforeValidator(_month)]
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
 
 
 class Section(BaseModel):

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from s1monthly import refusals
-from s1monthly.options import Section, option
+from s1monthly.options import FolderPath, Section, option
 
 
 class Simulation(Section):
@@ -64,7 +64,7 @@ class SourceSection(Section):
     kind: Literal["asf", "local", "simulated"] = option(
         "asf", "asf: NASA's archive, found by CMR and served by ASF; local: a folder; simulated: made up, for trials"
     )
-    path: str | None = option(
+    path: FolderPath | None = option(
         None,
         "local: the folder that holds the granules, in any depth; simulated: where they are made",
         example="./granules",
@@ -102,7 +102,7 @@ class Download(Section):
     max_workers: int | None = option(
         None, "Granules fetched at once in one job; memory.max_download_workers where not given", example=8, ge=1, le=64
     )
-    cache_dir: str | None = option(
+    cache_dir: FolderPath | None = option(
         None,
         "Keep fetched layers here, for neighbouring tiles; not kept where not given",
         example="./cache",

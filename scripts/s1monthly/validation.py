@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import shapely
 
@@ -153,7 +154,9 @@ class HeldCatalog:
 
     def _is_described(self) -> bool:
         try:
-            told = json.loads((pq.read_schema(self.path).metadata or {}).get(b"geo", b"null"))
+            told = json.loads(
+                (pq.read_schema(pa.BufferReader(self.path.read_bytes())).metadata or {}).get(b"geo", b"null")
+            )
             return bool(told == json.loads(json.dumps(catalog.geo_metadata(self.rows))))
         except (ValueError, shapely.errors.ShapelyError):
             return False
