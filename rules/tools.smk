@@ -61,8 +61,9 @@ rule catalog_inspect:
     params:
         command=tool_command("catalog_inspect"),
         base_dir=LAYOUT.base_dir,
+        work_dir=own_work_dir(),
     shell:
-        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} {params.work_dir} 2>&1 | tee -- {log:q}"
 
 
 rule tile_inspect:

@@ -16,9 +16,10 @@ def main(argv=None):
     parser = commands.parser("catalog_inspect", __doc__, "--output-dir output --direction ASC")
     commands.add_output_dir(parser)
     commands.add_direction(parser, "default: ALL")
+    commands.add_work_dir(parser)
     commands.add_json(parser)
     options = parser.parse_args(argv)
-    layout = Layout(options.output_dir, os.path.join(options.output_dir, "work"))
+    layout = Layout(options.output_dir, str(options.work_dir or os.path.join(options.output_dir, "work")))
     try:
         keys = tiles_there(layout, directions=commands.DIRECTIONS[options.direction])
         states = [inspect(key, layout) for key in keys]

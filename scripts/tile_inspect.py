@@ -24,12 +24,14 @@ def main(argv=None):
     commands.add_direction(parser, "default: ALL")
     commands.add_output_dir(parser, None, "root of the output tree; default: that of --configfile, else output")
     parser.add_argument("--configfile", type=Path, metavar="FILE", help="tells which months are asked for, how made")
+    commands.add_work_dir(parser, "that of --configfile, else work/ in the output tree")
     commands.add_json(parser)
     options = parser.parse_args(argv)
     try:
         config = load_config(yaml.safe_load(options.configfile.read_text()) or {}) if options.configfile else None
         base = options.output_dir or (layout_of(config).base_dir if config else "output")
-        layout = Layout(base, layout_of(config).work_dir if config else os.path.join(base, "work"))
+        work_dir = options.work_dir or (layout_of(config).work_dir if config else os.path.join(base, "work"))
+        layout = Layout(base, str(work_dir))
         today = datetime.now(UTC).date()
         keys = tiles_there(layout, options.tile, commands.DIRECTIONS[options.direction])
         states = [inspect(key, layout, config, today) for key in keys]

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 import re
+from contextlib import nullcontext
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import AfterValidator, BaseModel, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from s1monthly import documentation
 from s1monthly.config import Config, load_config
-from s1monthly.errors import ConfigError
+from s1monthly.errors import ConfigError, S1MonthlyError
+from s1monthly.refusals import explain
+from s1monthly.texture import TextureOptions
 from s1monthly.vocabulary import Level, Month, Polarization
 
 CONFIG = Path(__file__).resolve().parent.parent / "config"
@@ -127,6 +133,11 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         (changed(processing={"target_crs": "UTM 10"}), "processing.target_crs", "give an EPSG code"),
         (textured(window_size=4), "texture_features.window_size", "odd number"),
         (textured(distance=5), "texture_features", "give less than 5"),
+        (textured(distance=7, angles=[45]), "texture_features", "angle 45 no two pixels of a window of 5"),
+        (textured(angles=[0, float("nan")]), "texture_features.angles.1", "finite"),
+        (textured(vv_db_range=[float("-inf"), 0]), "texture_features.vv_db_range.0", "finite"),
+        (changed(processing={"despeckle": {"kwargs": {"reg_param": float("inf")}}}), "reg_param", "finite"),
+        (changed(processing={"target_resolution": float("inf"), "target_crs": 3310}), "target_resolution", "finite"),
         (textured(metrics=["contrast", "contrast"]), "texture_features.metrics", "contrast given twice"),
         (textured(angles=[]), "texture_features.angles", "at least 1 item"),
         (
@@ -158,6 +169,44 @@ def test_refusals_name_place_and_remedy(values: dict[str, Any], place: str, says
         load_config(values)
     assert place in str(refusal.value)
     assert says in str(refusal.value)
+
+
+def refused(_: int) -> int:
+    raise PydanticCustomError("never_seen_before", "give an even {what}", {"what": "number"})
+
+
+class Odd(BaseModel):
+    """A section with a refusal of its own."""
+
+    size: Annotated[int, AfterValidator(refused)]
+    other: int = Field(gt=3)
+
+
+def test_a_refusal_of_ours_is_told_as_it_is_whatever_its_kind() -> None:
+    with pytest.raises(ValidationError) as refusal:
+        Odd.model_validate({"size": 3, "other": 2})
+    assert explain(refusal.value, Odd) == [
+        "size: give an even number",
+        "other: input should be greater than 3; found 2",
+    ]
+
+
+@pytest.mark.parametrize("window", [3, 5, 9])
+def test_configuration_and_kernel_accept_the_same_pairs_of_pixels(window: int) -> None:
+    fits = {}
+    for distance, angle in itertools.product(range(1, 16), [0, 30, 45, 60, 90, 135, 200.5]):
+        try:
+            TextureOptions(window_size=window, distance=distance, angles=(angle,))
+            fits[distance, angle] = True
+        except S1MonthlyError:
+            fits[distance, angle] = False
+        values = textured(window_size=window, distance=distance, angles=[angle])
+        with nullcontext() if fits[distance, angle] else pytest.raises(ConfigError, match="give less than") as refusal:
+            load_config(values)
+        if refusal:
+            limit = int(re.findall(r"give less than (\d+)", str(refusal.value))[0])
+            assert not fits.get((limit, angle), False) and fits[limit - 1, angle]
+    assert fits[window - 1, 90] and not fits[window, 90] and fits[window, 45]
 
 
 def test_home_is_expanded_in_every_path(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -152,12 +152,35 @@ def test_a_month_that_is_not_finished_is_not_noted_and_loses_its_note(site: Site
     assert sorted(Path(name).stem for name in held) == MONTHS[1:]
 
 
-@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"x": 1}', "\x00"])
+@pytest.mark.parametrize("damaged", ["", "{", "[]", "null", '{"x": 1}', "\x00", "5", '"x"'])
 def test_damaged_notes_only_cost_time(site: Site, damaged: str) -> None:
     (site.folder / "notes.json").write_text(damaged)
     assert finished(site) == []
     note(site)
     assert finished(site) == MONTHS
+
+
+def test_notes_of_a_wrong_shape_only_cost_time(site: Site) -> None:
+    note(site)
+    file = site.folder / "notes.json"
+    whole = json.loads(file.read_text())
+    name = str(path_of(site, "record", "2021-12"))
+    held = whole[name]
+    assert finished(site) == MONTHS
+    shapes = [5, "x", None, {}, [], [held[0]], held[1:], held[:-1], [*held, [1, 2]], [held[0], *held[2:], 5]]
+    shapes += [[held[0], *([] for _ in held[1:])], [held[0], *(["1", 2] for _ in held[1:])], [[1], *held[1:]]]
+    for wrong in shapes:
+        file.write_text(json.dumps(whole | {name: wrong}))
+        plan = site.plan()
+        assert not any(notes(site, plan).altered(plan.ledgers[0], Month.parse(month)) for month in MONTHS), wrong
+        assert finished(site) == ["2021-11", "2022-02"], wrong
+        note(site)
+        assert json.loads(file.read_text()) == whole, wrong
+
+
+def test_notes_that_cannot_be_read_only_cost_time(site: Site) -> None:
+    (site.folder / "notes.json").mkdir()
+    assert finished(site) == []
 
 
 def test_notes_of_another_tree_stay(site: Site) -> None:

@@ -18,7 +18,7 @@ from rasterio.crs import CRS
 from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
-from s1monthly.geotiff import crop, open_raster
+from s1monthly.geotiff import GDAL_OPTIONS, crop, open_dataset, open_raster
 from s1monthly.geotiff_header import RasterHeader, open_header, read_usual
 from s1monthly.geotiff_rows import row_reader
 from s1monthly.grid import GeoBox
@@ -335,3 +335,20 @@ def test_a_raster_that_gdal_has_in_memory_is_left_to_gdal(tmp_path: Path) -> Non
         reader = row_reader(memory.name)
         assert reader.start is None
         np.testing.assert_array_equal(reader.read(slice(3, 9)), row_reader(tmp_path / "a.tif").read(slice(3, 9)))
+
+
+def test_a_dataset_is_opened_with_our_options_and_its_errors_name_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    values = written(path, compress="deflate", blockysize=1)
+    with open_dataset(path) as dataset:
+        np.testing.assert_array_equal(dataset.read(1), values)
+        assert GDAL_OPTIONS.items() <= rasterio.env.getenv().items()
+    content = path.read_bytes()
+    path.write_bytes(content[:-300])
+    with pytest.raises(ProductError, match=r"a\.tif: cannot be read"), open_dataset(path) as dataset:
+        dataset.read(1)
+    with (
+        pytest.raises(ProductError, match=r"none\.tif: cannot be read .*No such file"),
+        open_dataset(tmp_path / "none.tif"),
+    ):
+        pass

@@ -529,6 +529,24 @@ def test_catalog_inspect(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None
     }
 
 
+@pytest.mark.parametrize("script", [catalog_inspect, tile_inspect])
+def test_inspections_look_into_the_work_folder_that_is_named(
+    tree: Tree, capsys: pytest.CaptureFixture[str], script: Any
+) -> None:
+    elsewhere = tree.folder / "elsewhere"
+    tree.log("bursts", "2022-04", ERROR)
+    shutil.move(tree.layout.work_dir, elsewhere)
+    configured = tree.folder / "my.yaml"
+    configured.write_text(yaml.safe_dump(tree.values))
+    options = ["--output-dir", tree.layout.base_dir, "--json"]
+    if script is tile_inspect:
+        options += ["--tile", "10SGD", "--configfile", str(configured)]
+    for more, state in (([], "not made"), (["--work-dir", str(elsewhere)], "failed")):
+        script.main([*options, *more])
+        months = {one["month"]: one["state"] for one in json.loads(capsys.readouterr().out)[0]["months"]}
+        assert months["2022-04"] == state
+
+
 def test_tile_inspect(tree: Tree, capsys: pytest.CaptureFixture[str]) -> None:
     (Path(tree.layout.base_dir) / "10SGD_DESCENDING").mkdir()
     tile_inspect.main(["--tile", "10SGD", "--direction", "ascending", "--output-dir", tree.layout.base_dir])

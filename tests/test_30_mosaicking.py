@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import struct
 from collections.abc import Callable
 from pathlib import Path
 
@@ -200,6 +201,10 @@ def test_files_that_are_no_cogs_of_this_product_are_refused(two_zones: Path) -> 
     (mosaic,) = planned(two_zones)
     with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* cannot be decoded"):
         write_cog_mosaic(mosaic, two_zones / "mosaic")
+    compression = [struct.pack("<HHIH", 259, 3, 1, code) for code in (50000, 59999)]
+    path.write_bytes(content.replace(*compression))  # a header that tells all, and a codec that nobody has
+    with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* cannot be read .*damaged"):
+        planned(two_zones)
     path.write_bytes(content)
     with rasterio.open(path, "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
         dataset.nodata = -9999

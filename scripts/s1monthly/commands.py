@@ -110,9 +110,9 @@ def add_output_dir(options: argparse.ArgumentParser, default: str | None = "outp
     options.add_argument("--output-dir", type=folder, default=default, metavar="DIR", help=note)
 
 
-def add_work_dir(options: argparse.ArgumentParser) -> None:
-    """Let a tool take the work folder; None where none is given."""
-    note = "folder of granule lists (output.work_dir); default: work/ in the output tree"
+def add_work_dir(options: argparse.ArgumentParser, default: str = "work/ in the output tree") -> None:
+    """Let a tool take the work folder."""
+    note = f"folder of granule lists and logs (output.work_dir); default: {default}"
     options.add_argument("--work-dir", type=lambda text: Path(folder(text)), metavar="DIR", help=note)
 
 

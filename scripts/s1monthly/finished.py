@@ -43,9 +43,9 @@ class FinishedMonths:
         """Record of a month -> what held of it when it was noted."""
         try:
             notes = json.loads(self._path.read_text(encoding="utf-8"))
-        except (FileNotFoundError, ValueError):
+        except (OSError, ValueError):
             return {}
-        return notes if isinstance(notes, dict) else {}
+        return {of: note for of, note in notes.items() if _is_note(note)} if isinstance(notes, dict) else {}
 
     @cached_property
     def _unchanged(self) -> dict[tuple[str, Month], str]:
@@ -116,11 +116,20 @@ class FinishedMonths:
         answer, note = book.answers.get(month), self._notes.get(book.path(book.layout.record, month))
         if answer is None or note is None or note[0] != self._decided_by(answer.digest):
             return False
+        if len(note) != 1 + len(self._plan.month_products):
+            return False
         pictures = zip(self._plan.month_products[1:-1], note[2:-1], strict=True)
         if any(_size(book.path(pattern, month)) not in (None, size) for pattern, (_, size) in pictures):
             return True
         item = book.path(self._plan.month_products[-1], month)  # `catalog_rebuild` may write another that is as good
         return _size(item) not in (None, note[-1][1]) and not _is_json(item)
+
+
+def _is_note(note: Any) -> bool:
+    """Tell whether a note has the shape that `FinishedMonths` writes: a digest, then time and size of each file."""
+    if not (isinstance(note, list) and len(note) > 1 and isinstance(note[0], str)):
+        return False
+    return all(isinstance(each, list) and [type(number) for number in each] == [int, int] for each in note[1:])
 
 
 def _size(path: str) -> int | None:

@@ -105,6 +105,22 @@ def open_raster(raster: RasterInput) -> Iterator[Raster]:
         yield Raster(dataset, name)
 
 
+@contextmanager
+def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[DatasetReader]:
+    """Open any raster by rasterio, for what `Raster` does not tell, with the same GDAL options.
+
+    Raises
+    ------
+    ProductError
+        If it cannot be opened, or cannot be read while it is open.
+    """
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, **options) as dataset:
+            yield dataset
+    except RasterioError as error:
+        raise ProductError(f"raster {path}: cannot be read ({_cause(error)})", REMEDY) from error
+
+
 def read_window(raster: RasterInput, rows: slice, cols: slice, band: int = 1) -> NDArray[Any]:
     """Read a window of one band of a GeoTIFF; errors as `open_raster` and `Raster.read`."""
     with open_raster(raster) as opened:

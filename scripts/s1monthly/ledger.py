@@ -366,12 +366,10 @@ class Ledger:
             return None
         answers = self.answers
         asked = [[str(m), (self.listings or {}).get(m), answers[m].asked if m in answers else ""] for m in months]
-        for turn in itertools.count():
-            question = digest([self.question, asked, turn])
-            stamp = self.layout.asked.format(tile=self.key.tile, direction=self.key.direction, question=question)
-            if not os.path.exists(stamp):
-                return stamp
-        return None
+        questions = (digest([self.question, asked, turn]) for turn in itertools.count())
+        place = {"tile": self.key.tile, "direction": self.key.direction}
+        stamps = (self.layout.asked.format(**place, question=question) for question in questions)
+        return next(stamp for stamp in stamps if not os.path.exists(stamp))
 
     def missing(self) -> list[Month]:
         """Months with granules and without a record."""

@@ -10,11 +10,11 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
-import rasterio
 import shapely
 
 from s1monthly.commands import DIRECTIONS
 from s1monthly.errors import GridError, ProductError
+from s1monthly.geotiff import open_dataset
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
 from s1monthly.ledger import read_answers
@@ -198,7 +198,7 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
 
 def _read_cog(key: CompositeKey, path: Path) -> Cog:
     header = open_header(path)
-    with rasterio.open(path) as dataset:
+    with open_dataset(path) as dataset:
         bands = zip(dataset.indexes, dataset.descriptions, dataset.units, strict=True)
         labels = [
             Label(name or "", units or "", dataset.tags(band).get("long_name", "")) for band, name, units in bands

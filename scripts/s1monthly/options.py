@@ -91,7 +91,7 @@ FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
 class Section(BaseModel):
     """A section of the configuration: unknown keys are refused, values are never changed after loading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @model_validator(mode="before")
     @classmethod

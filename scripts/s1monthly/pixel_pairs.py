@@ -26,6 +26,24 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
     return rounded(math.sin(math.radians(angle)) * distance), rounded(math.cos(math.radians(angle)) * distance)
 
 
+def out_of_reach(window: int, distance: int, angles: Sequence[float]) -> float | None:
+    """Find an angle, in degrees, at which no two pixels of a window lie so far apart.
+
+    Parameters
+    ----------
+    window : int
+        Side of the window in pixels.
+    distance : int
+    angles : sequence of float
+
+    Returns
+    -------
+    float, or None
+        The first such angle; None if all pairs fit into the window.
+    """
+    return next((angle for angle in angles if max(map(abs, offset(distance, angle))) >= window), None)
+
+
 def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
     """Find two angles, in degrees, that are the same pair of pixels; the offsets are rounded, so 0 and 20 may be.
 

@@ -119,8 +119,6 @@ class Plan:
             tiles = [Tile(name) for name in config.roi.manual_mgrs_tiles]
         else:
             tiles = tiles_of_polygon(config.roi.wkt or "")
-            if not tiles:
-                raise ConfigError("roi.wkt: the polygon meets no tile", "give a polygon between 80 S and 84 N")
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
         asked, listings = (question_of(config), listings_of(config)) if deciding else (None, None)

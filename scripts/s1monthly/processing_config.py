@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
+from itertools import count
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
@@ -11,7 +11,7 @@ from pydantic_core import PydanticCustomError
 
 from s1monthly import refusals
 from s1monthly.options import ChunkSide, Section, option, rows_columns, unique
-from s1monthly.pixel_pairs import same_pair
+from s1monthly.pixel_pairs import out_of_reach, same_pair
 from s1monthly.vocabulary import TILE_SIDE, Level
 
 
@@ -40,7 +40,7 @@ class TextureFeatures(Section):
         option(["contrast", "homogeneity", "entropy", "correlation"], "Metrics")
     )
     window_size: int = option(5, "Window, an odd number of pixels", ge=3, le=63)
-    distance: int = option(1, "Distance of the pixels of a pair; less than the window", ge=1)
+    distance: int = option(1, "Distance of the pixels of a pair, which must fit into the window", ge=1)
     angles: Annotated[list[float], Field(min_length=1)] = option([0, 90], "Directions of a pair, degrees")
     average_angles: bool = option(True, "Average over the directions; false: one band a direction")
     levels: int = option(16, "Grey levels", ge=2, le=64)
@@ -59,17 +59,10 @@ class TextureFeatures(Section):
             raise PydanticCustomError("texture", "a window has an odd number of pixels a side")
         return size
 
-    @field_validator("angles")
-    @classmethod
-    def _finite(cls, angles: list[float]) -> list[float]:
-        if not all(math.isfinite(angle) for angle in angles):
-            raise PydanticCustomError("texture", "give angles in degrees")
-        return angles
-
     @field_validator("vv_db_range", "vh_db_range")
     @classmethod
     def _range(cls, ends: tuple[float, float]) -> tuple[float, float]:
-        if not (ends[0] < ends[1] and all(math.isfinite(end) for end in ends)):
+        if not ends[0] < ends[1]:
             raise PydanticCustomError("texture", "give a lower and an upper end, in dB, in this order")
         return ends
 
@@ -83,11 +76,15 @@ class TextureFeatures(Section):
                 " or use a larger distance",
                 {"one": f"{same[0]:g}", "other": f"{same[1]:g}", "distance": self.distance},
             )
-        if self.distance >= self.window_size:
+        window = self.window_size
+        far = out_of_reach(window, self.distance, self.angles)
+        if far is not None:
+            limit = next(far for far in count(1) if out_of_reach(window, far, self.angles) is not None)
             raise PydanticCustomError(
                 "texture",
-                "distance {distance}: no two pixels of a window of {window} lie so far apart; give less than {window}",
-                {"distance": self.distance, "window": self.window_size},
+                "distance {distance}: at angle {angle} no two pixels of a window of {window} lie so far apart;"
+                " give less than {limit}",
+                {"distance": self.distance, "angle": f"{far:g}", "window": window, "limit": limit},
             )
         return self
 

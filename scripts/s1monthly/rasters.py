@@ -196,6 +196,11 @@ def refuse_unwritten(path: Path) -> None:
 
     On a full disk GDAL can fail to write the last blocks at closing, and tell nobody.
     """
+    with rasterio.Env(**GDAL_OPTIONS):
+        _refuse_unwritten(path)
+
+
+def _refuse_unwritten(path: Path) -> None:
     size = path.stat().st_size
     with rasterio.open(path) as dataset:
         bands = dataset.indexes if dataset.interleaving is not Interleaving.pixel else (1,)

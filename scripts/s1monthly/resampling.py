@@ -12,9 +12,6 @@ from s1monthly.errors import S1MonthlyError
 Power = NDArray[np.float32]
 Knots = NDArray[np.float64]
 
-MASK_NODATA = 255
-"""No data in the mask layer of OPERA RTC-S1."""
-
 
 def _checked(knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]) -> tuple[Knots, Knots]:
     needed = tuple(-(-(n - 1) // step) + 1 for n in shape) if step >= 1 and min(shape) >= 1 else None

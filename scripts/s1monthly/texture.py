@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.pixel_pairs import offset, same_pair
+from s1monthly.pixel_pairs import offset, out_of_reach, same_pair
 
 Values = NDArray[np.float32]
 
@@ -74,13 +74,13 @@ class TextureOptions:
                 f" {self.distance} apart",
                 "leave one out, or use a larger distance",
             )
-        for angle in self.angles:
-            if max(map(abs, offset(self.distance, angle))) >= self.window_size:
-                raise S1MonthlyError(
-                    f"no two pixels of a texture window of {self.window_size} pixels lie {self.distance} apart at angle"
-                    f" {_degrees(angle)}",
-                    "use a larger window or a smaller distance",
-                )
+        far = out_of_reach(self.window_size, self.distance, self.angles)
+        if far is not None:
+            raise S1MonthlyError(
+                f"no two pixels of a texture window of {self.window_size} pixels lie {self.distance} apart at angle"
+                f" {_degrees(far)}",
+                "use a larger window or a smaller distance",
+            )
 
     @property
     def suffixes(self) -> tuple[str, ...]:

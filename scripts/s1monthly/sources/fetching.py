@@ -172,11 +172,10 @@ class Fetcher:
         if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
             try:
                 content = self._by_s3(layer, clock, most)
-                self._s3_faults = 0
+                self._count_s3(fault=False)
                 return content, "S3"
             except PassingFault as fault:
-                self._s3_faults += 1
-                if self._access == "s3" or self._s3_faults < S3_PATIENCE:
+                if self._count_s3(fault=True) < S3_PATIENCE or self._access == "s3":
                     raise
                 self._give_up_s3(fault.reason)
             except RefusedError as error:
@@ -206,6 +205,12 @@ class Fetcher:
             if self._access == "s3":
                 raise
             raise RefusedError(error.problem) from None
+
+    def _count_s3(self, *, fault: bool) -> int:
+        """Count the faults of S3 in a row, of all threads."""
+        with self._lock:
+            self._s3_faults = self._s3_faults + 1 if fault else 0
+            return self._s3_faults
 
     def _give_up_s3(self, reason: str) -> None:
         with self._lock:

@@ -173,9 +173,10 @@ class GranuleCache:
         return held
 
     def _warn(self, error: OSError) -> None:
-        if not self._warned:
-            LOGGER.warning("cache %s: %s; going on without", self.folder, error.strerror or error)
-        self._warned = True
+        with self._mutex:
+            if not self._warned:
+                LOGGER.warning("cache %s: %s; going on without", self.folder, error.strerror or error)
+            self._warned = True
 
 
 def _can_be_checked(size: int, md5: str) -> bool:

@@ -37,7 +37,7 @@ class HeldRefusal:
             if time.time() - self._path.stat().st_mtime > HOLDS:
                 return
             problem, remedy = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        except (OSError, ValueError, TypeError):
             return
         raise CredentialsError(problem, remedy)
 
