@@ -2,8 +2,10 @@
 
 import atexit
 import gc
+import os
 import sys
 
+from snakemake.exceptions import WorkflowError
 from snakemake.utils import min_version
 
 min_version("9.17")
@@ -18,6 +20,10 @@ atexit.register(gc.freeze)
 sys.modules.setdefault("pandas", None)
 
 if not config:
+    if not os.path.exists("config/config.yaml"):
+        raise WorkflowError(
+            "no configuration: there is no config/config.yaml in this folder -> give one: --configfile my.yaml"
+        )
 
     configfile: "config/config.yaml"
 

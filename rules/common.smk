@@ -15,7 +15,9 @@ from snakemake.settings.types import DeploymentMethod
 
 from s1monthly import estimate, failures, jobs, naming
 from s1monthly.config import load_config
-from s1monthly.errors import S1MonthlyError
+from s1monthly.config_file import read_config_file
+from s1monthly.errors import FileError, S1MonthlyError
+from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
 from s1monthly.versions import PRODUCTS
@@ -45,7 +47,22 @@ def check_tiles(names):
 
 TOOL_OPTIONS = str(config.pop("options", ""))  # of tools.smk, not of the model
 
+EXPECTED = (S1MonthlyError, OSError)
+
+
+def plain(error):
+    """Return an expected error as one that Snakemake tells without a traceback."""
+    return WorkflowError(
+        str(FileError.of(error) if isinstance(error, OSError) else error)
+    )
+
+
 try:
+    if workflow.is_main_process:
+        for path in filter(os.path.isfile, workflow.configfiles):
+            read_config_file(
+                path
+            )  # Snakemake takes one of two equal keys, without a word
     PLAN = Plan.make(
         load_config(config),
         today=datetime.now(timezone.utc).date(),
@@ -54,29 +71,29 @@ try:
     )
     if workflow.is_main_process:
         check_tiles(PLAN.config.roi.manual_mgrs_tiles)
-except S1MonthlyError as error:
-    raise WorkflowError(str(error)) from None
+    JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
+except EXPECTED as error:
+    raise plain(error) from None
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
 GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
-JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
 SCRIPTS = f"{workflow.basedir}/scripts"
 DEPLOYED = workflow.deployment_settings.deployment_method
 # a conda environment has its own Python; without one the scripts need that which runs Snakemake
 PYTHON = "python" if DeploymentMethod.CONDA in DEPLOYED else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
-OUT_OF_STEP = PLAN.records_out_of_step() if workflow.is_main_process else set()
+OUT_OF_STEP = set()
 if workflow.is_main_process:
-    # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
-    os.makedirs(".snakemake", exist_ok=True)
-    with open(REMAKE, "w") as stream:
-        stream.write(f"{uuid.uuid4()}\n")
-
-if workflow.is_main_process:
-    for line in PLAN.report():
-        logger.info(line)
+    try:
+        OUT_OF_STEP = PLAN.records_out_of_step()
+        # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
+        write_text(REMAKE, f"{uuid.uuid4()}\n")
+        for line in PLAN.report():
+            logger.info(line)
+    except EXPECTED as error:
+        raise plain(error) from None
 
 
 wildcard_constraints:
@@ -306,7 +323,12 @@ def note_finished_months():
             open_still.add(
                 (job.wildcards.tile, job.wildcards.direction, job.wildcards.month)
             )
-    finished_months().note(sorted(seen - open_still))
+    try:
+        finished_months().note(sorted(seen - open_still))
+    except OSError as error:
+        logger.warning(
+            f"{FileError.of(error)}; until then each run looks at every month"
+        )
 
 
 def check_login_once():
@@ -323,8 +345,8 @@ def check_login_once():
         try:
             check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
             HeldRefusal(SETTINGS.source_options["keys_dir"]).forget()
-        except S1MonthlyError as error:
-            raise WorkflowError(str(error)) from None
+        except EXPECTED as error:
+            raise plain(error) from None
 
 
 def lift_the_default_job_rate():

@@ -51,8 +51,8 @@ def hold_tiles():
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
-    except S1MonthlyError as error:
-        raise WorkflowError(str(error)) from None
+    except EXPECTED as error:
+        raise plain(error) from None
     if held is None:
         logger.warning(
             f"{LAYOUT.base_dir}: its file system has no locks: two runs of one tile at once would not be noticed"

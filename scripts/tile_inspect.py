@@ -6,11 +6,10 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-import yaml
-
 import light_imports  # noqa: F401
 from s1monthly import commands
 from s1monthly.config import load_config
+from s1monthly.config_file import read_config_file
 from s1monthly.errors import S1MonthlyError
 from s1monthly.inspection import inspect, tiles_there
 from s1monthly.inspection_report import details
@@ -28,14 +27,14 @@ def main(argv=None):
     commands.add_json(parser)
     options = parser.parse_args(argv)
     try:
-        config = load_config(yaml.safe_load(options.configfile.read_text()) or {}) if options.configfile else None
+        config = load_config(read_config_file(options.configfile)) if options.configfile else None
         base = options.output_dir or (layout_of(config).base_dir if config else "output")
         work_dir = options.work_dir or (layout_of(config).work_dir if config else os.path.join(base, "work"))
         layout = Layout(base, str(work_dir))
         today = datetime.now(UTC).date()
         keys = tiles_there(layout, options.tile, commands.DIRECTIONS[options.direction])
         states = [inspect(key, layout, config, today) for key in keys]
-    except (S1MonthlyError, OSError, yaml.YAMLError) as error:
+    except S1MonthlyError as error:
         sys.exit(str(error))
     told = json.dumps([state.to_json() for state in states], indent=1) if options.json else "\n".join(details(states))
     print(told)

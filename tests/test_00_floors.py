@@ -16,7 +16,7 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
         ("errors", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs", "regions"),
-        ("refusals", "options", "source_config", "processing_config", "config", "documentation", "logs"),
+        ("refusals", "options", "source_config", "processing_config", "config", "config_file", "documentation", "logs"),
         (
             "recipe",
             "granule_list",

@@ -22,7 +22,7 @@ import pytest
 
 from s1monthly import files, logs
 from s1monthly.account import Account, read_account, read_all, write_account
-from s1monthly.errors import CredentialsError, ProductError, SourceError
+from s1monthly.errors import CredentialsError, FileError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
 from s1monthly.granule_list import GranuleList
 from s1monthly.kept import KeptPieces, Piece
@@ -38,6 +38,17 @@ def names(folder: Path) -> list[str]:
 
 
 # replacing
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_file(tmp_path: Path) -> None:
+    """The error of a failed write names no file, that of an opening the temporary one."""
+    for error in (OSError(errno.ENOSPC, "No space left on device"), None):
+        with pytest.raises(OSError) as refusal, replacing(tmp_path / "record.json") as temporary:
+            raise error or PermissionError(errno.EACCES, "Permission denied", str(temporary))
+        assert refusal.value.filename == str(tmp_path / "record.json")
+    remedy = "let yourself read and write it, or ask whose it is (ls -l)"
+    assert str(FileError.of(refusal.value)) == f"{tmp_path / 'record.json'}: Permission denied -> {remedy}"
+    assert "free some space" in str(FileError.of(OSError(errno.ENOSPC, "No space left on device")))
 
 
 def test_a_file_appears_whole_and_its_folder_with_it(tmp_path: Path) -> None:
@@ -409,6 +420,48 @@ def test_pieces_are_copied_where_there_are_no_links(tmp_path: Path, monkeypatch:
     assert (tmp_path / "output" / "one.tif").read_text() == "a piece"
 
 
+def test_a_damaged_note_of_a_piece_makes_it_again(tmp_path: Path) -> None:
+    kept = KeptPieces(tmp_path / "kept", "maker")
+    make(kept, "one")
+    note = kept.folder / "one.json"
+    whole = note.read_bytes()
+    for damage in (
+        b"",
+        whole[:30],
+        b"\xff\xfe",
+        b"null",
+        b"[]",
+        b"{}",
+        whole.replace(b'{"one.tif"', b'[{"one.tif"', 1),
+    ):
+        note.write_bytes(damage)
+        assert make(kept, "one") == "read", damage
+        assert make(kept, "one") == "read, by an earlier try"
+
+
+def test_strangers_files_among_the_pieces_do_not_matter(tmp_path: Path) -> None:
+    folder = tmp_path / "kept"
+    folder.mkdir()
+    (folder / ".DS_Store").write_text("a stranger's")
+    (folder / "maker").write_text("a file of the name of the folder")
+    (folder / "link").symlink_to(tmp_path / "nowhere")
+    assert make(KeptPieces(folder, "maker"), "one") == "read"
+    assert names(folder) == ["maker"]
+
+
+def test_pieces_are_delivered_twice(tmp_path: Path) -> None:
+    """As by the job of the rule bursts, repeated by hand after unread granules."""
+    kept = KeptPieces(tmp_path / "kept", "maker")
+    for _ in range(2):
+        make(kept, "one")
+        kept.deliver(["one"], tmp_path / "output")
+    assert (tmp_path / "output" / "one.tif").read_text() == (kept.folder / "one.tif").read_text() == "a piece"
+    (tmp_path / "output" / "one.tif").unlink()
+    (tmp_path / "output" / "one.tif").write_text("an older one, longer")
+    kept.deliver(["one"], tmp_path / "output")
+    assert (tmp_path / "output" / "one.tif").read_text() == "a piece"
+
+
 # logs
 
 
@@ -436,6 +489,28 @@ def test_an_error_of_ours_ends_the_log_in_one_line(tmp_path: Path) -> None:
     first, last = log.read_text().splitlines()
     assert first.endswith(" INFO begun") and last.endswith(" CRITICAL cube 10SGD: damaged -> delete it")
     assert ended.stderr == ""
+
+
+def test_what_the_system_refuses_ends_the_log_in_one_line(tmp_path: Path) -> None:
+    log = tmp_path / "10SGD.log"
+    ended = run_job(log, "open('/no/such/file')")
+    assert ended.returncode != 0 and ended.stderr == ""
+    (line,) = log.read_text().splitlines()
+    assert line.endswith(" CRITICAL /no/such/file: No such file or directory -> mend that, and run again")
+
+
+def test_a_full_disk_under_the_log_leaves_the_error_on_standard_error() -> None:
+    ended = run_job(Path("/dev/full"), "log.info('begun')\nraise CubeError('cube 10SGD: damaged', 'delete it')")
+    assert ended.returncode != 0
+    (line,) = ended.stderr.splitlines()
+    assert line.endswith(" CRITICAL cube 10SGD: damaged -> delete it")
+
+
+def test_a_log_that_cannot_be_begun_is_named_in_a_line(tmp_path: Path) -> None:
+    (tmp_path / "logs").write_text("no folder")
+    ended = run_job(tmp_path / "logs" / "10SGD.log", "")
+    assert ended.returncode != 0
+    assert ended.stderr == f"{tmp_path / 'logs'}: File exists -> mend that, and run again\n"
 
 
 def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
@@ -503,6 +578,19 @@ def test_without_a_file_the_log_goes_to_standard_error(capsys: pytest.CaptureFix
     logs.start(None).warning("told")
     captured = capsys.readouterr()
     assert captured.err.endswith(" WARNING told\n") and captured.out == ""
+
+
+def test_a_damaged_account_is_named_with_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "account.json"
+    write_account(path, unread(3, 2, 1.0))
+    whole = json.loads(path.read_text())
+    damages = [b"", path.read_bytes()[:50], b"\xff", b"null", b"[]", b"{}", b"5"]
+    damages += [json.dumps({**whole, name: 5}).encode() for name in whole]
+    damages += [json.dumps({**whole, "checksums": {"a": value}}).encode() for value in (None, {"VV": 1})]
+    for damage in damages:
+        path.write_bytes(damage)
+        with pytest.raises(ProductError, match=r"account\.json: .* is damaged .* -> delete it and run again"):
+            read_account(path)
 
 
 def test_an_account_is_json(tmp_path: Path) -> None:

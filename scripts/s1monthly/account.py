@@ -147,12 +147,33 @@ def read_account(path: str | Path) -> Account:
     Raises
     ------
     ProductError
-        If there is none: it lives no longer than the files of the bursts.
+        If there is none, as it lives no longer than the files of the bursts; or if it is damaged.
     """
     try:
-        return Account(**json.loads(Path(path).read_text(encoding="utf-8")))
+        account = Account(**json.loads(Path(path).read_text(encoding="utf-8")))
+        if not _is_whole(account):
+            raise ValueError("a value is not what this software writes there")
+        return account
     except FileNotFoundError as error:
         raise ProductError(
             f"{path} is not there: the month's bursts are not cut, or were removed once used",
             "run the job of the rule bursts first",
         ) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ProductError(
+            f"{path}: the account of the month's bursts is damaged ({error})",
+            "delete it and run again: the month's granules are read again",
+        ) from error
+
+
+def _is_whole(account: Account) -> bool:
+    texts = [account.granules_digest, account.recipe_digest]
+    if not (isinstance(account.unread, dict) and isinstance(account.checksums, dict)):
+        return False
+    if not (
+        isinstance(account.on_tile, list) and all(isinstance(layers, dict) for layers in account.checksums.values())
+    ):
+        return False
+    texts += [*account.unread.values(), *account.on_tile]
+    texts += [checksum for layers in account.checksums.values() for checksum in layers.values()]
+    return all(isinstance(text, str) for text in texts)

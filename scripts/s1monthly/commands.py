@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
-from s1monthly.errors import NameFormatError
+from s1monthly.errors import FileError, NameFormatError
 from s1monthly.naming import folder_path
 from s1monthly.vocabulary import Direction
 
@@ -70,9 +70,7 @@ def run(main: Callable[[], int | None]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes nowhere
         return 128 + signal.SIGPIPE
     except OSError as error:
-        refused = isinstance(error, PermissionError)
-        remedy = "let yourself read and write it, or ask whose it is (ls -l)" if refused else "mend that, and run again"
-        sys.stderr.write(f"{error.filename or 'output'}: {error.strerror or error} -> {remedy}\n")
+        sys.stderr.write(f"{FileError.of(error, 'output')}\n")
         return 1
     return code or 0
 

@@ -1,5 +1,9 @@
 """Errors: one base class; every message names the object (tile, month, granule, file, key) and the remedy."""
 
+from __future__ import annotations
+
+import errno
+
 
 class S1MonthlyError(Exception):
     """Base of every error that the product raises on purpose.
@@ -27,6 +31,30 @@ class ConfigError(S1MonthlyError):
 
 class NameFormatError(S1MonthlyError):
     """A name (tile, month, burst, granule, file) that does not follow its format."""
+
+
+class FileError(S1MonthlyError):
+    """A file or folder that cannot be read or written."""
+
+    @classmethod
+    def of(cls, error: OSError, what: str = "a file") -> FileError:
+        """Say in a line what the system refuses.
+
+        Parameters
+        ----------
+        error : OSError
+        what : str
+            What could not be read or written, where the error does not name it.
+        """
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free some space or raise the quota, and run again"
+        elif error.errno == errno.EROFS:
+            remedy = "give a folder that can be written to"
+        elif isinstance(error, PermissionError):
+            remedy = "let yourself read and write it, or ask whose it is (ls -l)"
+        else:
+            remedy = "mend that, and run again"
+        return cls(f"{error.filename or what}: {error.strerror or error}", remedy)
 
 
 class SourceError(S1MonthlyError):

@@ -99,7 +99,10 @@ def _last(logs: Iterable[Path]) -> Failure | None:
 
 
 def _read(path: Path) -> Failure | None:
-    match = _LAST_WORD.search(path.read_text(encoding="utf-8", errors="replace"))
+    try:
+        match = _LAST_WORD.search(path.read_text(encoding="utf-8", errors="replace"))
+    except OSError:  # it tells nothing, so nothing is told
+        return None
     if not match:
         return None
     lines = [line.rstrip() for line in match["message"].splitlines() if line.strip()]

@@ -41,8 +41,10 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
             with open(temporary, "rb") as written:
                 os.fsync(written.fileno())
         os.replace(temporary, final)
-    except BaseException:
-        with suppress(FileNotFoundError):
+    except BaseException as error:
+        if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
+            error.filename = str(final)  # a failed write names no file
+        with suppress(OSError):
             temporary.unlink()
         raise
 

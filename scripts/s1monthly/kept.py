@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 from s1monthly.files import write_text
 
@@ -47,9 +46,12 @@ class KeptPieces:
         self._root = Path(folder)
         self.folder = self._root / maker
         for other in self._root.glob("*"):
-            if other != self.folder:
+            if other.is_symlink() or not other.is_dir():
+                other.unlink()  # a stranger's
+            elif other != self.folder:
                 shutil.rmtree(other)
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._pieces: dict[str, Piece] = {}
 
     def once(self, name: str, source: str, make: Callable[[], Piece]) -> str:
         """Make a piece, unless it is there already, finished and whole; say what came of it.
@@ -63,29 +65,31 @@ class KeptPieces:
         make : callable
             Writes the piece's files into `folder`, each whole or not at all.
         """
-        if self._is_whole(name, source):
-            return f"{self._finished(name)['outcome']}, by an earlier try"
-        piece = make()
+        earlier = self._earlier(name, source)
+        if earlier:
+            self._pieces[name] = earlier
+            return f"{earlier.outcome}, by an earlier try"
+        piece = self._pieces[name] = make()
         sizes = {file: (self.folder / file).stat().st_size for file in piece.files}
         content = {"source": source, "outcome": piece.outcome, "files": sizes, "facts": dict(piece.facts)}
         write_text(self._marker(name), json.dumps(content) + "\n")
         return piece.outcome
 
     def facts(self, name: str) -> dict[str, str]:
-        """What was noted of a finished piece."""
-        facts: dict[str, str] = self._finished(name)["facts"]
-        return facts
+        """Return what was noted of a piece that `once` made or found."""
+        return dict(self._pieces[name].facts)
 
     def files(self, name: str) -> tuple[str, ...]:
-        """Names of the files of a finished piece."""
-        return tuple(self._finished(name)["files"])
+        """Return the names of the files of a piece that `once` made or found."""
+        return self._pieces[name].files
 
     def deliver(self, names: Iterable[str], target: str | Path) -> None:
-        """Put the files of finished pieces into a folder, too; without a copy where the file system has hard links."""
+        """Put the files of pieces into a folder, too, over older ones; as hard links where the file system has them."""
         target = Path(target)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             for file in self.files(name):
+                (target / file).unlink(missing_ok=True)  # where the job is run by hand, it may be this very file
                 try:
                     os.link(self.folder / file, target / file)
                 except OSError:
@@ -98,16 +102,15 @@ class KeptPieces:
     def _marker(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
-    def _finished(self, name: str) -> dict[str, Any]:
-        content: dict[str, Any] = json.loads(self._marker(name).read_text(encoding="utf-8"))
-        return content
-
-    def _is_whole(self, name: str, source: str) -> bool:
-        if not self._marker(name).exists():
-            return False
-        finished = self._finished(name)
-        sizes = finished["files"].items()
-        return finished["source"] == source and all(_size(self.folder / file) == size for file, size in sizes)
+    def _earlier(self, name: str, source: str) -> Piece | None:
+        """Return the piece that an earlier try finished; None where it is missing, damaged or of another source."""
+        try:
+            content = json.loads(self._marker(name).read_text(encoding="utf-8"))
+            sizes = content["files"].items()
+            whole = content["source"] == source and all(_size(self.folder / file) == size for file, size in sizes)
+            return Piece(content["outcome"], tuple(content["files"]), dict(content["facts"])) if whole else None
+        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+            return None
 
 
 def _size(path: Path) -> int:

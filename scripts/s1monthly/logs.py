@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from types import TracebackType
 
-from s1monthly.errors import S1MonthlyError
+from s1monthly.errors import FileError, S1MonthlyError
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -18,9 +18,9 @@ LOGGER = logging.getLogger("s1monthly")
 def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool = True) -> logging.Logger:
     """Write this process's log to a file and return the logger.
 
-    An error that ends the process is written there too: one line for an error of ours, a traceback for any other; the
-    former stands nowhere else, as Snakemake shows the logs of jobs that fail. The last line of a job that succeeds
-    tells what it used.
+    An error that ends the process is written there too: one line for an error of ours or of a file, a traceback for any
+    other; the former stands nowhere else, as Snakemake shows the logs of jobs that fail. The last line of a job that
+    succeeds tells what it used.
 
     Parameters
     ----------
@@ -31,18 +31,28 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
     suppress_third_party : bool
         Whether libraries are heard from WARNING on only.
     """
+    sys.excepthook = _log_exception
     if path:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-    handler: logging.Handler = logging.FileHandler(path, mode="w") if path else logging.StreamHandler()
+    handler: logging.Handler = _LogFile(path, mode="w") if path else logging.StreamHandler()
     ours = logging.getLevelNamesMapping()[file_level]
     others = max(ours, logging.WARNING) if suppress_third_party else ours
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logging.basicConfig(handlers=[handler], level=others, force=True)
     LOGGER.setLevel(file_level)
-    sys.excepthook = _log_exception
     atexit.unregister(_log_use)
     atexit.register(_log_use, time.monotonic())
     return LOGGER
+
+
+class _LogFile(logging.FileHandler):
+    """A log file; errors that it cannot take, as its disk is full, go to standard error."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, the name is the library's
+        if not isinstance(sys.exc_info()[1], OSError):
+            super().handleError(record)
+        elif record.levelno >= logging.ERROR:
+            sys.stderr.write(f"{self.format(record)}\n")
 
 
 def _log_use(began: float) -> None:
@@ -65,6 +75,9 @@ def _log_exception(kind: type[BaseException], error: BaseException, trace: Trace
     atexit.unregister(_log_use)  # the error stays the last word
     if isinstance(error, S1MonthlyError):
         LOGGER.critical("%s", error)
+    elif isinstance(error, OSError) and error.errno is not None:
+        LOGGER.debug("where it failed", exc_info=(kind, error, trace))
+        LOGGER.critical("%s", FileError.of(error))
     else:
         LOGGER.critical("failed", exc_info=(kind, error, trace))
         sys.__excepthook__(kind, error, trace)

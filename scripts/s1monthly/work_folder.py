@@ -26,6 +26,13 @@ def refuse_shared_work(layout: Layout) -> None:
             f"output.work_dir {layout.work_dir}: cannot be used ({error.strerror}: {error.filename})",
             "give output.base_dir and output.work_dir folders, or paths where folders can be made",
         ) from error
+    except UnicodeDecodeError:
+        owner = ""
+    if not owner:
+        raise ConfigError(
+            f"{layout.owner}: damaged: it should name the output tree that the work folder serves",
+            f"delete it if that is {layout.base_dir}, and run again",
+        )
     if owner != layout.tree_from_work():
         raise ConfigError(
             f"output.work_dir {layout.work_dir}: it belongs to another output tree, {owner} as seen from it",

@@ -49,4 +49,5 @@ class HeldRefusal:
 
     def forget(self) -> None:
         """End it: the login was tried out again."""
-        self._path.unlink(missing_ok=True)
+        with suppress(OSError):  # it ends by itself
+            self._path.unlink()

@@ -1,0 +1,62 @@
+"""The configuration's file, read so that nothing in it is lost without a word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from s1monthly.errors import ConfigError
+
+
+def read_config_file(path: str | Path) -> dict[str, Any]:
+    """Read a configuration; one without content is empty.
+
+    Parameters
+    ----------
+    path : path
+        Of a YAML or JSON file.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, is not UTF-8 or not YAML, holds no keys, or one key twice.
+    """
+    where, remedy = f"configuration {path}", "mend the file, or give another one"
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+        if text.lstrip().startswith("{"):
+            text = text.expandtabs()  # which JSON may have between its values, and YAML may not
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+    except OSError as error:
+        raise ConfigError(f"{where}: cannot be read ({error.strerror})", "give an existing file") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{where}: not in UTF-8 ({error})", "save it as UTF-8") from error
+    except (yaml.YAMLError, ValueError) as error:  # the latter for 2021-02-30, which it takes for a date
+        raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})", remedy) from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{where}: holds no keys such as roi: and time:", remedy)
+    twice = list(_twice(root, ""))
+    if twice:
+        raise ConfigError(f"{where}: given twice: {', '.join(twice)}", "keep one of the two")
+    return content
+
+
+def _twice(node: yaml.Node | None, place: str) -> Iterator[str]:
+    """Keys that stand twice in one section, with the line of the second: YAML drops the first without a word."""
+    if isinstance(node, yaml.SequenceNode):
+        for inner in node.value:
+            yield from _twice(inner, place)
+    if isinstance(node, yaml.MappingNode):
+        seen = set()
+        for key, value in node.value:
+            if key.value in seen and isinstance(key, yaml.ScalarNode):
+                yield f"{place}{key.value} (line {key.start_mark.line + 1})"
+            elif isinstance(key, yaml.ScalarNode):
+                seen.add(key.value)
+            yield from _twice(value, f"{place}{key.value}.")
