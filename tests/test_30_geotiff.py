@@ -19,9 +19,10 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import GDAL_OPTIONS, crop, open_dataset, open_raster
-from s1monthly.geotiff_header import RasterHeader, open_header, read_usual
+from s1monthly.geotiff_header import open_header, read_usual
 from s1monthly.geotiff_rows import row_reader
 from s1monthly.grid import GeoBox
+from s1monthly.raster_header import RasterHeader
 from s1monthly.rasters import write_raster
 from s1monthly.tiff_header import Field, first_directory, header, long_field
 

@@ -13,9 +13,9 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 2. Tiles, lattices, and the place of bursts on them.
    utm, outlines, tiles, grid, polygon_mask, orbit.
 3. Readers and writers, no science; no room imports its neighbour, but sources may use geotiff and geotiff_header.
-   sources | geotiff (geotiff_header, geotiff_rows), rasters, cog (cog_blocks, tiff_header), mosaicking (mosaic_vrt,
-   mosaic_cog) | cube (cube_axis, cube_creation, cube_digest, cube_files, cube_layout, chunk_files) | records,
-   measuring, footprints, assets, stac, collection, catalog, cataloguing.
+   sources | geotiff (geotiff_header, geotiff_rows, raster_header), rasters, cog (cog_blocks, tiff_header), mosaicking
+   (mosaic_vrt, mosaic_cog) | cube (cube_axis, cube_creation, cube_digest, cube_files, cube_layout, chunk_files) |
+   records, measuring, footprints, assets, stac, collection, catalog, cataloguing.
 4. What works with several of them: how a month is put together and published; what an output tree holds, whether it is
    whole, and how it is mended.
    composing, publishing | findings, survey, origins, products, overviews, chunks, cube_checks, search_checks,

@@ -14,8 +14,8 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
 from s1monthly.errors import GridError, ProductError
-from s1monthly.geotiff_header import REMEDY, RasterHeader, RasterInput
 from s1monthly.grid import GeoBox
+from s1monthly.raster_header import REMEDY, RasterHeader, RasterInput
 
 GDAL_OPTIONS = {
     # GDAL's own limit is a share of the machine's memory, which on a large node is more than a job may use.

@@ -9,23 +9,17 @@ TIFF 6.0, Adobe (1992); OGC GeoTIFF Standard, 19-008r4; GDAL's tag 42113 for no 
 from __future__ import annotations
 
 import math
-import os
 import struct
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
 from io import BytesIO
 from typing import IO, Any
 
 import numpy as np
 
 from s1monthly.grid import GeoBox
+from s1monthly.raster_header import RasterHeader, RasterInput
 from s1monthly.tiff_header import Field, first_directory
-
-RasterInput = str | os.PathLike[str] | bytes
-"""A path (GDAL's ``/vsimem/`` included), or the whole file in memory."""
-
-REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 284, 339
 _FILL_ORDER, _STRIP_OFFSETS, _STRIP_ROWS, _STRIP_SIZES = 266, 273, 278, 279
@@ -48,28 +42,6 @@ _PROJECTED = 3072
 _KEYS = {1024: {1}, 1025: {1}, 1026: None, 2049: None, 2054: {9102}, _PROJECTED: None, 3076: {9001}}
 """Keys of a projected CRS, pixels as areas, names of both, degrees, its EPSG code, metres; None for any value."""
 _UTM = {*range(32601, 32661), *range(32701, 32761)}
-
-
-@dataclass(frozen=True)
-class RasterHeader:
-    """What a raster is, without its pixels.
-
-    Attributes
-    ----------
-    geobox : GeoBox
-        Its grid.
-    dtype : str
-        NumPy name of the type of its pixels.
-    count : int
-        Number of bands.
-    nodata : float or None
-        No data value as declared.
-    """
-
-    geobox: GeoBox
-    dtype: str
-    count: int
-    nodata: float | None
 
 
 def open_header(raster: RasterInput) -> RasterHeader:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError
-from s1monthly.geotiff_header import REMEDY, RasterHeader, header_by_gdal, read_usual
+from s1monthly.geotiff_header import header_by_gdal, read_usual
+from s1monthly.raster_header import REMEDY, RasterHeader
 
 
 @dataclass(frozen=True)

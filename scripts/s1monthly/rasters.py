@@ -21,8 +21,8 @@ from rasterio.io import DatasetWriter
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
 from s1monthly.geotiff import GDAL_OPTIONS, open_raster, read_window
-from s1monthly.geotiff_header import RasterInput
 from s1monthly.grid import GeoBox
+from s1monthly.raster_header import RasterInput
 
 __all__ = [
     "grid_profile",

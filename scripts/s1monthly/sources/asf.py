@@ -6,8 +6,8 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from s1monthly.sources import Found
 from s1monthly.sources.cmr import Listed, ask, spans
+from s1monthly.sources.contract import Found
 from s1monthly.sources.fetching import Fetcher
 from s1monthly.sources.selection import Selection, by_month
 from s1monthly.vocabulary import Direction, Granule, Month, Polarization, SetAside, Tile

@@ -18,7 +18,7 @@ from s1monthly.grid import geobox_outline, orbit_direction, tile_outline
 from s1monthly.listing import find_layer_files
 from s1monthly.naming import parse_granule_id
 from s1monthly.orbit import footprint as burst_footprint
-from s1monthly.sources import Found
+from s1monthly.sources.contract import Found
 from s1monthly.sources.selection import Selection, by_month
 from s1monthly.vocabulary import Direction, Granule, Layer, Month, Polarization, Tile
 

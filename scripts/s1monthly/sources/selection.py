@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from s1monthly.grid import orbit_direction
-from s1monthly.sources import Found
+from s1monthly.sources.contract import Found
 from s1monthly.vocabulary import (
     PASS_GAP,
     Burst,

@@ -18,7 +18,7 @@ from s1monthly.files import md5_of
 from s1monthly.grid import tile_outline
 from s1monthly.naming import layer_file
 from s1monthly.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
-from s1monthly.sources import Found
+from s1monthly.sources.contract import Found
 from s1monthly.sources.scene import Scene
 from s1monthly.sources.simulation import SPACING, write_granule
 from s1monthly.versions import ALGORITHMS

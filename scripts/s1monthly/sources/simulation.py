@@ -16,6 +16,7 @@ from numba import njit
 from shapely.geometry import Polygon
 
 from s1monthly.files import replacing
+from s1monthly.geotiff import GDAL_OPTIONS
 from s1monthly.grid import GeoBox, orbit_direction
 from s1monthly.naming import layer_file
 from s1monthly.orbit import utm_epsg, utm_footprint
@@ -149,21 +150,24 @@ def write_granule(folder: Path, scene: Scene, granule: Granule, polarization: Po
 
 
 def _write_layer(path: Path, values: npt.NDArray[np.generic], geobox: GeoBox) -> None:
-    with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        dtype=values.dtype,
-        count=1,
-        height=geobox.height,
-        width=geobox.width,
-        crs=geobox.crs,
-        transform=rasterio.Affine(*geobox.transform),
-        nodata=255 if values.dtype == np.uint8 else np.nan,
-        compress="DEFLATE",
-        zlevel=1,
-        tiled=True,
-        blockxsize=BLOCK,
-        blockysize=BLOCK,
-    ) as dataset:
+    with (
+        rasterio.Env(**GDAL_OPTIONS),
+        rasterio.open(
+            path,
+            "w",
+            driver="GTiff",
+            dtype=values.dtype,
+            count=1,
+            height=geobox.height,
+            width=geobox.width,
+            crs=geobox.crs,
+            transform=rasterio.Affine(*geobox.transform),
+            nodata=255 if values.dtype == np.uint8 else np.nan,
+            compress="DEFLATE",
+            zlevel=1,
+            tiled=True,
+            blockxsize=BLOCK,
+            blockysize=BLOCK,
+        ) as dataset,
+    ):
         dataset.write(values, 1)
