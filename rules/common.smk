@@ -20,7 +20,6 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
-from s1monthly.versions import PRODUCTS
 from s1monthly.vocabulary import Month, Tile
 
 # scripts find the library beside them
@@ -37,12 +36,21 @@ def tiles_of_polygon(wkt):
     return tiles_of_roi(shapely.from_wkt(wkt))
 
 
-def check_tiles(names):
-    """Refuse names of squares that do not exist; only the process that decides pays for the geometry."""
-    from s1monthly.tiles import tile_origin
+def check_grids(plan):
+    """Refuse tiles and grids that do not exist, and a mask beside all tiles; only the process that decides pays."""
+    from s1monthly.grid import tile_geobox
+    from s1monthly.tiles import tiles_beside
 
-    for name in names or []:
-        tile_origin(Tile(name))
+    processing = plan.config.processing
+    tiles = list(dict.fromkeys(book.key.tile for book in plan.ledgers))
+    for tile in tiles:
+        tile_geobox(tile, processing.target_resolution, processing.epsg)
+    for tile in (
+        tiles_beside(plan.config.roi.wkt, tiles) if processing.use_roi_mask else []
+    ):
+        logger.warning(
+            f"tile {tile} lies outside roi.wkt: with use_roi_mask all its pixels stay empty"
+        )
 
 
 TOOL_OPTIONS = str(config.pop("options", ""))  # of tools.smk, not of the model
@@ -70,7 +78,7 @@ try:
         deciding=workflow.is_main_process,
     )
     if workflow.is_main_process:
-        check_tiles(PLAN.config.roi.manual_mgrs_tiles)
+        check_grids(PLAN)
     JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
 except EXPECTED as error:
     raise plain(error) from None

@@ -26,7 +26,7 @@ rule publish:
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
-        version=[PRODUCTS[name] for name in ("cog", "previews", "stac")],
+        version=PLAN.product_versions,
     shell:
         jobs.command(
             "input.record",

@@ -17,7 +17,7 @@ LIBRARY = ROOT / "scripts" / "s1monthly"
 # A room is a file or folder; rooms in one tuple are one thing and may import each other.
 FLOORS: dict[int, list[tuple[str, ...]]] = {
     0: [
-        ("errors", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs", "regions"),
+        ("errors", "files", "vocabulary", "versions", "naming", "listing", "pixel_pairs", "regions", "crs"),
         ("refusals", "options", "source_config", "processing_config", "config", "config_file", "documentation", "logs"),
         (
             "recipe",

@@ -113,6 +113,13 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
             "not longitude",
         ),
         (changed(roi={"wkt": "POLYGON((0 0,1 1,1 0,0 0))"}), "roi.wkt", "contradict"),
+        (
+            changed(roi={"wkt": "POLYGON((179 0,-179 0,-179 1,179 0))"}, processing={"use_roi_mask": True}),
+            "roi.wkt",
+            "358 degrees",
+        ),
+        *((changed(processing={"target_crs": code}), "target_crs", "CRS of maps") for code in (4978, 5773, 4979)),
+        (changed(processing={"target_crs": 2053}), "target_crs", "mirrored"),
         (changed(processing={"use_roi_mask": True}), "use_roi_mask", "needs roi.wkt"),
         (changed(roi={"flight_direction": "UP"}), "roi.flight_direction", "'ASCENDING' or 'DESCENDING'"),
         (changed(roi={"polarization": "VV"}), "roi.polarization", "'VV+VH' or 'HH+HV'"),

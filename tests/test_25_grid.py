@@ -30,6 +30,7 @@ from s1monthly.grid import (
     tiles_of_roi,
     to_lonlat,
 )
+from s1monthly.tiles import tiles_beside
 from s1monthly.vocabulary import Burst, Direction, Tile
 
 SIDE = 109_800
@@ -78,6 +79,14 @@ def outlines_of(origins) -> tuple[list[str], np.ndarray]:
 def outlines(table) -> tuple[list[str], np.ndarray]:
     """Names and outlines of the table's tiles."""
     return outlines_of(table)
+
+
+def test_tiles_beside_a_region_are_named():
+    tiles = [Tile("01WCP"), Tile("60WWU"), Tile("10SGD")]
+    assert tiles_beside("POLYGON((178 60,190 60,190 75,178 75,178 60))", tiles) == [Tile("10SGD")]
+    assert tiles_beside("POLYGON((230 20,250 20,250 50,230 50,230 20))", tiles[2:]) == []
+    with pytest.raises(GridError, match="none of the tiles"):
+        tiles_beside("POLYGON((36 -21,37 -21,37 -20,36 -21))", tiles)
 
 
 def brute_force(roi, outlines) -> set[str]:

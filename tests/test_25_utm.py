@@ -11,7 +11,8 @@ import pytest
 import shapely
 
 from s1monthly import outlines
-from s1monthly.utm import from_utm, near_meridian, utm_zone
+from s1monthly.crs import utm_zone
+from s1monthly.utm import from_utm, near_meridian
 from workflow import ROOT
 
 

@@ -229,6 +229,14 @@ def test_previews_are_of_whole_pixels_and_cover_the_raster(resolution: float, ex
         assert 0 <= covered * expected - side * resolution < expected
 
 
+@pytest.mark.parametrize(
+    ("epsg", "resolution", "factor"),
+    [(4326, 0.003, 1), (4326, 0.0003, 9), (4807, 0.0003, 10), (2225, 100.0, 10), (3857, 30.0, 10)],
+)
+def test_previews_are_of_300_metres_whatever_the_unit(epsg: int, resolution: float, factor: int) -> None:
+    assert preview_geobox(GeoBox(epsg, resolution, 0, 40, 1000, 900)).resolution == factor * resolution
+
+
 def test_errors_say_what_and_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(S1MonthlyError, match=r"a\.tif.*-> check"):

@@ -278,6 +278,30 @@ def test_the_cube_dimensions_are_those_of_the_grid():
     assert dimensions["time"]["extent"] == ["2021-11-01T00:00:00Z", "2021-11-30T23:59:59Z"]
 
 
+@pytest.mark.parametrize(
+    ("epsg", "resolution", "unit", "metres"),
+    [
+        (None, 300.0, "m", 300.0),
+        (3310, 300.0, "m", 300.0),
+        (4326, 0.003, "degree", 0.003 * 111_320),
+        (4807, 0.003, "grade", 0.003 * 0.9 * 111_320),
+        (2225, 1000.0, "US_survey_foot", 1000 * 1200 / 3937),
+        (2222, 1000.0, "foot", 304.8),
+    ],
+)
+def test_sizes_are_metres_and_units_those_of_the_crs(epsg, resolution, unit, metres, tmp_path):
+    grid = tile_geobox(Tile("10SGD"), resolution, epsg)
+    record = month_record(grid=grid)
+    item = stac.item(record, FILES)
+    stac_rules.validate(item)
+    properties, cog = item["properties"], item["assets"]["cog"]
+    assert {properties["cube:dimensions"][axis]["unit"] for axis in "xy"} == {unit}
+    assert properties["cube:dimensions"]["x"]["step"] == resolution
+    assert [properties["gsd"], cog["raster:spatial_resolution"]] == pytest.approx([metres, metres])
+    lay_down(tmp_path, record, kinds=("cog",))
+    assert publish(tmp_path)["summaries"]["gsd"] == pytest.approx([metres])
+
+
 def test_an_empty_month_shows_its_tile_and_no_numbers():
     document = made(mask=EMPTY)
     assert document["properties"]["s1:valid_pixels"] == 0 and document["properties"]["s1:status"] == "empty"

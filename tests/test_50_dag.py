@@ -729,6 +729,10 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
         ({**CONFIG, "source": {"kind": "asf", "hosts": {"cmr": "https://localhost"}}}, "without https://"),
         ({**CONFIG, "processing": {"target_resolution": 77}}, "77 m does not divide"),
         ({**CONFIG, "processing": {"target_crs": 99999}}, "there is no EPSG:99999"),
+        ({**CONFIG, "processing": {"target_crs": 4326}}, "30 m are about"),
+        ({**CONFIG, "processing": {"target_crs": 32611, "target_resolution": 700}}, "700 m does not divide"),
+        ({**CONFIG, "processing": {"target_resolution": 36600}}, "make a grid of 3 x 3"),
+        (config(roi={"wkt": "POLYGON((0 0,1 0,1 1,0 0))"}, processing={"use_roi_mask": True}), "none of the tiles"),
         ({**CONFIG, "roi": {"manual_mgrs_tiles": ["11CLT"], "flight_direction": "ASCENDING"}}, "11CLT"),
     ],
 )

@@ -4,7 +4,7 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 (those between two bars) or below. ``tests/test_00_floors.py`` walks the syntax trees and fails on any other import.
 
 0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
-   errors, files, vocabulary, versions, naming, listing, pixel_pairs, regions; refusals, options, source_config,
+   errors, files, vocabulary, versions, naming, listing, pixel_pairs, regions, crs; refusals, options, source_config,
    processing_config, config, config_file, documentation, logs; recipe, granule_list, ledger, slots, estimate, planning,
    finished, job_settings, work_folder, account, kept, failures, run_lock, file_systems; commands, jobs.
 1. Arrays in, arrays out: no path, config or logger.

@@ -10,6 +10,7 @@ from typing import Any
 import shapely
 
 from s1monthly.bands import Band, bands
+from s1monthly.crs import metres_a_unit
 from s1monthly.errors import ProductError
 from s1monthly.footprints import lonlat_bounds
 from s1monthly.stac import (
@@ -78,7 +79,7 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "platform": members("platforms"),
         "constellation": ["sentinel-1"],
         "instruments": ["c-sar"],
-        "gsd": sorted({row["transform"][0] for row in rows if row["transform"]}),
+        "gsd": sorted({_metres_a_pixel(row) for row in rows if row["transform"]}),
         "sar:instrument_mode": ["IW"],
         "sar:frequency_band": ["C"],
         "sar:center_frequency": [5.405],
@@ -95,6 +96,10 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "s1:tracks": members("tracks"),
     }
     return {name: found for name, found in summaries.items() if found}
+
+
+def _metres_a_pixel(row: Mapping[str, Any]) -> float:
+    return float(row["transform"][0]) * metres_a_unit(int(row["crs"].removeprefix("EPSG:")))
 
 
 def _band(polarization: Polarization, name: str) -> Band:

@@ -15,6 +15,7 @@ import zarr
 from zarr.codecs import BloscCodec
 
 from s1monthly.bands import NODATA, Band
+from s1monthly.crs import crs_of
 from s1monthly.cube_layout import (
     ATTRIBUTE,
     AXIS_LIMIT,
@@ -27,7 +28,6 @@ from s1monthly.cube_layout import (
     description,
 )
 from s1monthly.grid import GeoBox
-from s1monthly.outlines import crs_of
 from s1monthly.vocabulary import Month
 
 if TYPE_CHECKING:

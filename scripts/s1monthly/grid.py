@@ -13,8 +13,9 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
+from s1monthly.crs import crs_of, metres_a_unit
 from s1monthly.errors import GridError
-from s1monthly.outlines import crs_of, is_torn, to_lonlat, transformer
+from s1monthly.outlines import is_torn, to_lonlat, transformer
 from s1monthly.tiles import tile_origin, tile_outline, tiles_of_roi
 from s1monthly.vocabulary import TILE_SIDE, Burst, Direction, Tile
 
@@ -81,6 +82,11 @@ class GeoBox:
     def crs(self) -> str:
         """CRS as ``EPSG:code``."""
         return f"EPSG:{self.epsg}"
+
+    @property
+    def metres_a_pixel(self) -> float:
+        """Pixel size in metres, to the scale of the CRS; for one in degrees, along a meridian."""
+        return self.resolution * metres_a_unit(self.epsg)
 
     @property
     def shape(self) -> tuple[int, int]:

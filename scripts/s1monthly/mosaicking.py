@@ -13,13 +13,14 @@ import numpy as np
 import shapely
 
 from s1monthly.commands import DIRECTIONS
+from s1monthly.crs import degrees_a_unit, map_crs, metres_a_unit
 from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import open_dataset
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
 from s1monthly.ledger import read_answers
 from s1monthly.naming import Layout, mosaic_name, parse_folder
-from s1monthly.outlines import crs_of, is_torn, transformer
+from s1monthly.outlines import is_torn, transformer
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Polarization, Tile
 
 Bounds = tuple[float, float, float, float]
@@ -136,12 +137,7 @@ def epsg_code(text: str) -> int:
     code = text.upper().removeprefix("EPSG:")
     if not code.isdecimal():
         raise GridError(f"not an EPSG code: {text!r}", "give one such as EPSG:4326 or EPSG:3857")
-    crs = crs_of(int(code))
-    if len(crs.axis_info) != 2 or not (crs.is_geographic or crs.is_projected):
-        raise GridError(
-            f"EPSG:{int(code)} ({crs.name}) is not a CRS of maps: {len(crs.axis_info)} axes, {crs.type_name}",
-            "give one in longitude and latitude, or metres, such as EPSG:4326 or EPSG:3857",
-        )
+    map_crs(int(code))
     return int(code)
 
 
@@ -296,9 +292,9 @@ def plan_mosaics(
 
 
 def _metres(epsg: int) -> float:
-    """Metres that a unit of a CRS counts for."""
-    crs = crs_of(epsg)
-    return METRES_PER_DEGREE if crs.is_geographic else float(crs.axis_info[0].unit_conversion_factor)
+    """Metres that a unit of a CRS counts for, a degree as `METRES_PER_DEGREE`."""
+    degrees = degrees_a_unit(epsg)
+    return metres_a_unit(epsg) if degrees is None else METRES_PER_DEGREE * degrees
 
 
 def _metres_a_pixel(box: GeoBox) -> float:
@@ -311,8 +307,9 @@ def _native_resolution(box: GeoBox, epsg: int) -> float:
 
 def _period(epsg: int) -> float | None:
     """Width of the globe in a CRS whose x runs round it; None for any other."""
-    if crs_of(epsg).is_geographic:
-        return 360.0
+    degrees = degrees_a_unit(epsg)
+    if degrees is not None:
+        return 360 / degrees
     return _WEB_MERCATOR_WIDTH if epsg == WEB_MERCATOR else None
 
 

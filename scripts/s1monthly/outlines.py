@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
+from s1monthly.crs import crs_of, degrees_a_unit, metres_a_unit, utm_zone
 from s1monthly.errors import GridError
 from s1monthly.regions import polygons_of, split_at_antimeridian
-from s1monthly.utm import FALSE_NORTHING, from_utm, near_meridian, utm_zone
+from s1monthly.utm import FALSE_NORTHING, from_utm, near_meridian
 
 if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
-    from pyproj import CRS, Transformer
+    from pyproj import Transformer
 
 SEGMENT = 5_000.0
 """Longest segment of a projected edge, metres.
@@ -27,25 +28,6 @@ under 5 m at 84 degrees, under 1 m below 60 degrees.
 
 LONLAT = 4326
 """EPSG code of longitude and latitude on WGS 84."""
-
-
-@lru_cache(maxsize=256)
-def crs_of(epsg: int) -> CRS:
-    """Return the CRS of an EPSG code.
-
-    Raises
-    ------
-    GridError
-        If there is no such CRS.
-    """
-    import pyproj
-
-    try:
-        return pyproj.CRS.from_epsg(epsg)
-    except pyproj.exceptions.CRSError as error:
-        raise GridError(
-            f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
-        ) from error
 
 
 @lru_cache(maxsize=256)
@@ -97,9 +79,8 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     GridError
         If the geometry has no area, reaches beyond the CRS's domain, or goes round a pole.
     """
-    metre = _metre(epsg)
-    if metre:
-        geometry = shapely.segmentize(geometry, SEGMENT * metre)
+    if degrees_a_unit(epsg) is None:
+        geometry = shapely.segmentize(geometry, SEGMENT / metres_a_unit(epsg))
     pieces = []
     for polygon in polygons_of(geometry):
         outer = _lonlat_ring(polygon.exterior, epsg)
@@ -134,15 +115,6 @@ def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple
     return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 
-@lru_cache(maxsize=256)
-def _metre(epsg: int) -> float | None:
-    """A metre in units of the CRS; None where these are degrees."""
-    if utm_zone(epsg):
-        return 1.0
-    crs = crs_of(epsg)
-    return None if crs.is_geographic else 1 / float(crs.axis_info[0].unit_conversion_factor)
-
-
 def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
     """Longitude and latitude of points; in UTM, not too far from its meridian, without PROJ."""
     zone = utm_zone(epsg)
@@ -163,7 +135,7 @@ def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
             f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what EPSG:{epsg} covers",
             "use a CRS that covers the whole area",
         )
-    if _metre(epsg):
+    if degrees_a_unit(epsg) is None:
         lon = np.unwrap(lon, period=360)
         if abs(lon[-1] - lon[0]) > 180:
             raise GridError(

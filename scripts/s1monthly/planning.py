@@ -13,12 +13,14 @@ from typing import Any
 
 from s1monthly import estimate, listing
 from s1monthly.config import Config
+from s1monthly.crs import metres_a_unit
 from s1monthly.errors import ConfigError
 from s1monthly.job_settings import JobSettings
 from s1monthly.ledger import Answer, Ledger, read_answers
 from s1monthly.naming import Layout
 from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
+from s1monthly.versions import PRODUCTS
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 from s1monthly.work_folder import refuse_shared_work
 
@@ -255,6 +257,14 @@ class Plan:
             ("item", layout.item, True),
         )
         return {name: pattern for name, pattern, wanted in every if wanted}
+
+    @property
+    def product_versions(self) -> list[int]:
+        """Versions of the products of a month: where one is another, they are made again."""
+        versions = [PRODUCTS[name] for name in ("cog", "previews", "stac")]
+        epsg = self.config.processing.epsg
+        # Before, previews and Items took every unit for a metre; what was right stays.
+        return versions if epsg is None or metres_a_unit(epsg) == 1 else [*versions, 1]
 
     @property
     def month_products(self) -> tuple[str, ...]:

@@ -110,7 +110,7 @@ def preview_geobox(geobox: GeoBox) -> GeoBox:
 
 
 def _preview_factor(geobox: GeoBox) -> int:
-    return max(1, round(PREVIEW_RESOLUTION / geobox.resolution))
+    return max(1, round(PREVIEW_RESOLUTION / geobox.metres_a_pixel))
 
 
 def write_preview(

@@ -11,6 +11,7 @@ from typing import Any, Union, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
+from s1monthly.crs import crs_of, map_crs
 from s1monthly.errors import GridError
 
 
@@ -31,21 +32,23 @@ def check_polygon(wkt: str) -> None:
 
 
 def check_epsg(code: int) -> None:
-    """Refuse an EPSG code that names no CRS.
+    """Refuse an EPSG code that names no CRS of maps.
 
     Raises
     ------
     PydanticCustomError
         Naming the code.
     """
-    import pyproj  # here, since only a configuration with a CRS pays for the import
-
     try:
-        pyproj.CRS.from_epsg(code)
-    except pyproj.exceptions.CRSError as error:
+        crs_of(code)
+    except GridError as error:
         raise PydanticCustomError(
             "crs", "there is no EPSG:{code}; give one such as EPSG:32610", {"code": code}
         ) from error
+    try:
+        map_crs(code)
+    except GridError as error:
+        raise PydanticCustomError("crs", "{message}", {"message": str(error)}) from error
 
 
 def check_folder(path: str) -> None:

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from s1monthly.assets import AssetFile
 from s1monthly.bands import Band, bands_of
+from s1monthly.crs import unit_of
 from s1monthly.errors import ProductError
 from s1monthly.files import write_text
 from s1monthly.footprints import geojson, lonlat_bounds
@@ -111,7 +112,7 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
             "description": "outer edges of the pixels; coordinates in the store are pixel centres",
             "extent": [low, high],
             "step": grid.resolution,
-            "unit": "m",
+            "unit": unit_of(grid.epsg),
             "reference_system": grid.epsg,
         }
 
@@ -196,7 +197,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "platform": None if platforms is None else platform or "sentinel-1",
         "constellation": "sentinel-1",
         "instruments": ["c-sar"],
-        "gsd": record.grid.resolution,
+        "gsd": record.grid.metres_a_pixel,
         "sar:instrument_mode": "IW",
         "sar:frequency_band": "C",
         "sar:center_frequency": 5.405,
@@ -295,7 +296,7 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
     asset = {"href": file.href, **ASSETS[kind]}
     if kind == "cog":
         asset |= {
-            "raster:spatial_resolution": record.grid.resolution,
+            "raster:spatial_resolution": record.grid.metres_a_pixel,
             "bands": [_band(record, band) for band in described],
             **named_bands(described),
         }

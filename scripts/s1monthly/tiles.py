@@ -9,6 +9,7 @@ shape in every zone.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache
 from typing import NamedTuple
 
@@ -20,7 +21,7 @@ from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
 from s1monthly.outlines import SEGMENT, to_lonlat
-from s1monthly.regions import check_region, shift, split_at_antimeridian
+from s1monthly.regions import check_region, on_turn, read_region, shift, split_at_antimeridian
 from s1monthly.utm import from_utm
 from s1monthly.vocabulary import BAND_LETTERS, COLUMN_LETTERS, ROW_LETTERS, TILE_SIDE, Tile
 
@@ -148,6 +149,27 @@ def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
             "give a region between 80 S and 84 N, longitude before latitude",
         )
     return tiles
+
+
+def tiles_beside(wkt: str, tiles: Sequence[Tile]) -> list[Tile]:
+    """List the tiles that do not meet a region of interest.
+
+    Raises
+    ------
+    GridError
+        If the text is no region of interest, or none of the tiles meets it.
+    """
+    roi = read_region(wkt)
+    outlines = {tile: tile_outline(tile) for tile in tiles}
+    beside = [tile for tile, at in outlines.items() if not shapely.intersects(on_turn(roi, at.bounds), at)]
+    if len(beside) == len(outlines):
+        west, south, east, north = roi.bounds
+        raise GridError(
+            f"roi.wkt: region of interest {west:g} {south:g} {east:g} {north:g} meets none of the tiles, such as"
+            f" {beside[0]}: the mask would leave nothing",
+            "give longitude before latitude, a region that meets the tiles, or use_roi_mask: false",
+        )
+    return beside
 
 
 def _squares_near(piece: Polygon) -> tuple[list[_Square], NDArray[np.object_]]:

@@ -64,13 +64,6 @@ def from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
     return np.degrees(np.arctan2(across, along)), np.degrees(np.arctan(tangent))
 
 
-def utm_zone(epsg: int) -> int | None:
-    """Return the zone of an EPSG code of UTM on WGS 84, negative south of the equator; None for any other CRS."""
-    hemisphere, zone = divmod(epsg, 100)
-    sign = {326: 1, 327: -1}.get(hemisphere)
-    return sign * zone if sign and 1 <= zone <= 60 else None
-
-
 def near_meridian(easting: Floats, northing: Floats) -> bool:
     """Whether all points lie where `from_utm` is as exact as it says.
 

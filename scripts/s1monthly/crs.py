@@ -1,0 +1,90 @@
+"""Coordinate reference systems by EPSG code: which can be grids, and what their units are."""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from s1monthly.errors import GridError
+
+if TYPE_CHECKING:  # loaded where a CRS other than UTM is used: it takes 0.1 s
+    from pyproj import CRS
+
+METRES_PER_DEGREE = 111_320.0
+"""Of latitude anywhere, and of longitude on the equator."""
+
+_UDUNITS = {"metre": "m", "grad": "grade", "US survey foot": "US_survey_foot", "kilometre": "km"}
+"""Units as UDUNITS spells them, where that is not how EPSG does; of degree and foot it is."""
+
+
+@lru_cache(maxsize=256)
+def crs_of(epsg: int) -> CRS:
+    """Return the CRS of an EPSG code.
+
+    Raises
+    ------
+    GridError
+        If there is no such CRS.
+    """
+    import pyproj
+
+    try:
+        return pyproj.CRS.from_epsg(epsg)
+    except pyproj.exceptions.CRSError as error:
+        raise GridError(
+            f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
+        ) from error
+
+
+def map_crs(epsg: int) -> CRS:
+    """Return the CRS of an EPSG code if rasters can have it: two axes, x to the east and y to the north.
+
+    Raises
+    ------
+    GridError
+        If there is no such CRS, or it is no CRS of maps.
+    """
+    crs = crs_of(epsg)
+    if len(crs.axis_info) != 2 or not (crs.is_geographic or crs.is_projected):
+        raise GridError(
+            f"EPSG:{epsg} ({crs.name}) is not a CRS of maps: {len(crs.axis_info)} axes, {crs.type_name}",
+            "give one in longitude and latitude, or metres, such as EPSG:4326 or EPSG:3857",
+        )
+    if "west" in {axis.direction for axis in crs.axis_info}:
+        raise GridError(
+            f"EPSG:{epsg} ({crs.name}) counts to the west: a raster in it would be mirrored",
+            "give one whose axes point east and north, such as EPSG:4326 or EPSG:3857",
+        )
+    return crs
+
+
+def utm_zone(epsg: int) -> int | None:
+    """Return the zone of an EPSG code of UTM on WGS 84, negative south of the equator; None for any other CRS."""
+    hemisphere, zone = divmod(epsg, 100)
+    sign = {326: 1, 327: -1}.get(hemisphere)
+    return sign * zone if sign and 1 <= zone <= 60 else None
+
+
+def degrees_a_unit(epsg: int) -> float | None:
+    """Return the degrees that a unit of a geographic CRS counts for; None for a projected CRS."""
+    if utm_zone(epsg):
+        return None
+    crs = crs_of(epsg)
+    return math.degrees(crs.axis_info[0].unit_conversion_factor) if crs.is_geographic else None
+
+
+def metres_a_unit(epsg: int) -> float:
+    """Return the metres that a unit of a CRS counts for; for one in degrees, along a meridian."""
+    if utm_zone(epsg):
+        return 1.0
+    degrees = degrees_a_unit(epsg)
+    return float(crs_of(epsg).axis_info[0].unit_conversion_factor) if degrees is None else METRES_PER_DEGREE * degrees
+
+
+def unit_of(epsg: int) -> str:
+    """Return the unit of a CRS as UDUNITS spells it: m, degree, US_survey_foot."""
+    if utm_zone(epsg):
+        return "m"
+    name = crs_of(epsg).axis_info[0].unit_name
+    return _UDUNITS.get(name, name)
