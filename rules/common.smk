@@ -20,7 +20,7 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
-from s1monthly.vocabulary import Month, Tile
+from s1monthly.vocabulary import Month
 
 # scripts find the library beside them
 os.environ.pop("PYTHONSAFEPATH", None)
