@@ -369,7 +369,7 @@ def lift_the_default_job_rate():
 
 
 def tell_the_outcome():
-    """Which jobs failed, and why, once for all attempts; what there is now, tile by tile."""
+    """Which jobs failed, and why, once for all attempts; which months are empty, and why; what there is now."""
     if not only_tools():
         note_finished_months()
         for job in sorted(workflow.scheduler.failed, key=str):
@@ -378,6 +378,10 @@ def tell_the_outcome():
             for one in spoken or members[:1]:
                 place = dict(one.wildcards.items())
                 logger.error(failures.told(one.rule.name, place, list(one.log)))
+        for job in sorted(workflow.dag.finished_jobs, key=str):
+            if job.rule.name == "composite":
+                for line in failures.why_empty(job.log):
+                    logger.warning(f"WARNING {line}")
         for line in PLAN.outcome():
             logger.info(line)
 

@@ -10,7 +10,7 @@ from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
 from s1monthly.recipe import digest
 from s1monthly.sources import open_source
-from s1monthly.sources.reading import read_burst
+from s1monthly.sources.reading import NoPixels, read_burst
 from s1monthly.vocabulary import CompositeKey
 
 
@@ -28,11 +28,12 @@ def main(argv=None):
         with source.prepared(granule) as ready:
             burst = read_burst(ready, layers, geobox, how["min_valid_power"], how["mask"])
             checksums = {layer.name: layer.md5 for layer in ready.layers}
-        files = {layer: layer_file(granule.id, layer) for layer in (burst.power if burst else ())}
+        if isinstance(burst, NoPixels):
+            return Piece(burst.reason, facts=checksums)
+        files = {layer: layer_file(granule.id, layer) for layer in burst.power}
         for layer, file in files.items():
             write_raster(kept.folder / file, [burst.power[layer]], burst.geobox, [layer])
-        outcome = "no valid pixel on the tile" if burst is None else "read" if burst.masked else "read, unmasked"
-        return Piece(outcome, tuple(files.values()), checksums)
+        return Piece("read" if burst.masked else "read, unmasked", tuple(files.values()), checksums)
 
     account = read_all(key, listed, cut, kept, settings.read_workers, settings.max_failed_ratio, digest(how))
     kept.deliver(account.checksums, job.bursts)

@@ -11,7 +11,7 @@ from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.measuring import Measuring
 from s1monthly.polygon_mask import outside_polygon
-from s1monthly.records import Origin, software_versions, write_record
+from s1monthly.records import EMPTY, Origin, software_versions, write_record
 from s1monthly.vocabulary import CompositeKey
 
 
@@ -38,6 +38,8 @@ def main(argv=None):
         digest = write_month(job.cube, key.month, bands, month.count, how, threads)
         record = measuring.record(settings.level, origin, digest)
     write_record(job.record, record)
+    if record.status == EMPTY:
+        log.warning("%s: no pixel has a value: %s", key, account.why_empty)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)
 
 

@@ -330,7 +330,9 @@ def test_an_account_of_other_granules_or_another_recipe_is_refused() -> None:
 def test_what_was_read_has_the_checksums_of_the_files_read() -> None:
     layers = (Layer("VV", "a.tif", 10, "declared"), Layer("VH", "b.tif", 10))
     granules = [replace(parse_granule_id(BURST.format(number)), layers=layers) for number in range(3)]
-    account = Account({granules[0].id: "gone"}, {granules[1].id: {"VV": "measured", "VH": "too"}}, "list", "recipe", ())
+    account = Account(
+        {granules[0].id: "gone"}, {granules[1].id: {"VV": "measured", "VH": "too"}}, "list", "recipe", (), {}
+    )
     one, other = account.of_read(granules)
     assert (one.id, [layer.md5 for layer in one.layers]) == (granules[1].id, ["measured", "too"])
     assert (other.id, [layer.md5 for layer in other.layers]) == (granules[2].id, ["declared", ""])

@@ -247,7 +247,7 @@ def test_a_directory_that_is_not_as_it_should_be_is_left_to_gdal(tmp_path: Path)
 
 def test_a_height_beyond_all_strips_costs_nothing(tmp_path: Path) -> None:
     written(tmp_path / "a.tif", blockysize=1)
-    remade(tmp_path / "a.tif", {257: long_field(2**32 - 1)})
+    remade(tmp_path / "a.tif", {257: long_field(3_000_000)})
     tracemalloc.start()
     try:
         usual = read_usual(tmp_path / "a.tif")

@@ -20,7 +20,7 @@ from month_samples import granule, lay_down, month_record, place
 from s1monthly.catalog import tile_rows, write_catalog
 from s1monthly.config import Config, load_config
 from s1monthly.errors import ProductError
-from s1monthly.failures import last_error, month_failure, search_failure, told
+from s1monthly.failures import last_error, month_failure, search_failure, told, why_empty
 from s1monthly.granule_list import GranuleList, write_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.inspection import MISSING, Kind, MonthState, TileState, inspect, tiles_there
@@ -311,6 +311,13 @@ ERROR = (
 )
 TRACEBACK = "2022-05-04 10:11:12,345 CRITICAL failed\nTraceback (most recent call last):\n  File x\nMemoryError: 3 GB\n"
 FINE = "2022-05-04 10:11:12,345 INFO all is well\n"
+
+
+def test_an_empty_month_tells_why(tree: Tree) -> None:
+    said = "10SGD_ASCENDING_2022-04: no pixel has a value: it lies beside the tile (3 granules)"
+    log = str(tree.log("composite", "2022-04", f"{FINE}2022-05-04 10:11:12,345 WARNING {said}\n{FINE}"))
+    other = str(tree.log("composite", "2022-05", f"{FINE}2022-05-04 10:11:12,345 WARNING of a library\n"))
+    assert why_empty([log, other, "none.log"]) == [said]
 
 
 def test_a_failed_month_tells_the_last_error(tree: Tree) -> None:

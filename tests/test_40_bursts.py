@@ -6,6 +6,7 @@ import errno
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 import bursts
 from granules import write_granule
@@ -86,6 +88,19 @@ def test_every_granule_is_cut_and_nothing_is_kept(month: Month) -> None:
     assert len(held(output)) == 8 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
     values = {rasters.read_raster(path)[0].max() for path in output.glob("*_VV.tif")}
     assert values == {np.float32(0.1 * int(day)) for day in DAYS}
+
+
+def test_the_account_says_why_granules_show_nothing_of_the_tile(month: Month) -> None:
+    for granule, power in zip(month.granules, (1e-9, 1e-9, 0.1, np.nan), strict=True):
+        for layer in granule.layers:
+            with rasterio.open(layer.url, "r+") as dataset:
+                dataset.write(np.full((20, 20), power, np.float32), 1)
+    assert len(held(month.read())) == 2
+    account, nothing = read_account(month.folder / "account.json"), "VV has no power above 1e-06 on the tile"
+    assert account.off_tile == {granule.id: nothing for granule in month.granules if granule.id not in account.on_tile}
+    assert account.why_empty == "their measurements lie outside the polygon of use_roi_mask (1 granule)"
+    empty = replace(account, on_tile=(), unread={"a": "gone"})
+    assert empty.why_empty == f"{nothing} (3 granules); it cannot be read (1 granule)"
 
 
 def test_a_failure_keeps_what_was_read_for_the_next_try(month: Month) -> None:

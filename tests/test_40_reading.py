@@ -24,7 +24,7 @@ from s1monthly.geotiff import crop
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import GeoBox, geobox_outline, tile_geobox
 from s1monthly.naming import parse_granule_id
-from s1monthly.sources.reading import BurstWindow, read_burst
+from s1monthly.sources.reading import BurstWindow, NoPixels, read_burst
 from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Granule, Layer, Tile
 
@@ -40,7 +40,7 @@ def noise(seed: int = 0) -> NDArray[np.float32]:
 
 def read(granule: Granule, box: GeoBox = BOX, mask: str = "shadow") -> BurstWindow:
     window = read_burst(granule, VV_VH, box, 1e-6, mask)
-    assert window is not None
+    assert isinstance(window, BurstWindow)
     assert window.geobox == crop(
         box,
         slice(window.row, window.row + window.geobox.height),
@@ -90,9 +90,9 @@ def test_real_bursts_of_the_tiles_zone_are_cut_pixel_by_pixel(shared_data: Path)
                 bounds, values = dataset.bounds, dataset.read(1)
             inside = bounds.left >= left and bounds.right <= right and bounds.bottom >= bottom and bounds.top <= top
             if bounds.right <= left or bounds.left >= right or bounds.top <= bottom or bounds.bottom >= top:
-                assert window is None
+                assert window == NoPixels("it lies beside the tile")
             elif inside and (values > 1e-6).all():
-                assert window is not None
+                assert isinstance(window, BurstWindow)
                 np.testing.assert_array_equal(window.power[name], values)
                 assert (window.row, window.col) == ((top - bounds.top) / 30, (bounds.left - left) / 30)
                 shown += 1
@@ -128,7 +128,9 @@ def test_nothing_on_the_tile_is_none(tmp_path: Path, left: float, empty: bool, e
     power = np.full(SHAPE, np.nan if empty else 0.1, np.float32)
     granule = write_granule(tmp_path, {"VV": power, "VH": power}, left=left)
     box = BOX if epsg == 32611 else tile_geobox(Tile("10SGF"), 30.0)
-    assert read_burst(granule, VV_VH, box, 1e-6) is None
+    shown = empty and box is BOX
+    reason = "VV has no power above 1e-06 on the tile" if shown else "it lies beside the tile"
+    assert read_burst(granule, VV_VH, box, 1e-6) == NoPixels(reason)
 
 
 # masks
@@ -241,7 +243,7 @@ def test_real_bursts_of_another_zone_are_warped_as_gdal_does(shared_data: Path, 
     shown = 0
     for granule in real_granules(shared_data):
         window = read_burst(granule, VV_VH, box, 1e-6)
-        if window is None:
+        if isinstance(window, NoPixels):
             continue
         co, cross = (layer.url for layer in granule.layers)
         with rasterio.open(co) as other, rasterio.open(cross) as dataset:
@@ -343,13 +345,13 @@ def test_where_the_first_layer_is_empty_the_others_are_not_decoded(tmp_path: Pat
     empty = np.full(SHAPE, np.nan, np.float32)
     for co, stops in ((empty, False), (noise(1), True)):
         granule = write_granule(tmp_path / str(stops), {"VV": co, **layers})
-        assert (read_burst(granule, VV_VH, box, 1e-6) is not None) == stops
+        assert isinstance(read_burst(granule, VV_VH, box, 1e-6), BurstWindow) == stops
         damage_pixels(granule, layer)
         if stops:
             with pytest.raises(SourceError, match=granule.id):
                 read_burst(granule, VV_VH, box, 1e-6)
         else:
-            assert read_burst(granule, VV_VH, box, 1e-6) is None
+            assert read_burst(granule, VV_VH, box, 1e-6) == NoPixels("VV has no power above 1e-06 on the tile")
 
 
 def damage_pixels(granule: Granule, layer: str) -> None:
@@ -412,3 +414,250 @@ def test_a_raster_elsewhere_than_its_footprint_is_refused(tmp_path: Path) -> Non
         elsewhere = shapely.transform(outline, lambda xy, shift=shift: xy + (shift, 0.0))
         with pytest.raises(SourceError, match=f"{granule.id}: .*_VV.tif lies at longitude .* its footprint at"):
             read(replace(granule, footprint=shapely.to_wkt(elsewhere)))
+
+
+# what the header says of the pixels
+
+HALF = SHAPE[0] // 2
+
+
+def path_of(granule: Granule, layer: str) -> Path:
+    return Path(next(held.url for held in granule.layers if held.name == layer))
+
+
+def again(granule: Granule, layer: str, values: NDArray[Any] | None = None, **profile: Any) -> Path:
+    """Write a layer again under another header, with other pixels where given."""
+    path = path_of(granule, layer)
+    with rasterio.open(path) as dataset:
+        profile, held = {**dataset.profile, **profile}, dataset.read(1)
+    values = held if values is None else values
+    with rasterio.open(path, "w", **{**profile, "dtype": values.dtype}) as dataset:
+        for band in range(dataset.count):
+            dataset.write(values, band + 1)
+    return path
+
+
+def set_to(path: Path, **values: Any) -> None:
+    with rasterio.open(path, "r+") as dataset:
+        for name, value in values.items():
+            setattr(dataset, name, value)
+
+
+def put_mask(path: Path, internal: bool) -> None:
+    valid = np.full(SHAPE, 255, np.uint8)
+    valid[:HALF] = 0
+    with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=internal), rasterio.open(path, "r+") as dataset:
+        dataset.write_mask(valid)
+    assert Path(f"{path}.msk").exists() != internal
+
+
+def put_beside(path: Path, xml: str) -> None:
+    Path(f"{path}.aux.xml").write_text(f'<PAMDataset><PAMRasterBand band="1">{xml}</PAMRasterBand></PAMDataset>')
+
+
+def holed(value: float, dtype: str = "float32", fill: float = 0.1) -> NDArray[Any]:
+    values = np.full(SHAPE, fill, dtype)
+    values[:HALF] = value
+    return values
+
+
+LARGEST = float(np.finfo(np.float32).max)
+
+NO_DATA_OF_POWER: dict[str, Callable[[Granule, str], object]] = {
+    "a value": lambda granule, layer: again(granule, layer, holed(9999), nodata=9999),
+    "a value that 32 bits round": lambda granule, layer: again(granule, layer, holed(0.3), nodata=0.3),
+    "the largest value": lambda granule, layer: again(granule, layer, holed(LARGEST), nodata=LARGEST),
+    "a value of 64 bits": lambda granule, layer: again(granule, layer, holed(1e300, "float64"), nodata=1e300),
+    "a mask inside": lambda granule, layer: put_mask(again(granule, layer, nodata=None), internal=True),
+    "a mask beside": lambda granule, layer: put_mask(again(granule, layer, nodata=None), internal=False),
+    "a mask and a value": lambda granule, layer: put_mask(again(granule, layer, nodata=7), internal=True),
+    "a value beside": lambda granule, layer: put_beside(
+        again(granule, layer, holed(7), nodata=None), "<NoDataValue>7</NoDataValue>"
+    ),
+    "none, but far below zero": lambda granule, layer: again(granule, layer, holed(-9999), nodata=None),
+}
+
+
+@pytest.mark.parametrize("layer", ["VV", "VH"])
+@pytest.mark.parametrize("declare", NO_DATA_OF_POWER.values(), ids=NO_DATA_OF_POWER)
+def test_no_data_of_power_is_heeded_however_it_is_declared(
+    tmp_path: Path, declare: Callable[[Granule, str], object], layer: str
+) -> None:
+    granule = write_granule(tmp_path, {name: np.full(SHAPE, 0.1, np.float32) for name in VV_VH})
+    declare(granule, layer)
+    window = read(granule)
+    assert (window.row, window.col, window.geobox.shape) == (100 + HALF, 100, (SHAPE[0] - HALF, SHAPE[1]))
+    for power in window.power.values():
+        assert (power == np.float32(0.1)).all()
+
+
+NO_DATA_OF_CLASSES: dict[str, Callable[[Granule], object]] = {
+    "a value": lambda granule: again(granule, "mask", holed(254, "uint8", 0), nodata=254),
+    "a mask inside": lambda granule: put_mask(again(granule, "mask", nodata=None), internal=True),
+    "a mask beside": lambda granule: put_mask(again(granule, "mask", nodata=None), internal=False),
+    "a class": lambda granule: again(granule, "mask", holed(255, "uint8", 0), nodata=None),
+}
+
+
+@pytest.mark.parametrize("declare", NO_DATA_OF_CLASSES.values(), ids=NO_DATA_OF_CLASSES)
+def test_no_data_of_the_mask_layer_is_heeded_however_it_is_declared(
+    tmp_path: Path, declare: Callable[[Granule], object]
+) -> None:
+    power = np.full(SHAPE, 0.1, np.float32)
+    granule = write_granule(tmp_path, {"VV": power, "VH": power, "mask": np.zeros(SHAPE, np.uint8)})
+    declare(granule)
+    assert read(granule).row == 100 + HALF
+    assert read(granule, mask="none").row == 100
+
+
+def test_a_colour_table_changes_no_class(tmp_path: Path) -> None:
+    mask = np.random.default_rng(3).choice(np.array([0, 1, 2, 3, 255], np.uint8), SHAPE)
+    granule = write_granule(tmp_path, {"VV": noise(1), "VH": noise(2), "mask": mask})
+    expected = read(granule).power["VV"]
+    with rasterio.open(
+        path_of(granule, "mask"), "w", **{**profile_of(granule, "mask"), "photometric": "palette"}
+    ) as raster:
+        raster.write(mask, 1)
+        raster.write_colormap(1, {0: (1, 2, 3, 255), 1: (0, 0, 0, 0)})
+    np.testing.assert_array_equal(read(granule).power["VV"], expected)
+
+
+def profile_of(granule: Granule, layer: str) -> dict[str, Any]:
+    with rasterio.open(path_of(granule, layer)) as dataset:
+        return dict(dataset.profile)
+
+
+def second_picture(path: Path) -> None:
+    with rasterio.open(path) as dataset:
+        profile, values = dataset.profile, dataset.read(1)
+    with rasterio.open(path, "w", **profile, APPEND_SUBDATASET=True) as dataset:
+        dataset.write(values, 1)
+
+
+UNLIKE_OPERA: dict[str, tuple[Callable[[Granule, str], object], str]] = {
+    "int16": (lambda g, x: again(g, x, holed(9, "int16", 9), nodata=None, predictor=1), "are int16, not"),
+    "scaled int16": (
+        lambda g, x: set_to(again(g, x, holed(9, "int16", 9), nodata=-32768), scales=(1e-4,)),
+        "are int16, not",
+    ),
+    "uint16": (lambda g, x: again(g, x, holed(9, "uint16", 9), nodata=0), "are uint16, not"),
+    "complex": (lambda g, x: again(g, x, holed(9, "complex64", 9), nodata=None), "are complex64, not"),
+    "scale": (lambda g, x: set_to(path_of(g, x), scales=(2.0,)), "declares scale 2 and offset 0"),
+    "offset": (lambda g, x: set_to(path_of(g, x), offsets=(1.0,)), "declares scale 1 and offset 1"),
+    "scale beside": (lambda g, x: put_beside(path_of(g, x), "<Scale>3</Scale>"), "declares scale 3"),
+    "unit": (lambda g, x: set_to(path_of(g, x), units=("dB",)), "declares the unit dB"),
+    "two bands": (lambda g, x: again(g, x, count=2), "2 bands, not one"),
+    "alpha": (lambda g, x: again(g, x, count=2, alpha="unspecified"), "2 bands, not one"),
+    "two pictures": (lambda g, x: second_picture(path_of(g, x)), "declares 2 pictures"),
+}
+
+
+@pytest.mark.parametrize("layer", ["VV", "VH", "mask"])
+@pytest.mark.parametrize(("make", "problem"), UNLIKE_OPERA.values(), ids=UNLIKE_OPERA)
+def test_a_layer_unlike_operas_is_refused_by_name(
+    tmp_path: Path, make: Callable[[Granule, str], object], problem: str, layer: str
+) -> None:
+    granule = write_granule(tmp_path, {"VV": noise(1), "VH": noise(2), "mask": np.zeros(SHAPE, np.uint8)})
+    make(granule, layer)
+    with pytest.raises(SourceError, match=rf"granule {granule.id}: raster \S*_{layer}\.tif: .*{problem}"):
+        read_burst(granule, VV_VH, BOX, 1e-6)
+
+
+UNLIKE_POWER: dict[str, tuple[NDArray[Any], str]] = {
+    "bytes": (holed(9, "uint8", 9), "are uint8, not float32"),
+    "decibels": (np.float32(10) * np.log10(noise(4)), "decibels"),
+    "decibels of a sliver": (holed(np.nan, fill=-12.5), "decibels"),
+    "decibels with a city": (holed(-9, fill=3)[: HALF + 20], "decibels"),
+    "beyond any radar": (holed(0.1, fill=1e30), "power of 1e\\+30, which no radar measures"),
+    "beyond 32 bits": (holed(0.1, "float64", 1e300), "power of inf, which no radar measures"),
+}
+
+
+@pytest.mark.parametrize("layer", ["VV", "VH"])
+@pytest.mark.parametrize(("values", "problem"), UNLIKE_POWER.values(), ids=UNLIKE_POWER)
+def test_what_is_no_power_is_refused_by_name(tmp_path: Path, values: NDArray[Any], problem: str, layer: str) -> None:
+    layers = {"VV": noise(1)[: len(values)], "VH": noise(2)[: len(values)], layer: values}
+    granule = write_granule(tmp_path, layers)
+    with pytest.raises(SourceError, match=rf"granule {granule.id}: raster \S*_{layer}\.tif: .*{problem}"):
+        read_burst(granule, VV_VH, BOX, 1e-6)
+
+
+def test_power_that_noise_was_subtracted_from_is_no_decibels(tmp_path: Path) -> None:
+    """Over calm water more than half of it lies below zero, though hardly."""
+    calm = np.random.default_rng(5).exponential(0.004, SHAPE).astype(np.float32) - np.float32(0.004)
+    window = read(write_granule(tmp_path, {"VV": calm, "VH": calm}))
+    assert np.isfinite(window.power["VV"]).sum() == (calm > 1e-6).sum() < calm.size / 2
+
+
+def test_power_that_is_masked_may_be_anything(tmp_path: Path) -> None:
+    layers = {"VV": holed(1e30), "VH": noise(1), "mask": holed(1, "uint8", 0)}
+    assert read(write_granule(tmp_path, layers)).row == 100 + HALF
+
+
+@pytest.mark.parametrize(("values", "nodata"), [(4, None), (100, 255), (254, None)])
+def test_a_mask_layer_of_other_classes_is_refused(tmp_path: Path, values: int, nodata: float | None) -> None:
+    granule = write_granule(tmp_path, {"VV": noise(), "VH": noise(), "mask": np.zeros(SHAPE, np.uint8)})
+    again(granule, "mask", holed(values, "uint8", 0), nodata=nodata)
+    with pytest.raises(SourceError, match=rf"_mask\.tif: class {values}, which is none"):
+        read_burst(granule, VV_VH, BOX, 1e-6)
+
+
+@pytest.mark.parametrize("class_", [0, 1, 2, 3])
+def test_a_mask_layer_that_takes_a_class_for_no_data_is_refused(tmp_path: Path, class_: int) -> None:
+    granule = write_granule(tmp_path, {"VV": noise(), "VH": noise(), "mask": np.zeros(SHAPE, np.uint8)})
+    again(granule, "mask", nodata=class_)
+    with pytest.raises(SourceError, match=rf"_mask\.tif: the header declares class {class_} as no data"):
+        read_burst(granule, VV_VH, BOX, 1e-6)
+
+
+def test_a_granule_without_a_valid_pixel_tells_why(tmp_path: Path) -> None:
+    def reason(mask: int = 0, box: GeoBox = BOX, least: float = 1e-6, **layers: NDArray[Any]) -> str:
+        power = {"VV": noise(1), "VH": noise(2), "mask": np.full(SHAPE, mask, np.uint8), **layers}
+        found = read_burst(write_granule(tmp_path, power), VV_VH, box, least, "shadow")
+        assert isinstance(found, NoPixels)
+        return found.reason
+
+    assert reason(box=replace(BOX, left=BOX.left + 90_000)) == "it lies beside the tile"
+    assert reason(box=replace(BOX, left=BOX.left + 90_000, epsg=32610)) == "it lies beside the tile"
+    assert reason(least=0.9) == "VV has no power above 0.9 on the tile"
+    assert reason(mask=1) == "the mask excludes all measurements on the tile"
+    assert reason(VV=holed(np.nan), VH=holed(0.1, fill=0)) == "VV and VH have no measurement in common on the tile"
+    single = np.full(SHAPE, np.nan, np.float32)
+    single[50, 50] = 0.1
+    coarse = replace(BOX, resolution=300.0, width=40, height=36)
+    assert reason(box=coarse, VV=single) == "its few measurements on the tile fill no pixel of its grid"
+
+
+# headers that cannot be
+
+HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
+    "more pixels than a burst has": ({"width": 20_000, "height": 20_000, "SPARSE_OK": True}, "too many for a burst"),
+    "a block larger than a burst": (
+        {"blockxsize": 16384, "blockysize": 16384, "SPARSE_OK": True},
+        "blocks of 16384 x 16384, too many",
+    ),
+    "65,535 bands": ({"count": 65_535, "interleave": "pixel", "SPARSE_OK": True}, "65535 bands, not one"),
+    "pixels too fine": ({"transform": rasterio.Affine(1e-3, 0, *ORIGIN[:1], 0, -1e-3, ORIGIN[1])}, "too fine a pixel"),
+    "pixels without size": ({"transform": rasterio.Affine(1e-300, 0, *ORIGIN[:1], 0, -1e-300, ORIGIN[1])}, "no place"),
+    "without end": ({"transform": rasterio.Affine(np.inf, 0, 0, 0, -np.inf, 0)}, "no place on Earth"),
+    "nowhere": ({"transform": rasterio.Affine(30, 0, np.nan, 0, -30, ORIGIN[1])}, "no place on Earth"),
+    "no size": ({"transform": rasterio.Affine(np.nan, 0, 0, 0, np.nan, ORIGIN[1])}, "not north-up"),
+    "turned": ({"transform": rasterio.Affine(30, 1, *ORIGIN[:1], 1, -30, ORIGIN[1])}, "not north-up"),
+}
+
+
+@pytest.mark.parametrize("layer", ["VV", "VH", "mask"])
+@pytest.mark.parametrize("epsg", [32611, 32610])
+@pytest.mark.parametrize(("profile", "problem"), HOSTILE.values(), ids=HOSTILE)
+def test_a_header_that_cannot_be_is_refused_by_name_before_its_pixels_are_read(
+    tmp_path: Path, profile: dict[str, Any], problem: str, layer: str, epsg: int
+) -> None:
+    granule = write_granule(tmp_path, {"VV": noise(1), "VH": noise(2), "mask": np.zeros(SHAPE, np.uint8)})
+    layers = granule.layers if "too fine" in problem else (granule.layer(layer),)
+    for held in filter(None, layers):
+        kept = profile_of(granule, held.name)
+        with rasterio.open(held.url, "w", **{**kept, **profile}) as dataset:
+            assert dataset.count
+    box = BOX if epsg == 32611 else tile_geobox(Tile("11SLT"), 30.0, epsg)
+    with pytest.raises(SourceError, match=rf"granule {granule.id}: raster \S*\.tif: .*{problem}"):
+        read_burst(granule, VV_VH, box, 1e-6)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import asdict, dataclass, replace
@@ -33,6 +34,8 @@ class Account:
     on_tile : sequence of str
         Ids of the granules with valid pixels on the tile: those that left files. Nobody need list a folder, which on a
         shared file system may be seen as it was before.
+    off_tile : mapping of str to str
+        Id of each other granule that was read -> why it shows nothing of the tile.
     """
 
     unread: Mapping[str, str]
@@ -40,6 +43,15 @@ class Account:
     granules_digest: str
     recipe_digest: str
     on_tile: Sequence[str]
+    off_tile: Mapping[str, str]
+
+    @property
+    def why_empty(self) -> str:
+        """Why a month of these granules has no valid pixel: the reasons, with the number of granules of each."""
+        if self.on_tile:
+            return f"their measurements lie outside the polygon of use_roi_mask ({_granules(len(self.on_tile))})"
+        reasons = Counter([*self.off_tile.values(), *("it cannot be read" for _ in self.unread)])
+        return "; ".join(f"{reason} ({_granules(number)})" for reason, number in reasons.most_common())
 
     def check(self, granules_digest: str, recipe_digest: str) -> None:
         """Refuse an account that an earlier run left, of other granules or under another recipe.
@@ -69,6 +81,10 @@ class Account:
 
     def _md5(self, granule_id: str, layer: Layer) -> str:
         return self.checksums.get(granule_id, {}).get(layer.name) or layer.md5
+
+
+def _granules(number: int) -> str:
+    return "1 granule" if number == 1 else f"{number} granules"
 
 
 def read_all(
@@ -133,7 +149,8 @@ def read_all(
     read_well = [granule.id for granule in listed.granules if granule.id not in reasons]
     checksums = {name: kept.facts(name) for name in read_well}
     on_tile = [name for name in read_well if kept.files(name)]
-    return Account(reasons, checksums, listed.digest, recipe_digest, on_tile)
+    off_tile = {name: kept.outcome(name) for name in read_well if not kept.files(name)}
+    return Account(reasons, checksums, listed.digest, recipe_digest, on_tile, off_tile)
 
 
 def write_account(path: str | Path, account: Account) -> None:
@@ -168,12 +185,12 @@ def read_account(path: str | Path) -> Account:
 
 def _is_whole(account: Account) -> bool:
     texts = [account.granules_digest, account.recipe_digest]
-    if not (isinstance(account.unread, dict) and isinstance(account.checksums, dict)):
+    if not all(isinstance(one, dict) for one in (account.unread, account.checksums, account.off_tile)):
         return False
     if not (
         isinstance(account.on_tile, list) and all(isinstance(layers, dict) for layers in account.checksums.values())
     ):
         return False
-    texts += [*account.unread.values(), *account.on_tile]
+    texts += [*account.unread.values(), *account.on_tile, *account.off_tile.values()]
     texts += [checksum for layers in account.checksums.values() for checksum in layers.values()]
     return all(isinstance(text, str) for text in texts)

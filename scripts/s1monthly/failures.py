@@ -1,4 +1,4 @@
-"""Why a job failed: read from the log that it left in the work folder."""
+"""Why a job failed, or made an empty month: read from the log that it left in the work folder."""
 
 from __future__ import annotations
 
@@ -39,6 +39,9 @@ class Failure:
 
     def __str__(self) -> str:
         return f"failed in {self.rule}, {self.when:%Y-%m-%d %H:%M}: {self.message}"
+
+
+_EMPTY = re.compile(r"^[-\d]{10} [\d:]{8},\d+ WARNING (?P<message>\S+: no pixel has a value: .*)", re.M)
 
 
 def month_failure(layout: Layout, key: TileDirection, month: Month, since: float = 0.0) -> Failure | None:
@@ -92,6 +95,12 @@ def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
             " if nothing, a limit of memory or time stopped it, say"
         )
     return "\n".join([f"FAILED {what}: {why}", *(f"  log: {log}" for log in begun)])
+
+
+def why_empty(logs: Iterable[str]) -> list[str]:
+    """Read from the logs of a finished job why the months that it made are empty; nothing where none is."""
+    texts = (Path(log).read_text(encoding="utf-8", errors="replace") for log in logs if Path(log).exists())
+    return [match["message"] for text in texts for match in _EMPTY.finditer(text)]
 
 
 def _last(logs: Iterable[Path]) -> Failure | None:

@@ -18,7 +18,7 @@ from typing import IO, Any
 import numpy as np
 
 from s1monthly.grid import GeoBox
-from s1monthly.raster_header import RasterHeader, RasterInput
+from s1monthly.raster_header import RasterHeader, RasterInput, is_possible
 from s1monthly.tiff_header import Field, first_directory
 
 _WIDTH, _HEIGHT, _BITS, _COMPRESSION, _SAMPLES, _PLANAR, _SAMPLE_FORMAT = 256, 257, 258, 259, 277, 284, 339
@@ -115,7 +115,8 @@ def _grid(fields: Mapping[int, Field], keys: tuple[int, ...], width: int, height
     usual = place == 0 and epsg in _UTM and _TRANSFORMATION not in fields
     if not usual or scale[0] != scale[1] or scale[0] <= 0 or len(tie) != 6 or tie[:3] != (0, 0, 0):
         return None
-    return GeoBox(epsg, scale[0], tie[3], tie[4], width, height)
+    box = GeoBox(epsg, scale[0], tie[3], tie[4], width, height)
+    return box if is_possible(box) else None
 
 
 def _nodata(field: Field | None, dtype: str) -> float | None:

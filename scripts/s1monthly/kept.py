@@ -79,6 +79,10 @@ class KeptPieces:
         """Return what was noted of a piece that `once` made or found."""
         return dict(self._pieces[name].facts)
 
+    def outcome(self, name: str) -> str:
+        """Return what came of a piece that `once` made or found, in a few words."""
+        return self._pieces[name].outcome
+
     def files(self, name: str) -> tuple[str, ...]:
         """Return the names of the files of a piece that `once` made or found."""
         return self._pieces[name].files

@@ -170,13 +170,17 @@ def seal_is_whole(content: Mapping[str, Any]) -> bool:
 
 
 @lru_cache(maxsize=65536)
-def _made_of(path: str, _signature: Signature) -> tuple[Any, Any, tuple[Any, ...]] | None:
-    """Digests of a record's granules and recipe, and the granules it lacks; None where it is damaged or was altered."""
+def _made_of(path: str, _signature: Signature) -> tuple[tuple[Any, Any, tuple[Any, ...]], Any] | None:
+    """Digests of a record's granules and recipe and the granules it lacks; and its status.
+
+    None where the record is damaged or was altered.
+    """
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if not seal_is_whole(record):
             return None
-        return record["granules_digest"], record["recipe_digest"], tuple(record["unread"])
+        made_of = record["granules_digest"], record["recipe_digest"], tuple(record["unread"])
+        return made_of, record.get("status")
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -307,8 +311,16 @@ class Ledger:
         signature = _signature(path)
         if answer is None or signature is None:
             return False
-        made = _made_of(path, signature) == (answer.digest, self.recipe_digest, ())
+        found = _made_of(path, signature)
+        made = found is not None and found[0] == (answer.digest, self.recipe_digest, ())
         return made and not self.slot_lost(month)
+
+    def is_empty(self, month: Month) -> bool:
+        """True where the record says that no pixel of the month has a value."""
+        path = self.path(self.layout.record, month)
+        signature = _signature(path)
+        found = _made_of(path, signature) if signature else None
+        return found is not None and found[1] == "empty"
 
     @property
     def out_of_step(self) -> list[Month]:
@@ -320,7 +332,7 @@ class Ledger:
         try:
             account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
             held = account["granules_digest"], account["recipe_digest"]
-            account["on_tile"]  # an older version left it out
+            account["on_tile"], account["off_tile"]  # older versions left them out
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError):

@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 SHADOW, LAYOVER, LAYOVER_AND_SHADOW, NO_DATA = 1, 2, 3, 255
 """Classes of the mask layer, beside 0 (valid): OPERA RTC-S1 product specification, layer ``mask``."""
 
+CLASSES = (0, SHADOW, LAYOVER, LAYOVER_AND_SHADOW, NO_DATA)
+"""All of them."""
+
 EXCLUDED_CLASSES: dict[str, tuple[int, ...]] = {
     "shadow": (SHADOW, LAYOVER_AND_SHADOW, NO_DATA),
     "layover": (LAYOVER, LAYOVER_AND_SHADOW, NO_DATA),

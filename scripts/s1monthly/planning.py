@@ -331,6 +331,11 @@ class Plan:
         made = [month for month in book.with_granules if month not in {*missing, *again}]
         if made:
             parts.append(f"{len(made)} made")
+        hollow = [month for month in made if book.is_empty(month)]
+        if hollow:
+            parts.append(
+                f"{len(hollow)} of these EMPTY, without a valid pixel (see the log of composite): {spans(hollow)}"
+            )
         parts += self._gone(book, made)
         empty, answers = book.without_granules, book.answers
         unusable = [month for month in empty if answers[month].lost]

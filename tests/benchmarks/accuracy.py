@@ -18,7 +18,7 @@ from s1monthly.despeckling import despeckle
 from s1monthly.geotiff import crop
 from s1monthly.grid import GeoBox, tile_geobox
 from s1monthly.processing_config import Processing
-from s1monthly.sources.reading import read_burst
+from s1monthly.sources.reading import BurstWindow, read_burst
 from s1monthly.sources.scene import LandCover, Scene
 from s1monthly.vocabulary import Burst, Granule, Polarization, passes_of
 
@@ -130,7 +130,7 @@ def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: 
         mosaic = Mosaic(geobox.shape, options.mosaic_strategy)
         for granule in overflight.granules:
             burst = read_burst(granule, Polarization.VV_VH.layers, geobox, options.min_valid_lin, options.mask)
-            if burst:
+            if isinstance(burst, BurstWindow):
                 mosaic.add(burst.power[layer], burst.row, burst.col)
         passes.append(mosaic.result())
         truths.append(scene.truth(geobox, overflight.start, DIRECTION, layer))

@@ -24,7 +24,7 @@ from s1monthly.measuring import Measuring
 from s1monthly.naming import layer_file
 from s1monthly.processing_config import Processing
 from s1monthly.rasters import write_preview, write_raster
-from s1monthly.sources.reading import read_burst
+from s1monthly.sources.reading import BurstWindow, read_burst
 from s1monthly.vocabulary import CompositeKey, Granule, Polarization
 
 PAIR = Polarization.VV_VH
@@ -57,7 +57,7 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
     def read(granule: Granule) -> Any:
         return read_burst(granule, LAYERS, geobox, options.min_valid_lin, options.mask)
 
-    windows = {one.id: window for one in granules if (window := read(one))}
+    windows = {one.id: window for one in granules if isinstance(window := read(one), BurstWindow)}
 
     def write(name: str) -> None:
         for layer, power in windows[name].power.items():

@@ -120,7 +120,8 @@ def compare(granules: Sequence[Granule], folder: Path, repeat: int, progress: Pr
 
 def _cut(granules: Sequence[Granule], geobox: GeoBox, options: Processing, threads: int) -> list[BurstWindow | None]:
     def read(granule: Granule) -> BurstWindow | None:
-        return read_burst(granule, LAYERS, geobox, options.min_valid_lin, options.mask)
+        window = read_burst(granule, LAYERS, geobox, options.min_valid_lin, options.mask)
+        return window if isinstance(window, BurstWindow) else None
 
     with ThreadPoolExecutor(threads) as pool:
         return list(pool.map(read, granules))

@@ -12,10 +12,11 @@ import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError, SourceError
-from s1monthly.geotiff import Raster, crop, open_raster
+from s1monthly.geotiff import crop
 from s1monthly.grid import GeoBox, covering_window, geobox_outline, overlap, source_pixels, target_window
 from s1monthly.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.resampling import bilinear, block_mean
+from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 from s1monthly.vocabulary import Granule
 
 STEP = 16
@@ -27,7 +28,29 @@ SCALE_TOLERANCE = 0.05
 UTM's scale differs by up to 0.3 % between neighbouring zones: 30 m pixels there are the same pixels.
 """
 
+MOST_PARTS = 2_000
+"""Pixels of a granule along a side of a target pixel, beyond which the granule's header is wrong: 6 km from 3 m."""
+
+MOST_POWER = 1e8
+"""Power that no granule can hold.
+
+A saturated Sentinel-1 pixel has a beta0 of 4e4, and OPERA divides it by area factors of 1e-3 at least: 4e7.
+"""
+
 Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NoPixels:
+    """A granule without a valid pixel on the tile.
+
+    Attributes
+    ----------
+    reason : str
+        Why there is none.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +78,11 @@ class BurstWindow:
 
 def read_burst(
     granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = "shadow"
-) -> BurstWindow | None:
+) -> BurstWindow | NoPixels:
     """Read what a granule shows of a grid.
 
-    Pixels are judged on the granule's own grid (`masking.valid_power`), before anything is resampled. Then:
+    Pixels are read as the layers' headers say (`layers`), and judged on the granule's own grid (`masking.valid_power`),
+    before anything is resampled. Then:
 
     - a grid of the same CRS and pixel size is cut out by whole pixels, nothing is resampled;
     - a coarser grid whose pixels are whole multiples of the granule's gets their mean power (`resampling.block_mean`);
@@ -84,25 +108,32 @@ def read_burst(
 
     Returns
     -------
-    BurstWindow or None
-        None where the granule has no valid pixel on the grid.
+    BurstWindow or NoPixels
+        The latter where the granule has no valid pixel on the grid.
 
     Raises
     ------
     SourceError
-        If a layer is missing, damaged, lies on another grid than the others or elsewhere than the granule's footprint,
-        or if the granule is off the lattice of a grid of its own CRS and pixel size; naming granule and file. Where the
-        co-polarized layer has no value on the grid, nothing of the others counts, and their pixels are not looked at.
+        If a layer is missing, damaged, not of the kind that OPERA publishes, lies on another grid than the others or
+        elsewhere than the granule's footprint, holds power that no radar measures, or if the granule is off the lattice
+        of a grid of its own CRS and pixel size; naming granule and file. Where the co-polarized layer has no value on
+        the grid, nothing of the others counts, and their pixels are not looked at.
     """
     excluded = EXCLUDED_CLASSES[mask_excludes]
     with ExitStack() as stack:
         stack.enter_context(_naming(granule))
-        co, cross = (stack.enter_context(_open(granule, name)) for name in layers)
-        mask = stack.enter_context(_open(granule, "mask")) if excluded and granule.layer("mask") else None
+        co, cross = (stack.enter_context(open_layer(granule, name)) for name in layers)
+        mask = stack.enter_context(open_layer(granule, "mask")) if excluded and granule.layer("mask") else None
         _refuse_elsewhere(granule, co)
         burst = _Burst(granule, co, cross, mask, min_valid_power, excluded)
-        placed = burst.on(geobox)
-    return None if placed is None else _trimmed(placed, layers, geobox, masked=mask is not None)
+        try:
+            return _trimmed(burst.on(geobox), layers, geobox, masked=mask is not None)
+        except _NothingValid as nothing:
+            return NoPixels(str(nothing))
+
+
+class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason of `NoPixels`
+    """The granule has no valid pixel on the grid."""
 
 
 @dataclass(frozen=True)
@@ -121,82 +152,92 @@ class _Burst:
     def __init__(
         self,
         granule: Granule,
-        co: Raster,
-        cross: Raster,
-        mask: Raster | None,
+        co: LayerFile,
+        cross: LayerFile,
+        mask: LayerFile | None,
         min_valid_power: float,
         excluded: tuple[int, ...],
     ) -> None:
         self._co, self._cross, self._mask = co, cross, mask
         self._min_valid_power, self._excluded = min_valid_power, excluded
-        self.geobox = co.header.geobox
+        self.geobox = co.geobox
         for other in (cross, mask):
-            if other and other.header.geobox != self.geobox:
+            if other and other.geobox != self.geobox:
                 raise SourceError(
                     f"granule {granule.id}: layers on different grids: {co.name} has {self.geobox}, "
-                    f"{other.name} has {other.header.geobox}",
-                    _REMEDY,
+                    f"{other.name} has {other.geobox}",
+                    REMEDY,
                 )
-        if mask and mask.header.dtype != "uint8":
-            raise SourceError(
-                f"granule {granule.id}: mask layer {mask.name} is {mask.header.dtype}, not uint8", _REMEDY
-            )
 
-    def on(self, target: GeoBox) -> _Placed | None:
+    def on(self, target: GeoBox) -> _Placed:
         """Bring the burst onto a grid."""
         factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
         whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
         return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
 
-    def _cut(self, target: GeoBox, factor: int) -> _Placed | None:
+    def _cut(self, target: GeoBox, factor: int) -> _Placed:
         """Cut out whole pixels; average factor x factor of them."""
+        self._refuse_many_parts(factor, target)
         common = overlap(_divided(target, factor), self.geobox)
         if common is None:
-            return None
+            raise _NothingValid(_BESIDE)
         rows, cols = common.target
         row, col = rows.start // factor, cols.start // factor
         valid = self._valid(*common.source)
-        if valid is None:
-            return None
         # Up to whole target pixels: what the burst does not reach of them is no data.
         missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
         co, cross = (np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power for power in valid)
         return _averaged(row, col, co, cross, factor)
 
-    def _warped(self, target: GeoBox) -> _Placed | None:
+    def _warped(self, target: GeoBox) -> _Placed:
         """Interpolate; average where target pixels are larger than the burst's."""
         window = target_window(target, self.geobox)
         if window is None:
-            return None
+            raise _NothingValid(_BESIDE)
         rows, cols = window
         box = crop(target, rows, cols)
         factor = math.ceil(_scale(box, self.geobox) - SCALE_TOLERANCE)
+        self._refuse_many_parts(factor, target)
         fine = _divided(box, factor)
         needed = covering_window(fine, self.geobox)
-        valid = None if needed is None else self._valid(*needed)
-        if needed is None or valid is None:
-            return None
+        if needed is None:
+            raise _NothingValid(_BESIDE)
+        valid = self._valid(*needed)
         # A window of one row or column needs one knot across; there are two at least.
         enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
         knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
         co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in valid)
         return _averaged(rows.start, cols.start, co, cross, factor)
 
-    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power] | None:
-        """Power where both polarizations are measurements; None where the first has none, whatever the others hold."""
-        co = self._co.read(rows, cols)
-        if not (co > self._min_valid_power).any():
-            return None
-        return valid_power(
-            co,
-            self._cross.read(rows, cols),
-            self._min_valid_power,
-            self._mask.read(rows, cols) if self._mask else None,
-            self._excluded,
-        )
+    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
+        """Power where both polarizations are measurements; where the first has none, the others are not read."""
+        co, least = self._co.read(rows, cols), self._min_valid_power
+        if not (co > least).any():
+            raise _NothingValid(f"{self._co.layer} has no power above {least:g} on the tile")
+        cross = self._cross.read(rows, cols)
+        mask = self._mask.read(rows, cols) if self._mask else None
+        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+            valid = valid_power(co, cross, least, mask, self._excluded)
+        most = [float(np.fmax.reduce(power, axis=None)) for power in valid]
+        for layer, power in zip((self._co, self._cross), most, strict=True):
+            if power > MOST_POWER:
+                raise ProductError(f"raster {layer.name}: power of {power:g}, which no radar measures", REMEDY)
+        if math.isnan(most[0]):
+            together = np.isfinite(valid_power(co, cross, least)[0]).any()
+            lacking = f"{self._co.layer} and {self._cross.layer} have no measurement in common"
+            raise _NothingValid(f"{'the mask excludes all measurements' if together else lacking} on the tile")
+        return valid
+
+    def _refuse_many_parts(self, factor: int, target: GeoBox) -> None:
+        if factor > MOST_PARTS:
+            raise ProductError(
+                f"raster {self._co.name}: {self.geobox.resolution:g} is too fine a pixel for a grid of"
+                f" {target.resolution:g} in {target.crs}",
+                REMEDY,
+            )
 
 
-_REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
+_BESIDE = "it lies beside the tile"
 
 
 @contextmanager
@@ -205,27 +246,18 @@ def _naming(granule: Granule) -> Iterator[None]:
     try:
         yield
     except (ProductError, GridError) as error:
-        raise SourceError(f"granule {granule.id}: {error.problem}", _REMEDY) from error
+        raise SourceError(f"granule {granule.id}: {error.problem}", REMEDY) from error
 
 
-@contextmanager
-def _open(granule: Granule, name: str) -> Iterator[Raster]:
-    layer = granule.layer(name)
-    if layer is None:
-        raise SourceError(f"granule {granule.id}: no layer {name}", _REMEDY)
-    with open_raster(layer.url) as raster:
-        yield raster
-
-
-def _refuse_elsewhere(granule: Granule, raster: Raster) -> None:
+def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
     """Refuse a raster that is not where the granule's footprint is: it would show no pixel, and be taken for empty."""
     if not granule.footprint:
         return
-    footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.header.geobox)
+    footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.geobox)
     if shapely.intersection(footprint, outline).area < footprint.area / 2:
         raise SourceError(
             f"granule {granule.id}: {raster.name} lies at {_place(outline)}, its footprint at {_place(footprint)}",
-            _REMEDY,
+            REMEDY,
         )
 
 
@@ -259,12 +291,12 @@ def _averaged(row: int, col: int, co: Power, cross: Power, factor: int) -> _Plac
     return _Placed(row, col, co, cross)
 
 
-def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow | None:
-    """Cut off empty margins; None where nothing is valid."""
+def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow:
+    """Cut off empty margins."""
     valid = ~np.isnan(placed.co)
     rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     if not rows.size:
-        return None
+        raise _NothingValid("its few measurements on the tile fill no pixel of its grid")
     inner = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
     row, col = placed.row + inner[0].start, placed.col + inner[1].start
     power = dict(zip(layers, (placed.co[inner], placed.cross[inner]), strict=True))

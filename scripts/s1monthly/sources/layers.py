@@ -1,0 +1,99 @@
+"""Layer files of a granule: refused by name where they are not of OPERA's kind, else read as their header says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.errors import ProductError, SourceError
+from s1monthly.geotiff import Raster, open_raster
+from s1monthly.masking import CLASSES, NO_DATA
+from s1monthly.vocabulary import Granule
+
+MOST_PIXELS = 50_000_000
+"""Pixels of a raster, and of a block of it, beyond which its header is wrong: a burst has 5 million at 30 m."""
+
+REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
+
+_SAMPLED = 64
+"""Rows looked at, at least, to tell decibels from power."""
+
+
+class LayerFile:
+    """An open layer of a granule; made by `open_layer`, not to be shared between threads.
+
+    Attributes
+    ----------
+    layer : str
+        Its name, such as ``VV`` or ``mask``.
+    name : str
+        The file's.
+    geobox : GeoBox
+    """
+
+    def __init__(self, raster: Raster, layer: str) -> None:
+        self._raster = raster
+        self.layer, self.name, self.geobox = layer, raster.name, raster.header.geobox
+        self._refuse_unlike_opera()
+
+    def read(self, rows: slice, cols: slice) -> NDArray[Any]:
+        """Read a window: power, NaN where the header or a mask declares no data; or classes, `NO_DATA` there.
+
+        Raises
+        ------
+        ProductError
+            If the pixels are decibels, or no classes; or as `Raster.read`.
+        """
+        if self.layer == "mask":
+            classes = self._raster.read(rows, cols, missing=NO_DATA)
+            if (classes + np.uint8(1)).max() >= len(CLASSES):  # 255 becomes 0, the others 1 to 4
+                raise self._refused(f"class {np.setdiff1d(classes, CLASSES)[0]}, which is none of the mask layer")
+            return classes
+        power = self._raster.read(rows, cols, missing=np.nan)
+        sample = power[:: max(1, len(power) // _SAMPLED)]
+        if np.count_nonzero((sample > -100) & (sample < -1)) > np.count_nonzero(sample > 0):
+            raise self._refused("most values lie between -100 and -1, as decibels do: no linear power")
+        return power
+
+    def _refuse_unlike_opera(self) -> None:
+        header, (rows, cols) = self._raster.header, self._raster.block
+        types = ("uint8",) if self.layer == "mask" else ("float32", "float64")
+        if header.count != 1:
+            raise self._refused(f"{header.count} bands, not one")
+        if header.dtype not in types:
+            raise self._refused(f"pixels are {header.dtype}, not {types[0]}")
+        if max(header.geobox.width * header.geobox.height, rows * cols) > MOST_PIXELS:
+            size = f"{header.geobox.width} x {header.geobox.height} pixels in blocks of {cols} x {rows}"
+            raise self._refused(f"{size}, too many for a burst")
+        if self._raster.unlike_its_pixels:
+            raise self._refused(f"the header declares {self._raster.unlike_its_pixels}")
+        if self.layer == "mask" and header.nodata in CLASSES and header.nodata != NO_DATA:
+            raise self._refused(f"the header declares class {header.nodata:g} as no data")
+
+    def _refused(self, problem: str) -> ProductError:
+        return ProductError(f"raster {self.name}: {problem}", REMEDY)
+
+
+@contextmanager
+def open_layer(granule: Granule, layer: str) -> Iterator[LayerFile]:
+    """Open a layer of a granule, from a file or from GDAL's ``/vsimem/``.
+
+    Raises
+    ------
+    SourceError
+        If the granule has no such layer.
+    ProductError
+        If its file is missing, cut short, no GeoTIFF, or not of the kind that OPERA publishes: one band of power
+        (floating-point) or of classes (uint8), whose pixels are what they say, in no more than `MOST_PIXELS`.
+    GridError
+        As `s1monthly.geotiff.open_raster`.
+    """
+    found = granule.layer(layer)
+    if found is None:
+        raise SourceError(f"granule {granule.id}: no layer {layer}", REMEDY)
+    with open_raster(found.url, side_files=True) as raster:
+        yield LayerFile(raster, layer)
