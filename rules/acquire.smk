@@ -40,7 +40,7 @@ rule bursts:
         "../envs/s1monthly.yaml"
     threads: burst_threads
     resources:
-        mem_mb=lambda w, attempt: (700 + 250 * SETTINGS.read_workers) * attempt,
+        mem_mb=reading_mb,
         runtime=lambda w, attempt: 60 * attempt,
         temp_mb=temporary_mb,
         downloads=int(SETTINGS.source.kind == "asf"),

@@ -20,7 +20,7 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
-from s1monthly.vocabulary import Month
+from s1monthly.vocabulary import Month, Tile
 
 # scripts find the library beside them
 os.environ.pop("PYTHONSAFEPATH", None)
@@ -34,6 +34,20 @@ def tiles_of_polygon(wkt):
     from s1monthly.tiles import tiles_of_roi
 
     return tiles_of_roi(shapely.from_wkt(wkt))
+
+
+@cache
+def pixels(tile):
+    """Pixels of a tile's grid; only another CRS than the tile's own needs geometry."""
+    processing = PLAN.config.processing
+    if processing.epsg is None:
+        return estimate.usual_pixels(PLAN.config)
+    from s1monthly.grid import tile_geobox
+
+    rows, columns = tile_geobox(
+        tile, processing.target_resolution, processing.epsg
+    ).shape
+    return rows * columns
 
 
 def check_grids(plan):
@@ -98,7 +112,7 @@ if workflow.is_main_process:
         OUT_OF_STEP = PLAN.records_out_of_step()
         # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
         write_text(REMAKE, f"{uuid.uuid4()}\n")
-        for line in PLAN.report():
+        for line in PLAN.report(pixels):
             logger.info(line)
     except EXPECTED as error:
         raise plain(error) from None
@@ -221,7 +235,27 @@ def compute_threads(wildcards):
 def temporary_mb(wildcards):
     """MB of a month's burst files on disk, while a job has to do with them: bounded by `--resources temp_mb=...`."""
     answer = ledger(wildcards).answers.get(Month.parse(wildcards.month))
-    return estimate.temporary_mb(SETTINGS, answer.granules if answer else 0)
+    number = answer.granules if answer else 0
+    return estimate.temporary_mb(SETTINGS, number, pixels(Tile(wildcards.tile)))
+
+
+def memory_mb(stage):
+    """Memory of a stage's jobs on the grid of their tile; each attempt asks for more."""
+    return lambda wildcards, attempt: attempt * estimate.memory_mb(
+        stage, pixels(Tile(wildcards.tile))
+    )
+
+
+def reading_mb(wildcards, attempt):
+    """Memory of a job that reads granules onto the grid of its tile; each attempt asks for more."""
+    of_tile = pixels(Tile(wildcards.tile))
+    return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+
+
+def audit_mb(wildcards):
+    """Memory of a tool that reads months of any tile."""
+    largest = max(pixels(book.key.tile) for book in PLAN.ledgers)
+    return max(1000, estimate.memory_mb("audit", largest))
 
 
 def depth_first(wildcards):

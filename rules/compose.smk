@@ -44,7 +44,7 @@ rule composite:
         "../envs/s1monthly.yaml"
     threads: compute_threads
     resources:
-        mem_mb=lambda w, attempt: 1600 * attempt,
+        mem_mb=memory_mb("composite"),
         runtime=lambda w, attempt: 20 * attempt,
         temp_mb=temporary_mb,
     params:

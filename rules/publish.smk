@@ -19,7 +19,7 @@ rule publish:
         "../envs/s1monthly.yaml"
     threads: compute_threads
     resources:
-        mem_mb=lambda w, attempt: 1000 * attempt,
+        mem_mb=memory_mb("publish"),
         runtime=lambda w, attempt: 20 * attempt,
     params:
         start=start_of("publish"),

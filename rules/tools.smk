@@ -22,7 +22,7 @@ rule catalog_rebuild:
     conda:
         "../envs/s1monthly.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=audit_mb,
         runtime=60,
     params:
         command=tool_command("catalog_rebuild"),
@@ -39,7 +39,7 @@ rule catalog_validate:
     conda:
         "../envs/s1monthly.yaml"
     resources:
-        mem_mb=1000,
+        mem_mb=audit_mb,
         runtime=600,
     params:
         command=tool_command("catalog_validate"),

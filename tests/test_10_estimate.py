@@ -8,7 +8,16 @@ from typing import Any
 import pytest
 
 from s1monthly.config import load_config
-from s1monthly.estimate import GRANULE_BYTES, USUAL_GRANULES, cost, temporary_mb, told
+from s1monthly.estimate import (
+    GRANULE_BYTES,
+    USUAL_GRANULES,
+    cost,
+    memory_mb,
+    reading_mb,
+    temporary_mb,
+    told,
+    usual_pixels,
+)
 from s1monthly.ledger import Answer
 from sites import Site, granules_of, set_time
 
@@ -90,6 +99,23 @@ def test_temporary_files_follow_granules_and_pixels() -> None:
     assert temporary_mb(config(), 36) == 630
     assert temporary_mb(config(target_resolution=300), 36) == 6
     assert temporary_mb(config(target_resolution=300), 0) == 1
+
+
+def test_memory_follows_pixels() -> None:
+    """Each measured with four bands; at 30 m what was declared for long, to a percent."""
+    at_30, at_10 = (usual_pixels(config(target_resolution=size)) for size in (30, 10))
+    assert (at_30, at_10) == (3660**2, 10980**2)
+    assert [memory_mb("composite", at_30), memory_mb("publish", at_30)] == pytest.approx([1600, 1000], rel=0.01)
+    assert reading_mb(2, at_30) == pytest.approx(1200, rel=0.01)
+    assert memory_mb("composite", at_10) > 4977 + 12 * at_10 / 1e6, "with textures"
+    assert memory_mb("publish", at_10) > 2500 and reading_mb(2, at_10) > 1030
+
+
+def test_another_crs_costs_by_the_pixels_of_its_grid(site: Site) -> None:
+    values: dict[str, Any] = ASF | {"processing": {"target_crs": 4326, "target_resolution": 0.001}}
+    line = list(site.plan(**values).report(lambda tile: 3660**2 / 100))[-1]
+    assert "disk about 14 MB, and 8.0 MB for each month" in line
+    assert temporary_mb(config(target_crs=4326, target_resolution=0.001), 36, 3660**2 / 10) == 63
 
 
 def test_it_is_told_in_one_line() -> None:

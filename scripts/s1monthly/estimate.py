@@ -47,6 +47,16 @@ BURST_BYTES = 17_500_000
 FULL_SIDE = TILE_SIDE / 30
 """Pixels a side of the benchmark's tile."""
 
+MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0)}
+"""MB that a job takes whatever the grid, and bytes that each pixel of the grid adds.
+
+Measured with four bands at 30 m and at 10 m: composite 0.8 and 5.0 GB, and 12 bytes a pixel more with textures; publish
+0.4 and 2.4 GB. The tools that check or rebuild months read bands as publish does.
+"""
+
+READER_MB, READER_BYTES = 200, 4.0
+"""The same for each granule that is read at a time: 0.3 GB for two at 30 m, 1.0 GB at 10 m."""
+
 
 @dataclass(frozen=True)
 class Cost:
@@ -77,7 +87,7 @@ class Cost:
     temporary: float
 
 
-def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
+def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: float | None = None) -> Cost:
     """Estimate what months cost.
 
     Parameters
@@ -87,35 +97,59 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int) -> Cost:
         What the source answered for each month that will be made.
     unsearched : int
         How many months more will be searched: taken for usual ones, of `USUAL_GRANULES`.
+    pixels : float, optional
+        Pixels of a tile's grid; where not given, as `usual_pixels` has them.
     """
     known = list(answers)
     months = len(known) + unsearched
     granules = sum(answer.granules for answer in known) + USUAL_GRANULES * unsearched
     sizes = [answer.size if answer.size >= 0 else GRANULE_BYTES * answer.granules for answer in known]
-    pixels = _pixels(config)
+    tiles = _full_tiles(config, pixels)
     texture_cpu, texture_bytes = _textures(config)
-    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + texture_cpu) * pixels
+    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + texture_cpu) * tiles
     return Cost(
         months=months,
         granules=granules,
         download=sum(sizes) + GRANULE_BYTES * USUAL_GRANULES * unsearched if config.source.kind == "asf" else 0,
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * (KEPT_BYTES + texture_bytes) * pixels,
-        temporary=TEMPORARY_BYTES * pixels,
+        kept=months * (KEPT_BYTES + texture_bytes) * tiles,
+        temporary=TEMPORARY_BYTES * tiles,
     )
 
 
-def temporary_mb(config: Config, granules: int) -> int:
+def temporary_mb(config: Config, granules: int, pixels: float | None = None) -> int:
     """MB of the burst files of a month of so many granules; at least 1."""
-    return max(1, round(granules * BURST_BYTES * _pixels(config) / 1e6))
+    return max(1, round(granules * BURST_BYTES * _full_tiles(config, pixels) / 1e6))
 
 
-def _pixels(config: Config) -> float:
+def memory_mb(stage: str, pixels: float) -> int:
+    """MB of memory for a job on a grid of so many pixels.
+
+    Parameters
+    ----------
+    stage : str
+        A key of `MEMORY`.
+    pixels : float
+    """
+    fixed, each = MEMORY[stage]
+    return round(fixed + each * pixels / 1e6)
+
+
+def reading_mb(readers: int, pixels: float) -> int:
+    """MB of memory for a job that reads so many granules at a time onto a grid of so many pixels."""
+    return round(700 + readers * (READER_MB + READER_BYTES * pixels / 1e6))
+
+
+def usual_pixels(config: Config) -> float:
+    """Pixels of a tile in its own CRS; in another CRS only the grid itself tells: those of a usual tile, at 30 m."""
+    side = FULL_SIDE if config.processing.target_crs else TILE_SIDE / config.processing.target_resolution
+    return float(side**2)
+
+
+def _full_tiles(config: Config, pixels: float | None) -> float:
     """Pixels of a tile, as a multiple of those at 30 m."""
-    if config.processing.target_crs is not None:  # in another CRS pixels need not be metres
-        return 1.0
-    return float((TILE_SIDE / config.processing.target_resolution / FULL_SIDE) ** 2)
+    return (usual_pixels(config) if pixels is None else pixels) / FULL_SIDE**2
 
 
 def _textures(config: Config) -> tuple[float, int]:

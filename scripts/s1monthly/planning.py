@@ -279,8 +279,14 @@ class Plan:
                 if gone:
                     yield f"{len(gone)} {name}{'s' if len(gone) > 1 else ''} to be made again: {spans(gone)}"
 
-    def report(self) -> Iterator[str]:
-        """Lines for the user: months skipped, options without effect, little space; what is missing, and its cost."""
+    def report(self, pixels: Callable[[Tile], float] | None = None) -> Iterator[str]:
+        """Lines for the user: months skipped, options without effect, little space; what is missing, and its cost.
+
+        Parameters
+        ----------
+        pixels : callable, optional
+            Gives the pixels of a tile's grid; where not given, a usual tile's.
+        """
         yield from (f"WARNING {line}" for line in self.warnings)
         yield from self.config.notes()
         place = Path(self.config.output.base_dir).resolve()
@@ -301,7 +307,9 @@ class Plan:
             to_make += [answers[month] for month in (*missing, *again)]
             unsearched += sum(month not in answers for month in book.asked_months)
         if to_make or unsearched:
-            yield estimate.told(estimate.cost(self.config, to_make, unsearched), unsearched)
+            tiles = {book.key.tile for book in self.ledgers}
+            mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
+            yield estimate.told(estimate.cost(self.config, to_make, unsearched, mean), unsearched)
 
     def outcome(self) -> Iterator[str]:
         """Lines for the user after a run: what there is now, tile by tile, and a warning where nothing was found."""
