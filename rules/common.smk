@@ -16,12 +16,14 @@ from snakemake.settings.types import DeploymentMethod
 from s1monthly import estimate, failures, jobs, naming
 from s1monthly.config import load_config
 from s1monthly.config_file import read_config_file
+from s1monthly.environment import forget_foreign_settings
 from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
 from s1monthly.vocabulary import Month, Tile
 
+forget_foreign_settings()
 # scripts find the library beside them
 os.environ.pop("PYTHONSAFEPATH", None)
 if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):

@@ -34,7 +34,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
             "failures",
         ),
         ("run_lock", "file_systems"),
-        ("commands", "jobs"),
+        ("environment", "commands", "jobs"),
     ],
     1: [
         (

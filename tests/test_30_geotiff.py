@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import struct
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import Mapping
 from io import BytesIO
@@ -25,6 +28,8 @@ from s1monthly.grid import GeoBox
 from s1monthly.raster_header import RasterHeader
 from s1monthly.rasters import write_raster
 from s1monthly.tiff_header import Field, first_directory, header, long_field
+
+SCRIPTS = Path(__file__).resolve().parent.parent / "scripts"
 
 BOX = GeoBox(epsg=32610, resolution=30.0, left=499980.0, top=4200000.0, width=70, height=150)
 
@@ -353,3 +358,86 @@ def test_a_dataset_is_opened_with_our_options_and_its_errors_name_the_file(tmp_p
         open_dataset(tmp_path / "none.tif"),
     ):
         pass
+
+
+@pytest.mark.parametrize("run", ["jobs", "commands"])
+def test_what_others_set_for_gdal_and_proj_changes_nothing(tmp_path: Path, run: str) -> None:
+    """Conda and QGIS point to their own data, with which no CRS is known; any option of GDAL can be a variable."""
+    written(tmp_path / "a.tif", compress="deflate", ENDIANNESS="BIG")
+    whole = bytearray((tmp_path / "a.tif").read_bytes())
+    whole[-3000:-2900] = b"x" * 100  # damaged pixels
+    (tmp_path / "b.tif").write_bytes(whole)
+    code = f"""
+from s1monthly import {run}
+from s1monthly.errors import ProductError
+from s1monthly.geotiff import open_raster
+def main():
+    with open_raster("a.tif") as raster:
+        assert raster.header.geobox.epsg == 32610
+    try:
+        with open_raster("b.tif") as raster:
+            raster.read(slice(0, 150), slice(0, 70))
+    except ProductError:
+        print("all is well")
+{run}.run(main)
+"""
+    foreign = dict.fromkeys(("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"), "/nonexistent")
+    foreign |= {"GTIFF_IGNORE_READ_ERRORS": "YES", "GDAL_SKIP": "GTiff", "OSR_DEFAULT_AXIS_MAPPING_STRATEGY": "x"}
+    environment = {**os.environ, **foreign, "PYTHONPATH": str(SCRIPTS)}
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "all is well\n"), done.stderr
+
+
+def doubled(value: float) -> Mapping[int, Field]:
+    return {33550: doubles(value, value, 0)}
+
+
+IMPOSSIBLE: dict[str, Mapping[int, Field]] = {
+    "pixels without size": doubled(1e-300),
+    "pixels that are too small": doubled(1e-7),
+    "pixels larger than the Earth": doubled(1e300),
+    "endless pixels": doubled(np.inf),
+    "pixels of no number": doubled(np.nan),
+    "too far east": {33922: doubles(0, 0, 0, 1e9, 4200000, 0)},
+    "at no longitude": {33922: doubles(0, 0, 0, np.nan, 4200000, 0)},
+    "at no latitude": {33922: doubles(0, 0, 0, 499980, np.nan, 0)},
+    "endlessly far": {33922: doubles(0, 0, 0, 499980, -np.inf, 0)},
+    "more rows than the Earth holds": {257: long_field(2**31 - 1)},
+    "more columns than the Earth holds": {256: long_field(2**31 - 1)},
+}
+
+
+@pytest.mark.filterwarnings("ignore::rasterio.errors.NotGeoreferencedWarning")
+@pytest.mark.parametrize("changes", IMPOSSIBLE.values(), ids=IMPOSSIBLE)
+def test_a_header_that_cannot_be_is_refused_by_both_readers(tmp_path: Path, changes: Mapping[int, Field]) -> None:
+    written(tmp_path / "a.tif", blockysize=64)
+    remade(tmp_path / "a.tif", changes)
+    assert read_usual(tmp_path / "a.tif") is None
+    for read in (told_by_gdal, open_header, row_reader):
+        with pytest.raises((GridError, ProductError), match=r"raster \S*a\.tif: "):
+            read(tmp_path / "a.tif")
+
+
+def test_whatever_a_header_holds_both_readers_agree_and_name_the_file(tmp_path: Path) -> None:
+    """Random bytes put into the directory and its values."""
+    file, random = tmp_path / "a.tif", np.random.default_rng(11)
+    written(file, nodata=np.nan, blockysize=64)
+    remade(file, keys())
+    whole, start = file.read_bytes(), 8
+    agreed = told = 0
+    for _ in range(400):
+        changed = bytearray(whole)
+        for place in random.integers(start, start + 420, random.integers(1, 4)):
+            changed[place] = random.integers(256)
+        file.write_bytes(changed)
+        usual = read_usual(file)
+        try:
+            expected = told_by_gdal(file)
+        except (GridError, ProductError) as error:
+            assert "a.tif: " in error.problem
+            told += usual is not None  # a damaged tag that is of no use here
+        else:
+            agreed += usual is not None
+            assert usual is None or repr(usual[0]) == repr(expected)
+    assert agreed > 40 and told < agreed / 10, (agreed, told)

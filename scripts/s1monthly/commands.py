@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 
+from s1monthly.environment import forget_foreign_settings
 from s1monthly.errors import FileError, NameFormatError
 from s1monthly.naming import folder_path
 from s1monthly.vocabulary import Direction
@@ -52,7 +53,7 @@ def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Run a tool as a program, and say how it ended.
+    """Run a tool as a program, without what others set for GDAL and PROJ, and say how it ended.
 
     A reader who has seen enough (``| head``) ends it without a word; what may not be read or written is told in a line.
 
@@ -61,6 +62,7 @@ def run(main: Callable[[], int | None]) -> int:
     main : callable
         The tool; ends with an exit code, None where all is well.
     """
+    forget_foreign_settings()
     try:
         try:
             code = main()

@@ -104,6 +104,8 @@ def _numbers(field: Field, types: Mapping[int, str]) -> tuple[Any, ...]:
 def _grid(fields: Mapping[int, Field], keys: tuple[int, ...], width: int, height: int) -> GeoBox | None:
     """Read the grid, and None where it is not a usual one."""
     entries = {keys[at]: (keys[at + 1], keys[at + 3]) for at in range(4, len(keys), 4)}
+    if any(keys[at + 1] == 0 and keys[at + 2] != 1 for at in range(4, len(keys), 4)):
+        return None
     if keys[:3] != (1, 1, 0) or len(entries) != keys[3] or not {1024, 1025, _PROJECTED} <= set(entries):
         return None
     for key, (place, value) in entries.items():
