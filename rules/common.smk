@@ -283,6 +283,8 @@ def final_output(wildcards):
             files.append(PLAN.slots_stamp(book))
         for month in months_planned(book):
             files += [book.path(pattern, month) for pattern in PLAN.month_products]
+        # the job fails and says why: a month that should be made and cannot is no success
+        files += [book.path(LAYOUT.account, month) for month in book.unusable]
     return files
 
 

@@ -18,7 +18,7 @@ import search
 from s1monthly import logs
 from s1monthly.config import Config, load_config
 from s1monthly.ledger import Ledger, seal
-from s1monthly.listing import find_layer_files
+from s1monthly.listing import list_folder
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.planning import Plan
 from s1monthly.slots import COMPLETE, Slots
@@ -182,7 +182,7 @@ class Site:
                     parse_granule_id(name),
                     layers=tuple(Layer(layer, path, size) for layer, (path, size) in files.items()),
                 )
-                for name, files in find_layer_files(self.granule_folder).items()
+                for name, files in list_folder(self.granule_folder).files.items()
             ]
         return {month: Found(tuple(g for g in held if g.month == month)) for month in months}
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from s1monthly import naming
 from s1monthly.errors import NameFormatError
-from s1monthly.naming import Layout, layer_file, parse_granule_id, parse_layer_file
+from s1monthly.naming import Layout, layer_file, parse_granule_id, parse_layer_file, parse_like_granule
 from s1monthly.recipe import digest
 from s1monthly.vocabulary import Burst, CompositeKey, Direction, Granule, Month, Tile
 
@@ -134,17 +134,55 @@ def test_a_name_with_an_impossible_time_is_refused_by_name(moment: str, replaced
         f"{REAL}.h5",
         f"{REAL}_BROWSE.png",
         f"{REAL}_VV.tif.aux.xml",
-        f"{REAL}_VV.tiff",
         f".{REAL}_VV.tif",
-        f"{REAL}_vv.tif",
         f"{REAL}_RH.tif",
         f"{REAL}__VV.tif",
+        f"{REAL}_VV.tif.part",
+        f"{REAL}_VV (1).tif",
+        f"{REAL}_layover_shadow.tif",
         "OPERA_L2_RTC-S1-STATIC_T137-292318-IW1_20140403_S1A_30_v1.0_mask.tif",
         "VV.tif",
     ],
 )
 def test_other_files_are_no_layers(name: str) -> None:
     assert parse_layer_file(name) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "layer"),
+    [
+        (f"{REAL}_VV.TIF", "VV"),
+        (f"{REAL}_VV.tiff", "VV"),
+        (f"{REAL}_vh.Tiff", "VH"),
+        (f"{REAL}_VV.tif".lower(), "VV"),
+        (f"{REAL}_hv.tif".upper(), "HV"),
+        (f"{REAL}_MASK.TIF", "mask"),
+        (f"{REAL}_layover_shadow_mask.tif", "mask"),
+        (f"{REAL}_layover_shadow_mask.tif".upper(), "mask"),
+    ],
+)
+def test_case_ending_and_the_masks_older_name_do_not_matter(name: str, layer: str) -> None:
+    assert parse_layer_file(name) == (REAL, layer)
+
+
+@pytest.mark.parametrize(
+    ("name", "granule"),
+    [
+        (f"{REAL}.zip", REAL),
+        (f"{REAL}.h5".lower(), REAL),
+        (f"{REAL}_VV.tif.part", REAL),
+        (f"Copy of {REAL}_VV.tif", REAL),
+        (REAL.replace("S1A", "S1E") + "_VV.tif", ""),
+        ("OPERA_L2_RTC-S1_T137.tar.gz", ""),
+        (f"{REAL}_BROWSE.png", None),
+        (f"{REAL}.iso.xml", None),
+        (f"{REAL}_VV.tif.aux.xml", None),
+        ("OPERA_L2_RTC-S1-STATIC_T137-292318-IW1_20140403_S1A_30_v1.0_mask.tif", None),
+        ("10SGD_S1_Monthly_ASCENDING_2021-11.tif", None),
+    ],
+)
+def test_what_looks_like_a_granule_is_known(name: str, granule: str | None) -> None:
+    assert parse_like_granule(name) == granule
 
 
 # the tree

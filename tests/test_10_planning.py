@@ -17,7 +17,8 @@ from s1monthly.naming import DIGEST_PATTERN, SLOTS_PATTERN
 from s1monthly.planning import Plan, listings_of, question_of, recipe_part
 from s1monthly.recipe import digest, recipe
 from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY
-from s1monthly.vocabulary import Direction, Month, Tile
+from s1monthly.sources import Found
+from s1monthly.vocabulary import Direction, Month, SetAside, Tile
 from sites import TODAY, Site, granule, granules_of, put_layers, set_time, write_store
 
 NOVEMBER, DECEMBER, JANUARY, FEBRUARY = Month(2021, 11).until(Month(2022, 2))
@@ -93,8 +94,37 @@ def test_an_empty_source_folder_stops_the_plan(site: Site) -> None:
 
 def test_listings_are_taken_of_a_local_source_alone(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
-    assert set(listings_of(site.config(source=site.local))) == {NOVEMBER, JANUARY}
-    assert listings_of(site.config(source={"kind": "simulated", "path": str(site.granule_folder)})) == {}
+    assert set(listings_of(site.config(source=site.local))[0]) == {NOVEMBER, JANUARY}
+    assert listings_of(site.config(source={"kind": "simulated", "path": str(site.granule_folder)})) == ({}, ())
+
+
+def test_files_of_the_folder_that_are_not_used_are_told(site: Site) -> None:
+    put_layers(site.granule_folder, *granules_of("2021-11"))
+    (left_out,) = granules_of("2021-12")
+    (site.granule_folder / f"{left_out.id}.zip").touch()
+    told = [text for text in site.plan(source=site.local).report() if text.startswith("WARNING")]
+    assert len(told) == 1 and "1 file looks like a granule and is not used" in told[0] and left_out.id in told[0]
+
+
+@pytest.mark.parametrize("kind", ["asf", "local"])
+def test_whether_a_mask_is_needed_is_part_of_the_question(site: Site, kind: str) -> None:
+    site.granule_folder.mkdir()
+    source = {"kind": kind, "path": str(site.granule_folder)}
+    asked = [question_of(site.config(source=source, processing={"mask": mask})) for mask in ("shadow", "both", "none")]
+    assert asked[0] == asked[1] != asked[2]
+    options = [site.config(source=source, processing={"mask": mask}).source_options for mask in ("shadow", "none")]
+    assert [one["with_mask"] for one in options] == [True, False]
+
+
+def test_a_cache_that_is_the_source_itself_is_listed(site: Site) -> None:
+    put_layers(site.granule_folder / "T137", *granules_of("2021-11"))
+    for cache, months in ((site.granule_folder, {NOVEMBER}), (site.granule_folder / "T137", None)):
+        config = site.config(source=site.local, download={"cache_dir": str(cache)})
+        if months is not None:
+            assert set(listings_of(config)[0]) == months
+        else:
+            with pytest.raises(SourceError, match="no OPERA RTC-S1 granule"):
+                listings_of(config)
 
 
 def test_a_question_is_what_decides_the_answer_of_the_source(site: Site) -> None:
@@ -453,3 +483,35 @@ def test_a_search_that_failed_is_not_told_as_no_granules(site: Site) -> None:
     assert not [line for line in site.plan().outcome() if "WARNING" in line], "nothing is known yet"
     site.search()
     assert [line for line in site.plan().outcome() if "has no granule for any of these months" in line]
+
+
+def test_why_granules_are_set_aside_is_told_before_and_after_a_run(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    held = granules_of(ALL)
+    reasons = ["polarization HH+HV, not VV+VH", f"older version of {held[0].id}", "no layer VH", "no layer mask"]
+    aside = {g.month: SetAside(g.id, why, why.startswith("no layer")) for g, why in zip(held, reasons, strict=True)}
+    monkeypatch.setattr(site, "_found", lambda tile, direction, months: {m: Found((), (aside[m],)) for m in months})
+    site.search()
+    told = line(site.plan())
+    assert "2 WITHOUT USABLE granules: 2022-01, 2022-02 (2 set aside: no layer VH (1); no layer mask (1))" in told
+    assert (
+        "2 without granules (2 set aside: polarization HH+HV, not VV+VH (1); older version of another granule (1))"
+    ) in told
+    assert site.book().unusable == [JANUARY, FEBRUARY]
+    outcome = list(site.plan().outcome())
+    assert told in outcome[0]
+    assert not [text for text in outcome if "has no granule" in text]
+    assert "no granule of these months is used: 4 set aside" in outcome[1]
+    shutil.rmtree(site.folder / "work")
+    assert site.book().to_ask() == [JANUARY, FEBRUARY], "the list is needed by the job that says why"
+
+
+def test_a_month_made_before_of_granules_that_are_now_unusable_is_left_as_it_is(
+    made: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lost = {g.month: SetAside(g.id, "no layer mask", True) for g in made.granules}
+    held = lambda tile, direction, months: {m: Found((), tuple(filter(None, [lost.get(m)]))) for m in months}  # noqa: E731
+    monkeypatch.setattr(made, "_found", held)
+    made.search(search={"refresh": True})
+    assert made.book().out_of_step == [] and made.book().missing() == []
+    assert "3 of these made earlier, left as they are: 2021-11, 2021-12, 2022-02" in line(made.plan())
+    assert "no longer has" not in line(made.plan())

@@ -15,7 +15,7 @@ import rasterio.warp
 import shapely
 from numpy.typing import NDArray
 
-from granules import ORIGIN, write_granule
+from granules import ORIGIN, write_granule, write_tiff
 from s1monthly.errors import SourceError
 from s1monthly.grid import orbit_direction, tile_geobox, tiles_of_roi
 from s1monthly.sources import Found, open_source
@@ -34,8 +34,9 @@ def found(
     direction: Direction = Direction.ASCENDING,
     polarization: Polarization = Polarization.VV_VH,
     tracks: Sequence[int] | None = None,
+    with_mask: bool = False,
 ) -> dict[Month, Found]:
-    return LocalSource(folder, polarization, tracks).search(tile, direction, months)
+    return LocalSource(folder, polarization, tracks, with_mask=with_mask).search(tile, direction, months)
 
 
 def ids(granules: Sequence[Granule]) -> list[str]:
@@ -111,6 +112,23 @@ def test_a_granule_without_a_layer_is_set_aside_by_the_layers_name(
     assert answer.granules == ()
     (aside,) = answer.set_aside
     assert (aside.granule_id, aside.reason, aside.lost) == (granule.id, reason, lost)
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["without", "under its older name"])
+def test_a_granule_without_a_mask_is_set_aside_where_the_mask_is_used(tmp_path: Path, older: bool) -> None:
+    power = np.full((20, 20), 0.1, np.float32)
+    granule = write_granule(tmp_path, {"VV": power, "VH": power})
+    if older:
+        path = tmp_path / f"{granule.id}_layover_shadow_mask.tif"
+        write_tiff(path, np.zeros((20, 20), np.uint8))
+    answer = found(tmp_path, with_mask=True)[NOVEMBER]
+    assert ids(answer.granules) == ([granule.id] if older else [])
+    if older:
+        assert answer.granules[0].layer("mask").url == str(path)
+    else:
+        (aside,) = answer.set_aside
+        assert aside.lost and aside.reason.startswith("no layer mask") and "processing.mask: none" in aside.reason
+    assert ids(found(tmp_path, with_mask=False)[NOVEMBER].granules) == [granule.id]
 
 
 def test_layers_in_different_folders_make_one_granule(tmp_path: Path) -> None:
@@ -230,7 +248,7 @@ def test_a_file_that_went_away_since_the_search_is_named(tmp_path: Path) -> None
 
 def test_sources_are_opened_by_kind(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
-    source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH, only_tracks=[137])
+    source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH, only_tracks=[137], with_mask=False)
     assert ids(source.search(TILE, Direction.ASCENDING, [NOVEMBER])[NOVEMBER].granules) == [granule.id]
     with pytest.raises(SourceError, match=r"ftp.*asf, local, simulated"):
         open_source("ftp", folder=tmp_path, polarization=Polarization.VV_VH)

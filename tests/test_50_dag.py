@@ -50,6 +50,7 @@ def config(**sections: Mapping[str, Any]) -> dict[str, Any]:
 def add(folder: Path, month: str, day: int = 10, power: float = 0.1, burst: str = "T137-292318-IW1") -> Path:
     """Add a granule of 40 x 40 pixels, VV as given and VH a fifth of it; return its VV file."""
     layers = {"VV": np.full((40, 40), power, np.float32), "VH": np.full((40, 40), power / 5, np.float32)}
+    layers = {**layers, "mask": np.zeros((40, 40), np.uint8)}
     acquired = f"{month.replace('-', '')}{day:02d}T015854Z"
     return Path(write_granule(folder / "granules", layers, burst=burst, acquired=acquired).layers[0].url)
 
@@ -272,6 +273,7 @@ def test_a_late_granule_is_seen_without_snakemakes_memory(made: Path) -> None:
 
 def test_a_newer_version_replaces_the_older_and_is_told(made: Path) -> None:
     layers = {"VV": np.full((40, 40), 0.7, np.float32), "VH": np.full((40, 40), 0.07, np.float32)}
+    layers = {**layers, "mask": np.zeros((40, 40), np.uint8)}
     write_granule(made / "granules", layers, acquired="20220110T015854Z", version="1.1")
     run = run_snakemake(made, CONFIG)
     assert run.months("composite") == ["2022-01"]
@@ -582,10 +584,16 @@ def test_months_without_one_usable_granule_are_not_taken_for_empty_ones(tmp_path
     add(tmp_path, "2021-11")
     vh = next((tmp_path / "granules").glob("*_VH.tif"))
     vh.unlink()
-    run = run_snakemake(tmp_path, CONFIG)
-    assert "1 WITHOUT USABLE granules" in run.output
+    lost = vh.name.removesuffix("_VH.tif")
+    run = run_snakemake(tmp_path, CONFIG, check=False)
+    assert run.returncode == 1 and run.failed == {"bursts": 1}
+    assert f"1 of 1 granules cannot be read:\n  - granule {lost}: no layer VH" in run.output
+    assert "1 WITHOUT USABLE granules: 2021-11 (1 set aside: no layer VH)" in run.output
+    assert "has no granule" not in run.output
     row = read_catalog(tmp_path / "output" / "catalog.parquet")[0]
-    assert (row["status"], row["missing_granules"]) == ("unusable", [vh.name.removesuffix("_VH.tif")])
+    assert (row["status"], row["missing_granules"]) == ("unusable", [lost])
+    again = run_snakemake(tmp_path, CONFIG, check=False)
+    assert again.returncode == 1 and again.failed == {"bursts": 1}
 
 
 def test_odd_options_reach_the_products(tmp_path: Path) -> None:
@@ -652,6 +660,7 @@ def test_a_granule_without_its_second_layer_is_told(made: Path) -> None:
 
 def test_a_month_without_one_valid_pixel_is_told_to_be_empty(made: Path) -> None:
     layers = {name: np.full((40, 40), np.nan, np.float32) for name in ("VV", "VH")}
+    layers["mask"] = np.zeros((40, 40), np.uint8)
     write_granule(made / "granules", layers, acquired="20220203T015854Z")
     run_snakemake(made, CONFIG)
     assert status_of_months(made)["2022-02"] == "empty"
@@ -670,6 +679,7 @@ def test_formats_switched_off(tmp_path: Path) -> None:
 
 def test_hh_hv_both_directions_and_polygon_mask(tmp_path: Path) -> None:
     layers = {"HH": np.full((40, 40), 0.2, np.float32), "HV": np.full((40, 40), 0.02, np.float32)}
+    layers = {**layers, "mask": np.zeros((40, 40), np.uint8)}
     write_granule(tmp_path / "granules", layers, acquired="20211110T015854Z")
     write_granule(tmp_path / "granules", layers, acquired="20211112T135854Z", burst="T144-308009-IW2")
     # the western half of the granules' 1200 m: 399960 to 400560 m east, at 33.4 degrees north
@@ -694,6 +704,7 @@ def test_merging_follows_the_configuration(tmp_path: Path) -> None:
     for day, first, last in ((3, 9.0, 0.1), (15, 9.0, 0.2), (27, 9.0, 0.6)):
         add(tmp_path, "2021-11", day=day, power=first)
         layers = {"VV": np.full((40, 40), last, np.float32), "VH": np.full((40, 40), last / 5, np.float32)}
+        layers = {**layers, "mask": np.zeros((40, 40), np.uint8)}
         acquired = f"202111{day:02d}T015857Z"
         write_granule(tmp_path / "granules", layers, acquired=acquired, burst="T137-292319-IW1")
     merging = {"mosaic_strategy": "last", "composite_method": "trimmed_mean", "trim_fraction": 0.34}

@@ -30,6 +30,7 @@ ARCHIVE = {**CONFIG, "source": {"kind": "asf"}}
 
 def add(folder: Path, month: str) -> Path:
     layers = {"VV": np.full((40, 40), 0.1, np.float32), "VH": np.full((40, 40), 0.02, np.float32)}
+    layers = {**layers, "mask": np.zeros((40, 40), np.uint8)}
     acquired = f"{month.replace('-', '')}10T015854Z"
     return Path(write_granule(folder / "granules", layers, acquired=acquired).layers[0].url)
 

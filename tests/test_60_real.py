@@ -183,7 +183,14 @@ def granules(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
             profile = source.profile | {"dtype": "uint8", "nodata": 255}
         with rasterio.open(str(file).replace("_VV.", "_mask."), "w", **profile) as mask:
             mask.write(shadow, 1)
-    for file in list(folder.glob("*_T137-292319-IW2_20221102*_V?.tif")):
+    for file in folder.glob("*_VV.tif"):
+        path = Path(str(file).replace("_VV.", "_mask."))
+        if not path.exists():
+            with rasterio.open(file) as source:
+                profile = source.profile | {"dtype": "uint8", "nodata": 255}
+            with rasterio.open(path, "w", **profile) as mask:
+                mask.write(np.zeros((100, 100), np.uint8), 1)
+    for file in list(folder.glob("*_T137-292319-IW2_20221102*.tif")):
         older = file.with_name(file.name.replace("_20250222T020850Z_", "_20230101T000000Z_"))
         assert older != file
         with rasterio.open(file) as source, rasterio.open(older, "w", **source.profile) as copy:
@@ -199,20 +206,28 @@ def products(shared_data: Path, granules: Path, tmp_path_factory: pytest.TempPat
     ``despeckled``: one of these, hARDCp, with previews.
     """
 
-    def make(name: str, tiles: list[str], months: tuple[str, str], path: Path, level: bool, **formats: bool) -> Product:
+    def make(
+        name: str,
+        tiles: list[str],
+        months: tuple[str, str],
+        path: Path,
+        level: bool,
+        mask: str = "shadow",
+        **formats: bool,
+    ) -> Product:
         folder = tmp_path_factory.mktemp(name)
         config = {
             "roi": {"manual_mgrs_tiles": tiles, "flight_direction": "ASCENDING"},
             "time": dict(zip(("start", "end"), months, strict=True)),
             "source": {"kind": "local", "path": str(path)},
             "output": {"formats": formats, "disk_warn_gb": 0},
-            "processing": {"post_processing": level},
+            "processing": {"post_processing": level, "mask": mask},
         }
         return Product(folder / "output", run_snakemake(folder, config))
 
     real, month = shared_data / "opera-rtc-s1", (ONE_MONTH, ONE_MONTH)
     with ThreadPoolExecutor(2) as pool:
-        warped = pool.submit(make, "warped", ["10SGD"], (MONTHS[0], MONTHS[-1]), real, False, preview=False)
+        warped = pool.submit(make, "warped", ["10SGD"], (MONTHS[0], MONTHS[-1]), real, False, "none", preview=False)
         cut = pool.submit(make, "cut", ["11SKU", "11SKV"], month, granules, False, preview=False, cog=False)
         despeckled = pool.submit(make, "despeckled", ["11SKU"], month, granules, True)
         return {"warped": warped.result(), "cut": cut.result(), "despeckled": despeckled.result()}

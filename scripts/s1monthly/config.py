@@ -18,6 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from s1monthly import refusals
 from s1monthly.errors import ConfigError
+from s1monthly.naming import SIMULATED
 from s1monthly.options import (
     FolderPath,
     MonthNumber,
@@ -306,7 +307,7 @@ class Config(Section):
     def source_path(self) -> Path | None:
         """Folder of the local or simulated source; None for the archive."""
         if self.source.kind == "simulated":
-            return Path(self.source.path or os.path.join(self.work_dir, "simulated"))
+            return Path(self.source.path or os.path.join(self.work_dir, SIMULATED))
         return Path(self.source.path) if self.source.path else None
 
     @property
@@ -325,7 +326,16 @@ class Config(Section):
                 "fetch_seconds": self.memory.scene_retry_timeout_seconds,
             }
         options |= {"folder": str(self.source_path)}
-        return options | (self.source.simulation.model_dump() if self.source.kind == "simulated" else {})
+        if self.source.kind == "simulated":
+            return options | self.source.simulation.model_dump()
+        return options | {"with_mask": self.processing.mask != "none", **self.run_folders}
+
+    @property
+    def run_folders(self) -> dict[str, Any]:
+        """Where this run keeps files, for `listing.list_folder`; without the cache if that is what is listed."""
+        cache, source = self.download.cache_dir, self.source_path
+        listed = cache and source and source.resolve().is_relative_to(Path(cache).resolve())
+        return {"trees": [self.output.base_dir, self.work_dir], "cache": None if listed else cache}
 
     @property
     def read_workers(self) -> int:

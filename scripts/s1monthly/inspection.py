@@ -18,7 +18,7 @@ from s1monthly.config import Config
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.failures import month_failure, search_failure
 from s1monthly.granule_list import read_granule_list
-from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers
+from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, set_aside_of
 from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.planning import listings_of, question_of
 from s1monthly.recipe import difference, digest, recipe
@@ -39,7 +39,7 @@ class Kind(StrEnum):
     NOT_SEARCHED = "not searched yet"
 
 
-MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED)
+MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED, Kind.UNUSABLE)
 """A month of one of these is known to be expected, and is not there."""
 
 EXPECTED = (Kind.PRESENT, *MISSING, Kind.NOT_SEARCHED)
@@ -214,7 +214,8 @@ class _Inspection:
     def _asked(self, config: Config, today: date) -> dict[Month, Answer | None]:
         """Months that the configuration asks for, with the answers that still hold."""
         months, full = config.time.wanted(today)[0], config.time.full is not None
-        question, listings = question_of(config), listings_of(config)
+        question, (listings, unused) = question_of(config), listings_of(config)
+        self.troubles += unused
         book = Ledger(self.key, self.layout, question, months, full, recipe(config), listings)
         return {**dict.fromkeys(months), **book.answers}
 
@@ -249,8 +250,10 @@ class _Inspection:
             return MonthState(month, Kind.NOT_MADE, f"not made yet, {found}, {asked}{gone}")
         if answer.lost:
             lost = {granule: self._set_aside(month).get(granule, "") for granule in answer.lost}
-            return MonthState(month, Kind.UNUSABLE, f"no granule can be used, {asked}", missing_granules=lost)
-        return MonthState(month, Kind.NO_DATA, f"no source data, {asked}")
+            why = "" if all(lost.values()) else f", {set_aside_of([answer])}"
+            return MonthState(month, Kind.UNUSABLE, f"no granule can be used, {asked}{why}", missing_granules=lost)
+        why = f"no granule is used: {set_aside_of([answer])}" if answer.set_aside else "no source data"
+        return MonthState(month, Kind.NO_DATA, f"{why}, {asked}")
 
     def _void(self, month: Month) -> bool:
         return self.asked is not None and month in self.asked and self.asked[month] is None
@@ -292,7 +295,8 @@ class _Inspection:
         if self._void(month):
             yield OUT_OF_STEP + _ASK_AGAIN
         elif answer and not answer.granules:
-            yield "the source no longer has its granules"
+            why = "its granules can no longer be used" if answer.lost else "the source no longer has its granules"
+            yield why + (f" ({set_aside_of([answer])})" if answer.set_aside else "")
         elif answer and record.get("granules_digest") is None:
             yield OUT_OF_STEP + "its record was rebuilt, and does not tell its granules"
         elif answer and answer.digest != record["granules_digest"]:

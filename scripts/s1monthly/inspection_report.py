@@ -27,7 +27,7 @@ def coverage(states: Sequence[TileState]) -> Iterator[str]:
     if len(states) > 1:
         yield _row("all", "", states)
     yield from _section("Missing", states, (*MISSING, Kind.NOT_SEARCHED))
-    yield from _section("Not expected", states, (Kind.NO_DATA, Kind.UNUSABLE))
+    yield from _section("Not expected", states, (Kind.NO_DATA,))
     yield from _paragraphs("To look at with tile_inspect", [(state, _remarkable(state)) for state in states])
 
 
@@ -85,7 +85,7 @@ def details(states: Sequence[TileState]) -> Iterator[str]:
         yield f"  Completeness:    {_percent(state.present, len(expected))}"
         yield from _listed("Missing months", state.of(*MISSING))
         yield from _listed("Present, with a remark", remarkable)
-        yield from _listed("Without source data, not expected", state.of(Kind.NO_DATA, Kind.UNUSABLE))
+        yield from _listed("Without source data, not expected", state.of(Kind.NO_DATA))
         yield from _unsearched(state.of(Kind.NOT_SEARCHED))
         for trouble in state.troubles:
             yield "\n" + _wrapped(trouble, "  ! ", "    ")

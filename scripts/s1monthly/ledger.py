@@ -9,7 +9,9 @@ from __future__ import annotations
 import itertools
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property, lru_cache
@@ -48,6 +50,8 @@ class Answer:
         True where it was asked only to find the earliest granule and what follows (time.full).
     lost : tuple of str
         Ids of granules that should be used and cannot.
+    reasons : mapping of str to int
+        Why granules were set aside -> how many; empty where an older version asked.
     """
 
     asked: str
@@ -59,6 +63,7 @@ class Answer:
     listing: str
     from_earliest: bool
     lost: tuple[str, ...]
+    reasons: Mapping[str, int] = field(default_factory=dict)
 
     def settled(self, month: Month, days: int) -> bool:
         """Whether it was given so many days after the month's end, when late granules are no longer expected."""
@@ -73,6 +78,7 @@ class Answer:
         ValueError, TypeError
             If a value is missing, or not what this software writes there.
         """
+        entry = {"reasons": {}, **entry}
         for name, belongs in _ENTRY.items():
             if not belongs(entry[name]):
                 raise ValueError(f"{name}: {entry[name]!r}")
@@ -92,7 +98,22 @@ class Answer:
             listing=listing,
             from_earliest=from_earliest,
             lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
+            reasons=dict(Counter(_GRANULE_ID.sub("another granule", one.reason) for one in found.set_aside)),
         )
+
+
+_GRANULE_ID = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+")
+
+
+def set_aside_of(answers: Iterable[Answer]) -> str:
+    """Say how many granules were set aside, and why; empty where none were."""
+    answers = list(answers)
+    number = sum(answer.set_aside for answer in answers)
+    reasons = sum((Counter(answer.reasons) for answer in answers), Counter[str]())
+    if not number:
+        return ""
+    told = "; ".join(f"{reason} ({count})" if len(reasons) > 1 else reason for reason, count in reasons.most_common())
+    return f"{number} set aside" + (f": {told}" if told else "")
 
 
 def _is_moment(value: Any) -> bool:
@@ -119,6 +140,7 @@ _ENTRY: dict[str, Callable[[Any], bool]] = {
     "listing": _is_text,
     "from_earliest": lambda value: isinstance(value, bool),
     "lost": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "reasons": lambda value: isinstance(value, dict) and all(map(_is_number(1), value.values())),
 }
 """What the values of an entry of ``search.json`` can be."""
 
@@ -271,6 +293,11 @@ class Ledger:
         return [month for month, answer in self.answers.items() if answer.granules]
 
     @property
+    def unusable(self) -> list[Month]:
+        """Months of which no granule can be used, though some should be."""
+        return [month for month, answer in self.answers.items() if answer.lost and not answer.granules]
+
+    @property
     def without_granules(self) -> list[Month]:
         """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
         return no_data_months(self.answers)
@@ -360,7 +387,7 @@ class Ledger:
             if month not in answers
             or month in settling
             or (
-                answers[month].granules
+                (answers[month].granules or answers[month].lost)
                 and not os.path.exists(self.path(self.layout.granules, month))
                 and not self.in_step(month)
             )

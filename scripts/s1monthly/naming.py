@@ -14,6 +14,11 @@ from s1monthly.vocabulary import Burst, CompositeKey, Granule, Month, Tile
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
+WORK_MARKER = "base_dir.txt"
+"""File that every work folder holds."""
+SIMULATED = "simulated"
+"""Folder of simulated granules in the work folder."""
+
 TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 DIRECTION_PATTERN = "ASCENDING|DESCENDING"
 MONTH_PATTERN = r"\d{4}-\d{2}"
@@ -24,7 +29,16 @@ _GRANULE = re.compile(
     r"OPERA_L2_RTC-S1_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<acquired>\d{8}T\d{6}Z)_(?P<processed>\d{8}T\d{6}Z)"
     r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
 )
-_LAYER_FILE = re.compile(rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join(LAYER_NAMES)})\.tif")
+_OLDER_NAMES = {"layover_shadow_mask": "mask"}
+"""Layer names of earlier versions of the product."""
+_LAYER_FILE = re.compile(
+    rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join((*LAYER_NAMES, *_OLDER_NAMES))})\.tiff?",
+    re.IGNORECASE | re.ASCII,
+)
+_LAYERS = {name.lower(): name for name in LAYER_NAMES} | _OLDER_NAMES
+_LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_", re.IGNORECASE | re.ASCII)
+_BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
+"""Endings of files that lie beside a granule's layers and hold none of them."""
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
 
 
@@ -109,9 +123,34 @@ def parse_granule_id(name: str) -> Granule:
 
 
 def parse_layer_file(name: str) -> tuple[str, str] | None:
-    """Split the file name of a granule's layer into granule id and layer name; None for any other file."""
+    """Split the file name of a granule's layer into granule id and layer name; None for any other file.
+
+    Upper and lower case, ``.tif`` and ``.tiff``, and the older name of the mask layer (``_layover_shadow_mask.tif``) do
+    not matter: id and layer name are as OPERA writes them today.
+    """
     match = _LAYER_FILE.fullmatch(name)
-    return (match["granule"], match["layer"]) if match else None
+    return (_as_published(match["granule"]), _LAYERS[match["layer"].lower()]) if match else None
+
+
+def parse_like_granule(name: str) -> str | None:
+    """Find the granule that a file seems to belong to, by its name.
+
+    Returns
+    -------
+    str or None
+        Granule id; empty where the name begins as a granule's and goes on otherwise. None for files of other names, and
+        for those that lie beside a granule's layers, such as pictures and metadata.
+    """
+    match = _LIKE_GRANULE.search(name)
+    if not match or name.lower().endswith(_BESIDE_LAYERS):
+        return None
+    return _as_published(match["granule"]) if match["granule"] else ""
+
+
+def _as_published(granule_id: str) -> str:
+    """Write a granule id in the case that OPERA uses."""
+    *parts, version = granule_id.upper().split("_")
+    return "_".join([*parts, version.lower()])
 
 
 def layer_file(granule_id: str, layer: str) -> str:
@@ -241,7 +280,7 @@ class Layout:
     @property
     def owner(self) -> str:
         """Names the output tree that the work folder serves."""
-        return f"{self.work_dir}/base_dir.txt"
+        return f"{self.work_dir}/{WORK_MARKER}"
 
     def tree_from_work(self) -> str:
         """The output tree as seen from the work folder: stays true where both are moved together."""

@@ -16,7 +16,7 @@ from s1monthly.config import Config
 from s1monthly.crs import metres_a_unit
 from s1monthly.errors import ConfigError
 from s1monthly.job_settings import JobSettings
-from s1monthly.ledger import Answer, Ledger, read_answers
+from s1monthly.ledger import Answer, Ledger, read_answers, set_aside_of
 from s1monthly.naming import Layout
 from s1monthly.recipe import difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
@@ -37,19 +37,30 @@ def question_of(config: Config) -> dict[str, Any]:
     """What is asked of the source, apart from tile, direction and month; another question voids earlier answers."""
     source: dict[str, Any] = {"kind": config.source.kind}
     if config.source.kind == "asf":
-        source |= {"host": config.source.hosts.cmr, "mask": config.processing.mask != "none", "rules": SEARCH_RULES}
+        source |= {"host": config.source.hosts.cmr, "rules": SEARCH_RULES}
     else:
         source |= {"path": str(config.source_path)}
     if config.source.kind == "simulated":
         source |= config.source.simulation.model_dump()
+    else:
+        source |= {"mask": config.processing.mask != "none"}
     return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
 
 
-def listings_of(config: Config) -> dict[Month, str]:
-    """Digest of what the source's folder holds now, month by month; nothing for a source that is asked, not listed."""
+def listings_of(config: Config) -> tuple[dict[Month, str], tuple[str, ...]]:
+    """Look through the source's folder; nothing for a source that is asked, not listed.
+
+    Returns
+    -------
+    listings : dict of Month to str
+        `listing.digests`
+    warnings : tuple of str
+        What is not used of the folder.
+    """
     if config.source.kind != "local":
-        return {}
-    return listing.digests(listing.find_layer_files(str(config.source_path)))
+        return {}, ()
+    content = listing.list_folder(str(config.source_path), **config.run_folders)
+    return listing.digests(content.files), content.warnings
 
 
 def spans(months: Sequence[Month]) -> str:
@@ -77,7 +88,7 @@ class Plan:
     ledgers : tuple of Ledger
         One for each tile and direction.
     warnings : tuple of str
-        Months that are skipped.
+        Months that are skipped, and what is not used of the source's folder.
     stamps : dict
         Stamp of the question that must be asked in this run, for each tile and direction that has one.
     """
@@ -123,7 +134,11 @@ class Plan:
             tiles = tiles_of_polygon(config.roi.wkt or "")
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
-        asked, listings = (question_of(config), listings_of(config)) if deciding else (None, None)
+        asked, listings = None, None
+        if deciding:
+            asked = question_of(config)
+            listings, unused = listings_of(config)
+            warnings = [*warnings, *unused]
         ledgers = []
         for tile in tiles:
             for direction in config.roi.flight_direction:
@@ -318,7 +333,10 @@ class Plan:
             yield f"{book.key.tile} {book.key.direction}: {found} -> {book.path(self.layout.folder)}"
             searched = all(month in book.answers for month in book.asked_months)
             if searched and not book.with_granules:
-                yield f"WARNING {book.key.tile} {book.key.direction}: the source has no granule for any of these months"
+                aside = set_aside_of(book.answers.values())
+                why = f"no granule of these months is used: {aside}"
+                why = why if aside else "the source has no granule for any of these months"
+                yield f"WARNING {book.key.tile} {book.key.direction}: {why}"
 
     def _missing(self, book: Ledger, missing: Sequence[Month], again: Sequence[Month]) -> str:
         unknown = [month for month in book.asked_months if month not in book.answers]
@@ -348,14 +366,19 @@ class Plan:
         empty, answers = book.without_granules, book.answers
         unusable = [month for month in empty if answers[month].lost]
         if unusable:
-            parts.append(f"{len(unusable)} WITHOUT USABLE granules (see the search log): {spans(unusable)}")
-        gone = [month for month in empty if book.made(month)]
+            reasons = set_aside_of(answers[month] for month in unusable)
+            parts.append(f"{len(unusable)} WITHOUT USABLE granules: {spans(unusable)} ({reasons})")
+        kept = [month for month in unusable if book.made(month)]
+        if kept:
+            parts.append(f"{len(kept)} of these made earlier, left as they are: {spans(kept)}")
+        gone = [month for month in empty if book.made(month) and not answers[month].lost]
         if gone:
             parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {spans(gone)}")
-        silent = len(empty) - len({*unusable, *gone})
-        if silent:
-            parts.append(f"{silent} without granules")
-        return "; ".join(parts) or f"{len(book.asked_months)} without granules"
+        silent = [month for month in empty if month not in {*unusable, *gone}]
+        if silent or not parts:
+            reasons = set_aside_of(answers[month] for month in silent or answers)
+            parts.append(f"{len(silent or book.asked_months)} without granules" + (f" ({reasons})" if reasons else ""))
+        return "; ".join(parts)
 
 
 def recipe_part(plan: Plan, *keys: str) -> str:

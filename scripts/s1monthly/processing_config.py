@@ -134,7 +134,9 @@ class Processing(Section):
     )
     trim_fraction: float = option(0.15, "Fraction cut at each end by trimmed_mean", ge=0, lt=0.5)
     min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
-    mask: Literal["shadow", "layover", "both", "none"] = option("shadow", "What the granules' mask layer excludes")
+    mask: Literal["shadow", "layover", "both", "none"] = option(
+        "shadow", "What the granules' mask layer excludes; none: no granule needs one"
+    )
     despeckle: Despeckle = Despeckle()
     texture_features: TextureFeatures = TextureFeatures()
     zarr_chunks: Annotated[

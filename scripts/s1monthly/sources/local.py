@@ -15,7 +15,7 @@ from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import geobox_outline, orbit_direction, tile_outline
-from s1monthly.listing import find_layer_files
+from s1monthly.listing import list_folder
 from s1monthly.naming import parse_granule_id
 from s1monthly.orbit import footprint as burst_footprint
 from s1monthly.sources.contract import Found
@@ -39,6 +39,10 @@ class LocalSource:
         Both its layers must be there.
     only_tracks : collection of int, optional
         Granules of other tracks are set aside.
+    with_mask : bool
+        The mask layer is used, so every granule must have one.
+    trees, cache
+        Folders of runs to pass over, see `s1monthly.listing.list_folder`.
     """
 
     def __init__(
@@ -46,10 +50,17 @@ class LocalSource:
         folder: str | os.PathLike[str],
         polarization: Polarization,
         only_tracks: Collection[int] | None = None,
+        *,
+        with_mask: bool = True,
+        trees: Collection[str] = (),
+        cache: str | None = None,
     ) -> None:
         self.folder = os.fspath(folder)
         self.polarization = polarization
         self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
+        self.needed = ("mask",) if with_mask else ()
+        self.trees = trees
+        self.cache = cache
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
         """Find the granules over a tile, as `Source.search`.
@@ -60,10 +71,10 @@ class LocalSource:
         Raises
         ------
         SourceError
-            As `find_layer_files`.
+            As `list_folder`.
         """
         granules = list(self._granules())
-        aside = Selection(direction, self.polarization, self.only_tracks).set_aside(granules)
+        aside = Selection(direction, self.polarization, self.only_tracks, self.needed).set_aside(granules)
         asked = set(months)
         return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in asked]), aside)
 
@@ -82,7 +93,7 @@ class LocalSource:
         return nullcontext(replace(granule, layers=layers))
 
     def _granules(self) -> Iterator[Granule]:
-        for granule_id, files in find_layer_files(self.folder).items():
+        for granule_id, files in list_folder(self.folder, self.trees, self.cache).files.items():
             layers = tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
             yield replace(parse_granule_id(granule_id), layers=layers)
 

@@ -74,7 +74,10 @@ class Selection:
         for granule in kept:
             instead.setdefault(granule.burst, []).append(granule)
         for granule in incomplete:
-            reason = f"no layer {' and '.join(self._missing(granule))}"
+            missing = self._missing(granule)
+            reason = f"no layer {' and '.join(missing)}"
+            if missing == ["mask"]:
+                reason += " (processing.mask: none does without it)"
             same = [k for k in instead.get(granule.burst, []) if abs(k.acquired - granule.acquired) <= PASS_GAP]
             if same:
                 aside[granule.id] = SetAside(granule.id, f"{reason}; {same[0].id} is used instead")
