@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ConfigError, CubeError, SourceError
-from s1monthly.ledger import read_answers
+from s1monthly.ledger import SEAL, read_answers, seal
 from s1monthly.naming import DIGEST_PATTERN, SLOTS_PATTERN
 from s1monthly.planning import Plan, listings_of, question_of, recipe_part
 from s1monthly.recipe import digest, recipe
@@ -297,6 +298,15 @@ def test_report_before_any_search(site: Site) -> None:
         "12 not searched yet: 2020-01, 2020-02, 2020-06, 2020-10 ... 2021-02, 2021-06, 2021-10 ... 2021-12"
     )
     assert line(site.plan(time={"full": 2014})) == "9 not searched yet: since the earliest granule"
+
+
+def test_an_empty_month_is_told_with_those_made(made: Site) -> None:
+    (book,) = made.plan().ledgers
+    path = Path(book.path(made.plan().layout.record, Month(2021, 12)))
+    content = {name: value for name, value in json.loads(path.read_text()).items() if name != SEAL}
+    path.write_text(json.dumps(seal({**content, "status": "empty"})))
+    told = "3 made; 1 of these EMPTY, without a valid pixel (see the log of composite): 2021-12; 1 without granules"
+    assert line(made.plan()) == told
 
 
 def test_report_of_missing_and_made_months(site: Site) -> None:

@@ -211,6 +211,18 @@ def test_a_granule_that_cannot_be_opened_is_listed_where_its_burst_lies(tmp_path
     assert ids(found(tmp_path)[NOVEMBER].granules) == [whole.id]
 
 
+@pytest.mark.parametrize("numbers", [(np.inf, 4e5, 4e6), (30, np.nan, 4e6), (1e-300, 4e5, 4e6), (1e300, 4e5, 4e6)])
+def test_a_granule_whose_header_cannot_be_is_listed_where_its_burst_lies(
+    tmp_path: Path, numbers: tuple[float, float, float]
+) -> None:
+    size, left, top = numbers
+    broken = write_granule(tmp_path, burst="T137-292319-IW1")
+    for layer in broken.layers:
+        with rasterio.open(layer.url, "r+") as raster:
+            raster.transform = rasterio.Affine(size, 0, left, 0, -size, top)
+    assert ids(found(tmp_path, tile=Tile("10SGD"))[NOVEMBER].granules) == [broken.id]
+
+
 def test_a_damaged_layer_beside_a_sound_one_leaves_the_granule_listed(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
     for layer in granule.layers[:1]:

@@ -610,6 +610,12 @@ def test_a_mask_layer_that_takes_a_class_for_no_data_is_refused(tmp_path: Path, 
         read_burst(granule, VV_VH, BOX, 1e-6)
 
 
+def test_a_raster_beyond_its_crs_is_refused_by_name(tmp_path: Path) -> None:
+    granule = write_granule(tmp_path, {"VV": noise(1), "VH": noise(2)}, left=3e7)
+    with pytest.raises(SourceError, match=rf"granule {granule.id}: raster \S*_VV\.tif: .* reaches beyond"):
+        read_burst(replace(granule, footprint="POLYGON ((0 0, 1 0, 1 1, 0 1, 0 0))"), VV_VH, BOX, 1e-6)
+
+
 def test_a_granule_without_a_valid_pixel_tells_why(tmp_path: Path) -> None:
     def reason(mask: int = 0, box: GeoBox = BOX, least: float = 1e-6, **layers: NDArray[Any]) -> str:
         power = {"VV": noise(1), "VH": noise(2), "mask": np.full(SHAPE, mask, np.uint8), **layers}
@@ -638,6 +644,10 @@ HOSTILE: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "65,535 bands": ({"count": 65_535, "interleave": "pixel", "SPARSE_OK": True}, "65535 bands, not one"),
     "pixels too fine": ({"transform": rasterio.Affine(1e-3, 0, *ORIGIN[:1], 0, -1e-3, ORIGIN[1])}, "too fine a pixel"),
+    "pixels too large": (
+        {"transform": rasterio.Affine(5e3, 0, *ORIGIN[:1], 0, -5e3, ORIGIN[1])},
+        "too large for a burst",
+    ),
     "pixels without size": ({"transform": rasterio.Affine(1e-300, 0, *ORIGIN[:1], 0, -1e-300, ORIGIN[1])}, "no place"),
     "without end": ({"transform": rasterio.Affine(np.inf, 0, 0, 0, -np.inf, 0)}, "no place on Earth"),
     "nowhere": ({"transform": rasterio.Affine(30, 0, np.nan, 0, -30, ORIGIN[1])}, "no place on Earth"),

@@ -17,6 +17,9 @@ from s1monthly.vocabulary import Granule
 MOST_PIXELS = 50_000_000
 """Pixels of a raster, and of a block of it, beyond which its header is wrong: a burst has 5 million at 30 m."""
 
+LONGEST_SIDE = 500_000.0
+"""The same for its sides, in units of the CRS: a burst is 90 km long."""
+
 REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
 
 _SAMPLED = 64
@@ -69,6 +72,8 @@ class LayerFile:
         if max(header.geobox.width * header.geobox.height, rows * cols) > MOST_PIXELS:
             size = f"{header.geobox.width} x {header.geobox.height} pixels in blocks of {cols} x {rows}"
             raise self._refused(f"{size}, too many for a burst")
+        if max(header.geobox.shape) * header.geobox.resolution > LONGEST_SIDE:
+            raise self._refused(f"pixels of {header.geobox.resolution:g}, too large for a burst")
         if self._raster.unlike_its_pixels:
             raise self._refused(f"the header declares {self._raster.unlike_its_pixels}")
         if self.layer == "mask" and header.nodata in CLASSES and header.nodata != NO_DATA:

@@ -253,7 +253,10 @@ def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
     """Refuse a raster that is not where the granule's footprint is: it would show no pixel, and be taken for empty."""
     if not granule.footprint:
         return
-    footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.geobox)
+    try:
+        footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.geobox)
+    except GridError as error:
+        raise ProductError(f"raster {raster.name}: {error.problem}", REMEDY) from error
     if shapely.intersection(footprint, outline).area < footprint.area / 2:
         raise SourceError(
             f"granule {granule.id}: {raster.name} lies at {_place(outline)}, its footprint at {_place(footprint)}",
