@@ -143,7 +143,12 @@ def ledger(wildcards):
 
 def recipe_parts(*keys):
     """What changes a stage's values, as a param: a change runs the stage again."""
-    return recipe_part(PLAN, *keys)
+    return lambda wildcards: recipe_part(ledger(wildcards), *keys)
+
+
+def recipe_of(wildcards):
+    """The whole recipe, as the cube of the tile spells it."""
+    return ledger(wildcards).recipe
 
 
 def after_search(wildcards):

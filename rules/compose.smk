@@ -17,7 +17,7 @@ rule cube:
     params:
         start=start_of("cube"),
         cube=LAYOUT.cube,
-        recipe=PLAN.recipe,
+        recipe=recipe_of,
     shell:
         jobs.command(
             "wildcards.tile",
@@ -51,7 +51,7 @@ rule composite:
         start=start_of("composite"),
         cube=LAYOUT.cube,
         granules_digest=granules_digest,
-        recipe=PLAN.recipe,
+        recipe=recipe_of,
     shell:
         jobs.command(
             "wildcards.tile",

@@ -17,7 +17,7 @@ from s1monthly.vocabulary import CompositeKey
 def main(argv=None):
     given = ("tile", "direction", "month", "granules_digest", "recipe", "bursts", "account")
     job, _ = jobs.told(__doc__, argv, *given)
-    key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings
+    key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings.of(job.tile, job.direction)
     layers, how, layout, place = settings.polarization.layers, settings.recipe, settings.layout, vars(job)
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     listed = read_granule_list(layout.granules.format_map(place), job.granules_digest)

@@ -18,7 +18,7 @@ from s1monthly.vocabulary import CompositeKey
 def main(argv=None):
     given = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
     job, log = jobs.told(__doc__, argv, *given)
-    settings, threads = job.settings, job.threads
+    settings, threads = job.settings.of(job.tile, job.direction), job.threads
     key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
     granules = settings.layout.granules.format_map(vars(job))
     listed, account = read_granule_list(granules, job.granules_digest), read_account(job.account)

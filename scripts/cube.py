@@ -14,7 +14,7 @@ from s1monthly.vocabulary import Direction, Month, Tile
 
 def main(argv=None):
     job, log = jobs.told(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
-    settings, tile, held = job.settings, Tile(job.tile), Slots.read(job.cube)
+    settings, tile, held = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
     recipe = settings.recipe
     kept = held and (held.recipe == recipe or adds_bands_alone(held.recipe, recipe))
     spec = CubeSpec(

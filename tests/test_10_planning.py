@@ -192,6 +192,32 @@ def test_overwriting_a_part_is_refused_with_the_months_not_covered(
     assert "base_dir" in refusal.value.remedy and 'mosaic: "mean" -> "last"' in refusal.value.problem
 
 
+def test_another_spelling_of_one_recipe_makes_nothing_again(site: Site) -> None:
+    """Nor does a cube's own spelling, which an older version wrote, become another: records and stamps carry it."""
+    site.granules = granules_of("2021-11")
+    ring = "-122 38, -121 38, -121 39, -122 38"
+    spelled: dict[str, Any] = {
+        "roi": {"wkt": f"POLYGON(({ring}))"},
+        "processing": {"use_roi_mask": True, "target_crs": 32610, "target_resolution": 60},
+    }
+    site.search(**spelled)
+    (book,) = site.plan(**spelled).ledgers
+    algorithms = {name: number for name, number in book.recipe["algorithms"].items() if name != "polygon_mask"}
+    grid = {"crs": "EPSG:32610", "resolution": 60.0}
+    held = {**book.recipe, "algorithms": algorithms, "grid": grid, "roi_mask": spelled["roi"]["wkt"]}
+    write_store(book.path(book.layout.cube), NOVEMBER, NOVEMBER, held, {NOVEMBER: COMPLETE})
+    site.write_record(book, NOVEMBER, book.answers[NOVEMBER].digest, digest(held))
+    turned = "polygon((238 38, 239.0 39, 239 38, 238 38))"
+    other: dict[str, Any] = {"roi": {"wkt": turned}, "processing": {"use_roi_mask": True, "target_resolution": 60}}
+    for sections in (spelled, other):
+        plan = site.plan(**sections)
+        (book,) = plan.ledgers
+        assert book.recipe == held and book.in_step(NOVEMBER) and book.out_of_step == book.missing() == []
+        assert plan.job_settings.of("10SGD", "ASCENDING").recipe == held
+    with pytest.raises(CubeError, match=r"recipe \(mosaic: \"mean\" -> \"last\"\)"):
+        site.plan(roi=other["roi"], processing={**other["processing"], "mosaic_strategy": "last"})
+
+
 def test_an_unfinished_month_need_not_be_covered(made: Site) -> None:
     plan = made.plan()
     statuses = {NOVEMBER: BEING_WRITTEN, DECEMBER: COMPLETE, JANUARY: EMPTY}

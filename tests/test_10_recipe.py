@@ -16,7 +16,7 @@ from s1monthly import documentation
 from s1monthly import recipe as recipe_module
 from s1monthly.config import Config, load_config
 from s1monthly.errors import CubeError
-from s1monthly.recipe import difference, digest, recipe, refuse_mixture
+from s1monthly.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
 from s1monthly.versions import ALGORITHMS
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 from sites import merged
@@ -111,6 +111,68 @@ KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
 }
 """Options that change files, speed or what is asked for, and no value of any month."""
 
+PARTS = "(({0} 38, -121 38, -121 39, {0} 38))"
+HOLES = ("(-121.2 38.1, -121.1 38.1, -121.1 38.2, -121.2 38.1)", "(-121.4 38.1, -121.3 38.1, -121.3 38.2, -121.4 38.1)")
+FIJI = ("POLYGON((179 -18, 181 -18, 181 -16, 179 -16, 179 -18))", "((179 -18, 180 -18, 180 -16, 179 -16, 179 -18))")
+ANGLED = TEXTURED | {"processing.texture_features.average_angles": True}
+
+SPELLINGS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
+    "roi.polarization": [],
+    "roi.tracks": [({}, [137, 64], [64, 137]), ({}, 137, ["137"]), ({}, None, list(range(175, 0, -1)))],
+    "roi.wkt": [
+        (MASKED, WKT, " polygon  (( -122 38,-121 38 ,\n-121 39,-122  38 ) ) "),
+        (MASKED, WKT, "POLYGON((-122.000 38.0, -1.21e2 38, -121 39.0000000000001, -122 38))"),
+        (MASKED, WKT, "POLYGON((-121 39, -121 38, -122 38, -121 39))"),  # another start, the other way round
+        (MASKED, WKT, "POLYGON((238 38, 239 38, 239 39, 238 38))"),
+        (MASKED, WKT, "MULTIPOLYGON(((-122 38, -121 38, -121 39, -122 38)))"),
+        (MASKED, WKT, "POLYGON Z((-122 38 5, -121 38 5, -121 39 5, -122 38 5))"),
+        (MASKED, WKT, "POLYGON((-122 38, -121 38, -121 38, -121 39, -122 38))"),
+        (MASKED, f"{WKT[:-1]}, {HOLES[0]}, {HOLES[1]})", f"{WKT[:-1]}, {HOLES[1]}, {HOLES[0]})"),
+        (
+            MASKED,
+            f"MULTIPOLYGON({PARTS.format(-122)}, ((0 0, 1 0, 1 1, 0 0)))",
+            f"MULTIPOLYGON(((-0.0 -0.0, 1 1, 1 0, 0 0)), {PARTS.format(-122)})",
+        ),
+        (MASKED, FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
+        (MASKED, FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
+    ],
+    "source.kind": [],
+    "source.simulation.seed": [(SIMULATED, 2, 2.0), (SIMULATED, 2, "2")],
+    "source.simulation.tracks": [(SIMULATED, 1, 1.0)],
+    "source.simulation.passes_per_track": [(SIMULATED, 1, 1.0)],
+    "processing.post_processing": [({}, True, "yes")],
+    "processing.target_crs": [
+        *(({}, None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
+        ({}, "EPSG:3310", 3310),
+    ],
+    "processing.target_resolution": [({}, 60, 60.0), ({}, 60, "60"), ({}, 60, 6e1)],
+    "processing.use_roi_mask": [({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True, "on")],
+    "processing.mosaic_strategy": [],
+    "processing.composite_method": [],
+    "processing.trim_fraction": [
+        ({"processing.composite_method": "trimmed_mean"}, one, other) for one, other in ((0, -0.0), (0.25, "0.25"))
+    ],
+    "processing.min_valid_lin": [({}, 0, -0.0), ({}, 1e-5, "1e-5"), ({}, 1e-5, 0.00001)],
+    "processing.mask": [],
+    "processing.despeckle.monthly_despeckle": [({}, False, "no")],
+    "processing.despeckle.kwargs.reg_param": [({}, 4, 4.0)],
+    "processing.texture_features.enabled": [({}, True, "true")],
+    "processing.texture_features.inputs": [(TEXTURED, None, ["VH_dB", "VV_dB"])],
+    "processing.texture_features.metrics": [(TEXTURED, ["contrast", "entropy"], ["entropy", "contrast"])],
+    "processing.texture_features.window_size": [(TEXTURED, 7, 7.0)],
+    "processing.texture_features.distance": [(TEXTURED, 2, 2.0)],
+    "processing.texture_features.angles": [
+        (TEXTURED, [0, 90], [90.0, 0.0]),
+        (TEXTURED, [0, 90], [-0.0, 90]),
+        (ANGLED, [0, 90], [450, 360]),
+    ],
+    "processing.texture_features.average_angles": [(TEXTURED, True, "yes")],
+    "processing.texture_features.levels": [(TEXTURED, 32, 32.0)],
+    "processing.texture_features.vv_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
+    "processing.texture_features.vh_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
+}
+"""Options that enter the recipe: what must be set beside them, and two spellings of one value; one word has one."""
+
 ONE_VALUE = {"processing.despeckle.method": "tv_bregman"}
 """Options that allow one value in this version."""
 
@@ -127,6 +189,65 @@ NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
     (TEXTURED | {"processing.texture_features.inputs": ["VH_dB"]}, "processing.texture_features.vv_db_range", [-9, 9]),
 ]
 """Options that change nothing beside these."""
+
+
+def test_every_option_of_the_recipe_is_tried_in_its_spellings() -> None:
+    assert set(SPELLINGS) == set(CHANGES_VALUES)
+
+
+@pytest.mark.parametrize(
+    ("key", "beside", "one", "other"),
+    [(key, *spelling) for key, spellings in SPELLINGS.items() for spelling in spellings],
+)
+def test_one_recipe_has_one_form_however_it_is_spelled(key: str, beside: dict[str, Any], one: Any, other: Any) -> None:
+    tile = Tile("10SGD")
+    recipes = [recipe(config) for value in (one, other) for config in [load_config(values(beside, {key: value}))]]
+    first, second = (as_held(None, each, tile) for each in recipes)
+    assert (first, digest(first)) == (second, digest(second))
+    # a cube keeps its own spelling, whichever the configuration has
+    held = json.loads(json.dumps(recipes[1]))
+    assert digest(as_held(held, recipes[0], tile)) == digest(held)
+
+
+HELD = {"roi_mask": WKT.lower(), "tracks": list(range(1, 176)), "grid": {"crs": "EPSG:32610", "resolution": 30.0}}
+
+
+def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
+    tile, wanted = Tile("10SGD"), recipe(load_config(values(MASKED)))
+    algorithms = {name: version for name, version in wanted["algorithms"].items() if name != "polygon_mask"}
+    held = {**wanted, **HELD, "algorithms": algorithms}
+    assert as_held(held, wanted, tile) == held
+    textured = recipe(load_config(values(MASKED, TEXTURED)))
+    added = as_held(held, textured, tile)
+    assert added == {**held, "algorithms": {**algorithms, "texture": 1}, "textures": textured["textures"]}
+    assert as_held(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
+    other = {**held, "mosaic": "first"}
+    assert as_held(other, wanted, tile) == wanted
+
+
+@pytest.mark.parametrize(
+    ("region", "tile", "crs", "right"),
+    [
+        (WKT, "10SGD", None, True),
+        (FIJI[0], "60KXF", None, True),
+        (FIJI[0], "60KXF", "EPSG:3832", False),
+        ("POLYGON((-170 0,-34 0,-34 72,-170 72,-170 0))", "10SGD", None, False),
+        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", None, True),
+        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", "EPSG:4326", False),
+        (WKT, "10SGD", "EPSG:4326", True),
+    ],
+)
+def test_masks_that_were_wrong_are_made_again_and_no_others(
+    region: str, tile: str, crs: str | None, right: bool
+) -> None:
+    config = load_config(values(MASKED, {"roi.wkt": region, "processing.target_crs": crs}))
+    wanted = recipe(config)
+    held = {**wanted, "roi_mask": region, "algorithms": {**wanted["algorithms"]}}
+    assert held["algorithms"].pop("polygon_mask") == 2
+    assert (as_held(held, wanted, Tile(tile)) == held) == right
+    if not right:
+        lines = list(difference(canonical(held, Tile(tile)), canonical(wanted, Tile(tile))))
+        assert lines == ["algorithms.polygon_mask: nothing -> 2"]
 
 
 def values(*layers: dict[str, Any]) -> dict[str, Any]:

@@ -33,7 +33,7 @@ from s1monthly.options import (
 )
 from s1monthly.processing_config import Processing
 from s1monthly.source_config import Download, Search, SourceSection
-from s1monthly.vocabulary import Direction, Month, Polarization
+from s1monthly.vocabulary import Direction, Month, Polarization, canonical_tracks
 
 SENTINEL1_FIRST_MONTH = Month(2014, 4)
 """Sentinel-1A was launched on 3 April 2014: no granule can be older."""
@@ -66,6 +66,11 @@ class Roi(Section):
     @classmethod
     def _no_doubles(cls, values: list[Any] | None) -> list[Any] | None:
         return unique(values)
+
+    @field_validator("tracks")
+    @classmethod
+    def _in_order(cls, tracks: list[int] | None) -> list[int] | None:
+        return canonical_tracks(tracks)
 
     @field_validator("wkt")
     @classmethod

@@ -21,7 +21,7 @@ from s1monthly.granule_list import read_granule_list
 from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, set_aside_of
 from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.planning import listings_of, question_of
-from s1monthly.recipe import difference, digest, recipe
+from s1monthly.recipe import as_held, difference, digest, recipe
 from s1monthly.records import EMPTY, read_record
 from s1monthly.slots import COMPLETE, Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
@@ -216,8 +216,12 @@ class _Inspection:
         months, full = config.time.wanted(today)[0], config.time.full is not None
         question, (listings, unused) = question_of(config), listings_of(config)
         self.troubles += unused
-        book = Ledger(self.key, self.layout, question, months, full, recipe(config), listings)
+        book = Ledger(self.key, self.layout, question, months, full, self._wanted(config), listings)
         return {**dict.fromkeys(months), **book.answers}
+
+    def _wanted(self, config: Config) -> dict[str, Any]:
+        """Recipe of a configuration, as the cube spells it."""
+        return as_held(self.cube.recipe if self.cube else None, recipe(config), self.key.tile)
 
     def _record_files(self) -> list[Path]:
         folder = Path(self._path(self.layout.record)).parent
@@ -306,7 +310,8 @@ class _Inspection:
         else:
             yield from self._step_of_cube(self.cube, month)
         asked = self.config is not None and month in (self.asked or {})
-        wanted = recipe(self.config) if self.config and asked else self.cube.recipe if self.cube else None
+        held = self.cube.recipe if self.cube else None
+        wanted = self._wanted(self.config) if self.config and asked else held
         if wanted and record.get("recipe_digest") != digest(wanted):
             changes = "; ".join(difference(record.get("recipe"), wanted))
             yield (

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,8 @@ class JobSettings:
         Whether a cube of another recipe may be begun anew.
     chunks : sequence of int
         Rows and columns of a chunk of a new cube.
+    recipes : mapping of str to mapping
+        The recipe of a tile and direction, where its cube spells it otherwise or its own CRS is named.
     """
 
     base_dir: str
@@ -62,6 +64,7 @@ class JobSettings:
     max_failed_ratio: float
     overwrite: bool
     chunks: Sequence[int]
+    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:
@@ -88,6 +91,10 @@ class JobSettings:
         path = Path(folder) / f"{digest(plain)}.json"
         write_text(path, json.dumps(plain, indent=1), only_if_changed=True)
         return str(path)
+
+    def of(self, tile: str, direction: str) -> JobSettings:
+        """Settings with the recipe of a tile and direction."""
+        return replace(self, recipe=self.recipes.get(f"{tile}_{direction}", self.recipe))
 
     @property
     def layout(self) -> Layout:

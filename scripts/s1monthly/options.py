@@ -10,7 +10,7 @@ from pydantic_core import PydanticCustomError
 
 from s1monthly.errors import NameFormatError
 from s1monthly.naming import folder_path
-from s1monthly.vocabulary import Month, Tile
+from s1monthly.vocabulary import TRACKS, Month, Tile
 
 
 def option(default: Any, description: str, *, example: Any = None, no_effect: str = "", **limits: Any) -> Any:
@@ -80,7 +80,7 @@ def rows_columns(value: Any) -> Any:
 
 
 ChunkSide = Annotated[int, Field(ge=16, le=16384)]
-Track = Annotated[int, Field(ge=1, le=175)]
+Track = Annotated[int, Field(ge=1, le=TRACKS)]
 Year = Annotated[int, Field(ge=2014, le=2100)]
 MonthNumber = Annotated[int, Field(ge=1, le=12)]
 TileName = Annotated[str, BeforeValidator(_tile)]

@@ -18,7 +18,7 @@ from s1monthly.errors import ConfigError
 from s1monthly.job_settings import JobSettings
 from s1monthly.ledger import Answer, Ledger, read_answers, set_aside_of
 from s1monthly.naming import Layout
-from s1monthly.recipe import difference, digest, recipe, refuse_mixture
+from s1monthly.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
 from s1monthly.slots import Slots
 from s1monthly.versions import PRODUCTS
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
@@ -144,6 +144,7 @@ class Plan:
             for direction in config.roi.flight_direction:
                 key = TileDirection(tile, Direction(direction))
                 path = layout.search.format(tile=tile, direction=direction)
+                held = Slots.read(layout.cube.format(tile=tile, direction=direction))
                 question = asked if deciding else read_answers(path)[0]
                 ledgers.append(
                     Ledger(
@@ -152,7 +153,7 @@ class Plan:
                         question,
                         months,
                         config.time.full is not None,
-                        how,
+                        as_held(held.recipe if held else None, how, tile),
                         listings,
                         refresh=deciding and config.search.refresh,
                         settle_days=config.search.settle_days if config.source.kind == "asf" else None,
@@ -179,6 +180,7 @@ class Plan:
                 "suppress_third_party": config.logging.suppress_third_party,
             },
             recipe=self.recipe,
+            recipes={str(book.key): book.recipe for book in self.ledgers if book.recipe != self.recipe},
             source_kind=config.source.kind,
             source_options={key: value for key, value in options.items() if key != "polarization"},
             question=question_of(config),
@@ -235,7 +237,8 @@ class Plan:
             held = self.slots(book)
             if held:
                 left = [month for month in held.complete() if month not in book.asked_months]
-                refuse_mixture(book.key, held.recipe, self.recipe, left, self.config.output.overwrite)
+                before, now = (canonical(recipe, book.key.tile) for recipe in (held.recipe, book.recipe))
+                refuse_mixture(book.key, before, now, left, self.config.output.overwrite)
 
     def axis(self, book: Ledger) -> tuple[Month, Month]:
         """First and last month that the cube must have a slot for: what it holds, and every month with granules."""
@@ -317,7 +320,7 @@ class Plan:
             answers, missing, again = book.answers, book.missing(), book.out_of_step
             yield f"{book.key.tile} {book.key.direction}: {self._missing(book, missing, again)}"
             held = self.slots(book)
-            if held and held.recipe == self.recipe and self.config.processing.chunks_held(held.chunks):
+            if held and held.recipe == book.recipe and self.config.processing.chunks_held(held.chunks):
                 yield f"cube of {book.key}: keeps its chunks {held.chunks}; zarr_chunks is for new cubes"
             to_make += [answers[month] for month in (*missing, *again)]
             unsearched += sum(month not in answers for month in book.asked_months)
@@ -351,7 +354,7 @@ class Plan:
             parts.append(f"{len(settling)} to be asked about again, late granules may come: {spans(settling)}")
         if again:
             held = self.slots(book)
-            changes = "; ".join(difference(held.recipe, self.recipe)) if held else ""
+            changes = "; ".join(difference(held.recipe, book.recipe)) if held else ""
             reason = f"recipe changed ({changes})" if changes else "granules, record or cube changed"
             parts.append(f"{len(again)} to make again, {reason}: {spans(again)}")
         made = [month for month in book.with_granules if month not in {*missing, *again}]
@@ -381,6 +384,6 @@ class Plan:
         return "; ".join(parts)
 
 
-def recipe_part(plan: Plan, *keys: str) -> str:
+def recipe_part(plan: Plan | Ledger, *keys: str) -> str:
     """Digest of some parts of the recipe: what a rule passes to its jobs so that they run again when it changes."""
     return digest({key: plan.recipe[key] for key in keys})

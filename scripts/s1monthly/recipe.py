@@ -8,9 +8,9 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from s1monthly.errors import CubeError
-from s1monthly.slots import adds_bands_alone
+from s1monthly.slots import TEXTURE, TEXTURES, adds_bands_alone
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
-from s1monthly.vocabulary import Level, Month, TileDirection
+from s1monthly.vocabulary import TEXTURE_METRICS, Level, Month, Tile, TileDirection, canonical_tracks
 
 if TYPE_CHECKING:  # its model takes longer to build than many a job that only needs a digest
     from s1monthly.config import Config
@@ -29,25 +29,95 @@ def recipe(config: Config) -> dict[str, Any]:
     textures = config.textures
     roi_mask = config.roi.wkt if processing.use_roi_mask else None
     used = {"polygon_mask": roi_mask, "sources.simulated": config.source.kind == "simulated", "texture": textures}
-    return {
-        "algorithms": {
-            name: version
-            for name, version in ALGORITHMS.items()
-            if used.get(name, True) and not (version == 1 and name in LEFT_OUT_AT_1)
-        },
-        "composite": composite,
-        "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
-        "despeckle": despeckle,
-        "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
-        "level": str(processing.level),
-        "mask": processing.mask,
-        "min_valid_power": processing.min_valid_lin,
-        "mosaic": processing.mosaic_strategy,
-        "polarization": str(config.roi.polarization),
-        "roi_mask": roi_mask,
-        "tracks": sorted(config.roi.tracks) if config.roi.tracks else None,
-        **({"textures": textures} if textures else {}),
-    }
+    return canonical(
+        {
+            "algorithms": {
+                name: version
+                for name, version in ALGORITHMS.items()
+                if used.get(name, True) and not (version == 1 and name in LEFT_OUT_AT_1)
+            },
+            "composite": composite,
+            "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
+            "despeckle": despeckle,
+            "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
+            "level": str(processing.level),
+            "mask": processing.mask,
+            "min_valid_power": processing.min_valid_lin,
+            "mosaic": processing.mosaic_strategy,
+            "polarization": str(config.roi.polarization),
+            "roi_mask": roi_mask,
+            "tracks": config.roi.tracks,
+            **({"textures": textures} if textures else {}),
+        }
+    )
+
+
+def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, Any]:
+    """Return the one form that all spellings of a recipe share.
+
+    Every option that can be written in several ways has its one form here: numbers, lists whose order means nothing,
+    all tracks, the polygon. With a tile, its own CRS is None, named or not.
+
+    Parameters
+    ----------
+    recipe : mapping
+        As `recipe` gives it, or as a cube holds it.
+    tile : Tile, optional
+    """
+    one: dict[str, Any] = _plain_numbers(recipe)
+    if "tracks" in one:
+        one["tracks"] = canonical_tracks(one["tracks"])
+    grid = one.get("grid", {})
+    if tile and grid.get("crs") == f"EPSG:{tile.epsg}":
+        grid["crs"] = None
+    textures = one.get(TEXTURES)
+    if textures:
+        textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
+        turned = [angle % 360 for angle in textures["angles"]] if textures["average_angles"] else textures["angles"]
+        textures["angles"] = sorted(turned)
+    if one.get("roi_mask"):
+        from s1monthly.regions import canonical_wkt, projects_whole  # here, since few masks need geometry
+
+        if tile and "polygon_mask" not in one["algorithms"]:  # version 1: where it was right, 2 gives the same
+            epsg = int(grid["crs"].removeprefix("EPSG:")) if grid["crs"] else tile.epsg
+            if projects_whole(one["roi_mask"], epsg):
+                one["algorithms"]["polygon_mask"] = 2
+        one["roi_mask"] = canonical_wkt(one["roi_mask"])
+    return one
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Copy a JSON-able value, with 0.0 for -0.0."""
+    if isinstance(value, Mapping):
+        return {key: _plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(inner) for inner in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value
+
+
+def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
+    """Return a recipe as a cube spells it; in its canonical form where the cube has another recipe, or is none.
+
+    Digests of a recipe, in records and names of files, stay what they are however a configuration spells it.
+
+    Parameters
+    ----------
+    held : mapping or None
+        Recipe of the tile's cube, if there is one.
+    wanted : mapping
+        Recipe of the run, as `recipe` gives it.
+    tile : Tile
+    """
+    one = canonical(wanted, tile)
+    if held is None or held == one:
+        return one
+    ours = canonical(held, tile)
+    if ours == one:
+        return dict(held)
+    if adds_bands_alone(ours, one):
+        algorithms = {**held["algorithms"], TEXTURE: one["algorithms"][TEXTURE]}
+        return {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]}
+    return one
 
 
 def digest(content: Any) -> str:

@@ -6,12 +6,14 @@ Longitudes may be written from -180 to 180 or from 0 to 360, and may run on acro
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 from shapely.validation import explain_validity
 
+from s1monthly.crs import utm_zone
 from s1monthly.errors import GridError
 
 
@@ -96,6 +98,51 @@ def check_region(roi: BaseGeometry) -> None:
                 "across the antimeridian give longitudes that run on (179 to 181), or a MultiPolygon of two parts that"
                 " meet at 180 and -180; cut a truly wider region into parts of at most 180 degrees",
             )
+
+
+DIGITS = 9
+"""Decimals of a degree in canonical text: 0.1 mm."""
+
+
+@lru_cache(maxsize=64)
+def canonical_wkt(wkt: str) -> str:
+    """Write a region of interest in the one form that all its spellings share; text that is no region stays.
+
+    Longitudes in [-180, 180], split at the antimeridian; `DIGITS` decimals; two dimensions; one order of vertices,
+    holes and parts.
+    """
+    try:
+        parts = shapely.get_parts(read_region(wkt))
+    except GridError:
+        return wkt
+    pieces = [piece for polygon in parts for piece in split_at_antimeridian(polygon)]
+    whole = pieces[0] if len(pieces) == 1 else MultiPolygon(pieces)
+    rounded = shapely.transform(whole, lambda xy: xy.round(DIGITS) + 0.0)  # + 0.0 makes 0 of -0
+    tidy = shapely.normalize(shapely.remove_repeated_points(rounded, 0.0))
+    return str(shapely.to_wkt(tidy, rounding_precision=DIGITS))
+
+
+def projects_whole(wkt: str, epsg: int) -> bool:
+    """Whether version 1 of `polygon_mask`, which projected polygons whole, was right for a grid.
+
+    Parameters
+    ----------
+    wkt : str
+        Region of interest.
+    epsg : int
+        CRS of the grid.
+    """
+    longitude, latitude = shapely.get_coordinates(shapely.from_wkt(wkt)).T
+    zone = utm_zone(epsg)
+    if zone:
+        east = (longitude - (6 * abs(zone) - 183) + 180) % 360 - 180
+        return bool(abs(east).max() <= FARTHEST)
+    near = longitude.max() - longitude.min() <= FARTHEST and abs(longitude).max() <= 180
+    return bool(near and abs(latitude).max() <= HIGHEST)
+
+
+FARTHEST, HIGHEST = 80.0, 85.0
+"""Degrees of longitude, from UTM's central meridian or across, and of latitude, that every CRS projects."""
 
 
 def on_turn(roi: BaseGeometry, bounds: tuple[float, float, float, float]) -> BaseGeometry:

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
 from s1monthly.pixel_pairs import offset, out_of_reach, same_pair
+from s1monthly.vocabulary import TEXTURE_METRICS
 
 Values = NDArray[np.float32]
 
-METRICS = ("contrast", "homogeneity", "entropy", "correlation")
+METRICS = TEXTURE_METRICS
 """Metrics by name, in the order in which the kernel counts them."""
 BLOCK_ROWS = 64  # an even number: the kernel takes rows in twos
 

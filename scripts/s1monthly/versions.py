@@ -8,7 +8,7 @@ ALGORITHMS = {
     "compositing": 1,
     "despeckling": 1,  # raise it for changes above 1e-4 dB: another order of the same sums moves results by 1e-5 dB
     "masking": 1,
-    "polygon_mask": 1,
+    "polygon_mask": 2,  # polygons of any size; see `recipe.canonical`
     "resampling": 1,
     "sources.reading": 1,  # with the places of pixels in `grid`
     "sources.simulated": 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
@@ -18,6 +18,12 @@ Bursts of an overflight follow each other within seconds; the same track comes b
 
 TILE_SIDE = 109_800
 """Side of a Sentinel-2 tile, metres (ESA, Sentinel-2 Products Specification Document)."""
+
+TRACKS = 175
+"""Relative orbits of Sentinel-1, numbered from 1."""
+
+TEXTURE_METRICS = ("contrast", "homogeneity", "entropy", "correlation")
+"""Metrics of textures, in the order of their bands."""
 
 
 class Direction(StrEnum):
@@ -322,6 +328,11 @@ class Pass:
     def name(self) -> str:
         """Track and start, for example ``T137_20211119T015854Z``."""
         return f"T{self.track:03d}_{self.start:%Y%m%dT%H%M%SZ}"
+
+
+def canonical_tracks(tracks: Sequence[int] | None) -> list[int] | None:
+    """Return tracks in order; None, which is no choice, for all of them."""
+    return None if tracks is None or len(tracks) == TRACKS else sorted(tracks)
 
 
 def passes_of(granules: Iterable[Granule]) -> list[Pass]:
