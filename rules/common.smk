@@ -83,10 +83,9 @@ def plain(error):
 
 try:
     if workflow.is_main_process:
+        # Snakemake takes the second of two equal keys, without a word
         for path in filter(os.path.isfile, workflow.configfiles):
-            read_config_file(
-                path
-            )  # Snakemake takes one of two equal keys, without a word
+            read_config_file(path)
     PLAN = Plan.make(
         load_config(config),
         today=datetime.now(timezone.utc).date(),
@@ -108,12 +107,14 @@ DEPLOYED = workflow.deployment_settings.deployment_method
 PYTHON = "python" if DeploymentMethod.CONDA in DEPLOYED else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
+END_OF_TIME = 2**31 - 1  # the last moment that every file system knows
 OUT_OF_STEP = set()
 if workflow.is_main_process:
     try:
         OUT_OF_STEP = PLAN.records_out_of_step()
         # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
         write_text(REMAKE, f"{uuid.uuid4()}\n")
+        os.utime(REMAKE, (END_OF_TIME, END_OF_TIME))  # till the first job
         for line in PLAN.report(pixels):
             logger.info(line)
     except EXPECTED as error:

@@ -1,6 +1,9 @@
 """What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
+import time
+
 from s1monthly.file_systems import refuse_unfit
+from s1monthly.future import bring_back, files_of
 from s1monthly.run_lock import hold
 from s1monthly.work_folder import claim_work, refuse_shared_work
 
@@ -51,8 +54,13 @@ def hold_tiles():
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
+        told = bring_back(files_of(LAYOUT, [book.key for book in PLAN.ledgers]))
+        now = time.time_ns()  # without a time given, the kernel takes that of its last tick
+        os.utime(REMAKE, ns=(now, now))
     except EXPECTED as error:
         raise plain(error) from None
+    if told:
+        logger.warning(told)
     if held is None:
         logger.warning(
             f"{LAYOUT.base_dir}: its file system has no locks: two runs of one tile at once would not be noticed"

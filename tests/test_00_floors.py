@@ -33,7 +33,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
             "kept",
             "failures",
         ),
-        ("run_lock", "file_systems"),
+        ("run_lock", "file_systems", "future"),
         ("environment", "commands", "jobs"),
     ],
     1: [

@@ -485,6 +485,21 @@ def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
 
 
+def test_files_from_the_future_keep_nothing_from_being_made(made: Path) -> None:
+    """As after the clock was set back: a month out of step, an Item deleted, a month to search."""
+    record = product(made, "record", "2021-11")
+    record.write_bytes(record.read_bytes()[:100])
+    product(made, "item", "2022-01").unlink()
+    for path in (path for top in ("output", ".snakemake") for path in (made / top).rglob("*") if path.is_file()):
+        modified = path.stat().st_mtime_ns + 86400 * 10**9
+        os.utime(path, ns=(modified, modified))
+    add(made, "2021-12")
+    run = run_snakemake(made, CONFIG)
+    assert "this computer's clock was set back" in run.output
+    assert run.months("composite") == ["2021-11", "2021-12"] and "2022-01" in run.months("publish")
+    assert settled(made)
+
+
 def test_a_cog_is_not_made_of_a_cube_that_lost_chunks(made: Path) -> None:
     whole = {name: product(made, name, "2021-11").read_bytes() for name in ("cog", "preview", "item", "record")}
     product(made, "cog", "2021-11").unlink()
@@ -738,6 +753,7 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
         ({**CONFIG, "tim": {}}, "did you mean 'time'"),
         ({**CONFIG, "time": {"years": [2999]}}, "time.years"),
         ({**CONFIG, "source": {"kind": "asf", "hosts": {"cmr": "https://localhost"}}}, "without https://"),
+        ({**CONFIG, "output": {"base_dir": "s3://bucket/out"}}, "output.base_dir: folder 's3://bucket/out': a URL"),
         ({**CONFIG, "processing": {"target_resolution": 77}}, "77 m does not divide"),
         ({**CONFIG, "processing": {"target_crs": 99999}}, "there is no EPSG:99999"),
         ({**CONFIG, "processing": {"target_crs": 4326}}, "30 m are about"),
@@ -752,7 +768,7 @@ def test_bad_input_stops_before_any_work(tmp_path: Path, values: dict[str, Any],
     run = run_snakemake(tmp_path, values, check=False)
     assert run.returncode != 0 and says in run.output
     assert "Traceback" not in run.output
-    assert not (tmp_path / "output").exists()
+    assert not (tmp_path / "output").exists() and not (tmp_path / "s3:").exists()
 
 
 def test_foreign_store_is_refused_and_left_alone(tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 0. Words, names, options, what is known before any work; no arrays. The Snakefile imports this floor alone.
    errors, files, vocabulary, versions, naming, listing, pixel_pairs, regions, crs; refusals, options, source_config,
    processing_config, config, config_file, documentation, logs; recipe, granule_list, ledger, slots, estimate, planning,
-   finished, job_settings, work_folder, account, kept, failures, run_lock, file_systems; environment, commands, jobs.
+   finished, job_settings, work_folder, account, kept, failures, run_lock, file_systems, future; environment, commands,
+   jobs.
 1. Arrays in, arrays out: no path, config or logger.
    bands, masking, resampling (resampling_kernels), compositing, despeckling (bregman, bregman_kernels); statistics,
    previews, texture (texture_kernels); halving, float_predictor.
