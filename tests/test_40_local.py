@@ -127,7 +127,11 @@ def test_a_granule_without_a_mask_is_set_aside_where_the_mask_is_used(tmp_path: 
         assert answer.granules[0].layer("mask").url == str(path)
     else:
         (aside,) = answer.set_aside
-        assert aside.lost and aside.reason.startswith("no layer mask") and "processing.mask: none" in aside.reason
+        assert (
+            aside.lost
+            and aside.reason.startswith(f"no layer mask beside {aside.granule_id}_VV.tif")
+            and "processing.mask: none" in aside.reason
+        )
     assert ids(found(tmp_path, with_mask=False)[NOVEMBER].granules) == [granule.id]
 
 

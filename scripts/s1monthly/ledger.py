@@ -98,11 +98,16 @@ class Answer:
             listing=listing,
             from_earliest=from_earliest,
             lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
-            reasons=dict(Counter(_GRANULE_ID.sub("another granule", one.reason) for one in found.set_aside)),
+            reasons=dict(Counter(_ONE_GRANULE.sub(_any_granule, one.reason) for one in found.set_aside)),
         )
 
 
-_GRANULE_ID = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+")
+_ONE_GRANULE = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+?(?:_([A-Z]+\.tif))?(?=[\s;,]|$)")
+
+
+def _any_granule(name: re.Match[str]) -> str:
+    """Replace the name of a granule or of its file, so that equal reasons are counted together."""
+    return f"its {name[1]}" if name[1] else "another granule"
 
 
 def set_aside_of(answers: Iterable[Answer]) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from s1monthly.grid import orbit_direction
+from s1monthly.naming import layer_file
 from s1monthly.sources.contract import Found
 from s1monthly.vocabulary import (
     PASS_GAP,
@@ -77,7 +78,8 @@ class Selection:
             missing = self._missing(granule)
             reason = f"no layer {' and '.join(missing)}"
             if missing == ["mask"]:
-                reason += " (processing.mask: none does without it)"
+                beside = layer_file(granule.id, self.polarization.layers[0])
+                reason += f" beside {beside} (processing.mask: none does without it)"
             same = [k for k in instead.get(granule.burst, []) if abs(k.acquired - granule.acquired) <= PASS_GAP]
             if same:
                 aside[granule.id] = SetAside(granule.id, f"{reason}; {same[0].id} is used instead")
