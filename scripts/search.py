@@ -3,10 +3,10 @@
 import json
 import logging
 from datetime import UTC, datetime
-from pathlib import Path
 
 import light_imports  # noqa: F401
 from s1monthly import jobs
+from s1monthly.files import write_text
 from s1monthly.granule_list import write_granule_list
 from s1monthly.ledger import Answer, write_answers
 from s1monthly.sources import open_source
@@ -33,7 +33,7 @@ def main(argv=None):
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
     claim_work(layout)
     write_answers(layout.search.format(**place), settings.question, answers)
-    Path(job.stamp).write_text(f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
+    write_text(job.stamp, f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
 
 
 if __name__ == "__main__":

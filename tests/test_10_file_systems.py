@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import errno
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from s1monthly import file_systems
+from s1monthly.errors import ConfigError
 from s1monthly.file_systems import FileSystemError, refuse_unfit
+from s1monthly.naming import Layout
+from s1monthly.work_folder import claim_work, refuse_shared_work
 
 MOUNTS = """\
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw
@@ -74,3 +78,28 @@ def test_a_system_without_a_table_of_mounts_is_tried_all_the_same(
 ) -> None:
     monkeypatch.setattr(file_systems, "_MOUNTS", tmp_path / "none")
     refuse_unfit(tmp_path)
+
+
+# the work folder
+
+
+@pytest.mark.parametrize("note", [b"", b"  \n", b"\xff\xfe"])
+def test_a_damaged_note_of_the_work_folder_is_named_with_the_remedy(tmp_path: Path, note: bytes) -> None:
+    layout = Layout(str(tmp_path / "out"), str(tmp_path / "work"))
+    claim_work(layout)
+    refuse_shared_work(layout)
+    Path(layout.owner).write_bytes(note)
+    with pytest.raises(ConfigError, match=r"base_dir\.txt: damaged: .* -> delete it if that is .*out, and run again"):
+        refuse_shared_work(layout)
+
+
+def test_a_claimed_work_folder_that_became_read_only_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read_only(dir: str, **_: str) -> str:
+        raise OSError(errno.EROFS, "Read-only file system", dir)
+
+    layout = Layout(str(tmp_path / "out"), str(tmp_path / "work"))
+    claim_work(layout)
+    assert [path.name for path in (tmp_path / "work").iterdir()] == ["base_dir.txt"]
+    monkeypatch.setattr(tempfile, "mkdtemp", read_only)
+    with pytest.raises(OSError, match="Read-only file system"):
+        claim_work(layout)

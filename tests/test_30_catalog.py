@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import shutil
@@ -19,7 +21,9 @@ import shapely
 
 from month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 from s1monthly.catalog import COLUMNS, PATHS, SCHEMA, global_rows, read_catalog, tile_rows, write_catalog
+from s1monthly.cataloguing import alone
 from s1monthly.errors import ProductError
+from s1monthly.files import flock
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import tile_outline
 from s1monthly.ledger import Answer, write_answers
@@ -334,3 +338,14 @@ def test_a_month_whose_granules_cannot_be_used_is_not_one_without(tmp_path):
     write_answers(folder / "search.json", {}, answers)
     told = [(row["month"], row["status"], row["missing_granules"]) for row in tile_rows(folder)]
     assert told == [("2021-11", "unusable", [LACKING.id]), ("2021-12", "no data", [])]
+
+
+def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path, monkeypatch):
+    """Who waits for it is not told for whom, which is no reason to fail."""
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "pwrite", full)
+    with alone(tmp_path / "catalog.parquet"), open(tmp_path / ".catalog.parquet.lock") as lock:
+        assert flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB) is False

@@ -11,7 +11,7 @@ import os
 import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.assets import relative
@@ -66,7 +66,8 @@ def alone(path: str | Path) -> Iterator[None]:
             sys.stderr.flush()
             flock(handle, fcntl.LOCK_EX)
         os.ftruncate(handle, 0)
-        os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        with suppress(OSError):  # on a full disk: who waits is not told for whom
+            os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         try:
             yield
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from pathlib import Path
 
 from s1monthly.errors import ConfigError
@@ -49,3 +50,6 @@ def claim_work(layout: Layout) -> None:
         If the work folder cannot be written to.
     """
     write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
+    Path(
+        tempfile.mkdtemp(prefix=".trial.", dir=layout.work_dir)
+    ).rmdir()  # the note may be there, in a read-only folder
