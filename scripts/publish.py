@@ -1,11 +1,14 @@
-"""Rule publish: read a month back from the cube; write its COG and preview, where wanted, and its STAC Item."""
+"""Rule publish: read a month back from the cube; write its COG and preview, where wanted, and its STAC Item.
+
+Of those that are not wanted older ones are removed, lest anybody takes them for the month's.
+"""
 
 from pathlib import Path
 
 import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.assets import asset_file, preview_file
-from s1monthly.publishing import write_pictures
+from s1monthly.publishing import remove_stale, write_pictures
 from s1monthly.records import read_record
 from s1monthly.stac import item, write_document
 
@@ -13,6 +16,13 @@ from s1monthly.stac import item, write_document
 def main(argv=None):
     job, log = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
     record, folder = read_record(job.record), Path(job.item).parent
+    place = {"tile": record.key.tile, "direction": record.key.direction, "month": record.key.month}
+    unwanted = [
+        None if wanted else Path(pattern.format(**place))
+        for wanted, pattern in ((job.cog, job.settings.layout.cog), (job.preview, job.settings.layout.preview))
+    ]
+    for path in remove_stale(record, *unwanted):
+        log.info("%s: removed %s, which is no longer wanted (output.formats)", record.key, path)
     checksum = write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)
     files = {"zarr": asset_file(job.cube, folder), "record": asset_file(job.record, folder)}
     if job.cog:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import struct
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from s1monthly.cog import write_cog
 from s1monthly.errors import GridError, ProductError
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.ledger import Answer, write_answers
+from s1monthly.ledger import Answer, seal, write_answers
 from s1monthly.mosaic_cog import write_cog_mosaic
 from s1monthly.mosaic_vrt import write_vrt
 from s1monthly.mosaicking import Label, Mosaic, epsg_code, find_cogs, plan_mosaics
@@ -165,6 +166,38 @@ def test_tiles_without_a_cog_are_told_with_the_reason(two_zones: Path) -> None:
         "10SHD ASCENDING: not searched yet",
         "10SHE ASCENDING: not made yet",
     ]
+
+
+def test_a_cog_of_other_values_than_its_record_is_left_out_and_named(two_zones: Path) -> None:
+    def record(tile: str, digest: str, **altered: str) -> None:
+        path = two_zones / f"{tile}_ASCENDING" / "months" / f"{MAY}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = seal({"granules_digest": "", "recipe_digest": "", "unread": [], "digest": digest})
+        path.write_text(json.dumps({**content, **altered}))
+
+    for tile in ("10SGD", "10SFD"):
+        with rasterio.open(put(two_zones, tile), "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+            dataset.update_tags(DIGEST="a")
+        record(tile, "a")
+    found = lambda: find_cogs(Layout(str(two_zones), ""), MAY, "ASCENDING")  # noqa: E731
+    assert [str(cog.key.tile) for cog in found()[0]] == ["10SFD", "10SGD", "11SKU"]
+    record("10SGD", "b")
+    record("11SKU", "a")  # its COG does not say of what values it is
+    record("10SFD", "a", unread="other")
+    with pytest.raises(ProductError, match=r"no COG of 2024-05 ASCENDING .*other values"):
+        found()
+    record("10SFD", "a")
+    cogs, lacking = found()
+    assert [str(cog.key.tile) for cog in cogs] == ["10SFD"]
+    assert lacking == [
+        "10SGD ASCENDING, 11SKU ASCENDING: left out, of other values than its record:"
+        " run the workflow with output.formats.cog: true"
+    ]
+    record("10SFD", "a", unread="other")
+    record("10SGD", "a")
+    assert found()[1][0] == (
+        "10SFD ASCENDING: its record is damaged, or was altered: run the workflow, or catalog_rebuild"
+    )
 
 
 def test_no_cog_at_all_names_the_months_that_have_some(two_zones: Path) -> None:

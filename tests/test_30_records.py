@@ -242,6 +242,22 @@ def test_json_needs_no_class_to_be_read():
     assert Record.from_json(month_record().to_json()) == month_record()
 
 
+def test_an_altered_record_is_not_read(tmp_path):
+    whole = month_record()
+    write_record(tmp_path / "r.json", whole)
+    content = json.loads((tmp_path / "r.json").read_text())
+    (tmp_path / "r.json").write_text(json.dumps(content, indent=7))
+    assert read_record(tmp_path / "r.json") == whole, "spaces say nothing"
+    for altered in (
+        {**content, "granules": content["granules"][:1]},
+        {k: v for k, v in content.items() if k != "seal"},
+    ):
+        (tmp_path / "r.json").write_text(json.dumps(altered))
+        with pytest.raises(ProductError, match=r"r\.json: .*altered since it was written.*catalog_rebuild"):
+            read_record(tmp_path / "r.json")
+        assert read_record(tmp_path / "r.json", check_seal=False).key == whole.key
+
+
 def test_what_is_read_back_must_be_what_the_record_says():
     values = np.array([[1, 2], [np.nan, 4]], np.float32)
     record = replace(month_record(), bands={"VV_dB": band_statistics(values)})

@@ -571,7 +571,11 @@ def test_formats_that_are_switched_off_are_no_fault(tree: SmallTree) -> None:
     report = validate(tree.base)
     assert report.problems == []
     assert [note.problem for note in report.notes] == ["the month's Item does not name it (output.formats)"] * 3
+    rows = catalog.tile_rows(tree.path("folder", NOVEMBER))
+    assert all(row["cog_path"] for row in rows if row["status"] == "complete")
     shutil.copy(tree.path("cog", DECEMBER), tree.path("cog", NOVEMBER))
+    rows = {row["month"]: row["cog_path"] for row in catalog.tile_rows(tree.path("folder", NOVEMBER))}
+    assert rows["2021-11"] is None and rows["2021-12"], "of other values: not in the catalog"
     (told,) = validate(tree.base).problems
     assert "of other values, and no Item names it" in told.problem and in_short(told.commands) == (f"rm {COG}.tif",)
 

@@ -14,7 +14,9 @@ import rasterio
 
 import catalog_rebuild
 from s1monthly import catalog, cube, stac
+from s1monthly.errors import ProductError
 from s1monthly.files import write_text
+from s1monthly.ledger import SEAL, seal
 from s1monthly.month_checks import Depth
 from s1monthly.origins import _KINDS, credible_origin
 from s1monthly.records import read_record
@@ -68,6 +70,11 @@ def row_of_november(tree: SmallTree) -> dict:
 def raise_count(record: dict) -> None:
     """Another count of passes everywhere, each number in step with the others."""
     record["count"] = {"minimum": 9, "maximum": 9, "mean": 9.0, "histogram": {"9": record["pixels"]["valid"]}}
+
+
+def sealed_again(record: dict) -> None:
+    del record[SEAL]
+    record.update(seal(record))
 
 
 EDITS: dict[str, Callable[[dict], object]] = {
@@ -131,9 +138,10 @@ def test_cube_and_cog_contradict_an_edited_record(tree: SmallTree, edited: str, 
 
 
 def test_statistics_that_only_reading_all_values_disproves(listless: SmallTree) -> None:
-    """Record and Item were edited together: nothing is suspicious until the values are read."""
+    """Record and Item were edited together, and sealed: nothing is suspicious until the values are read."""
     tree = listless
     edit(tree.path("record", NOVEMBER), EDITS["a band's mean"])
+    edit(tree.path("record", NOVEMBER), sealed_again)
     tree.make(NOVEMBER, "item", "tile_catalog", "catalog", "collection")
     assert validate(tree.base).problems == []
     (told,) = validate(tree.base, Depth(digests=True)).problems
@@ -180,6 +188,33 @@ def test_what_only_a_changed_record_tells_is_not_believed(
     assert rebuild(tree) == 0
     assert read_record(path).unknown == ["set_aside", "unread", "granules_digest", "layers"]
     assert validate(tree.base, Depth(digests=True)).problems == []
+
+
+@pytest.mark.parametrize("edited", ["one more granule", "digest", "another list"])
+@pytest.mark.parametrize("lost", ["Item", "cube", "witnesses"])
+def test_an_altered_record_is_never_catalogued(listless: SmallTree, edited: str, lost: str) -> None:
+    """Its seal tells, also where every witness is gone."""
+    tree, path = listless, listless.path("record", NOVEMBER)
+    made = read_record(path)
+    edit(path, {**EDITS, **UNPROVEN}[edited])
+    altered = path.read_bytes()
+    if lost in ("Item", "witnesses"):
+        tree.path("item", NOVEMBER).unlink()
+    if lost == "cube":
+        shutil.rmtree(tree.path("cube", NOVEMBER))
+    if lost == "witnesses":
+        for kind in ("cog", "preview", "tile_catalog", "catalog"):
+            tree.path(kind, NOVEMBER).unlink()
+    for read in (lambda: read_record(path), lambda: catalog.tile_rows(tree.path("folder", NOVEMBER))):
+        with pytest.raises(ProductError, match="altered since it was written"):
+            read()
+    assert lost == "cube" or any("altered" in finding.problem for finding in validate(tree.base).problems)
+    rebuild(tree)
+    rows = [row for row in catalog.read_catalog(tree.layout.catalog) if row["month"] == "2021-11"]
+    if path.read_bytes() != altered:
+        assert read_record(path).unknown, "what only the altered record told is not known"
+    elif rows:  # that of before
+        assert (rows[0]["granules"], rows[0]["digest"]) == (1, made.digest)
 
 
 def test_a_record_in_another_form_gets_its_own_back(listless: SmallTree) -> None:

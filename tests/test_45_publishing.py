@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +14,7 @@ from s1monthly import publishing
 from s1monthly.cog import write_cog
 from s1monthly.cube import write_month
 from s1monthly.errors import CubeError, ProductError
-from s1monthly.publishing import write_pictures
+from s1monthly.publishing import remove_stale, write_pictures
 from s1monthly.rasters import write_preview
 from s1monthly.records import Record, read_record
 from s1monthly.stac import output_bands, processing_tags
@@ -92,6 +93,21 @@ def test_pixels_in_other_places_are_not_shown(
     with pytest.raises(CubeError, match=r"other values than its record says.*delete the record"):
         write_pictures(record, tree.path("cube", key), *paths, threads=threads)
     assert list(pictures.iterdir()) == []
+
+
+def test_pictures_that_are_not_wanted_go_where_they_may_be_of_other_values(
+    month: tuple[Path, Record, Path], tmp_path: Path
+) -> None:
+    _, record, expected = month
+    cog, preview = tmp_path / "a.tif", tmp_path / "a.png"
+    assert remove_stale(record, cog, preview) == []
+    shutil.copytree(expected, tmp_path, dirs_exist_ok=True)
+    assert remove_stale(record, None, None) == []
+    assert remove_stale(record, cog, None) == [], "of the record's values"
+    assert remove_stale(replace(record, digest="0" * 64), cog, preview) == [preview, cog]
+    assert list(tmp_path.iterdir()) == []
+    cog.write_bytes(b"none that tells its values")
+    assert remove_stale(record, cog, None) == [cog]
 
 
 def test_a_preview_that_cannot_be_written_is_told(

@@ -28,10 +28,14 @@ from s1monthly.grid import tile_outline
 from s1monthly.ledger import Answer, no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.records import Record, read_record
+from s1monthly.stac import read_document
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
 
 NO_DATA, UNUSABLE = "no data", "unusable"
 """Status of a month that the source has no granule of."""
+
+_HEADER = 2**20
+"""Bytes in which a COG's tags lie."""
 
 GEOPARQUET_VERSION = "1.1.0"
 
@@ -214,6 +218,10 @@ def fill(pattern: str, key: CompositeKey) -> str:
 def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
     """Row of a month that was made, with the paths of the files that there are, relative to the tile's folder.
 
+    An Item of other values is passed over with all that it names, and so are a COG and preview that the Item does not
+    name, as they may be of values that the month had before; not a COG that says that it is of the record's values.
+    Where there is no Item they are named as they are.
+
     Parameters
     ----------
     record : Record
@@ -228,16 +236,19 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
     """
     folder = fill(layout.folder, record.key)
 
-    def path(pattern: str) -> str | None:
+    named = _named_by_item(record, layout)
+
+    def path(pattern: str, kind: str = "") -> str | None:
         found = Path(fill(pattern, record.key))
-        return relative(found, folder) if found.exists() else None
+        known = not kind or named is None or kind in named
+        return relative(found, folder) if known and found.exists() else None
 
     key, grid, passes, geometry = record.key, record.grid, record.passes, record.geometry
-    preview_path = path(layout.preview) if with_preview else None
+    preview_path = path(layout.preview, "preview") if with_preview else None
     preview = preview_grid(fill(layout.preview, key), grid) if preview_path else None
     return {
         **_key_columns(key),
-        "cog_path": path(layout.cog),
+        "cog_path": path(layout.cog, "cog"),
         "zarr_path": path(layout.cube),
         "preview_path": preview_path,
         "crs": grid.crs,
@@ -267,10 +278,33 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
         "count_max": record.count.maximum,
         "digest": record.digest,
         "record_path": path(layout.record),
-        "item_path": path(layout.item),
+        "item_path": path(layout.item, "item"),
         "asked": None,
         **_geometry_columns(geometry),
     }
+
+
+def _named_by_item(record: Record, layout: Layout) -> set[str] | None:
+    """Products that are of a record's values, the Item included; None where no Item can be read."""
+    try:
+        item = read_document(fill(layout.item, record.key))
+        if item["properties"]["s1:digest"] != record.digest:
+            return set()
+        named = {"item", *item["assets"]}
+    except (ProductError, KeyError, TypeError):
+        return None
+    if "cog" not in named and _holds(fill(layout.cog, record.key), record.digest):
+        named.add("cog")
+    return named
+
+
+def _holds(path: str, digest: str) -> bool:
+    """Whether a COG's header names a digest; read as bytes, since GDAL takes long to load."""
+    try:
+        with open(path, "rb") as stream:
+            return digest.encode() in stream.read(_HEADER)
+    except OSError:
+        return False
 
 
 def _no_data_row(key: CompositeKey, answer: Answer) -> Row:

@@ -17,6 +17,7 @@ It is believed where the values are those of the cube, and where the granule lis
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -32,15 +33,16 @@ from s1monthly.cube import CubeState
 from s1monthly.errors import ProductError
 from s1monthly.findings import some
 from s1monthly.footprints import footprint
+from s1monthly.ledger import seal_is_whole
 from s1monthly.products import (
     checksum_in,
-    cog_tags,
     differences,
     names_granules,
     names_software,
     property_of,
     read_item,
 )
+from s1monthly.rasters import cog_tags
 from s1monthly.recipe import difference, digest
 from s1monthly.records import Record, read_record
 from s1monthly.restoring import Restored, from_list, ids, listed, restore
@@ -66,14 +68,15 @@ RECIPE = ("level", "polarization", "recipe", "recipe_digest")
 
 
 def read_credible(path: Path) -> Record:
-    """Read a record from which everything can be made that is made from records.
+    """Read a record, altered or not, from which everything can be made that is made from records.
 
     Raises
     ------
     ProductError
-        As `read_record`; also where a value is of a kind that none of ours has.
+        As `read_record`, but not for its seal, which `doubt` looks at; also where a value is of a kind that none of
+        ours has.
     """
-    record = read_record(path)
+    record = read_record(path, check_seal=False)
     try:
         with suppress(ProductError):  # of another version: its bands are compared with the cube's
             stac.item(record, {})
@@ -162,6 +165,11 @@ class _Witnesses:
         return checksum_in(self.item, "record")
 
     @property
+    def is_sealed(self) -> bool:
+        """Whether the record is as it was written."""
+        return seal_is_whole(json.loads(self.text))
+
+    @property
     def item_has_it(self) -> bool:
         return self.checksum == hashlib.sha256(self.text).hexdigest()
 
@@ -186,6 +194,8 @@ class _Witnesses:
         of_it = self.tags.get("DIGEST") == record.digest
         if of_it and not (names_granules(self.tags, record) and names_software(self.tags, record)):
             yield "granules or software are not those that the COG names"
+        if not self.is_sealed:
+            yield "altered since it was written (seal)"
 
 
 def _recipe_faults(record: Record) -> Iterator[str]:
@@ -224,7 +234,7 @@ def _examined(
     except ProductError as error:
         return Doubt("; ".join([*found, error.problem]))
     other = restored.record
-    if witnesses.item_has_it:
+    if witnesses.item_has_it and witnesses.is_sealed:
         # whoever wrote the Item had this record: where the COG says otherwise the COG is older
         wrong = [name for name in MEASURED if _differ(name, record, other)]
         if wrong and not set(wrong) - set(RECIPE):
@@ -240,11 +250,13 @@ def _examined(
     wrong = [name for name in MEASURED if _differ(name, record, other)]
     origin = [name for name in ("granules", "software") if _differ(name, record, other)]
     listing = listed(folder, month)
-    if not wrong and "granules" in origin and listing and from_list(record, listing) == record:
+    newer = witnesses.is_sealed and not wrong and "granules" in origin
+    if newer and listing and from_list(record, listing) == record:
         return None  # newer than COG and Item, which happen to be of the same values
     if wrong or origin:
         return _contradiction(found, [*wrong, *origin], "cube and COG", restored)
-    if not witnesses.checksum or property_of(witnesses.item, "s1:digest") != record.digest:
+    item_knows = witnesses.checksum and property_of(witnesses.item, "s1:digest") == record.digest
+    if witnesses.is_sealed and not item_knows:
         return None  # what does not fit is older
     unproven = [name for name in other.unknown if name not in record.unknown]
     return Doubt(

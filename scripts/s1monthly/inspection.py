@@ -18,7 +18,7 @@ from s1monthly.config import Config
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.failures import month_failure, search_failure
 from s1monthly.granule_list import read_granule_list
-from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, set_aside_of
+from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, seal_is_whole, set_aside_of
 from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.planning import listings_of, question_of
 from s1monthly.recipe import as_held, difference, digest, recipe
@@ -283,8 +283,10 @@ class _Inspection:
         return MonthState(month, kind, reason, tuple(remarks), lacking)
 
     def _unread(self, month: Month) -> str:
-        may = os.access(self._path(self.layout.record, month), os.R_OK, effective_ids=True)
-        return OUT_OF_STEP + "its record is damaged" if may else "its record may not be read"
+        path = Path(self._path(self.layout.record, month))
+        if not os.access(path, os.R_OK, effective_ids=True):
+            return "its record may not be read"
+        return OUT_OF_STEP + ("its record was altered" if _content(path) else "its record is damaged")
 
     def _missing_of_record(self, month: Month) -> list[str]:
         try:
@@ -345,10 +347,16 @@ class _Inspection:
 _ASK_AGAIN = "to be searched again: the source's folder, or what is asked of it (kind, polarization, tracks) changed"
 
 
-def _plain(path: Path) -> dict[str, Any]:
-    """Read a record as it is; empty where it is damaged. Raises PermissionError where it may not be read."""
+def _content(path: Path) -> dict[str, Any]:
+    """Read a JSON object; empty where the file holds none. Raises PermissionError where it may not be read."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
         return {}
     return content if isinstance(content, dict) else {}
+
+
+def _plain(path: Path) -> dict[str, Any]:
+    """Read a record as it is; empty where it is damaged, or was altered since it was written."""
+    content = _content(path)
+    return content if seal_is_whole(content) else {}

@@ -193,23 +193,43 @@ def seal(content: Mapping[str, Any]) -> dict[str, Any]:
 
 def seal_is_whole(content: Mapping[str, Any]) -> bool:
     """True where a record's content is as it was when it was sealed."""
-    return content[SEAL] == digest({key: value for key, value in content.items() if key != SEAL})
+    return content.get(SEAL) == digest({key: value for key, value in content.items() if key != SEAL})
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a record says that decides whether its month is up to date; see the attributes of `records.Record`."""
+
+    granules_digest: str | None
+    recipe_digest: str
+    unread: tuple[str, ...] | None
+    digest: str
+    status: str
 
 
 @lru_cache(maxsize=65536)
-def _made_of(path: str, _signature: Signature) -> tuple[tuple[Any, Any, tuple[Any, ...]], Any] | None:
-    """Digests of a record's granules and recipe and the granules it lacks; and its status.
-
-    None where the record is damaged or was altered.
-    """
+def _made(path: str, _signature: Signature) -> Made | None:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if not seal_is_whole(record):
             return None
-        made_of = record["granules_digest"], record["recipe_digest"], tuple(record["unread"])
-        return made_of, record.get("status")
+        unread = None if record["unread"] is None else tuple(record["unread"])
+        known = record["granules_digest"], record["recipe_digest"], unread
+        return Made(*known, record.get("digest", ""), record.get("status", ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
+
+
+def read_made(path: str | Path) -> Made | None:
+    """Read from a record what decides whether its month is up to date.
+
+    Returns
+    -------
+    Made or None
+        None where there is no record, or it is damaged, or was altered since it was written.
+    """
+    signature = _signature(path)
+    return None if signature is None else _made(str(path), signature)
 
 
 def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
@@ -339,20 +359,16 @@ class Ledger:
 
         A month that was made without some granules that could not be read is never in step: they are tried again.
         """
-        path, answer = self.path(self.layout.record, month), self.answers.get(month)
-        signature = _signature(path)
-        if answer is None or signature is None:
+        answer, made = self.answers.get(month), read_made(self.path(self.layout.record, month))
+        if answer is None or made is None:
             return False
-        found = _made_of(path, signature)
-        made = found is not None and found[0] == (answer.digest, self.recipe_digest, ())
-        return made and not self.slot_lost(month)
+        of_these = (made.granules_digest, made.recipe_digest, made.unread) == (answer.digest, self.recipe_digest, ())
+        return of_these and not self.slot_lost(month)
 
     def is_empty(self, month: Month) -> bool:
         """True where the record says that no pixel of the month has a value."""
-        path = self.path(self.layout.record, month)
-        signature = _signature(path)
-        found = _made_of(path, signature) if signature else None
-        return found is not None and found[1] == "empty"
+        made = read_made(self.path(self.layout.record, month))
+        return made is not None and made.status == "empty"
 
     @property
     def out_of_step(self) -> list[Month]:

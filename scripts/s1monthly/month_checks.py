@@ -23,7 +23,6 @@ from s1monthly.products import (
     OPTIONAL,
     checksum_in,
     cog_faults,
-    cog_tags,
     differences,
     expected_item,
     named_by,
@@ -31,6 +30,7 @@ from s1monthly.products import (
     property_of,
     unlike_the_cube,
 )
+from s1monthly.rasters import cog_tags
 from s1monthly.records import Record
 from s1monthly.remains import left_of
 from s1monthly.restoring import INVENTED, invented_by, restore
@@ -245,10 +245,11 @@ class _Looker:
 
     def _compare_values(self, record: Record, named: set[str]) -> None:
         """Tell where a product does not show what the cube holds."""
-        fault = unlike_the_cube(record, self._folder.layout, named)
+        fault = unlike_the_cube(record, self._folder.layout, {kind for kind in OPTIONAL if kind in self._files})
         if fault:
             kind, reason = fault
-            self._tell(self._path(kind), reason, self._mend.remove(self._path(kind)), self._mend.run)
+            again = () if kind in OPTIONAL and kind not in named else (self._mend.run,)
+            self._tell(self._path(kind), reason, self._mend.remove(self._path(kind)), *again)
 
     def _item(self) -> dict[str, Any] | None:
         """Read the month's Item; tell why there is none."""

@@ -18,7 +18,7 @@ from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import open_dataset
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
-from s1monthly.ledger import read_answers
+from s1monthly.ledger import read_answers, read_made
 from s1monthly.naming import Layout, mosaic_name, parse_folder
 from s1monthly.outlines import is_torn, transformer
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Polarization, Tile
@@ -58,6 +58,8 @@ class Cog:
         One a band.
     level : str
         ARDC or hARDCp.
+    digest : str
+        Of the values of its month that it was made of; empty where it does not say.
     """
 
     key: CompositeKey
@@ -65,6 +67,7 @@ class Cog:
     geobox: GeoBox
     labels: tuple[Label, ...]
     level: str
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -158,7 +161,8 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     cogs : list of Cog
         By priority: ascending first, then by CRS and tile.
     lacking : list of str
-        One line for each reason why tiles and directions of the tree have no COG of the month, naming them.
+        One line for each reason why tiles and directions of the tree have no COG of the month, or one of other values
+        than the month has now, naming them. (A COG whose record is lost is taken: nothing speaks against it.)
 
     Raises
     ------
@@ -177,10 +181,12 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     lacking: dict[str, list[str]] = {}
     for key in keys:
         path = Path(layout.cog.format(tile=key.tile, direction=key.direction, month=month))
-        if path.is_file():
-            cogs.append(_read_cog(key, path))
+        cog = _read_cog(key, path) if path.is_file() else None
+        reason = _why_stale(layout, cog) if cog else _why_lacking(layout, key)
+        if cog and not reason:
+            cogs.append(cog)
         else:
-            lacking.setdefault(_why_lacking(layout, key), []).append(f"{key.tile} {key.direction}")
+            lacking.setdefault(reason, []).append(f"{key.tile} {key.direction}")
     if not cogs:
         told = "; ".join(f"{len(names)} {reason}" for reason, names in lacking.items())
         raise ProductError(
@@ -199,20 +205,34 @@ def _read_cog(key: CompositeKey, path: Path) -> Cog:
         labels = [
             Label(name or "", units or "", dataset.tags(band).get("long_name", "")) for band, name, units in bands
         ]
-        level = dataset.tags().get("PROCESSING_LEVEL", "")
+        tags = dataset.tags()
     if polarization_of(labels) is None or header.nodata is None or not math.isnan(header.nodata):
         raise ProductError(
             f"raster {path}: not a COG of this product (bands {', '.join(label.name for label in labels)},"
             f" no data {header.nodata})",
             "move it out of the output tree; the next run makes the tile's own COG again",
         )
-    return Cog(key, path, header.geobox, tuple(labels), level)
+    return Cog(key, path, header.geobox, tuple(labels), tags.get("PROCESSING_LEVEL", ""), tags.get("DIGEST", ""))
 
 
 def polarization_of(labels: Sequence[Label]) -> Polarization | None:
     """Polarization pair whose backscatter the first two bands hold; None where they hold something else."""
     names = [label.name for label in labels[:2]]
     return next((pair for pair in Polarization if names == [f"{layer}_dB" for layer in pair.layers]), None)
+
+
+def _why_stale(layout: Layout, cog: Cog) -> str:
+    """Say why a COG does not show the values that its month has now; empty where it does, or the record is lost."""
+    place = {"tile": cog.key.tile, "direction": cog.key.direction, "month": cog.key.month}
+    record = Path(layout.record.format(**place))
+    if not record.exists():
+        return ""
+    made = read_made(record)
+    if made is None:
+        return "its record is damaged, or was altered: run the workflow, or catalog_rebuild"
+    if made.digest != cog.digest:
+        return "left out, of other values than its record: run the workflow with output.formats.cog: true"
+    return ""
 
 
 def _why_lacking(layout: Layout, key: CompositeKey) -> str:

@@ -151,15 +151,6 @@ def _short(value: Any, most: int = 40) -> str:
 # COG
 
 
-def cog_tags(path: Path) -> dict[str, str]:
-    """Tags of a COG; none where it is missing or cannot be opened."""
-    try:
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
-            return dict(dataset.tags())
-    except RasterioError:
-        return {}
-
-
 def names_granules(tags: Mapping[str, str], record: Record) -> bool:
     """Whether a COG names the granules of a record; also where one of them does not know."""
     if "GRANULES" not in tags or record.granules is None:

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from s1monthly.cog import write_cog
 from s1monthly.cube import read_checked
+from s1monthly.errors import ProductError
 from s1monthly.previews import shown_bands
-from s1monthly.rasters import write_preview
+from s1monthly.rasters import cog_tags, write_preview
 from s1monthly.records import Record, verified
 from s1monthly.stac import output_bands, processing_tags
 
@@ -82,6 +83,41 @@ def write_pictures(
         for drawn in drawing:
             drawn.result()
     return checksum
+
+
+def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list[Path]:
+    """Remove pictures of a month that are no longer wanted, and may be of values that it had before.
+
+    A COG that names the digest of the record's values stays. A preview does not say of what values it is.
+
+    Parameters
+    ----------
+    record : Record
+    cog, preview : Path or None
+        Where one that is not wanted would lie; None for one that is wanted.
+
+    Returns
+    -------
+    list of Path
+        What was removed.
+
+    Raises
+    ------
+    ProductError
+        If one may not be removed.
+    """
+    stale = [path for path in (preview,) if path and path.exists()]
+    if cog and cog.exists() and cog_tags(cog).get("DIGEST") != record.digest:
+        stale.append(cog)
+    for path in stale:
+        try:
+            path.unlink()
+        except OSError as error:
+            raise ProductError(
+                f"{path}: no longer wanted (output.formats), and cannot be removed ({error})",
+                "remove it, and run again",
+            ) from error
+    return stale
 
 
 def _checked(record: Record, cube: str | Path, threads: int) -> Iterator[tuple[str, NDArray[np.float32]]]:

@@ -25,6 +25,7 @@ from s1monthly.grid import GeoBox
 from s1monthly.raster_header import RasterInput
 
 __all__ = [
+    "cog_tags",
     "grid_profile",
     "preview_geobox",
     "read_raster",
@@ -91,6 +92,15 @@ def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
         for index in range(header.count):
             bands[index] = raster.read(slice(0, header.geobox.height), slice(0, header.geobox.width), index + 1)
     return bands, header.geobox
+
+
+def cog_tags(path: str | Path) -> dict[str, str]:
+    """Read what a GeoTIFF says of itself; nothing where it is missing or cannot be opened."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
+            return dict(dataset.tags())
+    except RasterioError:
+        return {}
 
 
 def preview_geobox(geobox: GeoBox) -> GeoBox:

@@ -27,7 +27,7 @@ from s1monthly.products import (
     read_item,
     unlike_the_cube,
 )
-from s1monthly.records import SCHEMA, Record
+from s1monthly.records import SCHEMA, Record, read_record
 from s1monthly.remains import left_of, row_of_remains
 from s1monthly.restoring import INVENTED, Restored, content_of, invented_by, restore, write_restored
 from s1monthly.search_checks import check_search
@@ -341,6 +341,7 @@ class FolderRebuild:
             if month in folder.hidden:
                 continue
             try:
+                read_record(path)  # an altered one is never catalogued
                 record = read_credible(path)
             except ProductError:  # told already
                 continue

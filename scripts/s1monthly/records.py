@@ -21,7 +21,7 @@ from s1monthly.files import write_text
 from s1monthly.footprints import tidy
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, geobox_outline
-from s1monthly.ledger import seal
+from s1monthly.ledger import seal, seal_is_whole
 from s1monthly.naming import parse_granule_id
 from s1monthly.recipe import digest as digest_of
 from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics
@@ -208,17 +208,26 @@ class Record:
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str) -> Record:
+    def from_json(cls, text: str, check_seal: bool = True) -> Record:
         """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+        check_seal : bool
+            False: also what was altered since, for who finds out what of it is true.
 
         Raises
         ------
         ValueError, KeyError, TypeError, AttributeError, NameFormatError
-            If the text is no record of this schema. `read_record` turns them into a ProductError that names the file.
+            If the text is no record of this schema, or was altered since it was written. `read_record` turns them into
+            a ProductError that names the file.
         """
         content = json.loads(text)
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}, not {SCHEMA}")
+        if check_seal and not seal_is_whole(content):
+            raise ValueError("altered since it was written: its seal does not fit")
         count = {**content["count"], "histogram": _histogram(content["count"]["histogram"])}
         bands = sorted(content["bands"].items(), key=lambda named: named[1]["index"])
         record = cls(
@@ -357,17 +366,24 @@ def write_record(path: str | Path, record: Record) -> None:
     write_text(path, record.to_json())
 
 
-def read_record(path: str | Path) -> Record:
+def read_record(path: str | Path, check_seal: bool = True) -> Record:
     """Read a record.
+
+    Parameters
+    ----------
+    path : path
+    check_seal : bool
+        False: also one that was altered, for who finds out what of it is true.
 
     Raises
     ------
     ProductError
-        If the file is missing, damaged, or of another schema.
+        If the file is missing, damaged, of another schema, or was altered since it was written.
     """
     try:
-        return Record.from_json(Path(path).read_text(encoding="utf-8"))
+        return Record.from_json(Path(path).read_text(encoding="utf-8"), check_seal)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         raise ProductError(
-            f"{path}: record cannot be read ({type(error).__name__}: {error})", "delete it; the next run makes it again"
+            f"{path}: record cannot be read ({type(error).__name__}: {error})",
+            "delete it; the next run makes it again, or catalog_rebuild from the cube",
         ) from error

@@ -18,7 +18,8 @@ from s1monthly.errors import S1MonthlyError
 from s1monthly.footprints import footprint
 from s1monthly.geotiff import GDAL_OPTIONS
 from s1monthly.geotiff_header import open_header
-from s1monthly.products import NAMES, cog_tags, property_of, read_item
+from s1monthly.products import NAMES, property_of, read_item
+from s1monthly.rasters import cog_tags
 from s1monthly.recipe import digest
 from s1monthly.records import Record
 from s1monthly.restoring import granules_named, software_named

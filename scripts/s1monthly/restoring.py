@@ -26,7 +26,8 @@ from s1monthly.granule_list import GranuleList, read_granule_list
 from s1monthly.ledger import read_answers
 from s1monthly.naming import parse_granule_id
 from s1monthly.origins import credible_origin
-from s1monthly.products import checksum_in, cog_tags, property_of, read_item
+from s1monthly.products import checksum_in, property_of, read_item
+from s1monthly.rasters import cog_tags
 from s1monthly.recipe import digest as digest_of
 from s1monthly.records import Origin, Record
 from s1monthly.slots import STATUS
