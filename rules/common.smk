@@ -437,28 +437,31 @@ def let_look_old(files):
 
 
 def catalog_what_is_finished():
-    """After a failure: the months that were finished all the same are catalogued."""
+    """After a failure: catalogue the tiles in which this run finished a search or a month, and nothing else."""
     if only_tools():
         return
     for job in workflow.scheduler.failed:
         for one in job.jobs if job.is_group() else [job]:
             if one.rule.name in ("tile_catalog", "catalog"):
                 let_look_old(one.output)
-    script = f"{SCRIPTS}/catalog_rebuild.py"
+    tiles = [
+        b for b in PLAN.ledgers if b.key in PLAN.stamps and not PLAN.open_question(b)
+    ]
+    for job in workflow.dag.finished_jobs:
+        if job.rule.name in ("composite", "publish"):
+            tiles.append(ledger(job.wildcards))
+    if not tiles:
+        return
+    folders = sorted({book.path(LAYOUT.folder) for book in tiles})
+    script = f"{SCRIPTS}/catalog_finished.py"
     done = subprocess.run(
-        [
-            *(sys.executable, script),
-            *(f"--output-dir={LAYOUT.base_dir}", f"--work-dir={LAYOUT.work_dir}"),
-        ],
+        [sys.executable, script, "--", *map(os.path.abspath, folders)],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
         check=False,
     )
-    if done.returncode:
-        logger.error(done.stdout.strip())
-    else:
-        logger.info(done.stdout.strip().rpartition("\n")[2])
+    (logger.error if done.returncode else logger.info)(done.stdout.strip())
 
 
 TOOLS = {

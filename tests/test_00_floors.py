@@ -73,7 +73,7 @@ FLOORS: dict[int, list[tuple[str, ...]]] = {
         ("composing", "publishing"),
         (
             *("findings", "survey", "origins", "products", "overviews", "chunks", "cube_checks", "search_checks"),
-            *("restoring", "remains", "doubts", "month_checks", "validation", "rebuilding"),
+            *("restoring", "remains", "doubts", "month_mends", "month_checks", "validation", "rebuilding"),
         ),
         ("inspection", "inspection_report"),
     ],

@@ -148,3 +148,39 @@ def test_a_user_without_a_name_is_told_by_number(tmp_path: Path, monkeypatch: py
 
     monkeypatch.setattr("getpass.getuser", nameless)
     assert json.loads(taken(tmp_path, HERE).path.read_text())["user"] == str(os.getuid())
+
+
+def test_who_leaves_last_leaves_no_trace_where_there_was_none(tmp_path: Path) -> None:
+    first = taken(tmp_path, HERE)
+    second = taken(tmp_path, THERE)
+    first.release()
+    assert files(tmp_path) == [second.path]
+    second.release()
+    taken(tmp_path, BACK).release()
+    alone = taken(tmp_path / "new", HERE)
+    alone.release()
+    assert not (tmp_path / "new" / FOLDER).exists()
+
+
+ENTER_AND_LEAVE = """
+import sys
+from pathlib import Path
+from s1monthly.run_lock import RunLockError, hold
+from s1monthly.vocabulary import Direction, Tile, TileDirection
+sign = Path(sys.argv[1], "sign")
+for _ in range(300):
+    try:
+        held = hold(sys.argv[1], [TileDirection(Tile("10SGD"), Direction.ASCENDING)])
+    except RunLockError:
+        continue
+    sign.touch(exist_ok=False)
+    sign.unlink()
+    held.release()
+"""
+
+
+def test_those_who_enter_and_leave_at_once_never_hold_the_same_tile(tmp_path: Path) -> None:
+    environment = {**os.environ, "PYTHONPATH": str(Path(run_lock.__file__).parents[1])}
+    command = [sys.executable, "-c", ENTER_AND_LEAVE, str(tmp_path)]
+    processes = [subprocess.Popen(command, env=environment) for _ in range(3)]
+    assert [process.wait() for process in processes] == [0, 0, 0]

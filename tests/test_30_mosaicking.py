@@ -26,7 +26,8 @@ from s1monthly.mosaic_vrt import write_vrt
 from s1monthly.mosaicking import Label, Mosaic, epsg_code, find_cogs, plan_mosaics
 from s1monthly.naming import Layout, mosaic_name, parse_folder
 from s1monthly.outlines import transformer
-from s1monthly.vocabulary import Month, Tile
+from s1monthly.run_lock import hold
+from s1monthly.vocabulary import Month, Tile, TileDirection
 
 MAY = Month(2024, 5)
 SIZE = 900.0
@@ -248,6 +249,20 @@ def test_files_that_are_no_cogs_of_this_product_are_refused(two_zones: Path) -> 
         dataset.descriptions = ["VV_dB", "Ratio", "RVI", "VH_dB"]
     with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* not a COG of this product \(bands VV_dB, Ratio"):
         planned(two_zones)
+
+
+def test_tiles_that_a_run_works_on_are_refused(two_zones: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    cogs, _ = find_cogs(Layout(str(two_zones), ""), MAY, "ASCENDING", "")
+    key = cogs[0].key
+    held = hold(two_zones, [TileDirection(key.tile, key.direction)])
+    assert held
+    command = ["--month", str(MAY), "--direction", "ASC", "--output-dir", str(two_zones)]
+    with pytest.raises(SystemExit, match=f"{key.tile}_ASCENDING: another run works on it"):
+        mosaic_tiles.main(command)
+    assert not (two_zones / "mosaic").exists()
+    held.release()
+    mosaic_tiles.main(command)
+    assert "mosaic" in capsys.readouterr().out
 
 
 def test_directions_are_never_resampled_together(two_zones: Path) -> None:

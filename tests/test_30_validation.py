@@ -351,19 +351,19 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, list[str]]] = {
         drop_chunks,
         CUBE,
         "2021-11: VV_dB: 8 of 8 chunks missing or cut short",
-        [f"rm {RECORD}", RUN],
+        [REBUILD],
     ),
     "month lost in the cube": (
         lambda t: (t.path("cube", NOVEMBER) / "status" / "c" / "0").unlink(),
         CUBE,
         "2021-11 is empty",
-        [RUN],
+        [REBUILD],
     ),
     "month being written": (
         lambda t: (t.path("cube", NOVEMBER) / "status" / "c" / "0").write_bytes(b"\1"),
         CUBE,
         "2021-11 was being",
-        [RUN],
+        [REBUILD],
     ),
     "cube deleted": (lambda t: shutil.rmtree(t.path("cube", NOVEMBER)), CUBE, "there is no cube", [RUN]),
     "stray file": (
@@ -456,7 +456,7 @@ def test_damaged_values_are_told_where_they_are_read(tree: SmallTree, fault: str
     damage(tree)
     (told,) = validate(tree.base, Depth(digests=True)).problems
     assert told.place == CUBE and re.search(f"2021-11: .*({problem})", told.problem)
-    assert kinds(told.commands) == [f"rm {RECORD}", RUN]
+    assert kinds(told.commands) == [f"rm {ITEM}", REBUILD]
     mend(tree, [told])
     assert validate(tree.base, Depth(digests=True)).problems == []
     assert facts(tree) == before

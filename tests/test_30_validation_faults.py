@@ -120,7 +120,7 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, str]] = {
         lambda t: in_cube("VV_dB/zarr.json")(t).unlink(),
         CUBE,
         "the metadata of its arrays are lost: VV_dB/zarr.json",
-        f"mv {CUBE} elsewhere/",
+        "catalog_rebuild",
     ),
     "axis edited": (
         cube_root(lambda root: root["attributes"]["s1monthly"].update(first="2021-10", last="2021-11")),
@@ -138,7 +138,7 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, str]] = {
         lambda t: in_cube("zarr.json")(t).write_text("{"),
         CUBE,
         "zarr.json is damaged",
-        f"mv {CUBE} elsewhere/",
+        "catalog_rebuild",
     ),
     "directions swapped": (
         swap_directions,

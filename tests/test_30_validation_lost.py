@@ -19,6 +19,7 @@ from s1monthly import catalog, cataloguing, cube, stac
 from s1monthly.bands import bands_of
 from s1monthly.chunks import lost_chunks
 from s1monthly.cube import CubeSpec
+from s1monthly.findings import Commands
 from s1monthly.grid import GeoBox
 from s1monthly.month_checks import Depth
 from s1monthly.overviews import unlike
@@ -81,6 +82,10 @@ def test_chunks_of_a_band_are_missed_without_reading_them(tree: SmallTree, fault
     told = next(finding for finding in problems if "2021-11" in finding.problem)
     assert told.place == str(tree.path("cube", NOVEMBER))
     assert f"2021-11: {band}: " in told.problem
+    assert told.commands == (Commands(tree.base).rebuild,), "its COG holds the values"
+    tree.path("cog", NOVEMBER).write_bytes(b"")
+    problems = validate(tree.base).problems
+    told = next(finding for finding in problems if "2021-11" in finding.problem)
     assert in_short(told.commands) == in_short((f"rm {tree.path('record', NOVEMBER)}", RUN))
 
 

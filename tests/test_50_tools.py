@@ -13,6 +13,7 @@ import pytest
 import rasterio
 
 from granules import write_granule
+from s1monthly.catalog import read_catalog
 from workflow import Run, run_snakemake
 
 TILE = "11SLT"
@@ -71,6 +72,30 @@ def test_a_failed_run_tells_at_its_end_what_failed_why_and_where_to_look(made: t
     assert (folder / log.splitlines()[0]).read_text().count("1 of 1 granules cannot be read") == 1
     assert "catalogued: 1 month of 1 folder, 1 without data" in end and "out of step" not in end
     assert f"{TILE} ASCENDING: 1 missing: 2022-01; 1 made; 1 without granules" in end
+
+
+def test_a_failed_run_catalogues_what_it_finished_and_leaves_all_else_alone(
+    made: tuple[Path, Run, Run], tmp_path: Path
+) -> None:
+    """A copy that somebody keeps, and a tile of which much is lost, which another run may be working on."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    base = tmp_path / "output"
+    shutil.copytree(base / f"{TILE}_ASCENDING", base / "kept_by_me")
+    shutil.copytree(base / f"{TILE}_ASCENDING" / "months", base / "10SGD_ASCENDING" / "months")
+    (base / "10SGD_ASCENDING" / "months" / "2021-11.json").write_text("{")
+    before = bytes_of(base / "kept_by_me") | bytes_of(base / "10SGD_ASCENDING")
+    add(tmp_path, "2021-12")
+    run = run_snakemake(tmp_path, CONFIG, check=False)
+    assert run.failed == {"bursts": 1} and run.months("publish") == ["2021-12"]
+    rows = {row["month"]: row["status"] for row in read_catalog(base / "catalog.parquet")}
+    assert rows == {"2021-11": "complete", "2021-12": "complete"} and "catalogued: 2 months of 1 folder" in run.output
+    assert bytes_of(base / "kept_by_me") | bytes_of(base / "10SGD_ASCENDING") == before
+    idle = run_snakemake(tmp_path, CONFIG, check=False)
+    assert idle.failed == {"bursts": 1} and "catalogued" not in idle.output
+
+
+def bytes_of(folder: Path) -> dict[Path, bytes]:
+    return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run, Run]) -> None:

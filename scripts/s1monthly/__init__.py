@@ -20,7 +20,7 @@ The floors. A module imports from its own floor or a lower one, never from a hig
 4. What works with several of them: how a month is put together and published; what an output tree holds, whether it is
    whole, and how it is mended.
    composing, publishing | findings, survey, origins, products, overviews, chunks, cube_checks, search_checks,
-   restoring, remains, doubts; month_checks, validation, rebuilding | inspection, inspection_report.
+   restoring, remains, doubts; month_mends, month_checks, validation, rebuilding | inspection, inspection_report.
 5. The scripts beside this package: one thin shell per rule, imported by tests alone.
 """
 

@@ -22,6 +22,7 @@ from s1monthly.catalog import (
     Row,
     fill,
     global_rows,
+    is_tree,
     key_of,
     owner_of,
     read_catalog,
@@ -199,7 +200,8 @@ def catalog_all(
     base_dir : path
         Root of the output tree.
     passed_over : collection of Path
-        Folders in it that are none of a tile, though a catalog may lie in them, or that may not be read.
+        Folders in it that may not be read, or are not to be. Those without the name of a tile and direction are
+        passed over too; where a tile is there under such a name alone, its rows stay as they were.
     kept : collection of str
         Names of tiles' folders that are not there to be read, or not by these names: their rows stay as they were.
     only_if_changed : bool
@@ -219,7 +221,9 @@ def catalog_all(
     """
     layout = Layout(str(base_dir), "")
     with alone(layout.catalog):
-        rows = global_rows(base_dir, passed_over)
+        misnamed, owners = _misnamed(Path(base_dir), passed_over)
+        kept = {*kept, *owners}
+        rows = global_rows(base_dir, {*passed_over, *misnamed})
         if kept and Path(layout.catalog).exists():
             before = read_catalog(layout.catalog)
             rows += [row for row in before if f"{row['mgrs_tile_id']}_{row['flight_direction']}" in kept]
@@ -232,6 +236,30 @@ def catalog_all(
             write_document(layout.collection, document)
             written.append(Path(layout.collection))
     return rows, written
+
+
+def _misnamed(base_dir: Path, passed_over: Collection[Path]) -> tuple[set[Path], set[str]]:
+    """Find folders with a catalog under another name than a tile's, a copy that somebody keeps, or a renamed folder.
+
+    Returns
+    -------
+    folders : set of Path
+    kept : set of str
+        Names of the tiles' folders that are there under such a name alone.
+    """
+    folders: set[Path] = set()
+    kept: set[str] = set()
+    for path in base_dir.glob("*/catalog.parquet"):
+        folder = path.parent
+        if folder in passed_over or folder.name.startswith(".") or is_tree(folder):
+            continue
+        try:
+            owner_of(folder)
+        except ProductError:
+            folders.add(folder)
+            with suppress(ProductError):
+                kept |= {f"{row['mgrs_tile_id']}_{row['flight_direction']}" for row in read_catalog(path)}
+    return folders, {name for name in kept if not (base_dir / name).exists()}
 
 
 def _says(path: str, document: dict[str, object]) -> bool:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +23,19 @@ from numpy.typing import NDArray
 from s1monthly.chunk_files import ChunkForm, read_slot, write_rows
 from s1monthly.cube_axis import prepare
 from s1monthly.cube_digest import canonical, digest_of
-from s1monthly.cube_files import flush, locked, show_slot, stage_status, staging, told
-from s1monthly.cube_layout import COUNT, STATUS, CubeSpec, Header, Status, read_header
+from s1monthly.cube_files import flush, locked, show_slot, show_status, stage_status, staging, told
+from s1monthly.cube_layout import COUNT, DECODING, STATUS, CubeSpec, Header, Status, read_header
 from s1monthly.errors import CubeError
 from s1monthly.grid import GeoBox
-from s1monthly.slots import read_status
+from s1monthly.slots import how_to_mend, read_status
 from s1monthly.vocabulary import Direction, Month, Tile
 
 __all__ = [
     "CubeSpec",
     "CubeState",
     "Status",
+    "complete_again",
+    "digest_of_values",
     "month_digest",
     "months_complete",
     "prepare",
@@ -41,6 +43,7 @@ __all__ = [
     "read_checked",
     "read_count",
     "read_month",
+    "slot_digest",
     "state",
     "write_month",
 ]
@@ -202,7 +205,7 @@ def write_month(
         flushed = []
 
         def stage(name: str, array: NDArray[Any]) -> str:
-            digest = _stage(path, folder, name, array, pool)
+            digest = _stage(path, header, folder, name, array, pool)
             flushed.append(pool.submit(flush, folder / name))
             return digest
 
@@ -250,20 +253,32 @@ def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, i
         )
 
 
-def _metadata(path: Path, name: str) -> dict[str, Any]:
-    """Metadata of an array from its own file: where that is lost, its chunks are not to be taken for empty."""
+def _metadata(path: Path, name: str, header: Header) -> dict[str, Any]:
+    """Read the metadata of an array from its own file. Where they are lost, its chunks must not be taken for empty."""
     try:
-        found: dict[str, Any] = json.loads((path / name / "zarr.json").read_text("utf-8"))
-    except ValueError as error:
-        raise CubeError(
-            f"cube {path}: the metadata of {name} are damaged ({error})", "catalog_validate says how to mend the cube"
-        ) from error
-    return found
+        found = json.loads((path / name / "zarr.json").read_text("utf-8"))
+        other = _otherwise(found, header, name)
+        if other:  # the cube may have become another meanwhile
+            other = _otherwise(found, _header(path), name)
+        problem = f"they have another {other[0]} than the root says" if other else ""
+    except (FileNotFoundError, NotADirectoryError):
+        problem = "they are lost"
+    except (ValueError, KeyError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise CubeError(f"cube {path}: the metadata of {name} are damaged ({problem})", how_to_mend(path))
+    return dict(found)
 
 
-def _stage(path: Path, folder: Path, name: str, array: NDArray[Any], pool: Executor) -> str:
+def _otherwise(metadata: Mapping[str, Any], header: Header, name: str) -> list[str]:
+    """Keys in which an array's own metadata say otherwise than the root how its chunks are read."""
+    described = header.arrays[name]
+    return [key for key in DECODING if (metadata.get(key) or None) != (described.get(key) or None)]
+
+
+def _stage(path: Path, header: Header, folder: Path, name: str, array: NDArray[Any], pool: Executor) -> str:
     """Write the chunks of one array into the staging folder; return the hash of its values."""
-    metadata = _metadata(path, name)
+    metadata = _metadata(path, name, header)
     (folder / name / "c").mkdir(parents=True)
     form = ChunkForm.of(metadata)
     step, write = (form.chunk[0], None) if form else _zarr_writer(folder / name, metadata)
@@ -326,19 +341,76 @@ def month_digest(path: str | Path, month: Month) -> str:
     """
     path = Path(path)
 
-    def read(header: Header, slot: int) -> str:
-        hashes = {name: _hash(_read_slot(path, name, slot)) for name in header.data_arrays}
-        return digest_of(header, month, hashes)
-
-    return _read_complete(path, month, read)
+    return _read_complete(path, month, lambda header, slot: _digest_of_slot(path, header, month, slot))
 
 
-def _hash(values: NDArray[Any]) -> str:
-    """Hash the values of an array, row by row."""
+def slot_digest(path: str | Path, month: Month) -> str:
+    """Compute the digest of what a month's slot holds, whatever its status; see `month_digest`.
+
+    Raises
+    ------
+    CubeError
+        If the month has no slot, or it cannot be read.
+    """
+    path = Path(path)
+    header = _header(path)
+    with told(path, f"reading {month}"):
+        return _digest_of_slot(path, header, month, _slot(path, header, month))
+
+
+def digest_of_values(path: str | Path, month: Month, values: Mapping[str, Values], count: Count) -> str:
+    """Compute the digest that a month would have with these values; see `month_digest`.
+
+    Raises
+    ------
+    CubeError
+        If they are not the bands of the cube.
+    """
+    header = _header(Path(path))
+    _check_names(f"cube {path}, month {month}", header, values)
+    return digest_of(header, month, {name: _hash(array) for name, array in values.items()} | {COUNT: _hash(count)})
+
+
+def _digest_of_slot(path: Path, header: Header, month: Month, slot: int) -> str:
+    return digest_of(header, month, {name: _hash(_read_slot(path, header, name, slot)) for name in header.data_arrays})
+
+
+def _hash(array: NDArray[Any]) -> str:
     digest = hashlib.sha256()
-    for row in range(0, values.shape[0], _ROWS_HASHED):
-        digest.update(canonical(values[row : row + _ROWS_HASHED]).data)
+    for row in range(0, array.shape[0], _ROWS_HASHED):
+        digest.update(canonical(array[row : row + _ROWS_HASHED]).data)
     return digest.hexdigest()
+
+
+def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> bool:
+    """Mark a month as complete whose values are whole, though its status says otherwise: a byte that was lost.
+
+    Parameters
+    ----------
+    path : path
+        The store.
+    month : Month
+    digests : collection of str
+        Digests that the month may have: of its record, or of what was made from it.
+
+    Returns
+    -------
+    bool
+        True where it is complete now; False where the slot holds other values.
+
+    Raises
+    ------
+    CubeError
+        If the slot cannot be read, or the disk refuses.
+    """
+    path = Path(path)
+    with told(path, f"marking {month} as complete"), staging(path, str(month)) as folder, locked(path):
+        if slot_digest(path, month) not in digests:
+            return False
+        stage_status(folder)
+        flush(folder / STATUS)
+        show_status(path, folder, _slot(path, _header(path), month))
+    return True
 
 
 # reading
@@ -357,7 +429,7 @@ def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> V
     def read(header: Header, slot: int) -> Values:
         if band not in header.bands:
             raise CubeError(f"cube {path} has no band {band}", f"its bands are {', '.join(header.bands)}")
-        return _read_slot(path, band, slot, threads)
+        return _read_slot(path, header, band, slot, threads)
 
     return _read_complete(path, month, read)
 
@@ -371,7 +443,7 @@ def read_count(path: str | Path, month: Month) -> Count:
         If the month is not complete or its chunks are damaged.
     """
     path = Path(path)
-    return _read_complete(path, month, lambda header, slot: _read_slot(path, COUNT, slot))
+    return _read_complete(path, month, lambda header, slot: _read_slot(path, header, COUNT, slot))
 
 
 def read_bands(
@@ -415,8 +487,8 @@ def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) 
         )
 
 
-def _read_slot(path: Path, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
-    form = ChunkForm.of(_metadata(path, name))
+def _read_slot(path: Path, header: Header, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
+    form = ChunkForm.of(_metadata(path, name, header))
     try:
         if form:
             with ThreadPoolExecutor(threads) as pool:
@@ -425,7 +497,7 @@ def _read_slot(path: Path, name: str, slot: int, threads: int = 1) -> NDArray[An
 
         return np.asarray(zarr.open_array(path / name, mode="r")[slot])
     except (RuntimeError, ValueError) as error:  # what the codecs raise on bytes that are not theirs
-        raise CubeError(f"cube {path}: slot {slot} of {name} is damaged: {error}", "write the month again") from error
+        raise CubeError(f"cube {path}: slot {slot} of {name} is damaged: {error}", how_to_mend(path)) from error
 
 
 def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:

@@ -35,7 +35,7 @@ from s1monthly.cube_layout import (
     read_header,
 )
 from s1monthly.errors import CubeError
-from s1monthly.slots import adds_bands_alone, read_status
+from s1monthly.slots import adds_bands_alone, how_to_mend, read_status
 from s1monthly.vocabulary import Month
 
 
@@ -108,8 +108,8 @@ def prepare(
                     flush(store)
                     _change(path, store, held, asked, first)
                     return first, last
-                if not replace:
-                    raise _made_otherwise(path, held, layout_changes)
+                if not replace or covered is not None:  # damage, most likely: no run begins a cube anew for that
+                    raise CubeError(f"cube {path} was made otherwise: {'; '.join(layout_changes)}", how_to_mend(path))
                 store = folder / "anew"
                 create(store, spec, first, last)
             if held and covered is not None and left:
@@ -132,7 +132,10 @@ def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bo
     """Say whether the months held stay; False where the cube is begun anew; raise where neither may be."""
     changes = differences(held.description, asked)
     if any(held.description[key] != asked[key] for key in ("tile", "direction")):
-        raise CubeError(f"cube {path} belongs elsewhere: {'; '.join(changes)}", "move it away or give another base_dir")
+        raise CubeError(
+            f"cube {path} belongs elsewhere: {'; '.join(changes)}",
+            "give its folder the name it was made with, or give another base_dir; catalog_validate says which name",
+        )
     if not changes:
         return True
     if _adds_bands(held.description, asked):
@@ -191,8 +194,7 @@ def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
         today = json.loads((store / name / "zarr.json").read_text("utf-8"))
         found = held.arrays.get(name, {})
         if not (path / name / "zarr.json").exists():
-            changes.append(f"array {name}: missing in the cube")
-            continue
+            raise CubeError(f"cube {path}: array {name}: missing in the cube", how_to_mend(path))
         differing = (key for key in DECODING if (today.get(key) or None) != (found.get(key) or None))
         changes += [f"array {name}: another {key}" for key in differing]
     return changes

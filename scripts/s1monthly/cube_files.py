@@ -252,6 +252,13 @@ def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> Non
     flush_folder(path / STATUS / "c")
 
 
+def show_status(path: Path, folder: Path, slot: int) -> None:
+    """Mark a slot as complete whose chunks are whole; `folder` is where statuses were staged. Needs the lock."""
+    (path / STATUS / "c").mkdir(exist_ok=True)
+    _set_status(path, folder, slot, COMPLETE)
+    flush_folder(path / STATUS / "c")
+
+
 def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
     shown, staged = path / STATUS / "c" / str(slot), folder / STATUS / str(status)
     if status == EMPTY:

@@ -148,6 +148,17 @@ class Header:
         """Slots on the axis."""
         return self.last.ordinal - self.first.ordinal + 1
 
+    def refuse_nonsense(self) -> None:
+        """Raise ValueError, TypeError or NameFormatError where the description holds what no cube of ours has."""
+        described = self.description
+        Tile(described["tile"])
+        Direction(described["direction"])
+        rows, columns = described["chunks"]
+        kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict))
+        sizes = (rows, columns, *self.geobox.shape, self.months)
+        if not all(isinstance(value, kind) for value, kind in kinds) or not all(size > 0 for size in sizes):
+            raise ValueError("its description is none of a cube")
+
     def slot(self, month: Month) -> int | None:
         """Place of a month on the axis; None where it lies outside."""
         return month.ordinal - self.first.ordinal if self.first <= month <= self.last else None
@@ -166,14 +177,16 @@ def read_header(path: Path) -> Header | None:
         ours = root["attributes"][ATTRIBUTE]
         axis = {key: Month.parse(ours[key]) for key in ("first", "last")}
         held = {key: ours[key] for key in ("tile", "direction", "grid", "bands", "chunks", "recipe")}
-        return Header(axis["first"], axis["last"], held, root["consolidated_metadata"]["metadata"])
+        header = Header(axis["first"], axis["last"], held, root["consolidated_metadata"]["metadata"])
+        header.refuse_nonsense()
+        return header
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, NameFormatError) as error:
         found = slots.whose(path)
         if found:
             raise CubeError(f"{path} is not a cube of this product: {found}", slots.AWAY) from error
         if not isinstance(error, FileNotFoundError):
             damage = f"{type(error).__name__}: {error}"
-            raise CubeError(
-                f"{path}/zarr.json is damaged ({damage})", "delete the cube; the next run makes it again"
-            ) from error
+            raise CubeError(f"{path}/zarr.json is damaged ({damage})", slots.how_to_mend(path)) from error
+        if path.is_dir() and any(entry.is_dir() and any(entry.iterdir()) for entry in path.iterdir()):
+            raise CubeError(f"{path}/zarr.json is lost", slots.how_to_mend(path)) from error
     return None

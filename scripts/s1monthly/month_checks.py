@@ -18,6 +18,7 @@ from s1monthly.cube import CubeState, Status
 from s1monthly.doubts import Doubt, doubt, doubt_values, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.findings import Commands, Finding, some, unreadable
+from s1monthly.month_mends import lost_status_alone, values_in_cog
 from s1monthly.products import (
     NAMES,
     OPTIONAL,
@@ -147,6 +148,9 @@ class _Looker:
                 self._tell(stray, INVENTED.format(month=self._month), self._mend.remove(stray))
                 return None
             problem = "no record, though the cube holds the month"
+        elif self._state and lost_status_alone(self._folder, self._month, self._state, before):
+            problem = "its record, and in the cube its status, are lost; its values are whole"
+            commands = (self._mend.rebuild,)
         else:
             problem = f"record and values in the cube are lost; left: {left_of(self._files)}. It must be made again"
         if self._state is not None and self._held:
@@ -170,7 +174,10 @@ class _Looker:
         if status is not Status.COMPLETE:
             begun = status is Status.BEING_WRITTEN
             told = "was being written or given bands, and is not finished" if begun else "is empty"
-            self._tell(self._folder.cube, f"{self._month} {told}, though there is a record", self._mend.run)
+            told, command = f"{self._month} {told}, though there is a record", self._mend.run
+            if lost_status_alone(self._folder, self._month, state, before):
+                told, command = f"{told}; its values are whole, its status alone was lost", self._mend.rebuild
+            self._tell(self._folder.cube, told, command)
             return
         count, fault = self._count()
         doubted = doubt(self._folder, record, state, before, count)
@@ -182,12 +189,17 @@ class _Looker:
         if denied:
             self._check.problems += unreadable(denied, self._mend)
         elif fault:
-            self._tell(
-                self._folder.cube, f"{self._month}: {fault}", self._mend.remove(self._path("record")), self._mend.run
-            )
+            again = (self._mend.remove(self._path("record")), self._mend.run)
+            whole = values_in_cog(self._folder, record) is not None
+            self._tell(self._folder.cube, f"{self._month}: {fault}", *((self._mend.rebuild,) if whole else again))
         elif self._depth.digests:
             doubted = doubt_values(self._folder, record, state, before)
-            if doubted:
+            if doubted and doubted.restored is None and values_in_cog(self._folder, record) is not None:
+                # without an Item every value is read, and written again from the COG
+                commands = (self._mend.remove(self._path("item")), self._mend.rebuild)
+                problem = "the values in the cube are not those of its record and COG: damaged"
+                self._tell(self._folder.cube, f"{self._month}: {problem}", *commands)
+            elif doubted:
                 self._tell_doubt(doubted, again=True)
 
     def _tell_doubt(self, doubted: Doubt, again: bool) -> None:

@@ -236,6 +236,7 @@ class Plan:
         for book in self.ledgers:
             held = self.slots(book)
             if held:
+                held.refuse_damage()
                 left = [month for month in held.complete() if month not in book.asked_months]
                 before, now = (canonical(recipe, book.key.tile) for recipe in (held.recipe, book.recipe))
                 refuse_mixture(book.key, before, now, left, self.config.output.overwrite)

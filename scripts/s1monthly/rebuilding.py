@@ -8,14 +8,19 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from s1monthly import catalog, cube, stac
 from s1monthly.catalog import Row
 from s1monthly.cataloguing import catalog_all, replace_rows, rows_before
+from s1monthly.chunks import lost_chunks
 from s1monthly.cube import CubeState
 from s1monthly.cube_checks import check_cube, commands_for, mend_cube
 from s1monthly.doubts import doubt, read_credible
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.findings import Commands, Finding, Progress, counted, fitted, misnamed, some, told, unreadable
+from s1monthly.month_mends import lost_status_alone, values_in_cog
 from s1monthly.naming import Layout
 from s1monthly.products import (
     NAMES,
@@ -30,9 +35,10 @@ from s1monthly.products import (
 from s1monthly.records import SCHEMA, Record, read_record
 from s1monthly.remains import left_of, row_of_remains
 from s1monthly.restoring import INVENTED, Restored, content_of, invented_by, restore, write_restored
+from s1monthly.run_lock import RunLockError, hold
 from s1monthly.search_checks import check_search
-from s1monthly.survey import TileFolder, Tree, put_back, survey
-from s1monthly.vocabulary import Month
+from s1monthly.survey import TileFolder, Tree, survey
+from s1monthly.vocabulary import Month, Polarization
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Made:
     place : str
         Month, folder or file.
     what : str
-        ``cube``, ``record``, ``Item``, ``catalog`` or ``Collection``.
+        ``cube``, ``month``, ``record``, ``Item``, ``catalog`` or ``Collection``.
     why : str
     """
 
@@ -111,16 +117,13 @@ def rebuild(base_dir: Path, work_dir: Path | None = None) -> Rebuilt:
         done.left.append(Finding(str(base_dir), "no such folder: give the one that output.base_dir names"))
         return done
     tree = survey(base_dir, lists)
-    renamed = put_back(tree)
-    if renamed:
-        done.made += [Made(path.name, "folder", f"has its name again: {name.name}") for path, name in renamed.items()]
-        tree = survey(base_dir, lists)
     done.left += misnamed(tree.renamed, mend)
     done.left += unreadable([*tree.unreadable, *(path for part in tree.folders for path in part.unreadable)], mend)
     for folder in tree.folders:
         if not folder.closed:
-            with may_be_refused(folder.path, mend, done):
-                FolderRebuild(folder, mend, done).mend()
+            with may_be_refused(folder.path, mend, done), held_by_no_run(folder, mend, done) as free:
+                if free:
+                    FolderRebuild(folder, mend, done).mend()
     if not tree.folders and not Path(layout.catalog).exists():
         return done
     with no_folder_at(_place_taken(layout), mend, done), may_be_refused(base_dir, mend, done):
@@ -167,6 +170,22 @@ def may_be_refused(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
         done.left.append(Finding(str(place), f"may not be read or written ({error.strerror})", (mend.allow(place),)))
 
 
+@contextmanager
+def held_by_no_run(folder: TileFolder, mend: Commands, done: Rebuilt) -> Iterator[bool]:
+    """Keep runs from a folder; where one works on it, tell so and give False."""
+    try:
+        held = hold(folder.path.parent, [folder.owner])
+    except RunLockError as error:
+        done.left.append(Finding(str(folder.path), f"passed over: {error.problem}. {error.remedy}", (mend.rebuild,)))
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        if held:
+            held.release()
+
+
 class FolderRebuild:
     """What is made again in the folder of a tile and direction."""
 
@@ -180,16 +199,21 @@ class FolderRebuild:
     def _mended_cube(self) -> CubeState | None:
         """Make the cube's coordinates and metadata again where they are wrong; say what it holds."""
         store = self._folder.cube
-        check = check_cube(store)
-        if check.spec:
+        check = check_cube(self._folder)
+        if check.mendable:
+            try:
+                check = mend_cube(self._folder)
+            except CubeError as error:
+                self._leave(store, error.problem.removeprefix("cube "), self._mend.rebuild)
+                return None
             self._done.made.append(Made(self._folder.path.name, "cube", check.problem))
-            return mend_cube(check, store)
-        if check.problem and (self._folder.files["record"] or store.exists()):
+        elif check.problem and (self._folder.files["record"] or store.exists()):
             self._leave(store, check.problem, *commands_for(check, store, self._mend))
         return check.state
 
     def mend(self) -> None:
-        """Mend records and Items, then write the folder's catalog."""
+        """Mend what the cube says of its months, records and Items, then write the folder's catalog."""
+        self._mend_months()
         self._restore_records()
         records = dict(self._records())
         progress = Progress(f"{self._folder.path.name}: Items", len(records))
@@ -207,6 +231,32 @@ class FolderRebuild:
 
     def _leave(self, path: Path, problem: str, *commands: str) -> None:
         self._done.left.append(Finding(str(path), problem, commands))
+
+    # months of the cube
+
+    def _mend_months(self) -> None:
+        """Mark months as complete of which the status alone was lost."""
+        if self._state is None:
+            return
+        for month in self._state.months:
+            digests = lost_status_alone(self._folder, month, self._state, self._rows_before.get(str(month)))
+            if month not in self._folder.hidden and digests and cube.complete_again(self._folder.cube, month, digests):
+                self._done.made.append(Made(str(self._folder.key(month)), "month", "its status was lost"))
+        self._state = cube.state(self._folder.cube)
+
+    def _give_back(self, record: Record) -> bool:
+        """Write a month's values into the cube again, from its COG, where that proves to hold them."""
+        values = values_in_cog(self._folder, record)
+        if values is None:
+            return False
+        month = record.key.month
+        cube.write_month(self._folder.cube, month, values, cube.read_count(self._folder.cube, month))
+        self._done.made.append(Made(str(record.key), "month", "values lost in the cube, taken from its COG"))
+        return True
+
+    def _lacks_chunks(self, state: CubeState, month: Month, count: NDArray[np.uint8]) -> bool:
+        slot, polarization = month.ordinal - state.first.ordinal, Polarization(state.recipe["polarization"])
+        return bool(lost_chunks(self._folder.cube, slot, state.bands, polarization, count))
 
     # records
 
@@ -264,6 +314,8 @@ class FolderRebuild:
             count = cube.read_count(self._folder.cube, month)
         except CubeError:  # where it matters, the values are read and told of
             count = None
+        if count is not None and self._lacks_chunks(self._state, month, count):
+            self._give_back(record)
         doubted = doubt(self._folder, record, self._state, before, count)
         if doubted is None:
             return record
@@ -307,6 +359,8 @@ class FolderRebuild:
             if not wrong:
                 return
         fault = unlike_the_cube(record, folder.layout, kinds)
+        if fault and fault[0] == "record" and self._give_back(record):
+            fault = unlike_the_cube(record, folder.layout, kinds)
         if fault:
             kind, reason = fault
             again = self._mend.rebuild if kind == "record" else self._mend.run

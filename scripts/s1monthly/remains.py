@@ -40,6 +40,19 @@ def row_of_remains(folder: TileFolder, month: Month) -> Row | None:
     None where there is no COG of this month, or it is damaged: then an older catalog alone knows of the month, see
     `cataloguing.kept_rows`.
     """
+    record = told_by_cog(folder, month)
+    try:
+        row = catalog.record_row(record, folder.layout) if record else None
+    except (S1MonthlyError, KeyError, ValueError, TypeError):
+        return None
+    if record is None or row is None:
+        return None
+    item = read_item(Path(folder.fill(folder.layout.item, month)))
+    return {**row, **_counts(item if property_of(item, "s1:digest") == record.digest else None)}
+
+
+def told_by_cog(folder: TileFolder, month: Month) -> Record | None:
+    """Read what a month's COG tells, as a record that is never written; None where there is none of the month."""
     path = Path(folder.fill(folder.layout.cog, month))
     tags = cog_tags(path)
     key = folder.key(month)
@@ -47,12 +60,9 @@ def row_of_remains(folder: TileFolder, month: Month) -> Row | None:
     if named != (str(key.tile), str(key.direction), str(month)):
         return None
     try:
-        record = _record_of(path, tags, folder, month)
-        row = catalog.record_row(record, folder.layout)
+        return _record_of(path, tags, folder, month)
     except (S1MonthlyError, RasterioError, KeyError, ValueError, TypeError):
         return None
-    item = read_item(Path(folder.fill(folder.layout.item, month)))
-    return {**row, **_counts(item if property_of(item, "s1:digest") == record.digest else None)}
 
 
 def _record_of(path: Path, tags: Mapping[str, str], folder: TileFolder, month: Month) -> Record:

@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.files import flock, locked
+from s1monthly.files import flock
 from s1monthly.vocabulary import TileDirection
 
 FOLDER = ".runs"
@@ -45,15 +45,23 @@ class Holding:
         Its file.
     handle : int
         That file, open and locked.
+    first : bool
+        True where nobody had held anything in this output tree: then no trace is left.
     """
 
     path: Path
     handle: int
+    first: bool = False
 
     def release(self) -> None:
         """Let others have it."""
         self.path.unlink(missing_ok=True)
         os.close(self.handle)
+        if self.first:
+            with suppress(OSError), _alone(self.path.parent) as lock:
+                if not any(self.path.parent.glob("*.json")):
+                    lock.unlink()
+                    self.path.parent.rmdir()
 
 
 def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
@@ -79,23 +87,67 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
     folder = Path(base_dir, FOLDER)
     wanted = {str(key) for key in keys}
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with locked(folder / "lock"):
+        first = not folder.exists()
+        with _alone(folder):
             for other in _living(folder):
                 _refuse_overlap(other, wanted)
             path = folder / f"{uuid4().hex}.json"
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             if flock(handle, fcntl.LOCK_EX) is None:
-                Holding(path, handle).release()
+                path.unlink()
+                os.close(handle)
                 return None
             with open(handle, "w", encoding="utf-8", closefd=False) as stream:
                 json.dump(_myself(wanted), stream, indent=1)
-            return Holding(path, handle)
+            return Holding(path, handle, first)
     except OSError as error:
         raise RunLockError(
             f"{folder}: this run cannot be entered there ({error})",
             "make the output tree writable for all who run over it (umask 002), or give another output.base_dir",
         ) from error
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[Path]:
+    """Let all others wait who enter, leave or look; give the lock file, which who leaves last may remove."""
+    lock = folder / "lock"
+    handle = _locked(lock)
+    while handle is None:  # removed by who left meanwhile
+        handle = _locked(lock)
+    try:
+        yield lock
+    finally:
+        os.close(handle)
+
+
+def _locked(path: Path) -> int | None:
+    """Make and lock a file, waiting for whoever has it; None where that file is not the one of this name by then."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except FileNotFoundError:
+        return None
+    flock(handle, fcntl.LOCK_EX)
+    with suppress(FileNotFoundError):
+        if os.path.samestat(os.fstat(handle), path.stat()):
+            return handle
+    os.close(handle)
+    return None
+
+
+def refuse_held(base_dir: str | Path, keys: Iterable[TileDirection]) -> None:
+    """Refuse tiles and directions that a run works on now; nothing is held or written.
+
+    Raises
+    ------
+    RunLockError
+        As `hold`.
+    """
+    wanted = {str(key) for key in keys}
+    for path in sorted(Path(base_dir, FOLDER).glob("*.json")):
+        with suppress(FileNotFoundError), _opened(path) as handle:
+            if flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
+                _refuse_overlap(path, wanted)
 
 
 def _myself(wanted: Iterable[str]) -> dict[str, object]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -28,6 +29,18 @@ AWAY = "move it away, or give another output.base_dir; it is never written into"
 PEER_BANDS = ("VV_dB", "HH_dB")
 """Bands by one of which a store of S1-GRiTS is known."""
 
+OWN_ARRAYS = ("count", STATUS, "time_bnds")
+"""Arrays by two of which a store of this product is known, whatever became of its root."""
+
+
+def how_to_mend(path: str | Path) -> str:
+    """Name the command that mends a damaged cube. Deleting it, or moving it away, is never the remedy."""
+    base = os.path.normpath(Path(path, *[os.pardir] * 3))
+    return (
+        f"keep the cube, and run scripts/catalog_rebuild.py --output-dir {shlex.quote(base)}:"
+        " it mends what can be mended, and says what cannot"
+    )
+
 
 def whose(path: str | Path) -> str | None:
     """Say what lies in a cube's place that this product did not write; None for its cubes, and for nothing."""
@@ -37,6 +50,8 @@ def whose(path: str | Path) -> str | None:
     peer = next((f" with the band {name}, as S1-GRiTS writes" for name in PEER_BANDS if (path / name).is_dir()), "")
     if any((path / name).exists() for name in (".zgroup", ".zarray", ".zmetadata")):
         return f"a Zarr v2 store{peer}"
+    if sum((path / name).is_dir() for name in OWN_ARRAYS) > 1:
+        return None
     try:
         root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -119,13 +134,42 @@ class Slots:
             rows, columns = ours["chunks"]
             return cls(path, Month.parse(ours["first"]), Month.parse(ours["last"]), (rows, columns), ours["recipe"])
         except (OSError, ValueError, KeyError, TypeError, NameFormatError) as error:
-            found = whose(path) or f"its attributes are damaged ({type(error).__name__}: {error})"
-            raise CubeError(f"{path}: not a cube of this product: {found}", AWAY) from error
+            damage, found = f"{type(error).__name__}: {error}", whose(path)
+            if found or not any(Path(path, name).is_dir() for name in OWN_ARRAYS):
+                found = found or f"its attributes are damaged ({damage})"
+                raise CubeError(f"{path}: not a cube of this product: {found}", AWAY) from error
+            raise CubeError(f"{path}/zarr.json is lost or damaged ({damage})", how_to_mend(path)) from error
 
     def status(self, month: Month) -> int:
         """EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
         inside = self.first <= month <= self.last
         return read_status(self.path, month.ordinal - self.first.ordinal) if inside else EMPTY
+
+    def refuse_damage(self) -> None:
+        """Refuse a cube of which an array's metadata, or the status of every month, is lost.
+
+        Its months would be taken for missing and made again, or their jobs would fail.
+
+        Raises
+        ------
+        CubeError
+            Naming what is lost, and the command that brings it back.
+        """
+        root = json.loads(Path(self.path, "zarr.json").read_text(encoding="utf-8"))
+        lost = []
+        for name in root.get("consolidated_metadata", {}).get("metadata", {}):
+            try:
+                whole = isinstance(json.loads(Path(self.path, name, "zarr.json").read_text(encoding="utf-8")), dict)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                whole = False
+            if not whole:
+                lost.append(f"{name}/zarr.json")
+        if not os.path.isdir(os.path.join(self.path, STATUS, "c")) and os.path.isdir(
+            os.path.join(self.path, "count", "c")
+        ):
+            lost.append(f"{STATUS}/c")
+        if lost:
+            raise CubeError(f"cube {self.path}: lost or damaged: {', '.join(lost)}", how_to_mend(self.path))
 
     def complete(self) -> list[Month]:
         """Months whose slot is complete."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -132,8 +131,9 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
             continue
         if Path(Layout("", str(path)).owner).exists() or is_tree(path):  # a work folder of another name
             continue
-        owner, name = _owner_by_name(path), _owner_by_content(path)
-        if name and name != owner:
+        owner, names = _owner_by_name(path), list(_owners_by_content(path))
+        if names and owner not in names:
+            name = names[0]
             tree.renamed[path] = path.with_name(str(name))
         elif owner:
             folder = _tile_folder(owner, path, layout)
@@ -149,38 +149,6 @@ def is_readable(path: Path) -> bool:
     return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
 
 
-def put_back(tree: Tree) -> dict[Path, Path]:
-    """Give folders that hold what belongs into one of another name that name, where it is free.
-
-    Only where all that lies there says so: an edited cube or a strange record moves nothing.
-
-    Returns
-    -------
-    dict
-        Folder -> the name that it has now.
-    """
-    done = {}
-    for path, name in tree.renamed.items():
-        if not name.exists() and _is_all_of(path, owner_of(name)):
-            with suppress(OSError):  # told as one that has not its name
-                path.rename(name)
-                done[path] = name
-    return done
-
-
-def _is_all_of(folder: Path, owner: TileDirection) -> bool:
-    layout = Layout(str(folder.parent), "")
-    here = TileFolder(owner, folder, Layout(str(folder.parent), ""))
-    try:
-        state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
-        keys = [read_record(path).key for path in (folder / "months").glob("*.json")]
-    except (CubeError, ProductError):
-        return False
-    owners = {TileDirection(state.tile, state.direction), *(TileDirection(key.tile, key.direction) for key in keys)}
-    cogs = Path(here.fill(layout.cog, "\0")).name.split("\0")[0]
-    return owners == {owner} and all(path.name.startswith((cogs, ".")) for path in (folder / "cog").glob("*"))
-
-
 def _owner_by_name(folder: Path) -> TileDirection | None:
     try:
         return owner_of(folder)
@@ -188,29 +156,35 @@ def _owner_by_name(folder: Path) -> TileDirection | None:
         return None
 
 
-def _owner_by_content(folder: Path) -> TileDirection | None:
-    """Tile and direction by what the cube says, or else a record, or else an Item; None where there is none of them."""
+def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
+    """Yield tile and direction by what the cube says and a record says; where there is neither, by what an Item says.
+
+    Where both are there and one of them fits the folder's name, the other is damaged.
+    """
+    told = False
     try:
         layout = Layout(str(folder.parent), "")
         state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
-        return TileDirection(state.tile, state.direction)
+        told = True
+        yield TileDirection(state.tile, state.direction)
     except CubeError:
         pass
     for path in sorted((folder / "months").glob("*.json")):
         try:
             key = read_record(path).key
-            return TileDirection(key.tile, key.direction)
         except ProductError:
             continue
-    for path in sorted(folder.glob("*.json")):
+        yield TileDirection(key.tile, key.direction)
+        return
+    for path in [] if told else sorted(folder.glob("*.json")):
         item = read_item(path)
         try:
-            return TileDirection(
+            yield TileDirection(
                 Tile(property_of(item, "mgrs:tile_id")), Direction(property_of(item, "s1:orbit_direction").upper())
             )
         except (NameFormatError, ValueError, TypeError, AttributeError):
             continue
-    return None
+        return
 
 
 def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:

@@ -189,7 +189,7 @@ class FolderCheck:
         self.months: dict[Month, MonthCheck] = {}
         self.catalog = HeldCatalog.read(folder.fill(folder.layout.tile_catalog))
         self._search = Path(folder.fill(folder.layout.search))
-        self._cube = check_cube(folder.cube)
+        self._cube = check_cube(folder)
         self.state = self._cube.state
         unread = self._search in folder.unreadable
         search = SearchCheck() if unread else check_search(folder)
