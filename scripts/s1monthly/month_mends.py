@@ -18,7 +18,8 @@ from s1monthly.cube import CubeState, Status
 from s1monthly.doubts import read_credible
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.geotiff import GDAL_OPTIONS
-from s1monthly.products import cog_tags, property_of, read_item
+from s1monthly.products import property_of, read_item
+from s1monthly.rasters import cog_tags
 from s1monthly.records import Record
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Month
