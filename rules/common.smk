@@ -455,7 +455,7 @@ def catalog_what_is_finished():
     folders = sorted({book.path(LAYOUT.folder) for book in tiles})
     script = f"{SCRIPTS}/catalog_finished.py"
     done = subprocess.run(
-        [sys.executable, script, "--", *map(os.path.abspath, folders)],
+        [sys.executable, script, "--", *folders],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -25,10 +25,9 @@ from s1monthly.cube import CubeSpec, CubeState
 from s1monthly.cube_creation import create
 from s1monthly.cube_files import flush, locked, replace_files, staging
 from s1monthly.cube_layout import COORDINATES, COUNT, DECODING, STATUS, Header, description, read_header
-from s1monthly.doubts import read_credible
 from s1monthly.errors import CubeError, NameFormatError, ProductError, S1MonthlyError
 from s1monthly.findings import Commands, some
-from s1monthly.records import Record
+from s1monthly.records import Record, read_record
 from s1monthly.remains import told_by_cog
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Direction, Month, Tile
@@ -240,7 +239,7 @@ def _witnesses(folder: TileFolder) -> Iterator[Record]:
     """Yield what tells how the cube was made: records, the newest first, then COGs."""
     for month, path in sorted(folder.files["record"].items(), reverse=True):
         try:
-            record = read_credible(path)
+            record = read_record(path)
         except ProductError:
             continue
         if record.key == folder.key(month):
