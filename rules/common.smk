@@ -17,7 +17,7 @@ from s1monthly import estimate, failures, jobs, naming
 from s1monthly.config import load_config
 from s1monthly.config_file import read_config_file
 from s1monthly.environment import forget_foreign_settings
-from s1monthly.errors import FileError, S1MonthlyError
+from s1monthly.errors import FileError, S1MonthlyError, SourceError
 from s1monthly.files import write_text
 from s1monthly.finished import FinishedMonths
 from s1monthly.planning import Plan, recipe_part
@@ -81,17 +81,32 @@ def plain(error):
     )
 
 
+def make_plan():
+    """The plan, and why nothing but a tool can run: what is asked for, Snakemake knows later."""
+    given = {
+        "config": load_config(config),
+        "today": datetime.now(timezone.utc).date(),
+        "tiles_of_polygon": tiles_of_polygon,
+        "deciding": workflow.is_main_process,
+    }
+    try:
+        return Plan.make(**given), None
+    except SourceError as error:
+        return Plan.make(**given, with_source=False), error
+
+
+def refuse_without_source():
+    """Stop what is no tool where the source cannot be used."""
+    if REFUSED:
+        raise plain(REFUSED)
+
+
 try:
     if workflow.is_main_process:
         # Snakemake takes the second of two equal keys, without a word
         for path in filter(os.path.isfile, workflow.configfiles):
             read_config_file(path)
-    PLAN = Plan.make(
-        load_config(config),
-        today=datetime.now(timezone.utc).date(),
-        tiles_of_polygon=tiles_of_polygon,
-        deciding=workflow.is_main_process,
-    )
+    PLAN, REFUSED = make_plan()
     if workflow.is_main_process:
         check_grids(PLAN)
     JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
@@ -115,7 +130,7 @@ if workflow.is_main_process:
         # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
         write_text(REMAKE, f"{uuid.uuid4()}\n")
         os.utime(REMAKE, (END_OF_TIME, END_OF_TIME))  # till the first job
-        for line in PLAN.report(pixels):
+        for line in [] if REFUSED else PLAN.report(pixels):
             logger.info(line)
     except EXPECTED as error:
         raise plain(error) from None
@@ -201,10 +216,25 @@ def remake(wildcards):
     return book.late_list(month) or []
 
 
-def altered(wildcards):
-    """The same for a COG or preview that something changed after it was made."""
+def record_made(wildcards):
+    """The record of a month, if there are granules to make it of.
+
+    One of a month that stays as it is comes from no job: whatever decides on such a job has changed with its granules.
+    """
     book, month = ledger(wildcards), Month.parse(wildcards.month)
-    return REMAKE if finished_months().altered(book, month) else []
+    return [] if book.kept(month) else book.path(LAYOUT.record, month)
+
+
+def record_path(wildcards, output):
+    """Where the record of a month lies. (It asks for `output`, see `start_of`.)"""
+    return ledger(wildcards).path(LAYOUT.record, Month.parse(wildcards.month))
+
+
+def altered(wildcards):
+    """The same for a COG or preview that something changed after it was made, or that is older than a kept month."""
+    book, month = ledger(wildcards), Month.parse(wildcards.month)
+    outdated = book.kept(month) and book.is_older(PLAN.published.values(), month)
+    return REMAKE if outdated or finished_months().altered(book, month) else []
 
 
 def stale_work(wildcards):
@@ -276,6 +306,7 @@ def final_output(wildcards):
     """Everything that the configuration asks for; open questions to the source come first, all at once."""
     if TOOL_OPTIONS:
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
+    refuse_without_source()
     # of a hundred thousand jobs none is garbage: to look for it takes a fifth of the time
     gc.set_threshold(50_000, 20, 100)
     files = [LAYOUT.catalog, LAYOUT.collection]
@@ -288,7 +319,9 @@ def final_output(wildcards):
         if book.with_granules:
             files.append(PLAN.slots_stamp(book))
         for month in months_planned(book):
-            files += [book.path(pattern, month) for pattern in PLAN.month_products]
+            kept = book.kept(month)  # no job makes its record
+            products = PLAN.published.values() if kept else PLAN.month_products
+            files += [book.path(pattern, month) for pattern in products]
         # the job fails and says why: a month that should be made and cannot is no success
         files += [book.path(LAYOUT.account, month) for month in book.unusable]
     return files
@@ -296,7 +329,7 @@ def final_output(wildcards):
 
 def months_planned(book):
     """Months of a tile and direction whose jobs Snakemake must look at."""
-    months = book.with_granules
+    months = book.to_publish
     if finished_may_be_left_out():
         finished = finished_months().months(book)
         months = [month for month in months if month not in finished]
@@ -322,8 +355,8 @@ def finished_months():
 
 
 def noted_params(rule):
-    """Params as notes have them, without `start`: how a job is told changes nothing that it makes."""
-    params = [p for name, p in rule.params.items() if name != "start"]
+    """Params as notes have them, without `start` and `record`: how a job is told changes nothing that it makes."""
+    params = [p for name, p in rule.params.items() if name not in ("start", "record")]
     return [p.__qualname__ if callable(p) else repr(p) for p in params]
 
 

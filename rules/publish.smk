@@ -9,7 +9,7 @@ rule publish:
     """
     input:
         altered,
-        record=rules.composite.output.record,
+        record=record_made,
     output:
         **PLAN.published,
     log:
@@ -23,13 +23,14 @@ rule publish:
         runtime=lambda w, attempt: 20 * attempt,
     params:
         start=start_of("publish"),
+        record=record_path,
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,
         formats=SETTINGS.output.formats.model_dump(),
         version=PLAN.product_versions,
     shell:
         jobs.command(
-            "input.record",
+            "params.record",
             "params.cube",
             "params.block_size",
             *(f"output.{name}" for name in PLAN.published),

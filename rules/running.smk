@@ -20,6 +20,7 @@ def begin_run():
     """Stop where the run could not end well, then keep others from what it works on."""
     if only_tools():
         return
+    refuse_without_source()
     refuse_batch_before_search()
     refuse_storage()
     check_login_once()

@@ -133,7 +133,6 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         ({**GOOD, "time": {"full": 2024, "months": [1]}}, "time", "months goes with years only"),
         (changed(time_range={"years": [2024]}), "time", "say the same"),
         (changed(source={"kind": "local"}), "source", "needs source.path"),
-        (changed(source={"kind": "local", "path": "/no/such/folder"}), "source", "/no/such/folder cannot be read"),
         (changed(source={"kind": "ftp"}), "source.kind", "'asf', 'local' or 'simulated'"),
         (changed(processing={"mosaic_strategy": "best"}), "processing.mosaic_strategy", "'mean', 'first' or 'last'"),
         (changed(processing={"despeckle": {"method": "lee"}}), "processing.despeckle.method", "'tv_bregman'"),

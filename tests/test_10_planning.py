@@ -87,10 +87,54 @@ def test_a_plan_without_a_whole_past_month_is_refused(site: Site, today: date) -
     assert "2021-11" in refusal.value.remedy and "2022-02" in refusal.value.remedy
 
 
-def test_an_empty_source_folder_stops_the_plan(site: Site) -> None:
+def test_an_empty_or_missing_source_folder_stops_the_plan_of_what_is_not_made(site: Site) -> None:
+    with pytest.raises(SourceError, match="no such folder"):
+        site.plan(source=site.local)
     site.granule_folder.mkdir()
     with pytest.raises(SourceError, match="no OPERA RTC-S1 granule"):
         site.plan(source=site.local)
+
+
+@pytest.mark.parametrize("folder", ["missing", "empty"])
+def test_a_source_folder_that_is_gone_leaves_what_is_made(site: Site, folder: str) -> None:
+    put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
+    site.search(source=site.local)
+    site.make(source=site.local)
+    shutil.rmtree(site.granule_folder)
+    if folder == "empty":
+        site.granule_folder.mkdir()
+    plan = site.plan(source=site.local)
+    (book,) = plan.ledgers
+    assert book.to_publish == [NOVEMBER, JANUARY] and not (plan.stamps or book.missing() or book.out_of_step)
+    assert "nothing can be made anew" in plan.warnings[-1] and plan.months_to_make() == 0
+    cog = Path(book.path(plan.layout.cog, NOVEMBER))
+    cog.unlink()
+    assert any("1 COG to be made again: 2021-11" in line for line in plan.report())
+    record = Path(book.path(plan.layout.record, JANUARY))
+    record.write_text(record.read_text().replace('"unread": []', '"unread": ["x"]'))
+    with pytest.raises(SourceError, match=r"needed for 10SGD ASCENDING 2022-01 ->.*catalog_rebuild"):
+        site.plan(source=site.local)
+    record.unlink()
+    with pytest.raises(SourceError, match="needed for 10SGD ASCENDING 2022-01"):
+        site.plan(source=site.local)
+    tools = Plan.make(site.config(source=site.local), TODAY, list, with_source=False)
+    assert not tools.stamps, "tools need no source"
+
+
+def test_a_month_whose_granules_are_gone_is_published_and_never_made_again(site: Site) -> None:
+    put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
+    site.search(source=site.local)
+    site.make(source=site.local)
+    for path in site.granule_folder.glob("*_202111*"):
+        path.unlink()
+    assert site.search(source=site.local) == ["2021-11"]
+    plan = site.plan(source=site.local)
+    (book,) = plan.ledgers
+    assert (book.with_granules, book.kept_months, book.to_publish) == ([JANUARY], [NOVEMBER], [NOVEMBER, JANUARY])
+    assert not (plan.stamps or book.missing() or book.out_of_step)
+    Path(book.path(plan.layout.record, NOVEMBER)).unlink()
+    assert book.to_publish == [JANUARY]
+    assert any("do not go together (catalog_rebuild" in line and "2021-11" in line for line in plan.report())
 
 
 def test_listings_are_taken_of_a_local_source_alone(site: Site) -> None:

@@ -475,6 +475,27 @@ def test_a_month_that_is_out_of_step_is_told_and_made_again(made: Path, damage: 
     assert settled(made)
 
 
+def test_products_are_read_back_of_a_month_whose_granules_are_gone(made: Path) -> None:
+    for path in (made / "granules").glob("*_202111*"):
+        path.unlink()
+    whole = {name: product(made, name, "2021-11").read_bytes() for name in ("cog", "preview", "item", "record")}
+    product(made, "cog", "2021-11").unlink()
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {"search": 1, "publish": 1, **CATALOGS} and settled(made)
+    shutil.rmtree(made / "granules")
+    product(made, "item", "2021-11").unlink()
+    product(made, "preview", "2022-01").unlink()
+    run = run_snakemake(made, CONFIG)
+    assert run.jobs == {"publish": 2, **CATALOGS} and "no such folder: nothing can be made anew" in run.output
+    assert whole == {name: product(made, name, "2021-11").read_bytes() for name in whole}
+    assert settled(made)
+    product(made, "record", "2022-01").unlink()
+    stopped = run_snakemake(made, CONFIG, check=False)
+    assert stopped.returncode != 0 and "needed for 11SLT ASCENDING 2022-01" in stopped.output and not stopped.jobs
+    inspected = run_snakemake(made, CONFIG, "--cores=1", "catalog_inspect")
+    assert FOLDER.replace("_", " ") in inspected.output, "tools need no source"
+
+
 def test_a_late_granule_is_seen_whatever_the_clock_says(made: Path) -> None:
     """The search has listed it; then the tree was copied, which made the records newer than the list."""
     add(made, "2021-11", day=28)

@@ -61,6 +61,10 @@ class SourceError(S1MonthlyError):
     """A source that cannot be searched or read, or a granule that is not what its name says."""
 
 
+class SourceGoneError(SourceError):
+    """A folder of granules that is not there, or holds none: months that are made need none."""
+
+
 class CredentialsError(S1MonthlyError):
     """Credentials that are missing, expired or refused: no granule can be had, so nothing is tried any further."""
 

@@ -56,18 +56,18 @@ class FinishedMonths:
         found = {}
         for book in self._plan.ledgers:
             catalogued = _modified(book.path(book.layout.tile_catalog))
-            for month in book.with_granules:
+            for month in book.to_publish:
                 held = self._notes.get(book.path(book.layout.record, month))
                 if held is not None and held == self._note(book, month):
                     newest = max(modified for modified, _ in held[1:])
                     if catalogued is None or newest <= catalogued:
-                        found[str(book.key), month] = book.answers[month].digest
+                        found[str(book.key), month] = _made_of(book, month)
         return found
 
     def months(self, book: Ledger) -> set[Month]:
         """Months of a tile and direction whose jobs need not be planned."""
-        answers, tile = book.answers, str(book.key)
-        return {month for month in book.with_granules if self._unchanged.get((tile, month)) == answers[month].digest}
+        tile = str(book.key)
+        return {month for month in book.to_publish if self._unchanged.get((tile, month)) == _made_of(book, month)}
 
     def note(self, months: Iterable[tuple[str, str, str]]) -> None:
         """Note months, by tile, direction and month, of which every product is up to date; the others' notes stay.
@@ -94,8 +94,7 @@ class FinishedMonths:
 
     def _note(self, book: Ledger, month: Month) -> list[Any] | None:
         """Digest of what decides the products, then time and size of each; None where a month is not finished."""
-        answer = book.answers.get(month)
-        if answer is None or not book.in_step(month):
+        if not (book.in_step(month) or book.kept(month)):
             return None
         files = []
         for pattern in self._plan.month_products:
@@ -106,15 +105,15 @@ class FinishedMonths:
             files.append([status.st_mtime_ns, status.st_size])
         record, *pictures, item = (modified for modified, _ in files)
         in_order = all(record <= picture <= item for picture in pictures) and record <= item
-        return [self._decided_by(answer.digest), *files] if in_order else None
+        return [self._decided_by(_made_of(book, month)), *files] if in_order else None
 
     def _decided_by(self, granules_digest: str) -> str:
         return digest([self._passed, granules_digest])
 
     def altered(self, book: Ledger, month: Month) -> bool:
         """True where a COG or preview is there, but not of the size noted (cut short, say), or an Item is no JSON."""
-        answer, note = book.answers.get(month), self._notes.get(book.path(book.layout.record, month))
-        if answer is None or note is None or note[0] != self._decided_by(answer.digest):
+        note = self._notes.get(book.path(book.layout.record, month))
+        if note is None or note[0] != self._decided_by(_made_of(book, month)):
             return False
         if len(note) != 1 + len(self._plan.month_products):
             return False
@@ -123,6 +122,12 @@ class FinishedMonths:
             return True
         item = book.path(self._plan.month_products[-1], month)  # `catalog_rebuild` may write another that is as good
         return _size(item) not in (None, note[-1][1]) and not _is_json(item)
+
+
+def _made_of(book: Ledger, month: Month) -> str:
+    """Digest of a month's granules; a word of its own for a month that stays as it is, whatever it was made of."""
+    answer = book.answers.get(month)
+    return answer.digest if answer and answer.granules and not book.source_gone else "kept"
 
 
 def _is_note(note: Any) -> bool:

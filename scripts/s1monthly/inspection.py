@@ -15,7 +15,7 @@ from typing import Any
 
 from s1monthly.catalog import Row, read_catalog
 from s1monthly.config import Config
-from s1monthly.errors import CubeError, ProductError
+from s1monthly.errors import CubeError, ProductError, SourceError
 from s1monthly.failures import month_failure, search_failure
 from s1monthly.granule_list import read_granule_list
 from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, seal_is_whole, set_aside_of
@@ -214,8 +214,12 @@ class _Inspection:
     def _asked(self, config: Config, today: date) -> dict[Month, Answer | None]:
         """Months that the configuration asks for, with the answers that still hold."""
         months, full = config.time.wanted(today)[0], config.time.full is not None
-        question, (listings, unused) = question_of(config), listings_of(config)
-        self.troubles += unused
+        question, listings = question_of(config), None
+        try:
+            listings, unused = listings_of(config)
+            self.troubles += unused
+        except SourceError as error:  # what was made, and what is known of the rest, can be told without
+            self.troubles.append(str(error))
         book = Ledger(self.key, self.layout, question, months, full, self._wanted(config), listings)
         return {**dict.fromkeys(months), **book.answers}
 

@@ -276,6 +276,8 @@ class Ledger:
         Ask again whatever is known.
     settle_days : int or None
         Ask again about months that had ended less than so many days before they were last asked about. None: never.
+    source_gone : bool
+        The source has no granule at all, of no month: it is not asked, and what it answered before is kept.
     """
 
     key: TileDirection
@@ -287,6 +289,7 @@ class Ledger:
     listings: Mapping[Month, str] | None = None
     refresh: bool = False
     settle_days: int | None = None
+    source_gone: bool = False
     _known: dict[Signature | None, dict[Month, Answer]] = field(default_factory=dict, repr=False, compare=False)
 
     def path(self, pattern: str, month: Month | None = None) -> str:
@@ -315,12 +318,44 @@ class Ledger:
     @property
     def with_granules(self) -> list[Month]:
         """Months that are known to have granules."""
-        return [month for month, answer in self.answers.items() if answer.granules]
+        return [] if self.source_gone else [month for month, answer in self.answers.items() if answer.granules]
+
+    def kept(self, month: Month) -> bool:
+        """True where record and cube hold a month that the source has no usable granule of any more.
+
+        It cannot be made again, and stays as it is; its products can be read back from the cube.
+        """
+        answer = self.answers.get(month)
+        if not self.source_gone and (answer is None or answer.granules):
+            return False
+        made = read_made(self.path(self.layout.record, month))
+        return made is not None and made.recipe_digest == self.recipe_digest and not self.slot_lost(month)
+
+    @property
+    def kept_months(self) -> list[Month]:
+        """Months that stay as they are, see `kept`."""
+        return [month for month in self.asked_months if self.kept(month)]
+
+    @property
+    def to_publish(self) -> list[Month]:
+        """Months whose products there should be: those with granules, and those that are kept."""
+        return sorted({*self.with_granules, *self.kept_months})
+
+    @property
+    def needing_source(self) -> list[Month]:
+        """Months of which nothing is known, or that must be made, where the source is gone."""
+        answers = self.answers
+        silent = {month for month, answer in answers.items() if not (answer.granules or answer.lost)}
+        return [month for month in self.asked_months if month not in silent and not self.kept(month)]
 
     @property
     def unusable(self) -> list[Month]:
         """Months of which no granule can be used, though some should be."""
-        return [month for month, answer in self.answers.items() if answer.lost and not answer.granules]
+        return (
+            []
+            if self.source_gone
+            else [month for month, answer in self.answers.items() if answer.lost and not answer.granules]
+        )
 
     @property
     def without_granules(self) -> list[Month]:
@@ -348,6 +383,11 @@ class Ledger:
     def made(self, month: Month) -> bool:
         """True where a record exists, in step or not."""
         return os.path.exists(self.path(self.layout.record, month))
+
+    def is_older(self, patterns: Iterable[str], month: Month) -> bool:
+        """True where a product of a month is older than its record: made from what the month was before."""
+        made, *products = (_signature(self.path(pattern, month)) for pattern in (self.layout.record, *patterns))
+        return made is not None and any(product is not None and product[0] < made[0] for product in products)
 
     def slot_lost(self, month: Month) -> bool:
         """True where the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
@@ -400,6 +440,8 @@ class Ledger:
     def to_ask(self) -> list[Month]:
         """Months to ask the source about: unknown and settling ones, and those whose list is gone though needed."""
         answers, settling = self.answers, set(self.settling)
+        if self.source_gone:
+            return []
         if self.refresh:
             return list(self.asked_months)
         return [

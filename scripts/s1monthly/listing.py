@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s1monthly.errors import SourceError
+from s1monthly.errors import SourceError, SourceGoneError
 from s1monthly.naming import (
     SIMULATED,
     WORK_MARKER,
@@ -62,13 +62,16 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
 
     Raises
     ------
+    SourceGoneError
+        If there is no such folder, or no granule in it.
     SourceError
-        If the folder cannot be listed or holds a run's own files, a granule's file cannot be reached, two files of one
-        name differ in size, or there is no granule at all.
+        If the folder cannot be listed or holds a run's own files, a granule's file cannot be reached, or two files of
+        one name differ in size.
     """
     root = os.fspath(folder)
     if not os.path.isdir(root):
-        raise SourceError(f"source folder {root}: no such folder", "give an existing folder of granules as source.path")
+        problem = f"source folder {root}: no such folder"
+        raise SourceGoneError(problem, "give an existing folder of granules as source.path")
     walk = _Walk(root, _OwnFolders(trees, cache))
     found: dict[str, dict[str, tuple[str, int]]] = {}
     for path, granule_id, layer in sorted(walk.layer_files()):
@@ -85,7 +88,7 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
             )
     warnings = tuple(walk.warnings(found))
     if not found:
-        raise SourceError(
+        raise SourceGoneError(
             "\n".join([f"source folder {root}: no OPERA RTC-S1 granule in it", *warnings, *walk.own_passed_over()]),
             "put granule files there under their own names (OPERA_L2_RTC-S1_..._VV.tif), or correct source.path",
         )

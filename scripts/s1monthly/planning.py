@@ -14,7 +14,7 @@ from typing import Any
 from s1monthly import estimate, listing
 from s1monthly.config import Config
 from s1monthly.crs import metres_a_unit
-from s1monthly.errors import ConfigError
+from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.job_settings import JobSettings
 from s1monthly.ledger import Answer, Ledger, read_answers, set_aside_of
 from s1monthly.naming import Layout
@@ -102,7 +102,12 @@ class Plan:
 
     @classmethod
     def make(
-        cls, config: Config, today: date, tiles_of_polygon: Callable[[str], list[Tile]], deciding: bool = True
+        cls,
+        config: Config,
+        today: date,
+        tiles_of_polygon: Callable[[str], list[Tile]],
+        deciding: bool = True,
+        with_source: bool = True,
     ) -> Plan:
         """Make the plan.
 
@@ -115,9 +120,13 @@ class Plan:
             Gives the tiles that a WKT polygon meets; called only where the configuration names no tiles.
         deciding : bool
             True in the process that decides what is done. A cluster job's process takes what was asked as settled.
+        with_source : bool
+            False: the source is neither looked at nor asked, as tools need none.
 
         Raises
         ------
+        SourceError
+            If the source's folder cannot be used, or is gone and some months are not made.
         ConfigError
             If no month or no tile is left to process.
         CubeError
@@ -134,11 +143,13 @@ class Plan:
             tiles = tiles_of_polygon(config.roi.wkt or "")
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
-        asked, listings = None, None
-        if deciding:
-            asked = question_of(config)
-            listings, unused = listings_of(config)
-            warnings = [*warnings, *unused]
+        asked, listings, gone = question_of(config) if deciding else None, None, None
+        if deciding and with_source:
+            try:
+                listings, unused = listings_of(config)
+                warnings = [*warnings, *unused]
+            except SourceGoneError as error:
+                gone = error
         ledgers = []
         for tile in tiles:
             for direction in config.roi.flight_direction:
@@ -157,10 +168,13 @@ class Plan:
                         listings,
                         refresh=deciding and config.search.refresh,
                         settle_days=config.search.settle_days if config.source.kind == "asf" else None,
+                        source_gone=gone is not None,
                     )
                 )
+        if gone:
+            warnings = [*warnings, _all_made_without(gone, ledgers)]
         stamps = {}
-        if deciding:
+        if deciding and with_source:
             stamps = {book.key: stamp for book in ledgers if (stamp := book.asked_stamp())}
         plan = cls(config, layout, how, tuple(ledgers), tuple(warnings), stamps)
         if deciding:
@@ -223,7 +237,7 @@ class Plan:
         number = 0
         for book in self.ledgers:
             answers = book.answers
-            number += sum(month not in answers for month in book.asked_months)
+            number += sum(month not in answers and not book.kept(month) for month in book.asked_months)
             number += len(book.missing()) + len(book.out_of_step)
         return number
 
@@ -336,14 +350,15 @@ class Plan:
             found = self._missing(book, book.missing(), book.out_of_step)
             yield f"{book.key.tile} {book.key.direction}: {found} -> {book.path(self.layout.folder)}"
             searched = all(month in book.answers for month in book.asked_months)
-            if searched and not book.with_granules:
+            if searched and not book.to_publish:
                 aside = set_aside_of(book.answers.values())
                 why = f"no granule of these months is used: {aside}"
                 why = why if aside else "the source has no granule for any of these months"
                 yield f"WARNING {book.key.tile} {book.key.direction}: {why}"
 
     def _missing(self, book: Ledger, missing: Sequence[Month], again: Sequence[Month]) -> str:
-        unknown = [month for month in book.asked_months if month not in book.answers]
+        kept = book.kept_months
+        unknown = [month for month in book.asked_months if month not in book.answers and month not in kept]
         parts = []
         if missing:
             parts.append(f"{len(missing)} missing: {spans(missing)}")
@@ -366,23 +381,52 @@ class Plan:
             parts.append(
                 f"{len(hollow)} of these EMPTY, without a valid pixel (see the log of composite): {spans(hollow)}"
             )
-        parts += self._gone(book, made)
+        parts += self._gone(book, sorted({*made, *kept}))
         empty, answers = book.without_granules, book.answers
         unusable = [month for month in empty if answers[month].lost]
         if unusable:
             reasons = set_aside_of(answers[month] for month in unusable)
             parts.append(f"{len(unusable)} WITHOUT USABLE granules: {spans(unusable)} ({reasons})")
-        kept = [month for month in unusable if book.made(month)]
-        if kept:
-            parts.append(f"{len(kept)} of these made earlier, left as they are: {spans(kept)}")
-        gone = [month for month in empty if book.made(month) and not answers[month].lost]
+        left = [month for month in unusable if book.made(month)]
+        if left:
+            parts.append(f"{len(left)} of these made earlier, left as they are: {spans(left)}")
+        gone = [month for month in kept if month not in unusable]
         if gone:
             parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {spans(gone)}")
-        silent = [month for month in empty if month not in {*unusable, *gone}]
+        held = self.slots(book)
+        in_cube = set(held.complete()) if held else set()
+        torn = [m for m in empty if m not in {*unusable, *gone} and (book.made(m) or m in in_cube)]
+        if torn:
+            parts.append(
+                f"{len(torn)} whose granules are gone, and whose record and cube do not go together"
+                f" (catalog_rebuild makes a record from the cube): {spans(torn)}"
+            )
+        silent = [month for month in empty if month not in {*unusable, *gone, *torn}]
         if silent or not parts:
             reasons = set_aside_of(answers[month] for month in silent or answers)
             parts.append(f"{len(silent or book.asked_months)} without granules" + (f" ({reasons})" if reasons else ""))
         return "; ".join(parts)
+
+
+def _all_made_without(gone: SourceGoneError, ledgers: Sequence[Ledger]) -> str:
+    """Return a warning that the source's folder is gone, where every month is made all the same.
+
+    Raises
+    ------
+    SourceGoneError
+        If some months are not made.
+    """
+    needing = {book.key: months for book in ledgers if (months := book.needing_source)}
+    if not needing:
+        return f"{gone.problem}: nothing can be made anew; months that are made stay as they are"
+    if not any(book.kept_months for book in ledgers):
+        raise gone
+    key, months = next(iter(needing.items()))
+    others = f" and for {len(needing) - 1} more tiles and directions" if len(needing) > 1 else ""
+    raise SourceGoneError(
+        f"{gone.problem}, which is needed for {key.tile} {key.direction} {spans(months)}{others}",
+        f"{gone.remedy}; or ask for made months alone (time); catalog_rebuild makes lost records from the cube",
+    )
 
 
 def recipe_part(plan: Plan | Ledger, *keys: str) -> str:

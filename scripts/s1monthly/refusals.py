@@ -52,7 +52,7 @@ def check_epsg(code: int) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Refuse a folder that cannot be listed.
+    """Refuse what is no folder; one that is not there, or may not be read, stops those alone who look into it.
 
     Raises
     ------
@@ -62,6 +62,8 @@ def check_folder(path: str) -> None:
     try:
         with os.scandir(path):
             return
+    except (FileNotFoundError, PermissionError):
+        return
     except OSError as error:
         raise PydanticCustomError(
             "folder",
