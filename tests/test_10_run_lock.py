@@ -150,16 +150,13 @@ def test_a_user_without_a_name_is_told_by_number(tmp_path: Path, monkeypatch: py
     assert json.loads(taken(tmp_path, HERE).path.read_text())["user"] == str(os.getuid())
 
 
-def test_who_leaves_last_leaves_no_trace_where_there_was_none(tmp_path: Path) -> None:
+def test_who_leaves_last_leaves_no_trace(tmp_path: Path) -> None:
     first = taken(tmp_path, HERE)
     second = taken(tmp_path, THERE)
     first.release()
     assert files(tmp_path) == [second.path]
     second.release()
-    taken(tmp_path, BACK).release()
-    alone = taken(tmp_path / "new", HERE)
-    alone.release()
-    assert not (tmp_path / "new" / FOLDER).exists()
+    assert not (tmp_path / FOLDER).exists()
 
 
 ENTER_AND_LEAVE = """

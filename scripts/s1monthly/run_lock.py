@@ -45,23 +45,19 @@ class Holding:
         Its file.
     handle : int
         That file, open and locked.
-    first : bool
-        True where nobody had held anything in this output tree: then no trace is left.
     """
 
     path: Path
     handle: int
-    first: bool = False
 
     def release(self) -> None:
-        """Let others have it."""
+        """Let others have it; who leaves last leaves no trace."""
         self.path.unlink(missing_ok=True)
         os.close(self.handle)
-        if self.first:
-            with suppress(OSError), _alone(self.path.parent) as lock:
-                if not any(self.path.parent.glob("*.json")):
-                    lock.unlink()
-                    self.path.parent.rmdir()
+        with suppress(OSError), _alone(self.path.parent) as lock:
+            if not any(self.path.parent.glob("*.json")):
+                lock.unlink()
+                self.path.parent.rmdir()
 
 
 def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
@@ -87,7 +83,6 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
     folder = Path(base_dir, FOLDER)
     wanted = {str(key) for key in keys}
     try:
-        first = not folder.exists()
         with _alone(folder):
             for other in _living(folder):
                 _refuse_overlap(other, wanted)
@@ -99,7 +94,7 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
                 return None
             with open(handle, "w", encoding="utf-8", closefd=False) as stream:
                 json.dump(_myself(wanted), stream, indent=1)
-            return Holding(path, handle, first)
+            return Holding(path, handle)
     except OSError as error:
         raise RunLockError(
             f"{folder}: this run cannot be entered there ({error})",
