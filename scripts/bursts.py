@@ -2,10 +2,11 @@
 
 import light_imports  # noqa: F401
 from s1monthly import jobs
-from s1monthly.account import read_all, write_account
+from s1monthly.account import write_account
 from s1monthly.granule_list import read_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.kept import KeptPieces, Piece
+from s1monthly.month_reading import read_all
 from s1monthly.naming import layer_file
 from s1monthly.rasters import write_raster
 from s1monthly.recipe import digest

@@ -7,7 +7,7 @@ from s1monthly import jobs
 from s1monthly.bands import bands_of
 from s1monthly.cube import CubeSpec, prepare
 from s1monthly.grid import tile_geobox
-from s1monthly.ledger import read_answers
+from s1monthly.search_log import read_answers
 from s1monthly.slots import Slots, adds_bands_alone
 from s1monthly.vocabulary import Direction, Month, Tile
 

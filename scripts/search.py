@@ -8,7 +8,7 @@ import light_imports  # noqa: F401
 from s1monthly import jobs
 from s1monthly.files import write_text
 from s1monthly.granule_list import write_granule_list
-from s1monthly.ledger import Answer, write_answers
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.sources import open_source
 from s1monthly.vocabulary import Direction, Month, Tile
 from s1monthly.work_folder import claim_work

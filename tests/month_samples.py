@@ -15,9 +15,9 @@ from s1monthly.bands import bands_of
 from s1monthly.footprints import footprint
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.ledger import Answer, write_answers
 from s1monthly.naming import Layout
 from s1monthly.records import Record, write_record
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.statistics import BandStatistics, CountStatistics
 from s1monthly.vocabulary import (
     Burst,

@@ -17,10 +17,11 @@ import pytest
 import search
 from s1monthly import logs
 from s1monthly.config import Config, load_config
-from s1monthly.ledger import Ledger, seal
+from s1monthly.ledger import Ledger
 from s1monthly.listing import list_folder
 from s1monthly.naming import layer_file, parse_granule_id
 from s1monthly.planning import Plan
+from s1monthly.seal import seal
 from s1monthly.slots import COMPLETE, Slots
 from s1monthly.sources import Found
 from s1monthly.vocabulary import Burst, Direction, Granule, Layer, Month, Tile

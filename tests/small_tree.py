@@ -17,12 +17,12 @@ from s1monthly.cog import write_cog
 from s1monthly.config import load_config
 from s1monthly.granule_list import GranuleList, read_granule_list, write_granule_list
 from s1monthly.grid import tile_geobox
-from s1monthly.ledger import Answer, write_answers
 from s1monthly.measuring import measure
 from s1monthly.naming import Layout
 from s1monthly.rasters import write_preview
 from s1monthly.recipe import digest, recipe
 from s1monthly.records import Origin, read_record, software_versions, verified, write_record
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.slots import Slots
 from s1monthly.vocabulary import CompositeKey, Direction, Granule
 

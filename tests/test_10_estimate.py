@@ -18,7 +18,7 @@ from s1monthly.estimate import (
     told,
     usual_pixels,
 )
-from s1monthly.ledger import Answer
+from s1monthly.search_log import Answer
 from sites import Site, granules_of, set_time
 
 ASF: dict[str, Any] = {"source": {"kind": "asf"}}

@@ -21,11 +21,12 @@ from pathlib import Path
 import pytest
 
 from s1monthly import files, logs
-from s1monthly.account import Account, read_account, read_all, write_account
+from s1monthly.account import Account, read_account, write_account
 from s1monthly.errors import CredentialsError, FileError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
 from s1monthly.granule_list import GranuleList
 from s1monthly.kept import KeptPieces, Piece
+from s1monthly.month_reading import read_all
 from s1monthly.naming import parse_granule_id
 from s1monthly.vocabulary import CompositeKey, Granule, Layer, SetAside
 

@@ -14,7 +14,8 @@ import pytest
 
 from s1monthly.errors import ProductError
 from s1monthly.granule_list import COLUMNS, GranuleList, read_granule_list, write_granule_list
-from s1monthly.ledger import SEAL, Answer, read_answers, seal, write_answers
+from s1monthly.seal import SEAL, seal
+from s1monthly.search_log import Answer, read_answers, write_answers
 from s1monthly.vocabulary import Granule, Layer, Month, SetAside
 from sites import Site, burst_of, granule, granules_of, set_time
 

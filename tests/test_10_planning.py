@@ -13,10 +13,11 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ConfigError, CubeError, SourceError
-from s1monthly.ledger import SEAL, read_answers, seal
 from s1monthly.naming import DIGEST_PATTERN, SLOTS_PATTERN
 from s1monthly.planning import Plan, listings_of, question_of, recipe_part
 from s1monthly.recipe import digest, recipe
+from s1monthly.seal import SEAL, seal
+from s1monthly.search_log import read_answers
 from s1monthly.slots import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.sources import Found
 from s1monthly.vocabulary import Direction, Month, SetAside, Tile

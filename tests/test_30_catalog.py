@@ -26,7 +26,7 @@ from s1monthly.errors import ProductError
 from s1monthly.files import flock
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import tile_outline
-from s1monthly.ledger import Answer, write_answers
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.vocabulary import Month, SetAside, Tile
 
 EMPTY = np.zeros((3660, 3660), bool)

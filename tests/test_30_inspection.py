@@ -25,11 +25,11 @@ from s1monthly.granule_list import GranuleList, write_granule_list
 from s1monthly.grid import tile_geobox
 from s1monthly.inspection import MISSING, Kind, MonthState, TileState, inspect, tiles_there
 from s1monthly.inspection_report import coverage, details
-from s1monthly.ledger import Answer, write_answers
 from s1monthly.naming import Layout
 from s1monthly.planning import question_of
 from s1monthly.recipe import digest, recipe
 from s1monthly.records import Record, write_record
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.slots import BEING_WRITTEN, COMPLETE
 from s1monthly.vocabulary import Direction, Granule, Month, SetAside, Tile, TileDirection
 from sites import set_time, write_store

@@ -20,13 +20,14 @@ from s1monthly.cog import write_cog
 from s1monthly.errors import GridError, ProductError
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.ledger import Answer, seal, write_answers
 from s1monthly.mosaic_cog import write_cog_mosaic
 from s1monthly.mosaic_vrt import write_vrt
 from s1monthly.mosaicking import Label, Mosaic, epsg_code, find_cogs, plan_mosaics
 from s1monthly.naming import Layout, mosaic_name, parse_folder
 from s1monthly.outlines import transformer
 from s1monthly.run_lock import hold
+from s1monthly.seal import seal
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.vocabulary import Month, Tile, TileDirection
 
 MAY = Month(2024, 5)

@@ -16,10 +16,10 @@ import catalog_rebuild
 from s1monthly import catalog, cube, stac
 from s1monthly.errors import ProductError
 from s1monthly.files import write_text
-from s1monthly.ledger import SEAL, seal
 from s1monthly.month_checks import Depth
 from s1monthly.origins import _KINDS, credible_origin
 from s1monthly.records import read_record
+from s1monthly.seal import SEAL, seal
 from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey, Month
 from small_tree import SmallTree

@@ -18,9 +18,9 @@ import catalog_rebuild
 import stac_rules
 from s1monthly import catalog, stac
 from s1monthly.granule_list import GranuleList, read_granule_list, write_granule_list
-from s1monthly.ledger import Answer, write_answers
 from s1monthly.month_checks import Depth
 from s1monthly.records import Record, read_record, write_record
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.validation import validate
 from s1monthly.vocabulary import CompositeKey, SetAside
 from small_tree import SmallTree

@@ -25,9 +25,9 @@ from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.footprints import lonlat_bounds, tidy
 from s1monthly.grid import tile_outline
-from s1monthly.ledger import Answer, no_data_months, read_answers
 from s1monthly.naming import MONTH_PATTERN, Layout
 from s1monthly.records import Record, read_record
+from s1monthly.search_log import Answer, no_data_months, read_answers
 from s1monthly.stac import read_document
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Tile, TileDirection
 

@@ -33,7 +33,6 @@ from s1monthly.cube import CubeState
 from s1monthly.errors import ProductError
 from s1monthly.findings import some
 from s1monthly.footprints import footprint
-from s1monthly.ledger import seal_is_whole
 from s1monthly.products import (
     checksum_in,
     differences,
@@ -46,6 +45,7 @@ from s1monthly.rasters import cog_tags
 from s1monthly.recipe import difference, digest
 from s1monthly.records import Record, read_record
 from s1monthly.restoring import Restored, from_list, ids, listed, restore
+from s1monthly.seal import seal_is_whole
 from s1monthly.statistics import count_statistics
 from s1monthly.survey import TileFolder
 

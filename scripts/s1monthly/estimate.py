@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from s1monthly.config import Config
-from s1monthly.ledger import Answer
+from s1monthly.search_log import Answer
 from s1monthly.vocabulary import TILE_SIDE
 
 GRANULE_BYTES = 14_000_000

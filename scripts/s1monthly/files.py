@@ -112,3 +112,15 @@ def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) ->
     with replacing(path) as temporary:
         temporary.write_bytes(content)
     return True
+
+
+FileState = tuple[int, int, int]
+
+
+def file_state(path: str | Path) -> FileState | None:
+    """What tells two states of a file apart; None where there is none."""
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ino

@@ -18,11 +18,13 @@ from s1monthly.config import Config
 from s1monthly.errors import CubeError, ProductError, SourceError
 from s1monthly.failures import month_failure, search_failure
 from s1monthly.granule_list import read_granule_list
-from s1monthly.ledger import Answer, Ledger, no_data_months, read_answers, seal_is_whole, set_aside_of
+from s1monthly.ledger import Ledger
 from s1monthly.naming import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.planning import listings_of, question_of
 from s1monthly.recipe import as_held, difference, digest, recipe
 from s1monthly.records import EMPTY, read_record
+from s1monthly.seal import seal_is_whole
+from s1monthly.search_log import Answer, no_data_months, read_answers, set_aside_of
 from s1monthly.slots import COMPLETE, Slots
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection
 

@@ -18,9 +18,10 @@ from s1monthly.errors import GridError, ProductError
 from s1monthly.geotiff import open_dataset
 from s1monthly.geotiff_header import open_header
 from s1monthly.grid import LATTICE_TOLERANCE, GeoBox
-from s1monthly.ledger import read_answers, read_made
 from s1monthly.naming import Layout, mosaic_name, parse_folder
 from s1monthly.outlines import is_torn, transformer
+from s1monthly.seal import read_made
+from s1monthly.search_log import read_answers
 from s1monthly.vocabulary import CompositeKey, Direction, Month, Polarization, Tile
 
 Bounds = tuple[float, float, float, float]

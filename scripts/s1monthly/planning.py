@@ -16,9 +16,10 @@ from s1monthly.config import Config
 from s1monthly.crs import metres_a_unit
 from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.job_settings import JobSettings
-from s1monthly.ledger import Answer, Ledger, read_answers, set_aside_of
+from s1monthly.ledger import Ledger
 from s1monthly.naming import Layout
 from s1monthly.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
+from s1monthly.search_log import Answer, read_answers, set_aside_of
 from s1monthly.slots import Slots
 from s1monthly.versions import PRODUCTS
 from s1monthly.vocabulary import Direction, Month, Tile, TileDirection

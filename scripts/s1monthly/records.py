@@ -21,9 +21,9 @@ from s1monthly.files import write_text
 from s1monthly.footprints import tidy
 from s1monthly.granule_list import GranuleList
 from s1monthly.grid import GeoBox, geobox_outline
-from s1monthly.ledger import seal, seal_is_whole
 from s1monthly.naming import parse_granule_id
 from s1monthly.recipe import digest as digest_of
+from s1monthly.seal import seal, seal_is_whole
 from s1monthly.statistics import BandStatistics, CountStatistics, band_statistics
 from s1monthly.vocabulary import (
     PASS_GAP,

@@ -23,13 +23,13 @@ from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.findings import counted
 from s1monthly.granule_list import GranuleList, read_granule_list
-from s1monthly.ledger import read_answers
 from s1monthly.naming import parse_granule_id
 from s1monthly.origins import credible_origin
 from s1monthly.products import checksum_in, property_of, read_item
 from s1monthly.rasters import cog_tags
 from s1monthly.recipe import digest as digest_of
 from s1monthly.records import Origin, Record
+from s1monthly.search_log import read_answers
 from s1monthly.slots import STATUS
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Granule, Level, Month, Polarization

@@ -11,7 +11,7 @@ from s1monthly import catalog
 from s1monthly.catalog import Row
 from s1monthly.errors import ProductError
 from s1monthly.granule_list import read_granule_list
-from s1monthly.ledger import read_answers
+from s1monthly.search_log import read_answers
 from s1monthly.survey import TileFolder
 from s1monthly.vocabulary import Month
 

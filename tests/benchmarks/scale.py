@@ -30,11 +30,12 @@ from benchmarks.report import MIB, read_probes, table
 from month_samples import granule, month_record
 from s1monthly.config import Config, load_config
 from s1monthly.granule_list import COLUMNS
-from s1monthly.ledger import SEAL, Answer, seal, write_answers
 from s1monthly.naming import Layout
 from s1monthly.planning import question_of
 from s1monthly.recipe import digest, recipe
 from s1monthly.records import Record
+from s1monthly.seal import SEAL, seal
+from s1monthly.search_log import Answer, write_answers
 from s1monthly.slots import COMPLETE
 from s1monthly.tiles import tiles_of_roi
 from s1monthly.vocabulary import Direction, Month
