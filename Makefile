@@ -56,7 +56,7 @@ slurm: .venv/run
 	$(PIP) -r requirements-slurm.txt
 
 config: .venv/run
-	PYTHONPATH=scripts $(BIN)/python -m s1monthly.documentation config
+	PYTHONPATH=scripts $(BIN)/python -m s1monthly.config.docs config
 
 lock:
 	rm -rf .venv-lock

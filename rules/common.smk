@@ -13,15 +13,18 @@ from functools import cache
 from snakemake.exceptions import WorkflowError
 from snakemake.settings.types import DeploymentMethod
 
-from s1monthly import estimate, failures, jobs, naming
-from s1monthly.config import load_config
-from s1monthly.config_file import read_config_file
-from s1monthly.environment import forget_foreign_settings
+from s1monthly.workflow import estimate
+from s1monthly.workflow import failures
+from s1monthly.workflow import jobs
+from s1monthly import layout as naming
+from s1monthly.config.root import load_config
+from s1monthly.config.file import read_config_file
+from s1monthly.workflow.environment import forget_foreign_settings
 from s1monthly.errors import FileError, S1MonthlyError, SourceError
 from s1monthly.files import write_text
-from s1monthly.finished import FinishedMonths
-from s1monthly.planning import Plan, recipe_part
-from s1monthly.vocabulary import Month, Tile
+from s1monthly.workflow.finished import FinishedMonths
+from s1monthly.workflow.plan import Plan, recipe_part
+from s1monthly.model import Month, Tile
 
 forget_foreign_settings()
 # scripts find the library beside them
@@ -33,7 +36,7 @@ if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
 
 def tiles_of_polygon(wkt):
     import shapely  # only a polygon needs geometry
-    from s1monthly.tiles import tiles_of_roi
+    from s1monthly.grid.tiles import tiles_of_roi
 
     return tiles_of_roi(shapely.from_wkt(wkt))
 
@@ -44,7 +47,7 @@ def pixels(tile):
     processing = PLAN.config.processing
     if processing.epsg is None:
         return estimate.usual_pixels(PLAN.config)
-    from s1monthly.grid import tile_geobox
+    from s1monthly.grid.lattice import tile_geobox
 
     rows, columns = tile_geobox(
         tile, processing.target_resolution, processing.epsg
@@ -54,8 +57,8 @@ def pixels(tile):
 
 def check_grids(plan):
     """Refuse tiles and grids that do not exist, and a mask beside all tiles; only the process that decides pays."""
-    from s1monthly.grid import tile_geobox
-    from s1monthly.tiles import tiles_beside
+    from s1monthly.grid.lattice import tile_geobox
+    from s1monthly.grid.tiles import tiles_beside
 
     processing = plan.config.processing
     tiles = list(dict.fromkeys(book.key.tile for book in plan.ledgers))
@@ -423,8 +426,8 @@ def check_login_once():
     }
     fetching = PLAN.may_fetch() and not (only_search or only_tools())
     if workflow.is_main_process and fetching:
-        from s1monthly.sources.earthdata import check_login
-        from s1monthly.sources.held_refusal import HeldRefusal
+        from s1monthly.sources.asf.earthdata import check_login
+        from s1monthly.sources.asf.held_refusal import HeldRefusal
 
         hosts = SETTINGS.source.hosts
         try:

@@ -2,10 +2,10 @@
 
 import time
 
-from s1monthly.file_systems import refuse_unfit
-from s1monthly.future import bring_back, files_of
-from s1monthly.run_lock import hold
-from s1monthly.work_folder import claim_work, refuse_shared_work
+from s1monthly.workflow.file_system import refuse_unfit
+from s1monthly.workflow.file_times import bring_back, files_of
+from s1monthly.workflow.run_lock import hold
+from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
 
 if not workflow.is_main_process:
     # a cluster job tries once: who submitted it tries again, and asks for more memory and time

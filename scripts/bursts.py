@@ -1,18 +1,18 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
 import light_imports  # noqa: F401
-from s1monthly import jobs
-from s1monthly.account import write_account
-from s1monthly.granule_list import read_granule_list
-from s1monthly.grid import tile_geobox
-from s1monthly.kept import KeptPieces, Piece
-from s1monthly.month_reading import read_all
-from s1monthly.naming import layer_file
-from s1monthly.rasters import write_raster
-from s1monthly.recipe import digest
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.layout import layer_file
+from s1monthly.model import CompositeKey
+from s1monthly.raster.writing import write_raster
+from s1monthly.records.account import write_account
+from s1monthly.records.granule_list import read_granule_list
+from s1monthly.records.recipe import digest
 from s1monthly.sources import open_source
-from s1monthly.sources.reading import NoPixels, read_burst
-from s1monthly.vocabulary import CompositeKey
+from s1monthly.stages.burst import NoPixels, read_burst
+from s1monthly.stages.bursts import read_all
+from s1monthly.workflow import jobs
+from s1monthly.workflow.resume import KeptPieces, Piece
 
 
 def main(argv=None):

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import jobs
-from s1monthly.cataloguing import catalog_all
+from s1monthly.catalog.update import catalog_all
+from s1monthly.workflow import jobs
 
 
 def main(argv=None):

@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from s1monthly.catalog import NO_DATA, UNUSABLE
-from s1monthly.cataloguing import catalog_all, catalog_tile
+from s1monthly.audit.findings import counted
+from s1monthly.catalog.table import NO_DATA, UNUSABLE
+from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.errors import S1MonthlyError
-from s1monthly.findings import counted
 
 
 def main(argv=None):

@@ -5,11 +5,11 @@ import os
 import sys
 
 import light_imports  # noqa: F401
-from s1monthly import commands
+from s1monthly.audit.inspection import inspect, tiles_there
+from s1monthly.audit.inspection_report import coverage
 from s1monthly.errors import S1MonthlyError
-from s1monthly.inspection import inspect, tiles_there
-from s1monthly.inspection_report import coverage
-from s1monthly.naming import Layout
+from s1monthly.layout import Layout
+from s1monthly.workflow import commands
 
 
 def main(argv=None):

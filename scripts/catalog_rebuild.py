@@ -4,9 +4,9 @@ import sys
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import commands
+from s1monthly.audit.rebuilding import rebuild
 from s1monthly.errors import S1MonthlyError
-from s1monthly.rebuilding import rebuild
+from s1monthly.workflow import commands
 
 
 def main(argv=None):

@@ -10,10 +10,10 @@ import sys
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import commands
+from s1monthly.audit.month_checks import Depth
+from s1monthly.audit.validation import validate
 from s1monthly.errors import S1MonthlyError
-from s1monthly.month_checks import Depth
-from s1monthly.validation import validate
+from s1monthly.workflow import commands
 
 
 def main(argv=None):

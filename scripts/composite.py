@@ -1,18 +1,19 @@
 """Rule composite: merge the bursts, despeckle, compute the bands, write them into the month's slot; then its record."""
 
 import light_imports  # noqa: F401
-from s1monthly import VERSION, jobs
-from s1monthly.account import read_account
-from s1monthly.bands import compute
-from s1monthly.composing import Merging, compose
-from s1monthly.cube import write_month
-from s1monthly.despeckling import despeckle
-from s1monthly.granule_list import read_granule_list
-from s1monthly.grid import tile_geobox
-from s1monthly.measuring import Measuring
-from s1monthly.polygon_mask import outside_polygon
-from s1monthly.records import EMPTY, Origin, software_versions, write_record
-from s1monthly.vocabulary import CompositeKey
+from s1monthly import VERSION
+from s1monthly.cube.months import write_month
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.grid.polygon_mask import outside_polygon
+from s1monthly.kernels.bands import compute
+from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.model import CompositeKey
+from s1monthly.records.account import read_account
+from s1monthly.records.granule_list import read_granule_list
+from s1monthly.records.measuring import Measuring
+from s1monthly.records.month import EMPTY, Origin, software_versions, write_record
+from s1monthly.stages.composite import Merging, compose
+from s1monthly.workflow import jobs
 
 
 def main(argv=None):

@@ -3,13 +3,13 @@
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import jobs
-from s1monthly.bands import bands_of
-from s1monthly.cube import CubeSpec, prepare
-from s1monthly.grid import tile_geobox
-from s1monthly.search_log import read_answers
-from s1monthly.slots import Slots, adds_bands_alone
-from s1monthly.vocabulary import Direction, Month, Tile
+from s1monthly.cube.months import CubeSpec, prepare
+from s1monthly.cube.status import Slots, adds_bands_alone
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.kernels.bands import bands_of
+from s1monthly.model import Direction, Month, Tile
+from s1monthly.records.search_log import read_answers
+from s1monthly.workflow import jobs
 
 
 def main(argv=None):

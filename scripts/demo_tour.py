@@ -9,9 +9,9 @@ import yaml
 mpl.use("Agg")
 import matplotlib.pyplot as plt
 
-from s1monthly.catalog import read_catalog
-from s1monthly.config import load_config
-from s1monthly.planning import layout_of
+from s1monthly.catalog.table import read_catalog
+from s1monthly.config.root import load_config
+from s1monthly.workflow.plan import layout_of
 
 
 def draw(rows, base_dir, path):

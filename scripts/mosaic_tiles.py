@@ -8,14 +8,14 @@ import sys
 import textwrap
 
 import light_imports  # noqa: F401
-from s1monthly import commands
 from s1monthly.errors import S1MonthlyError
-from s1monthly.mosaic_cog import write_cog_mosaic
-from s1monthly.mosaic_vrt import write_vrt
-from s1monthly.mosaicking import epsg_code, find_cogs, plan_mosaics
-from s1monthly.naming import Layout
-from s1monthly.run_lock import refuse_held
-from s1monthly.vocabulary import Month, TileDirection
+from s1monthly.layout import Layout
+from s1monthly.model import Month, TileDirection
+from s1monthly.mosaic.cog import write_cog_mosaic
+from s1monthly.mosaic.plan import epsg_code, find_cogs, plan_mosaics
+from s1monthly.mosaic.vrt import write_vrt
+from s1monthly.workflow import commands
+from s1monthly.workflow.run_lock import refuse_held
 
 WRITERS = {"VRT": write_vrt, "COG": write_cog_mosaic}
 

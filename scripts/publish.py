@@ -6,11 +6,11 @@ Of those that are not wanted older ones are removed, lest anybody takes them for
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import jobs
-from s1monthly.assets import asset_file, preview_file
-from s1monthly.publishing import remove_stale, write_pictures
-from s1monthly.records import read_record
-from s1monthly.stac import item, write_document
+from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.item import item, write_document
+from s1monthly.records.month import read_record
+from s1monthly.stages.publish import remove_stale, write_pictures
+from s1monthly.workflow import jobs
 
 
 def main(argv=None):

@@ -5,13 +5,13 @@ import logging
 from datetime import UTC, datetime
 
 import light_imports  # noqa: F401
-from s1monthly import jobs
 from s1monthly.files import write_text
-from s1monthly.granule_list import write_granule_list
-from s1monthly.search_log import Answer, write_answers
+from s1monthly.model import Direction, Month, Tile
+from s1monthly.records.granule_list import write_granule_list
+from s1monthly.records.search_log import Answer, write_answers
 from s1monthly.sources import open_source
-from s1monthly.vocabulary import Direction, Month, Tile
-from s1monthly.work_folder import claim_work
+from s1monthly.workflow import jobs
+from s1monthly.workflow.work_folder import claim_work
 
 
 def main(argv=None):

@@ -7,14 +7,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly import commands
-from s1monthly.config import load_config
-from s1monthly.config_file import read_config_file
+from s1monthly.audit.inspection import inspect, tiles_there
+from s1monthly.audit.inspection_report import details
+from s1monthly.config.file import read_config_file
+from s1monthly.config.root import load_config
 from s1monthly.errors import S1MonthlyError
-from s1monthly.inspection import inspect, tiles_there
-from s1monthly.inspection_report import details
-from s1monthly.naming import Layout
-from s1monthly.planning import layout_of
+from s1monthly.layout import Layout
+from s1monthly.workflow import commands
+from s1monthly.workflow.plan import layout_of
 
 
 def main(argv=None):

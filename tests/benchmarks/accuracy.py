@@ -13,14 +13,14 @@ from scipy.ndimage import binary_dilation, binary_erosion, maximum_filter, minim
 from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.recipes import scikit_image_recipe
 from benchmarks.report import table
-from s1monthly.compositing import Mosaic, composite
-from s1monthly.despeckling import despeckle
-from s1monthly.geotiff import crop
-from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.processing_config import Processing
-from s1monthly.sources.reading import BurstWindow, read_burst
-from s1monthly.sources.scene import LandCover, Scene
-from s1monthly.vocabulary import Burst, Granule, Polarization, passes_of
+from s1monthly.config.processing import Processing
+from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.compositing import Mosaic, composite
+from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.model import Burst, Granule, Polarization, passes_of
+from s1monthly.raster.geotiff import crop
+from s1monthly.sources.simulated.scene import LandCover, Scene
+from s1monthly.stages.burst import BurstWindow, read_burst
 
 WINDOW = slice(2460, 3660), slice(615, 1815)
 """Rows and columns of the tile that are looked at: all kinds of land, and radar shadow."""

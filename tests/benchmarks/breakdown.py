@@ -12,20 +12,20 @@ from typing import Any
 from benchmarks.kernels import LAYERS, METHOD, Timing, timed
 from benchmarks.pipeline import DIRECTION, MONTH, TILE, Progress
 from benchmarks.report import table
-from s1monthly.bands import bands, compute
-from s1monthly.cog import write_cog
-from s1monthly.composing import Merging, compose
-from s1monthly.cube import read_bands, write_month
-from s1monthly.cube_axis import prepare
-from s1monthly.cube_layout import CubeSpec
-from s1monthly.despeckling import despeckle
-from s1monthly.grid import tile_geobox
-from s1monthly.measuring import Measuring
-from s1monthly.naming import layer_file
-from s1monthly.processing_config import Processing
-from s1monthly.rasters import write_preview, write_raster
-from s1monthly.sources.reading import BurstWindow, read_burst
-from s1monthly.vocabulary import CompositeKey, Granule, Polarization
+from s1monthly.config.processing import Processing
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.months import read_bands, write_month
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.kernels.bands import bands, compute
+from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.layout import layer_file
+from s1monthly.model import CompositeKey, Granule, Polarization
+from s1monthly.raster.cog import write_cog
+from s1monthly.raster.writing import write_preview, write_raster
+from s1monthly.records.measuring import Measuring
+from s1monthly.stages.burst import BurstWindow, read_burst
+from s1monthly.stages.composite import Merging, compose
 
 PAIR = Polarization.VV_VH
 RECIPE = {"polarization": str(PAIR)}

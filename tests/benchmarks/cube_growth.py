@@ -18,12 +18,12 @@ import numpy as np
 from benchmarks.cube_months import LAYERS, Count, Values, realistic_month
 from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.report import MIB, table
-from s1monthly.bands import bands
-from s1monthly.cube import CubeSpec, month_digest, prepare, write_month
-from s1monthly.grid import tile_geobox
-from s1monthly.processing_config import Processing
-from s1monthly.slots import COMPLETE
-from s1monthly.vocabulary import Month
+from s1monthly.config.processing import Processing
+from s1monthly.cube.months import CubeSpec, month_digest, prepare, write_month
+from s1monthly.cube.status import COMPLETE
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.kernels.bands import bands
+from s1monthly.model import Month
 
 HELD = (1, 12, 120)
 """Months that the cube holds."""

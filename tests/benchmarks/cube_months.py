@@ -8,13 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.pipeline import DIRECTION, TILE
-from s1monthly.bands import bands
-from s1monthly.compositing import composite
-from s1monthly.despeckling import despeckle
-from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.processing_config import Processing
-from s1monthly.sources.scene import Scene
-from s1monthly.vocabulary import Polarization
+from s1monthly.config.processing import Processing
+from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.bands import bands
+from s1monthly.kernels.compositing import composite
+from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.model import Polarization
+from s1monthly.sources.simulated.scene import Scene
 
 LAYERS = Polarization.VV_VH.layers
 PASSES, LOOKS = 3, 4

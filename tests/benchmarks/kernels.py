@@ -21,18 +21,18 @@ from numpy.typing import NDArray
 from benchmarks.pipeline import DIRECTION, MONTH, TILE, Progress
 from benchmarks.recipes import scikit_image_recipe
 from benchmarks.report import table
-from s1monthly.bands import bands
-from s1monthly.cog import write_cog
-from s1monthly.compositing import Mosaic, composite
-from s1monthly.cube import write_month
-from s1monthly.cube_axis import prepare
-from s1monthly.cube_creation import CODEC
-from s1monthly.cube_layout import CubeSpec
-from s1monthly.despeckling import despeckle
-from s1monthly.grid import GeoBox, tile_geobox
-from s1monthly.processing_config import Processing
-from s1monthly.sources.reading import BurstWindow, read_burst
-from s1monthly.vocabulary import Granule, Polarization, passes_of
+from s1monthly.config.processing import Processing
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.create import CODEC
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.months import write_month
+from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.bands import bands
+from s1monthly.kernels.compositing import Mosaic, composite
+from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.model import Granule, Polarization, passes_of
+from s1monthly.raster.cog import write_cog
+from s1monthly.stages.burst import BurstWindow, read_burst
 
 LAYERS = Polarization.VV_VH.layers
 METHOD = "tv_bregman"

@@ -24,13 +24,13 @@ import yaml
 from benchmarks import yardstick
 from benchmarks.report import Run, read_probes, run_of, summary, summary_table
 from s1monthly.files import replacing
-from s1monthly.geotiff import crop
-from s1monthly.geotiff_header import open_header
-from s1monthly.grid import GeoBox, overlap, tile_geobox
-from s1monthly.naming import layer_file
-from s1monthly.orbit import utm_footprint
-from s1monthly.sources.simulated import SimulatedSource
-from s1monthly.vocabulary import Burst, Direction, Granule, Month, Tile
+from s1monthly.grid.lattice import GeoBox, overlap, tile_geobox
+from s1monthly.grid.orbit import utm_footprint
+from s1monthly.layout import layer_file
+from s1monthly.model import Burst, Direction, Granule, Month, Tile
+from s1monthly.raster.geotiff import crop
+from s1monthly.raster.geotiff_header import open_header
+from s1monthly.sources.simulated.source import SimulatedSource
 
 ROOT = Path(__file__).resolve().parents[2]
 PROBE = Path(__file__).resolve().parent / "probe"

@@ -27,19 +27,19 @@ import yaml
 
 from benchmarks.pipeline import PROBE, ROOT, Progress
 from benchmarks.report import MIB, read_probes, table
-from month_samples import granule, month_record
-from s1monthly.config import Config, load_config
-from s1monthly.granule_list import COLUMNS
-from s1monthly.naming import Layout
-from s1monthly.planning import question_of
-from s1monthly.recipe import digest, recipe
-from s1monthly.records import Record
-from s1monthly.seal import SEAL, seal
-from s1monthly.search_log import Answer, write_answers
-from s1monthly.slots import COMPLETE
-from s1monthly.tiles import tiles_of_roi
-from s1monthly.vocabulary import Direction, Month
-from sites import write_store
+from s1monthly.config.root import Config, load_config
+from s1monthly.cube.status import COMPLETE
+from s1monthly.grid.tiles import tiles_of_roi
+from s1monthly.layout import Layout
+from s1monthly.model import Direction, Month
+from s1monthly.records.granule_list import COLUMNS
+from s1monthly.records.month import Record
+from s1monthly.records.recipe import digest, recipe
+from s1monthly.records.seal import SEAL, seal
+from s1monthly.records.search_log import Answer, write_answers
+from s1monthly.workflow.plan import question_of
+from support.month_samples import granule, month_record
+from support.sites import write_store
 
 TILES, MONTHS = (1, 10, 100), (1, 12, 120)
 FIRST = Month(2015, 1)

@@ -22,8 +22,8 @@ from skimage.feature import graycomatrix, graycoprops
 from benchmarks.kernels import Timing, timed
 from benchmarks.pipeline import PROBE, Progress
 from benchmarks.report import MIB, read_probes, table
-from s1monthly.pixel_pairs import offset
-from s1monthly.texture import METRICS, TextureOptions, textures
+from s1monthly.kernels.pixel_pairs import offset
+from s1monthly.kernels.texture import METRICS, TextureOptions, textures
 
 Values = NDArray[np.float32]
 
@@ -195,7 +195,7 @@ def peak_memory(file: Path, options: TextureOptions, threads: int) -> float:
     code = f"""
 import sys
 import numpy as np
-from s1monthly.texture import TextureOptions, textures
+from s1monthly.kernels.texture import TextureOptions, textures
 
 bands, options = np.load(sys.argv[1]), TextureOptions(**{vars(options)!r})
 kept = [list(textures(bands[name], *ends, options, {threads})) for name, ends in {RANGES!r}.items()]

@@ -15,9 +15,9 @@ import rasterio
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from s1monthly.grid import GeoBox, geobox_outline
-from s1monthly.naming import layer_file, parse_granule_id
-from s1monthly.vocabulary import Granule, Layer
+from s1monthly.grid.lattice import GeoBox, geobox_outline
+from s1monthly.layout import layer_file, parse_granule_id
+from s1monthly.model import Granule, Layer
 
 DURATION = timedelta(seconds=3)
 """From begin to end of a granule's acquisition, as its record has it."""

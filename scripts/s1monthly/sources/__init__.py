@@ -12,7 +12,7 @@ __all__ = ["Found", "Source", "open_source"]
 
 
 def _asf(**options: Any) -> Source:
-    from s1monthly.sources.asf import AsfSource
+    from s1monthly.sources.asf.source import AsfSource
 
     return AsfSource(**options)
 
@@ -24,7 +24,7 @@ def _local(**options: Any) -> Source:
 
 
 def _simulated(**options: Any) -> Source:
-    from s1monthly.sources.simulated import SimulatedSource
+    from s1monthly.sources.simulated.source import SimulatedSource
 
     return SimulatedSource(**options)
 
@@ -40,8 +40,8 @@ def open_source(kind: str, **options: Any) -> Source:
     kind : str
         ``asf``, ``local`` or ``simulated``.
     options
-        What `s1monthly.sources.asf.AsfSource`, `s1monthly.sources.local.LocalSource` or
-        `s1monthly.sources.simulated.SimulatedSource` takes.
+        What `s1monthly.sources.asf.source.AsfSource`, `s1monthly.sources.local.LocalSource` or
+        `s1monthly.sources.simulated.source.SimulatedSource` takes.
 
     Raises
     ------

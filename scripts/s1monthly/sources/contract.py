@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Protocol
 
-from s1monthly.vocabulary import Direction, Granule, Month, SetAside, Tile
+from s1monthly.model import Direction, Granule, Month, SetAside, Tile
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError, SourceError
-from s1monthly.geotiff import Raster, open_raster
-from s1monthly.masking import CLASSES, NO_DATA
-from s1monthly.vocabulary import Granule
+from s1monthly.kernels.masking import CLASSES, NO_DATA
+from s1monthly.model import Granule
+from s1monthly.raster.geotiff import Raster, open_raster
 
 MOST_PIXELS = 50_000_000
 """Pixels of a raster, and of a block of it, beyond which its header is wrong: a burst has 5 million at 30 m."""
@@ -95,7 +95,7 @@ def open_layer(granule: Granule, layer: str) -> Iterator[LayerFile]:
         If its file is missing, cut short, no GeoTIFF, or not of the kind that OPERA publishes: one band of power
         (floating-point) or of classes (uint8), whose pixels are what they say, in no more than `MOST_PIXELS`.
     GridError
-        As `s1monthly.geotiff.open_raster`.
+        As `s1monthly.raster.geotiff.open_raster`.
     """
     found = granule.layer(layer)
     if found is None:

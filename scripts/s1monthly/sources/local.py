@@ -13,14 +13,14 @@ import shapely
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
-from s1monthly.geotiff_header import open_header
-from s1monthly.grid import geobox_outline, orbit_direction, tile_outline
-from s1monthly.listing import list_folder
-from s1monthly.naming import parse_granule_id
-from s1monthly.orbit import footprint as burst_footprint
+from s1monthly.grid.lattice import geobox_outline, orbit_direction, tile_outline
+from s1monthly.grid.orbit import footprint as burst_footprint
+from s1monthly.layout import parse_granule_id
+from s1monthly.model import Direction, Granule, Layer, Month, Polarization, Tile
+from s1monthly.raster.geotiff_header import open_header
 from s1monthly.sources.contract import Found
+from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month
-from s1monthly.vocabulary import Direction, Granule, Layer, Month, Polarization, Tile
 
 THREADS = 8
 """Headers read at a time: on network file systems an opening is mostly waiting."""
@@ -42,7 +42,7 @@ class LocalSource:
     with_mask : bool
         The mask layer is used, so every granule must have one.
     trees, cache
-        Folders of runs to pass over, see `s1monthly.listing.list_folder`.
+        Folders of runs to pass over, see `s1monthly.sources.listing.list_folder`.
     """
 
     def __init__(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from s1monthly.grid import orbit_direction
-from s1monthly.naming import layer_file
-from s1monthly.sources.contract import Found
-from s1monthly.vocabulary import (
+from s1monthly.grid.lattice import orbit_direction
+from s1monthly.layout import layer_file
+from s1monthly.model import (
     PASS_GAP,
     Burst,
     Direction,
@@ -18,6 +17,7 @@ from s1monthly.vocabulary import (
     SetAside,
     newest_versions,
 )
+from s1monthly.sources.contract import Found
 
 
 @dataclass(frozen=True)

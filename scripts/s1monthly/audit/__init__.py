@@ -1,0 +1,1 @@
+"""Inspect, validate and rebuild an output tree."""

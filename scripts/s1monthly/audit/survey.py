@@ -1,0 +1,268 @@
+"""What lies in an output tree, by name: folders of tiles, files of months, and what does not belong there."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s1monthly.audit.products import property_of, read_item
+from s1monthly.catalog.table import is_tree, owner_of
+from s1monthly.cube import months as cube
+from s1monthly.errors import CubeError, NameFormatError, ProductError
+from s1monthly.layout import MONTH_PATTERN, Layout
+from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.records.month import read_record
+
+KINDS = ("record", "cog", "preview", "item")
+"""Files of a month, each named by the property of `Layout` that says where it lies."""
+
+DRAWN = "demo.jpg"
+"""What ``make demo`` draws into its output tree."""
+
+Found = dict[str, dict[Month, Path]]
+
+
+@dataclass
+class TileFolder:
+    """What lies in the folder of a tile and direction.
+
+    Attributes
+    ----------
+    owner : TileDirection
+        By the folder's name.
+    path : Path
+    layout : Layout
+    files : dict
+        Kind, as in `KINDS` -> month -> path.
+    strays : list of Path
+        What does not belong there.
+    leftovers : list of Path
+        What killed runs left, and side files of viewers.
+    empty : bool
+        True where nothing lies there that is not hidden.
+    unreadable : list of Path
+        What this user may not read.
+    hidden : set of Month
+        Months of which a file may not be read.
+    closed : bool
+        True where more than files of months may not be read: nothing can be said of the folder.
+    """
+
+    owner: TileDirection
+    path: Path
+    layout: Layout
+    files: Found = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    strays: list[Path] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+    empty: bool = True
+    unreadable: list[Path] = field(default_factory=list)
+    hidden: set[Month] = field(default_factory=set)
+    closed: bool = False
+
+    @property
+    def cube(self) -> Path:
+        """The store."""
+        return Path(self.fill(self.layout.cube))
+
+    def fill(self, pattern: str, month: Month | str | None = None) -> str:
+        """Fill a pattern of the layout."""
+        return pattern.format(tile=self.owner.tile, direction=self.owner.direction, month=month)
+
+    def key(self, month: Month) -> CompositeKey:
+        """Name a month of it."""
+        return CompositeKey(self.owner.tile, self.owner.direction, month)
+
+
+@dataclass
+class Tree:
+    """What lies in an output tree.
+
+    Attributes
+    ----------
+    folders : list of TileFolder
+        By name.
+    renamed : dict
+        Folder that holds the products of a tile and direction under another name -> the name that it should have.
+    strays, leftovers, unreadable : list of Path
+        As in `TileFolder`, of the root.
+    """
+
+    folders: list[TileFolder] = field(default_factory=list)
+    renamed: dict[Path, Path] = field(default_factory=dict)
+    strays: list[Path] = field(default_factory=list)
+    leftovers: list[Path] = field(default_factory=list)
+    unreadable: list[Path] = field(default_factory=list)
+
+    @property
+    def untold(self) -> set[str]:
+        """Names of folders of which the tree cannot tell what they hold: their rows in the global catalog are kept."""
+        names = {folder.path.name for folder in self.folders if folder.closed}
+        there = {folder.path.name for folder in self.folders}
+        names |= {path.name for paths in self.renamed.items() for path in paths} - there
+        return names | {path.name for path in self.unreadable}
+
+
+def survey(base_dir: Path, work_dir: Path) -> Tree:
+    """Look through an output tree; work folder, mosaics, hidden files and the insides of cubes are passed over.
+
+    Parameters
+    ----------
+    base_dir : Path
+        Root of the tree.
+    work_dir : Path
+        Where granule lists may lie.
+    """
+    tree = Tree()
+    layout = Layout(str(base_dir), str(work_dir))
+    for path in sorted(base_dir.iterdir()):
+        if not path.is_dir():
+            if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DRAWN):
+                _sort_out(path, tree.strays, tree.leftovers)
+            elif not is_readable(path):
+                tree.unreadable.append(path)
+            continue
+        if path.name.startswith(".") or path == Path(layout.mosaics) or path.name == "work":
+            continue
+        if not is_readable(path):
+            tree.unreadable.append(path)
+            continue
+        if Path(Layout("", str(path)).owner).exists() or is_tree(path):  # a work folder of another name
+            continue
+        owner, names = _owner_by_name(path), list(_owners_by_content(path))
+        if names and owner not in names:
+            name = names[0]
+            tree.renamed[path] = path.with_name(str(name))
+        elif owner:
+            folder = _tile_folder(owner, path, layout)
+            if not folder.empty:
+                tree.folders.append(folder)
+        else:
+            tree.strays.append(path)
+    return tree
+
+
+def is_readable(path: Path) -> bool:
+    """Whether this user may read a file, or look into a folder and read what lies there."""
+    return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
+
+
+def _owner_by_name(folder: Path) -> TileDirection | None:
+    try:
+        return owner_of(folder)
+    except ProductError:
+        return None
+
+
+def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
+    """Yield tile and direction by what the cube says and a record says; where there is neither, by what an Item says.
+
+    Where both are there and one of them fits the folder's name, the other is damaged.
+    """
+    told = False
+    try:
+        layout = Layout(str(folder.parent), "")
+        state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
+        told = True
+        yield TileDirection(state.tile, state.direction)
+    except CubeError:
+        pass
+    for path in sorted((folder / "months").glob("*.json")):
+        try:
+            key = read_record(path).key
+        except ProductError:
+            continue
+        yield TileDirection(key.tile, key.direction)
+        return
+    for path in [] if told else sorted(folder.glob("*.json")):
+        item = read_item(path)
+        try:
+            yield TileDirection(
+                Tile(property_of(item, "mgrs:tile_id")), Direction(property_of(item, "s1:orbit_direction").upper())
+            )
+        except (NameFormatError, ValueError, TypeError, AttributeError):
+            continue
+        return
+
+
+def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
+    folder = TileFolder(owner, path, layout)
+    shapes = {kind: _shape(folder, getattr(layout, kind)) for kind in KINDS}
+    store = folder.cube
+    places = (folder.fill(layout.tile_catalog), folder.fill(layout.search), store, f"{store}.lock")
+    known = {Path(place) for place in places}
+    inside = {Path(folder.fill(getattr(layout, kind), "")).parent for kind in KINDS} | {store.parent}
+    for entry in _entries(path, inside, folder):
+        if entry in known and not (entry.is_dir() and entry.suffix in (".parquet", ".json")):
+            folder.empty = False
+            if entry == store or entry.suffix in (".parquet", ".json"):
+                unreadable = list(_unreadable(entry))
+                folder.unreadable += unreadable
+                folder.closed |= bool(unreadable) and entry.name != Path(layout.search).name
+            continue
+        folder.empty &= entry.name.startswith(".")
+        for kind, shape in shapes.items():
+            match = shape.fullmatch(str(entry))
+            month = _month(match["month"]) if match else None
+            if month and entry.is_file():
+                if is_readable(entry):
+                    folder.files[kind][month] = entry
+                else:
+                    folder.unreadable.append(entry)
+                    folder.hidden.add(month)
+                break
+        else:
+            if entry.name.startswith(f"{store.name}."):
+                folder.leftovers.append(entry)
+            else:
+                _sort_out(entry, folder.strays, folder.leftovers)
+    return folder
+
+
+def _shape(folder: TileFolder, pattern: str) -> re.Pattern[str]:
+    before, after = str(Path(folder.fill(pattern, "\0"))).rsplit("\0", 1)
+    return re.compile(f"{re.escape(before)}(?P<month>{MONTH_PATTERN}){re.escape(after)}")
+
+
+def _month(text: str) -> Month | None:
+    try:
+        return Month.parse(text)
+    except NameFormatError:
+        return None
+
+
+def _unreadable(entry: Path) -> Iterator[Path]:
+    """A file, or of a cube what tells what it holds, and the folders of its months; chunks are not looked at."""
+    if not is_readable(entry):
+        yield entry
+    elif entry.is_dir():
+        yield from (path for path in sorted(entry.iterdir()) if not is_readable(path))
+        arrays = [path for path in sorted(entry.iterdir()) if path.is_dir() and is_readable(path)]
+        for path in (path for array in arrays for path in (array / "zarr.json", array / "c") if path.exists()):
+            if not is_readable(path):
+                yield path
+            elif path.is_dir():
+                yield from (month for month in sorted(path.iterdir()) if not is_readable(month))
+
+
+def _entries(path: Path, inside: set[Path], folder: TileFolder) -> Iterator[Path]:
+    """Files and folders, those in `inside` replaced by what lies in them."""
+    if not is_readable(path):
+        folder.unreadable.append(path)
+        folder.closed, folder.empty = True, False
+        return
+    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
+        place = path / entry.name
+        if place in inside and entry.is_dir():
+            yield from _entries(place, inside, folder)
+        else:
+            yield place
+
+
+def _sort_out(path: Path, strays: list[Path], leftovers: list[Path]) -> None:
+    if (path.name.startswith(".") and ".part" in path.suffixes) or path.name.endswith(".aux.xml"):
+        leftovers.append(path)
+    elif not path.name.startswith("."):
+        strays.append(path)

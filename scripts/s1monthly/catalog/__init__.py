@@ -1,0 +1,1 @@
+"""STAC Items, the Collection and the Parquet catalogs."""

@@ -1,0 +1,386 @@
+"""STAC 1.1.0: the Item of a month.
+
+A plain dictionary, complete as it stands, made from the record and the files of a month alone. Links are relative, so
+that a tree can be moved or served from anywhere; there is no ``self`` link, which would have to be absolute.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+from s1monthly.catalog.assets import AssetFile
+from s1monthly.errors import ProductError
+from s1monthly.files import write_text
+from s1monthly.grid.crs import unit_of
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.bands import Band, bands_of
+from s1monthly.layout import item_id
+from s1monthly.model import Level, Month
+from s1monthly.records.footprint import geojson, lonlat_bounds
+from s1monthly.records.month import Record
+
+T = TypeVar("T")
+
+STAC_VERSION = "1.1.0"
+COLLECTION_ID = "s1-grits-monthly"
+
+EXTENSIONS = {
+    prefix: f"https://stac-extensions.github.io/{name}/schema.json"
+    for prefix, name in {
+        "cube": "datacube/v2.3.0",
+        "eo": "eo/v1.1.0",
+        "file": "file/v2.1.0",
+        "grid": "grid/v1.1.0",
+        "proj": "projection/v2.0.0",
+        "processing": "processing/v1.1.0",
+        "raster": "raster/v2.0.0",
+        "sar": "sar/v1.0.0",
+        "sat": "sat/v1.0.0",
+    }.items()
+}
+"""Prefix -> schema. ``mgrs:tile_id`` and ``s1:*`` are S1-GRiTS's names and ours; no extension is declared for them.
+
+(The MGRS extension allows no ``mgrs:tile_id``; ``grid:code`` says the same in a standard way.)
+"""
+
+PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
+"""International designators; of platforms not listed here nothing is said."""
+
+ORIGIN = (
+    *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
+    *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
+    *("sat:relative_orbit", "sat:platform_international_designator"),
+)
+"""Properties that say what a month was made of: left out where the record does not know."""
+
+COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+ZARR_TYPE = "application/vnd+zarr"
+ITEM_TYPE = "application/geo+json"
+
+DATA_TYPE = {"data_type": "float32", "nodata": "nan"}
+
+
+def _moment(moment: datetime) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def month_span(first: Month, last: Month) -> list[str]:
+    """First and last second: STAC's ``end_datetime`` belongs to the span."""
+    return [_moment(first.start), _moment(last.end - timedelta(seconds=1))]
+
+
+def output_bands(record: Record) -> list[Band]:
+    """Bands of a month, in order.
+
+    Raises
+    ------
+    ProductError
+        If the record names other bands than its recipe makes in this version.
+    """
+    known = list(bands_of({**record.recipe, "polarization": str(record.polarization)}))
+    names = [band.name for band in known]
+    if names != list(record.bands):
+        raise ProductError(
+            f"{record.key}: bands {', '.join(record.bands)}, where its recipe makes {', '.join(names)}",
+            "it was made by another version of this software; use that, or remake the months",
+        )
+    return known
+
+
+def _projection(grid: GeoBox) -> dict[str, Any]:
+    return {
+        "proj:code": grid.crs,
+        "proj:shape": list(grid.shape),
+        "proj:transform": list(grid.transform),
+        "proj:bbox": list(grid.bounds),
+    }
+
+
+def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
+    """Dimensions and variables of the datacube extension 2.3.0: this month of the cube."""
+    grid, span = record.grid, month_span(record.key.month, record.key.month)
+    left, bottom, right, top = grid.bounds
+
+    def axis(name: str, low: float, high: float) -> dict[str, Any]:
+        return {
+            "type": "spatial",
+            "axis": name,
+            "description": "outer edges of the pixels; coordinates in the store are pixel centres",
+            "extent": [low, high],
+            "step": grid.resolution,
+            "unit": unit_of(grid.epsg),
+            "reference_system": grid.epsg,
+        }
+
+    dimensions = {
+        "time": {"type": "temporal", "extent": span, "values": [span[0]], "step": "P1M"},
+        "y": axis("y", bottom, top),
+        "x": axis("x", left, right),
+    }
+    common: dict[str, Any] = {"type": "data", "dimensions": ["time", "y", "x"]}
+    variables = {
+        band.name: {**common, "description": band.description, "unit": band.units, **DATA_TYPE} for band in described
+    }
+    variables["count"] = {
+        **common,
+        "description": "number of passes with a valid value",
+        "unit": "1",
+        "data_type": "uint8",
+        "nodata": 0,
+    }
+    return {"cube:dimensions": dimensions, "cube:variables": variables}
+
+
+def lineage(record: Record) -> str:
+    """Say in words, from the recipe, how a month was made."""
+    recipe, despeckle = record.recipe, record.recipe.get("despeckle")
+    source = "OPERA RTC-S1" if isinstance(recipe.get("data"), str) else "simulated OPERA RTC-S1"
+    granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
+    steps = [
+        f"{granules}{source} granules (gamma0 power)",
+        f"overlapping bursts of a pass merged ({recipe['mosaic']})",
+        f"{recipe['composite']['method'].replace('_', ' ')} of {passes}passes",
+    ]
+    if despeckle:
+        options = ", ".join(f"{name}={value}" for name, value in sorted(despeckle.items()) if name != "method")
+        steps.append(f"despeckled with {despeckle['method']}" + (f" ({options})" if options else ""))
+    textures = recipe.get("textures")
+    if textures:
+        steps.append(f"GLCM {', '.join(textures['metrics'])} of {' and '.join(textures['inputs'])}")
+    return "; ".join(steps)
+
+
+def processing_tags(record: Record) -> dict[str, str]:
+    """What a month's COG says of itself: tags of the file; what is not known is left out."""
+    granules, passes = record.granules, record.passes
+    software = None if record.software is None else sorted(record.software.items())
+    tags = {
+        "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}",
+        "MONTH": str(record.key.month),
+        "DIRECTION": str(record.key.direction),
+        "MGRS_TILE": str(record.key.tile),
+        "PROCESSING_LEVEL": str(record.level),
+        "LINEAGE": lineage(record),
+        "GRANULES": None if granules is None else " ".join(granule.id for granule in granules),
+        "PASSES": None if passes is None else " ".join(pass_.name for pass_ in passes),
+        "RECIPE": json.dumps(record.recipe, sort_keys=True),
+        "SOFTWARE": None if software is None else " ".join(f"{name}={number}" for name, number in software),
+        "DIGEST": record.digest,
+    }
+    return {name: text for name, text in tags.items() if text is not None}
+
+
+def _number(things: Sequence[Any] | None) -> int | None:
+    return None if things is None else len(things)
+
+
+def _only(things: Sequence[T] | None) -> T | None:
+    """Return the only one; None where there are several, or where they are not known."""
+    return things[0] if things and len(things) == 1 else None
+
+
+def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
+    """What an Item says of its month; what is not known, or has no single value, is left out."""
+    key, passes, platforms = record.key, record.passes, record.platforms
+    start, end = month_span(key.month, key.month)
+    platform = _only(platforms)
+    properties = {
+        "title": f"Sentinel-1 monthly composite {key.tile} {key.direction} {key.month}",
+        "datetime": start,
+        "start_datetime": start,
+        "end_datetime": end,
+        # A field for one name: of several platforms the constellation is named, and all of them in s1:platforms.
+        "platform": None if platforms is None else platform or "sentinel-1",
+        "constellation": "sentinel-1",
+        "instruments": ["c-sar"],
+        "gsd": record.grid.metres_a_pixel,
+        "sar:instrument_mode": "IW",
+        "sar:frequency_band": "C",
+        "sar:center_frequency": 5.405,
+        "sar:polarizations": list(record.polarization.layers),
+        "sar:product_type": "RTC",
+        "sar:observation_direction": "right",
+        "sat:orbit_state": key.direction.lower(),
+        **_projection(record.grid),
+        **_cube(record, described),
+        "processing:level": "L3",
+        "processing:lineage": lineage(record),
+        "processing:software": None if record.software is None else dict(sorted(record.software.items())),
+        "grid:code": f"MGRS-{key.tile}",
+        "mgrs:tile_id": str(key.tile),
+        "s1:orbit_direction": key.direction.lower(),
+        "s1:processing_level": str(record.level),
+        "s1:monthly_composite": record.recipe["composite"]["method"],
+        "s1:despeckle": record.level is Level.HARDCP,
+        "s1:status": record.status,
+        "s1:platforms": platforms,
+        "s1:tracks": record.tracks,
+        "s1:granules": _number(record.granules),
+        "s1:passes": _number(passes),
+        "s1:missing_granules": _number(record.missing_granules),
+        "s1:coverage": record.coverage,
+        "s1:valid_pixels": record.valid,
+        "s1:digest": record.digest,
+        "s1:recipe_digest": record.recipe_digest,
+        "s1:first_acquisition": _moment(passes[0].start) if passes else None,
+        "s1:last_acquisition": _moment(max(pass_.end for pass_ in passes)) if passes else None,
+        "s1:count_minimum": record.count.minimum,
+        "s1:count_mean": record.count.mean,
+        "s1:count_maximum": record.count.maximum,
+        "sat:relative_orbit": _only(record.tracks),
+        "sat:platform_international_designator": PLATFORM_DESIGNATORS.get(platform or ""),
+    }
+    return {name: value for name, value in properties.items() if value is not None}
+
+
+def band_facts(band: Band) -> dict[str, Any]:
+    """Describe a band by STAC 1.1's common metadata, the same in every month."""
+    return {"name": band.name, "description": band.description, "unit": band.units, **DATA_TYPE}
+
+
+def _band(record: Record, band: Band) -> dict[str, Any]:
+    numbers = record.bands[band.name]
+    statistics = {
+        "minimum": numbers.minimum,
+        "maximum": numbers.maximum,
+        "mean": numbers.mean,
+        "stddev": numbers.std,
+        "valid_percent": 100 * numbers.valid / record.total,
+    }
+    known = {name: value for name, value in statistics.items() if value is not None}
+    return {**band_facts(band), "statistics": known}
+
+
+ASSETS: dict[str, dict[str, Any]] = {
+    "cog": {
+        "title": "Bands of the month",
+        "description": "Cloud-optimised GeoTIFF, no data NaN.",
+        "type": COG_TYPE,
+        "roles": ["data"],
+        "raster:sampling": "area",
+    },
+    "zarr": {
+        "title": "Cube of the tile and direction",
+        "description": "Zarr version 3: every month of the tile and direction, and the count of passes; the Item's "
+        "month is at its datetime.",
+        "type": ZARR_TYPE,
+        "roles": ["data"],
+    },
+    "preview": {
+        "title": "Preview",
+        "description": "Red: co-polarized backscatter, green: cross-polarized backscatter, blue: their ratio; "
+        "fixed stretch, transparent where empty.",
+        "type": "image/png",
+        "roles": ["overview"],
+    },
+    "record": {
+        "title": "Record",
+        "description": "What the month was made of: granules, passes, recipe, statistics.",
+        "type": "application/json",
+        "roles": ["metadata"],
+    },
+}
+"""What is said of every asset of its kind: in Items, and in the Collection's item_assets."""
+
+
+def named_bands(described: Iterable[Band]) -> dict[str, Any]:
+    """Names of the bands once more, as before STAC 1.1: odc-stac (0.5) finds bands by name in no other place."""
+    return {"eo:bands": [{"name": band.name, "description": band.description} for band in described]}
+
+
+def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]) -> dict[str, Any]:
+    asset = {"href": file.href, **ASSETS[kind]}
+    if kind == "cog":
+        asset |= {
+            "raster:spatial_resolution": record.grid.metres_a_pixel,
+            "bands": [_band(record, band) for band in described],
+            **named_bands(described),
+        }
+    if file.grid:
+        asset |= _projection(file.grid)
+    if file.size is not None:
+        asset["file:size"] = file.size
+    if file.sha256 is not None:
+        asset["file:checksum"] = f"1220{file.sha256}"  # multihash: sha2-256, 32 bytes
+    return asset
+
+
+def _prefixes(value: Any) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield key.split(":")[0] if ":" in key else ""
+            yield from _prefixes(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _prefixes(inner)
+
+
+def declared(document: Mapping[str, Any]) -> list[str]:
+    """Schemas of the extensions that a document uses, and of no other."""
+    used = set(_prefixes(document))
+    return [uri for prefix, uri in EXTENSIONS.items() if prefix in used]
+
+
+def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
+    """Build the Item of a month.
+
+    Parameters
+    ----------
+    record : Record
+    files : mapping of str to AssetFile
+        By kind, see `ASSETS`; a kind that is switched off is left out.
+
+    Returns
+    -------
+    dict
+        A STAC 1.1.0 Item. Its geometry is the footprint of the valid data; of a month without any (``s1:status`` is
+        ``empty``) the outline of the grid.
+
+    Raises
+    ------
+    ProductError
+        If the record names a band that this version does not know.
+    """
+    described, geometry = output_bands(record), record.geometry
+    document = {
+        "type": "Feature",
+        "stac_version": STAC_VERSION,
+        "stac_extensions": [],
+        "id": item_id(record.key),
+        "geometry": geojson(geometry),
+        "bbox": lonlat_bounds([geometry]),
+        "properties": _properties(record, described),
+        "links": [
+            {"rel": rel, "href": "../collection.json", "type": "application/json"}
+            for rel in ("root", "parent", "collection")
+        ],
+        "assets": {kind: _asset(kind, files[kind], record, described) for kind in ASSETS if kind in files},
+        "collection": COLLECTION_ID,
+    }
+    return {**document, "stac_extensions": declared(document)}
+
+
+def write_document(path: str | Path, document: Mapping[str, Any]) -> None:
+    """Write an Item or the Collection atomically, as it stands (the order of keys is that of the specification)."""
+    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+
+
+def read_document(path: str | Path) -> dict[str, Any]:
+    """Read an Item or the Collection.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing or holds no JSON object.
+    """
+    try:
+        document = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(document, dict):
+            raise ValueError("not a JSON object")
+    except (OSError, ValueError) as error:
+        raise ProductError(f"{path}: cannot be read ({error})", "delete it; the next run makes it again") from error
+    return document

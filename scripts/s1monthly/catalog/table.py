@@ -1,0 +1,444 @@
+"""Catalogs: Parquet tables with one row a month, of a tile and direction or of everything.
+
+GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): the geometry is WKB in longitude and latitude (OGC:CRS84), and
+``bbox`` its covering, by which readers find the rows of an area without decoding geometries.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import shapely
+from shapely.geometry.base import BaseGeometry
+
+from s1monthly.catalog.assets import preview_grid, relative
+from s1monthly.catalog.item import read_document
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import replacing
+from s1monthly.grid.lattice import tile_outline
+from s1monthly.layout import MONTH_PATTERN, Layout
+from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.records.footprint import lonlat_bounds, tidy
+from s1monthly.records.month import Record, read_record
+from s1monthly.records.search_log import Answer, no_data_months, read_answers
+
+NO_DATA, UNUSABLE = "no data", "unusable"
+"""Status of a month that the source has no granule of."""
+
+_HEADER = 2**20
+"""Bytes in which a COG's tags lie."""
+
+GEOPARQUET_VERSION = "1.1.0"
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the catalogs.
+
+    Attributes
+    ----------
+    name : str
+    type : pyarrow.DataType
+    description : str
+    always : bool
+        False where a month without data, or one whose record was rebuilt, has null.
+    """
+
+    name: str
+    type: pa.DataType
+    description: str
+    always: bool = False
+
+
+_MOMENT = pa.timestamp("us", tz="UTC")
+_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+
+COLUMNS = (
+    Column("mgrs_tile_id", pa.string(), "Sentinel-2 tile", always=True),
+    Column("flight_direction", pa.string(), "ASCENDING or DESCENDING", always=True),
+    Column("month", pa.string(), "YYYY-MM, in UTC", always=True),
+    Column("datetime", _MOMENT, "first instant of the month", always=True),
+    Column("cog_path", pa.string(), "COG, relative to the catalog's folder; null where there is none"),
+    Column("zarr_path", pa.string(), "cube, relative to the catalog's folder"),
+    Column("preview_path", pa.string(), "preview, relative to the catalog's folder; null where there is none"),
+    Column("crs", pa.string(), "CRS of the grid, EPSG:code"),
+    Column("width", pa.int32(), "columns of the grid"),
+    Column("height", pa.int32(), "rows of the grid"),
+    Column("transform", pa.list_(pa.float64()), "a, b, c, d, e, f: x = a col + b row + c, y = d col + e row + f"),
+    Column("processing_level", pa.string(), "hARDCp (despeckled) or ARDC"),
+    Column("preview_crs", pa.string(), "CRS of the preview"),
+    Column("preview_width", pa.int32(), "columns of the preview"),
+    Column("preview_height", pa.int32(), "rows of the preview"),
+    Column("preview_bounds", pa.list_(pa.float64()), "left, bottom, right, top of the preview in its CRS"),
+    Column(
+        "status",
+        pa.string(),
+        "complete; empty: made, without a valid pixel; no data: no granule; unusable: none that can be used",
+        always=True,
+    ),
+    Column("data", pa.string(), "OPERA RTC-S1, or simulated: made up, for trials"),
+    Column("polarization", pa.string(), "VV+VH or HH+HV"),
+    Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
+    Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted; null where not known"),
+    Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending; null where not known"),
+    Column("granules", pa.int32(), "granules used; null where not known"),
+    Column("passes", pa.int32(), "passes used; null where not known"),
+    Column("first_acquisition", _MOMENT, "start of the first granule"),
+    Column("last_acquisition", _MOMENT, "start of the last granule"),
+    Column(
+        "missing_granules",
+        pa.list_(pa.string()),
+        "granules found that could not be used, by id; null where not known",
+    ),
+    Column("coverage", pa.float64(), "fraction of the grid's pixels with a value, 0 to 1", always=True),
+    Column("valid_pixels", pa.int64(), "pixels with a value", always=True),
+    Column("count_min", pa.int32(), "fewest passes of a valid pixel"),
+    Column("count_mean", pa.float64(), "mean count of passes of the valid pixels"),
+    Column("count_max", pa.int32(), "most passes of a valid pixel"),
+    Column("digest", pa.string(), "SHA-256 of the values in the cube"),
+    Column("record_path", pa.string(), "record, relative to the catalog's folder"),
+    Column("item_path", pa.string(), "STAC Item, relative to the catalog's folder; null where there is none"),
+    Column("asked", _MOMENT, "of a month without data: when the source was last asked"),
+    Column("geometry", pa.binary(), "footprint of the valid data, of the tile where there is none; WKB, lon/lat", True),
+    Column(
+        "bbox",
+        pa.struct([pa.field(corner, pa.float64(), nullable=False) for corner in _CORNERS]),
+        "bounds of the geometry's coordinates; from -180 to 180 where it is split at the antimeridian",
+        always=True,
+    ),
+)
+"""Every column, in order; the first sixteen are those of S1-GRiTS."""
+
+SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
+
+PATHS = ("cog_path", "zarr_path", "preview_path", "record_path", "item_path")
+
+_REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
+
+
+def key_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Key that rows are unique and sorted by: tile, direction, month."""
+    return row["mgrs_tile_id"], row["flight_direction"], row["month"]
+
+
+def tile_rows(folder: str | Path) -> list[Row]:
+    """Rows of a tile and direction from what lies in its folder: records, their files, and the account of the search.
+
+    Parameters
+    ----------
+    folder : path
+        ``{base_dir}/{tile}_{direction}``.
+
+    Returns
+    -------
+    list of dict
+        One row a month, by month, with every column of `COLUMNS`; paths are relative to `folder`. A month with a
+        record is `complete` or `empty`; one that the source has no granule of, and that has no record, is `no data`.
+
+    Raises
+    ------
+    ProductError
+        If the folder's name is none of a tile and direction, or a record or ``search.json`` is damaged or belongs to
+        another tile, direction or month.
+    """
+    folder = Path(folder)
+    owner = owner_of(folder)
+    layout = Layout(str(folder.parent), "")
+    rows = {}
+    for path in record_paths(folder):
+        record = read_record(path)
+        if Path(fill(layout.record, record.key)) != path:
+            raise ProductError(
+                f"{path}: this record is of {record.key}",
+                "give file and folder the names they were made with, or delete the record; the next run makes it again",
+            )
+        rows[record.key.month] = record_row(record, layout)
+    rows |= {month: row for month, row in search_rows(owner, layout).items() if month not in rows}
+    return [rows[month] for month in sorted(rows)]
+
+
+def is_tree(folder: Path) -> bool:
+    """Whether a folder is an output tree of its own, as the demo's is in ``output/``: it has a Collection."""
+    return (folder / Path(Layout("", "").collection).name).exists()
+
+
+def owner_of(folder: Path) -> TileDirection:
+    """Tile and direction whose folder this is, by its name.
+
+    Raises
+    ------
+    ProductError
+        If it has another name.
+    """
+    try:
+        tile, _, direction = folder.name.partition("_")
+        return TileDirection(Tile(tile), Direction(direction))
+    except (NameFormatError, ValueError) as error:
+        raise ProductError(
+            f"{folder}: not a folder of a tile and direction ({error})",
+            "rename it to {tile}_{direction}, or move it out of the output tree",
+        ) from error
+
+
+def record_paths(folder: Path) -> list[Path]:
+    """Records in the folder of a tile and direction, by month; what a killed run or a stranger left is passed over."""
+    return sorted(path for path in (folder / "months").glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem))
+
+
+def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
+    """Rows of the months that the source has no usable granule of, from the account of the search.
+
+    Raises
+    ------
+    ProductError
+        If that account is damaged.
+    """
+    path = layout.search.format(tile=owner.tile, direction=owner.direction)
+    _, answers = read_answers(path)
+    keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
+    return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
+
+
+def fill(pattern: str, key: CompositeKey) -> str:
+    """Fill a pattern of the layout."""
+    return pattern.format(tile=key.tile, direction=key.direction, month=key.month)
+
+
+def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
+    """Row of a month that was made, with the paths of the files that there are, relative to the tile's folder.
+
+    An Item of other values is passed over with all that it names, and so are a COG and preview that the Item does not
+    name, as they may be of values that the month had before; not a COG that says that it is of the record's values.
+    Where there is no Item they are named as they are.
+
+    Parameters
+    ----------
+    record : Record
+    layout : Layout
+    with_preview : bool
+        False: without its preview, which is damaged.
+
+    Raises
+    ------
+    ProductError
+        If its preview is no picture of its grid.
+    """
+    folder = fill(layout.folder, record.key)
+
+    named = _named_by_item(record, layout)
+
+    def path(pattern: str, kind: str = "") -> str | None:
+        found = Path(fill(pattern, record.key))
+        known = not kind or named is None or kind in named
+        return relative(found, folder) if known and found.exists() else None
+
+    key, grid, passes, geometry = record.key, record.grid, record.passes, record.geometry
+    preview_path = path(layout.preview, "preview") if with_preview else None
+    preview = preview_grid(fill(layout.preview, key), grid) if preview_path else None
+    return {
+        **_key_columns(key),
+        "cog_path": path(layout.cog, "cog"),
+        "zarr_path": path(layout.cube),
+        "preview_path": preview_path,
+        "crs": grid.crs,
+        "width": grid.width,
+        "height": grid.height,
+        "transform": list(grid.transform),
+        "processing_level": str(record.level),
+        "data": record.recipe["data"] if isinstance(record.recipe["data"], str) else "simulated",
+        "preview_crs": preview.crs if preview else None,
+        "preview_width": preview.width if preview else None,
+        "preview_height": preview.height if preview else None,
+        "preview_bounds": list(preview.bounds) if preview else None,
+        "status": record.status,
+        "polarization": str(record.polarization),
+        "bands": list(record.bands),
+        "platforms": record.platforms,
+        "tracks": record.tracks,
+        "granules": None if record.granules is None else len(record.granules),
+        "passes": None if passes is None else len(passes),
+        "first_acquisition": passes[0].start if passes else None,
+        "last_acquisition": max(pass_.end for pass_ in passes) if passes else None,
+        "missing_granules": record.missing_granules,
+        "coverage": record.coverage,
+        "valid_pixels": record.valid,
+        "count_min": record.count.minimum,
+        "count_mean": record.count.mean,
+        "count_max": record.count.maximum,
+        "digest": record.digest,
+        "record_path": path(layout.record),
+        "item_path": path(layout.item, "item"),
+        "asked": None,
+        **_geometry_columns(geometry),
+    }
+
+
+def _named_by_item(record: Record, layout: Layout) -> set[str] | None:
+    """Products that are of a record's values, the Item included; None where no Item can be read."""
+    try:
+        item = read_document(fill(layout.item, record.key))
+        if item["properties"]["s1:digest"] != record.digest:
+            return set()
+        named = {"item", *item["assets"]}
+    except (ProductError, KeyError, TypeError):
+        return None
+    if "cog" not in named and _holds(fill(layout.cog, record.key), record.digest):
+        named.add("cog")
+    return named
+
+
+def _holds(path: str, digest: str) -> bool:
+    """Whether a COG's header names a digest; read as bytes, since GDAL takes long to load."""
+    try:
+        with open(path, "rb") as stream:
+            return digest.encode() in stream.read(_HEADER)
+    except OSError:
+        return False
+
+
+def _no_data_row(key: CompositeKey, answer: Answer) -> Row:
+    return {
+        **dict.fromkeys(SCHEMA.names),
+        **_key_columns(key),
+        "status": UNUSABLE if answer.lost else NO_DATA,
+        "platforms": [],
+        "tracks": [],
+        "granules": 0,
+        "passes": 0,
+        "missing_granules": sorted(answer.lost),
+        "coverage": 0.0,
+        "valid_pixels": 0,
+        "asked": datetime.strptime(answer.asked, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC),
+        **_geometry_columns(tidy(tile_outline(key.tile))),
+    }
+
+
+def _key_columns(key: CompositeKey) -> Row:
+    return {
+        "mgrs_tile_id": str(key.tile),
+        "flight_direction": str(key.direction),
+        "month": str(key.month),
+        "datetime": key.month.start,
+    }
+
+
+def _geometry_columns(geometry: BaseGeometry) -> Row:
+    return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(_CORNERS, geometry.bounds, strict=True))}
+
+
+def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> list[Row]:
+    """Rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree.
+    passed_over : collection of Path
+        Folders whose catalogs are left out, as are those of hidden ones.
+
+    Raises
+    ------
+    ProductError
+        If a tile's catalog cannot be read, has other columns, or holds rows of another tile or direction.
+    """
+    rows = []
+    for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
+        if path.parent.name.startswith(".") or path.parent in passed_over or is_tree(path.parent):
+            continue
+        owner = owner_of(path.parent)
+        found = read_catalog(path)
+        for row in found:
+            if (row["mgrs_tile_id"], row["flight_direction"]) != (str(owner.tile), str(owner.direction)):
+                raise ProductError(f"{path}: holds a row of {'_'.join(key_of(row))}", _REMEDY)
+        rows += seen_from_above(found, path.parent.name)
+    return sorted(rows, key=key_of)
+
+
+def seen_from_above(rows: Iterable[Row], folder: str) -> list[Row]:
+    """Rows of a tile's catalog as they are in the global one: with paths relative to the folder above."""
+    return [{**row, **{name: f"{folder}/{row[name]}" for name in PATHS if row[name] is not None}} for row in rows]
+
+
+def read_catalog(path: str | Path) -> list[Row]:
+    """Read a catalog.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing or damaged, or has other columns than `SCHEMA`.
+    """
+    try:
+        table = pq.ParquetFile(pa.BufferReader(Path(path).read_bytes())).read()  # it takes text for a URI
+    except (OSError, pa.ArrowException) as error:
+        raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
+    if not table.schema.equals(SCHEMA):
+        found, expected = ({field.name: field for field in schema} for schema in (table.schema, SCHEMA))
+        other = {name for name in found.keys() & expected.keys() if not found[name].equals(expected[name])}
+        differing = sorted(other | found.keys() ^ expected.keys())
+        raise ProductError(
+            f"{path}: not a catalog of this version (columns: {', '.join(differing) or 'in another order'})", _REMEDY
+        )
+    rows: list[Row] = table.to_pylist()
+    return rows
+
+
+def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_if_changed: bool = False) -> bool:
+    """Write a catalog atomically, sorted by `key_of`; the same rows give the same bytes.
+
+    Parameters
+    ----------
+    path : path
+    rows : iterable of mapping
+    only_if_changed : bool
+        Leave a file of these very bytes untouched, its time of modification included.
+
+    Returns
+    -------
+    bool
+        True where the file was written.
+
+    Raises
+    ------
+    ProductError
+        If a month is there twice.
+    """
+    rows = sorted(rows, key=key_of)
+    for before, row in pairwise(rows):
+        if key_of(before) == key_of(row):
+            raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
+    table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
+    table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, compression="zstd", compression_level=3, version="2.6", store_schema=True)
+    content = sink.getvalue().to_pybytes()
+    if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
+        return False
+    with replacing(path) as temporary:
+        temporary.write_bytes(content)
+    return True
+
+
+def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Metadata of GeoParquet 1.1 under the key ``geo``; without a CRS the geometry is in OGC:CRS84."""
+    shapes = [shapely.from_wkb(row["geometry"]) for row in rows]
+    column: dict[str, Any] = {
+        "encoding": "WKB",
+        "geometry_types": sorted({shape.geom_type for shape in shapes}),
+        "orientation": "counterclockwise",
+        "covering": {"bbox": {corner: ["bbox", corner] for corner in _CORNERS}},
+    }
+    bounds = lonlat_bounds(shapes)
+    if bounds:
+        column["bbox"] = bounds
+    return {"version": GEOPARQUET_VERSION, "primary_column": "geometry", "columns": {"geometry": column}}

@@ -1,0 +1,1 @@
+"""The configuration: every option, default and allowed value, once."""

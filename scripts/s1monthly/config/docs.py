@@ -1,0 +1,140 @@
+"""config.yaml, schema.json and the table of options, generated from the configuration model.
+
+``python -m s1monthly.config.docs`` writes them; a test fails when they are out of step.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator
+from enum import Enum
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import yaml
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
+
+from s1monthly.config.messages import models_in
+from s1monthly.config.root import Config
+
+EXAMPLE = {
+    "roi.manual_mgrs_tiles": ["50RKV"],
+    "roi.flight_direction": "ASCENDING",
+    "time.years": [2024],
+    "time.months": [1, 2, 3],
+}
+"""Values of the shipped config.yaml where the model has no default."""
+
+HEADER = """\
+# Every option of s1monthly, with its default. Every key of an S1-GRiTS configuration file is understood.
+# Generated from scripts/s1monthly/config/root.py by `make config`: copy this file, then edit the copy, and run
+#   snakemake --cores 4 --configfile my.yaml
+"""
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list):
+        return [_plain(v) for v in value]
+    return value
+
+
+def _yaml(value: Any) -> str:
+    text = yaml.safe_dump(_plain(value), default_flow_style=True, width=1000, allow_unicode=True).strip()
+    return text.removesuffix("...").strip()
+
+
+def _extra(field: FieldInfo, key: str) -> Any:
+    extra = field.json_schema_extra
+    return extra.get(key) if isinstance(extra, dict) else None
+
+
+def _choices(annotation: Any) -> Iterator[str]:
+    if get_origin(annotation) is Literal:
+        yield from (str(choice) for choice in get_args(annotation))
+    elif isinstance(annotation, type) and issubclass(annotation, Enum):
+        yield from (str(choice.value) for choice in annotation)
+    else:
+        for part in get_args(annotation):
+            yield from _choices(part)
+
+
+def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Every option below a section, with its full key, sections left out."""
+    for key, field in model.model_fields.items():
+        inner = next(models_in(field.annotation), None)
+        if inner:
+            yield from options(inner, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", field
+
+
+def _lines(model: type[BaseModel], indent: str, prefix: str) -> Iterator[str]:
+    for key, field in model.model_fields.items():
+        inner = next(models_in(field.annotation), None)
+        if inner:
+            live = any(not _extra(f, "no_effect") for _, f in options(inner))
+            yield ""
+            yield f"{indent}# {(inner.__doc__ or '').strip()}"
+            yield f"{indent}{'' if live else '# '}{key}:"
+            yield from _lines(inner, indent + "  ", f"{prefix}{key}.")
+            continue
+        notes = field.description or ""
+        choices = list(_choices(field.annotation))
+        if choices and not all(choice in notes for choice in choices):
+            notes += f" ({' | '.join(choices)})"
+        if _extra(field, "no_effect"):
+            notes = f"no effect: {_extra(field, 'no_effect')} ({notes[:1].lower()}{notes[1:]})"
+        for line in textwrap.wrap(notes, 110 - len(indent)):
+            yield f"{indent}# {line}"
+        value = EXAMPLE.get(prefix + key, field.default)
+        live = value not in (None, PydanticUndefined) and not _extra(field, "no_effect")
+        shown = value if value not in (None, PydanticUndefined) else _extra(field, "example")
+        yield f"{indent}{'' if live else '# '}{key}: {_yaml(shown)}"
+
+
+def config_yaml() -> str:
+    """Text of the shipped, commented config.yaml."""
+    return HEADER + "\n".join(_lines(Config, "", "")) + "\n"
+
+
+def schema_json() -> str:
+    """Text of schema.json: JSON Schema of the configuration."""
+    schema = Config.model_json_schema()
+    return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=1) + "\n"
+
+
+def option_table() -> str:
+    """Markdown table of every option: key, default, meaning."""
+    rows = ["| option | default | meaning |", "|---|---|---|"]
+    for key, field in options(Config):
+        given = field.default not in (None, PydanticUndefined)
+        default = f"`{_yaml(field.default)}`" if given else ("must be given" if field.is_required() else "")
+        meaning = (field.description or "").replace("|", "\\|")
+        if _extra(field, "no_effect"):
+            meaning += f" *(no effect here: {_extra(field, 'no_effect')})*"
+        rows.append(f"| `{key}` | {default} | {meaning} |")
+    return "\n".join(rows)
+
+
+def files(readme: str) -> dict[str, str]:
+    """Name and text of every generated file of the config folder, its README with a new table."""
+    start, end = "<!-- options -->\n", "\n<!-- end of options -->"
+    before, rest = readme.split(start)
+    after = rest.split(end)[1]
+    return {
+        "config.yaml": config_yaml(),
+        "schema.json": schema_json(),
+        "README.md": before + start + option_table() + end + after,
+    }
+
+
+if __name__ == "__main__":
+    folder = Path(sys.argv[1])
+    for name, text in files((folder / "README.md").read_text(encoding="utf-8")).items():
+        (folder / name).write_text(text, encoding="utf-8")

@@ -1,0 +1,110 @@
+"""The sections of the configuration that tell where granules come from, and how they are asked for and fetched."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from s1monthly.config import messages as refusals
+from s1monthly.config.fields import FolderPath, Section, option
+
+
+class Simulation(Section):
+    """What the simulated source makes."""
+
+    seed: int = option(1, "Seed of scene and speckle; same seed, same granules", ge=0)
+    tracks: int = option(2, "Tracks over a tile", ge=1, le=4)
+    passes_per_track: int | None = option(
+        None, "Passes of a track a month; one every 12 days where not given", example=1, ge=1, le=3
+    )
+
+
+class Hosts(Section):
+    """Where source asf asks; others than the real ones serve NASA's test system, mirrors and trials."""
+
+    cmr: str = option("cmr.earthdata.nasa.gov", "Host of the Common Metadata Repository, which is searched")
+    login: str = option("urs.earthdata.nasa.gov", "Host of Earthdata Login; the entry looked up in netrc")
+    s3_credentials: str = option(
+        "https://cumulus.asf.alaska.edu/s3credentials", "Address that gives temporary keys for direct access by S3"
+    )
+    s3_endpoint: str | None = option(
+        None, "Address of the S3 service; Amazon's where not given", example="http://localhost:9000"
+    )
+    trusted: Annotated[list[str], Field(min_length=1)] = option(
+        ["earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu"],
+        "Domains to which the login may be shown; no other host ever sees it",
+    )
+
+    @field_validator("cmr", "login")
+    @classmethod
+    def _bare(cls, host: str) -> str:
+        if not re.fullmatch(r"[\w.-]+(:\d+)?", host):
+            raise PydanticCustomError("host", "give a host's name alone, without https:// and path")
+        return host
+
+    @field_validator("trusted")
+    @classmethod
+    def _all_bare(cls, hosts: list[str]) -> list[str]:
+        return [cls._bare(host) for host in hosts]
+
+    @field_validator("s3_credentials")
+    @classmethod
+    def _address(cls, address: str) -> str:
+        if not address.startswith("https://"):
+            raise PydanticCustomError("host", "give an address that begins with https://")
+        return address
+
+
+class SourceSection(Section):
+    """Where granules come from."""
+
+    kind: Literal["asf", "local", "simulated"] = option(
+        "asf", "asf: NASA's archive, found by CMR and served by ASF; local: a folder; simulated: made up, for trials"
+    )
+    path: FolderPath | None = option(
+        None,
+        "local: the folder that holds the granules, in any depth; simulated: where they are made",
+        example="./granules",
+    )
+    simulation: Simulation = Simulation()
+    hosts: Hosts = Hosts()
+
+    @model_validator(mode="after")
+    def _path_given(self) -> SourceSection:
+        if self.kind == "local" and not self.path:
+            raise PydanticCustomError(
+                "source", "source.kind local needs source.path, the folder that holds the granules"
+            )
+        if self.kind == "local" and self.path:
+            refusals.check_folder(self.path)
+        return self
+
+
+class Search(Section):
+    """When the source is asked again."""
+
+    refresh: bool = option(False, "Ask the source again for every month, whatever is known")
+    settle_days: int = option(
+        60, "asf: ask again about a month that had ended less than so many days before it was last asked about", ge=0
+    )
+    retry_timeout_seconds: float = option(600, "asf: time for all tries of one query", gt=0)
+
+
+class Download(Section):
+    """How source asf fetches granules."""
+
+    access: Literal["auto", "https", "s3"] = option(
+        "auto", "https; s3: direct access, inside AWS us-west-2 alone; auto: s3 there, with https to fall back on"
+    )
+    max_workers: int | None = option(
+        None, "Granules fetched at once in one job; memory.max_download_workers where not given", example=8, ge=1, le=64
+    )
+    cache_dir: FolderPath | None = option(
+        None,
+        "Keep fetched layers here, for neighbouring tiles; not kept where not given",
+        example="./cache",
+    )
+    cache_max_gb: float = option(100, "Size of cache_dir, GB; what was not used for longest goes first", gt=0)

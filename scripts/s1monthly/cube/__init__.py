@@ -1,0 +1,1 @@
+"""The Zarr cube of a tile and direction."""

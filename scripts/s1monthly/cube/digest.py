@@ -1,0 +1,58 @@
+"""The digest of a month: a hash of its values, whatever their chunks, compression and place on the axis."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.cube.layout import Header
+from s1monthly.kernels.bands import NODATA
+from s1monthly.model import Month
+
+_NAN_BITS = 0x7FC00000
+
+
+def canonical(block: NDArray[Any]) -> NDArray[Any]:
+    """Give values the bytes that are hashed: little-endian, C order, one bit pattern for NaN (0x7FC00000).
+
+    Parameters
+    ----------
+    block : array
+        float32 or uint8; NaN where no data.
+
+    Returns
+    -------
+    array
+        Itself where nothing had to be changed, else a copy.
+    """
+    same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
+    if same.dtype.kind == "f":
+        absent = np.isnan(same)
+        if np.count_nonzero(absent) != np.count_nonzero(same.view("<u4") == _NAN_BITS):
+            same = np.where(absent, np.float32(NODATA), same)
+    return same
+
+
+def digest_of(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
+    """Put the digest of a month together; see `cube.month_digest`.
+
+    Parameters
+    ----------
+    header : Header
+        Of the cube.
+    month : Month
+    hashes : mapping of str to str
+        Band, or count -> SHA-256 of its `canonical` values, row by row, hexadecimal.
+    """
+    described = {key: header.description[key] for key in ("tile", "direction", "grid")}
+    content = {
+        **described,
+        "month": str(month),
+        "sha256": {name: hashes[name] for name in header.data_arrays},
+    }
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -1,0 +1,192 @@
+"""What a cube looks like on disk: its arrays, coordinates and attributes, and how two cubes differ.
+
+A cube is a Zarr v3 group: one array (time, y, x) float32 a band, ``count`` (time, y, x) uint8, ``status`` (time) uint8,
+the coordinates ``time``, ``time_bnds``, ``y``, ``x`` and the grid mapping ``spatial_ref``. The root ``zarr.json`` holds
+the metadata of all arrays (consolidated), so one small file, replaced in one step, says how long the axis is.
+
+``time`` and ``time_bnds`` are one chunk each, which holds `AXIS_LIMIT` months from the first one on, whatever the
+present shape: a longer axis shows more of a chunk that is there already, and is never out of step with the arrays.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from s1monthly.cube import status as slots
+from s1monthly.errors import CubeError, NameFormatError
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.bands import Band
+from s1monthly.model import Direction, Month, Tile
+
+AXIS_LIMIT = 1200
+"""Most months that the axis of a cube can hold."""
+
+ATTRIBUTE = "s1monthly"
+"""Root attribute that makes a store one of ours."""
+
+COUNT = "count"
+STATUS = slots.STATUS
+GRID_MAPPING = "spatial_ref"
+DECODING = ("chunk_grid", "chunk_key_encoding", "codecs", "data_type", "fill_value", "storage_transformers")
+"""Metadata of an array that say what its chunks mean."""
+COORDINATES = ("time", "time_bnds", "y", "x", GRID_MAPPING)
+
+
+class Status(IntEnum):
+    """What a slot of the cube holds."""
+
+    EMPTY = slots.EMPTY
+    BEING_WRITTEN = slots.BEING_WRITTEN
+    COMPLETE = slots.COMPLETE
+
+
+@dataclass(frozen=True)
+class CubeSpec:
+    """What a cube is made of.
+
+    Attributes
+    ----------
+    tile : Tile
+    direction : Direction
+    geobox : GeoBox
+        Grid of every slot.
+    bands : tuple of Band
+        Bands, in order.
+    chunks : tuple of int
+        Rows and columns of a chunk; clipped to the grid.
+    recipe : dict
+        Everything that decides the values (level, polarization, processing options, algorithm versions), as plain JSON.
+    """
+
+    tile: Tile
+    direction: Direction
+    geobox: GeoBox
+    bands: tuple[Band, ...]
+    chunks: tuple[int, int]
+    recipe: dict[str, Any]
+
+
+def description(spec: CubeSpec) -> dict[str, Any]:
+    """Everything that two cubes must share to be one, as plain JSON in a fixed order; the axis is not part of it.
+
+    Raises
+    ------
+    CubeError
+        If the recipe is not plain JSON, the chunks are not positive or the band names cannot stand side by side.
+    """
+    names = [band.name for band in spec.bands]
+    label = f"cube of tile {spec.tile} {spec.direction}"
+    if not names or len(set(names)) < len(names) or {COUNT, STATUS, *COORDINATES} & set(names):
+        raise CubeError(
+            f"{label}: the bands {', '.join(names) or '(none)'} cannot be named side by side",
+            f"give each band a name of its own, other than {', '.join((COUNT, STATUS, *COORDINATES))}",
+        )
+    if min(spec.chunks) < 1:
+        raise CubeError(f"{label}: chunks of {spec.chunks} pixels", "give zarr_chunks of one row and column at least")
+    try:
+        recipe = json.loads(json.dumps(spec.recipe, sort_keys=True, allow_nan=False))
+    except (TypeError, ValueError) as error:
+        raise CubeError(f"{label}: the recipe is not plain JSON: {error}", "use texts and finite numbers") from error
+    grid = asdict(spec.geobox)
+    grid |= {key: float(grid[key]) for key in ("resolution", "left", "top")}
+    return {
+        "tile": str(spec.tile),
+        "direction": str(spec.direction),
+        "grid": grid,
+        "bands": names,
+        "chunks": [min(chunk, size) for chunk, size in zip(spec.chunks, spec.geobox.shape, strict=True)],
+        "recipe": recipe,
+    }
+
+
+@dataclass(frozen=True)
+class Header:
+    """What the root of an existing cube says.
+
+    Attributes
+    ----------
+    first, last : Month
+        The axis, both included.
+    description : dict
+        As `description` gives it.
+    arrays : dict
+        Metadata of each array, as plain JSON.
+    """
+
+    first: Month
+    last: Month
+    description: dict[str, Any]
+    arrays: dict[str, Any]
+
+    @property
+    def bands(self) -> tuple[str, ...]:
+        """Names of the bands, in order."""
+        return tuple(self.description["bands"])
+
+    @property
+    def data_arrays(self) -> tuple[str, ...]:
+        """Names of the arrays that hold a month's pixels: the bands and the count."""
+        return (*self.bands, COUNT)
+
+    @property
+    def decoding(self) -> dict[str, dict[str, Any]]:
+        """What says how to read the chunks of those arrays; where it is empty it is as good as absent."""
+        found = {name: self.arrays.get(name, {}) for name in self.data_arrays}
+        return {name: {key: array[key] for key in DECODING if array.get(key)} for name, array in found.items()}
+
+    @property
+    def geobox(self) -> GeoBox:
+        """Grid of every slot."""
+        return GeoBox(**self.description["grid"])
+
+    @property
+    def months(self) -> int:
+        """Slots on the axis."""
+        return self.last.ordinal - self.first.ordinal + 1
+
+    def refuse_nonsense(self) -> None:
+        """Raise ValueError, TypeError or NameFormatError where the description holds what no cube of ours has."""
+        described = self.description
+        Tile(described["tile"])
+        Direction(described["direction"])
+        rows, columns = described["chunks"]
+        kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict))
+        sizes = (rows, columns, *self.geobox.shape, self.months)
+        if not all(isinstance(value, kind) for value, kind in kinds) or not all(size > 0 for size in sizes):
+            raise ValueError("its description is none of a cube")
+
+    def slot(self, month: Month) -> int | None:
+        """Place of a month on the axis; None where it lies outside."""
+        return month.ordinal - self.first.ordinal if self.first <= month <= self.last else None
+
+
+def read_header(path: Path) -> Header | None:
+    """Read the root of a cube; None where there is nothing, or folders without any file.
+
+    Raises
+    ------
+    CubeError
+        If what lies there was not written by this product, or is damaged.
+    """
+    try:
+        root = json.loads((path / "zarr.json").read_text("utf-8"))
+        ours = root["attributes"][ATTRIBUTE]
+        axis = {key: Month.parse(ours[key]) for key in ("first", "last")}
+        held = {key: ours[key] for key in ("tile", "direction", "grid", "bands", "chunks", "recipe")}
+        header = Header(axis["first"], axis["last"], held, root["consolidated_metadata"]["metadata"])
+        header.refuse_nonsense()
+        return header
+    except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, NameFormatError) as error:
+        found = slots.whose(path)
+        if found:
+            raise CubeError(f"{path} is not a cube of this product: {found}", slots.AWAY) from error
+        if not isinstance(error, FileNotFoundError):
+            damage = f"{type(error).__name__}: {error}"
+            raise CubeError(f"{path}/zarr.json is damaged ({damage})", slots.how_to_mend(path)) from error
+        if path.is_dir() and any(entry.is_dir() and any(entry.iterdir()) for entry in path.iterdir()):
+            raise CubeError(f"{path}/zarr.json is lost", slots.how_to_mend(path)) from error
+    return None

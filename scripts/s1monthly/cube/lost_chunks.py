@@ -1,0 +1,86 @@
+"""Whether the files of a month's chunks lie in a cube: by their names and lengths, none is decoded."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.kernels.bands import bands
+from s1monthly.model import Polarization
+
+_BLOSC_HEADER = 16
+"""Bytes of the header of a chunk that Blosc compressed; the last four are its length (README_CHUNK_FORMAT)."""
+
+
+def lost_chunks(
+    store: Path, slot: int, names: tuple[str, ...], polarization: Polarization, count: NDArray[np.uint8]
+) -> list[str]:
+    """Say of which bands chunks are missing, or shorter than they say they are.
+
+    Where the count has a valid pixel every core band has a value, so there must be a chunk. Textures may lack a value
+    beside pixels without one; where more than half of a chunk's pixels are valid some have neighbours, and there must
+    be a chunk.
+
+    Parameters
+    ----------
+    store : Path
+        The cube.
+    slot : int
+        Place of the month on its axis.
+    names : tuple of str
+        Bands.
+    polarization : Polarization
+    count : array (rows, columns), uint8
+        Of the month.
+
+    Returns
+    -------
+    list of str
+        A line a band; none where all is well.
+    """
+    core, valid = {band.name for band in bands(*polarization.layers)}, count > 0
+
+    @cache
+    def needed(rows: int, columns: int, share: float) -> list[str]:
+        return list(_needed(valid, rows, columns, share))
+
+    faults = {name: _fault_of(store / name, slot, needed, 0.0 if name in core else 0.5) for name in names}
+    return [f"{name}: {fault}" for name, fault in faults.items() if fault]
+
+
+def _fault_of(array: Path, slot: int, needed: Callable[[int, int, float], list[str]], share: float) -> str | None:
+    try:
+        metadata = json.loads((array / "zarr.json").read_text(encoding="utf-8"))
+        rows, columns = metadata["chunk_grid"]["configuration"]["chunk_shape"][1:]
+        blosc = metadata["codecs"][-1]["name"] == "blosc"
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
+        return f"its zarr.json cannot be read ({type(error).__name__})"
+    places, folder = needed(rows, columns, share), f"{array}/c/{slot}"
+    lost = [place for place in places if not _is_whole(f"{folder}/{place}", blosc)]
+    return f"{len(lost)} of {len(places)} chunks missing or cut short ({lost[0]})" if lost else None
+
+
+def _needed(valid: NDArray[np.bool_], rows: int, columns: int, share: float) -> Iterator[str]:
+    """Names of the chunks of which a larger share than this is valid."""
+    for row, top in enumerate(range(0, valid.shape[0], rows)):
+        for column, left in enumerate(range(0, valid.shape[1], columns)):
+            pixels = valid[top : top + rows, left : left + columns]
+            if np.count_nonzero(pixels) > share * pixels.size:
+                yield f"{row}/{column}"
+
+
+def _is_whole(path: str, blosc: bool) -> bool:
+    try:
+        size = os.stat(path).st_size
+        if not blosc or size < _BLOSC_HEADER:
+            return size > 0 and not blosc
+        with open(path, "rb") as stream:
+            return size == int.from_bytes(stream.read(_BLOSC_HEADER)[-4:], "little")
+    except OSError:
+        return False

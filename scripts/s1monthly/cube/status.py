@@ -1,0 +1,176 @@
+"""A cube's axis and finished months, read by plain file access: what the Snakefile must know before any work."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from s1monthly.errors import CubeError, NameFormatError
+from s1monthly.model import Month
+
+EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
+"""Status of a month's slot."""
+
+STATUS = "status"
+"""Array of them: one byte in a file of its own for each slot, none where it is empty."""
+
+TEXTURES, TEXTURE = "textures", "texture"
+"""Part of the recipe, and module among its algorithms, that decide bands beyond the core ones, and nothing else."""
+
+AWAY = "move it away, or give another output.base_dir; it is never written into"
+"""What to do about a store of others."""
+
+PEER_BANDS = ("VV_dB", "HH_dB")
+"""Bands by one of which a store of S1-GRiTS is known."""
+
+OWN_ARRAYS = ("count", STATUS, "time_bnds")
+"""Arrays by two of which a store of this product is known, whatever became of its root."""
+
+
+def how_to_mend(path: str | Path) -> str:
+    """Name the command that mends a damaged cube. Deleting it, or moving it away, is never the remedy."""
+    base = os.path.normpath(Path(path, *[os.pardir] * 3))
+    return (
+        f"keep the cube, and run scripts/catalog_rebuild.py --output-dir {shlex.quote(base)}:"
+        " it mends what can be mended, and says what cannot"
+    )
+
+
+def whose(path: str | Path) -> str | None:
+    """Say what lies in a cube's place that this product did not write; None for its cubes, and for nothing."""
+    path = Path(path)
+    if not path.is_dir():
+        return "a file, not a folder" if path.exists() else None
+    peer = next((f" with the band {name}, as S1-GRiTS writes" for name in PEER_BANDS if (path / name).is_dir()), "")
+    if any((path / name).exists() for name in (".zgroup", ".zarray", ".zmetadata")):
+        return f"a Zarr v2 store{peer}"
+    if sum((path / name).is_dir() for name in OWN_ARRAYS) > 1:
+        return None
+    try:
+        root = json.loads((path / "zarr.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return "a folder without zarr.json" if any(names for _, _, names in os.walk(path)) else None
+    except ValueError as error:
+        return f"a store whose zarr.json is damaged ({error})"
+    attributes = root.get("attributes") if isinstance(root, dict) else None
+    ours = attributes.get("s1monthly") if isinstance(attributes, dict) else None
+    return None if isinstance(ours, dict) else f"a Zarr v3 store{peer}"
+
+
+def adds_bands_alone(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether a recipe is another one and textures besides: the core bands then have the same values under both.
+
+    Textures that are made otherwise are another matter: those that the cube holds would be wrong.
+    """
+    (core, textures), (wanted_core, wanted_textures) = _parted(held), _parted(wanted)
+    return core == wanted_core and bool(wanted_textures) and not textures
+
+
+def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+    """Part a recipe into what decides the core bands, and what decides textures."""
+    algorithms = dict(recipe.get("algorithms", {}))
+    core = {key: value for key, value in recipe.items() if key != TEXTURES} | {"algorithms": algorithms}
+    textures = [recipe.get(TEXTURES), algorithms.pop(TEXTURE, None)]
+    return core, [part for part in textures if part is not None]
+
+
+def read_status(path: str | Path, slot: int) -> int:
+    """Read a slot's status; a file that is not one byte of a status counts as BEING_WRITTEN: it was cut or changed."""
+    try:
+        found = Path(path, STATUS, "c", str(slot)).read_bytes()
+    except FileNotFoundError:
+        return EMPTY
+    known = found in (bytes([EMPTY]), bytes([COMPLETE]))
+    return found[0] if known else BEING_WRITTEN
+
+
+@lru_cache(maxsize=4096)
+def _attributes(path: str, _signature: tuple[int, int, int]) -> dict[str, Any]:
+    ours: dict[str, Any] = json.loads(Path(path, "zarr.json").read_text(encoding="utf-8"))["attributes"]["s1monthly"]
+    return ours
+
+
+@dataclass(frozen=True)
+class Slots:
+    """One slot for every calendar month from `first` to `last`.
+
+    Attributes
+    ----------
+    path : str
+        The store.
+    first, last : Month
+    chunks : tuple of int
+        Rows and columns of a chunk.
+    recipe : dict
+        How its values are made.
+    """
+
+    path: str
+    first: Month
+    last: Month
+    chunks: tuple[int, int]
+    recipe: dict[str, Any]
+
+    @classmethod
+    def read(cls, path: str) -> Slots | None:
+        """Read a store's axis and recipe; None where there is no store.
+
+        Raises
+        ------
+        CubeError
+            If something lies there that this product did not write.
+        """
+        if not Path(path).is_file() and not any(names for _, _, names in os.walk(path)):
+            return None  # at most the empty folders that Snakemake makes for the stamp
+        try:
+            root = os.stat(os.path.join(path, "zarr.json"))
+            ours = _attributes(path, (root.st_mtime_ns, root.st_size, root.st_ino))
+            rows, columns = ours["chunks"]
+            return cls(path, Month.parse(ours["first"]), Month.parse(ours["last"]), (rows, columns), ours["recipe"])
+        except (OSError, ValueError, KeyError, TypeError, NameFormatError) as error:
+            damage, found = f"{type(error).__name__}: {error}", whose(path)
+            if found or not any(Path(path, name).is_dir() for name in OWN_ARRAYS):
+                found = found or f"its attributes are damaged ({damage})"
+                raise CubeError(f"{path}: not a cube of this product: {found}", AWAY) from error
+            raise CubeError(f"{path}/zarr.json is lost or damaged ({damage})", how_to_mend(path)) from error
+
+    def status(self, month: Month) -> int:
+        """EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
+        inside = self.first <= month <= self.last
+        return read_status(self.path, month.ordinal - self.first.ordinal) if inside else EMPTY
+
+    def refuse_damage(self) -> None:
+        """Refuse a cube of which an array's metadata, or the status of every month, is lost.
+
+        Its months would be taken for missing and made again, or their jobs would fail.
+
+        Raises
+        ------
+        CubeError
+            Naming what is lost, and the command that brings it back.
+        """
+        root = json.loads(Path(self.path, "zarr.json").read_text(encoding="utf-8"))
+        lost = []
+        for name in root.get("consolidated_metadata", {}).get("metadata", {}):
+            try:
+                whole = isinstance(json.loads(Path(self.path, name, "zarr.json").read_text(encoding="utf-8")), dict)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                whole = False
+            if not whole:
+                lost.append(f"{name}/zarr.json")
+        if not os.path.isdir(os.path.join(self.path, STATUS, "c")) and os.path.isdir(
+            os.path.join(self.path, "count", "c")
+        ):
+            lost.append(f"{STATUS}/c")
+        if lost:
+            raise CubeError(f"cube {self.path}: lost or damaged: {', '.join(lost)}", how_to_mend(self.path))
+
+    def complete(self) -> list[Month]:
+        """Months whose slot is complete."""
+        return [month for month in self.first.until(self.last) if self.status(month) == COMPLETE]

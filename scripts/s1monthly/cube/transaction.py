@@ -1,0 +1,309 @@
+"""The file operations under a cube: lock, staging folders, exchange of folders, and what reaches the disk when.
+
+Nothing inside a live store is ever written in place. Files are made in a staging folder beside it and moved in by
+renames, or change places with those they replace, so that a process killed at any moment leaves in the store whole
+files only, and beside it a staging folder that the next run knows to be dead (nobody holds its lock) and removes.
+
+A file is flushed to the disk before the rename that shows it, and the folders after; a power cut then cannot show a
+month as complete whose pixels were lost. The order of renames is left to the file system's journal.
+
+Where the file system has no locks, writers of different months still touch different files, and the order of the rules
+keeps the axis from being changed while months are written.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from pathlib import Path
+
+from s1monthly import files
+from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
+from s1monthly.errors import CubeError
+from s1monthly.files import LEFT_BEHIND, flock
+
+_NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
+_NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
+_SUFFIX = ".part"
+_REMOVALS = 20
+
+
+@contextmanager
+def told(path: Path, doing: str) -> Iterator[None]:
+    """Turn the operating system's errors into a CubeError that names the cube and what was being done."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            remedy = "free some space and run again; what the cube held is unharmed"
+        elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            remedy = "make the folder writable or give another base_dir"
+        else:
+            remedy = "see the system's message, then run again"
+        raise CubeError(f"cube {path}: {doing} failed: {error}", remedy) from error
+
+
+def locked(path: Path) -> AbstractContextManager[None]:
+    """Hold the cube's lock, a file beside the store, waiting for whoever has it."""
+    return files.locked(path.with_name(f"{path.name}.lock"))
+
+
+@contextmanager
+def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]:
+    """Make a folder beside the store, on its file system, and remove it at the end.
+
+    Parameters
+    ----------
+    path : Path
+        The store.
+    purpose : str
+        Part of the folder's name: the month, or ``axis``. Dead folders of the same purpose are removed first.
+    sweep_all : bool
+        Remove dead folders of every purpose.
+    """
+    with told(path, "making a folder beside it"), locked(path):
+        for folder in path.parent.iterdir():
+            if folder.name.startswith(f"{path.name}.{'' if sweep_all else f'{purpose}.'}") and folder.suffix == _SUFFIX:
+                _remove_dead(folder)
+        mine = Path(tempfile.mkdtemp(prefix=f"{path.name}.{purpose}.", suffix=_SUFFIX, dir=path.parent))
+        handle = os.open(mine / "lock", os.O_RDWR | os.O_CREAT, 0o666)
+        flock(handle, fcntl.LOCK_EX)
+    try:
+        yield mine
+    finally:
+        with suppress(OSError):  # what cannot be removed now, the next run removes
+            # the bulk while our lock still keeps others from removing it too, the rest while nobody can look
+            for entry in mine.iterdir():
+                if entry.is_dir():
+                    _remove(entry)
+            with locked(path):
+                _remove(mine)
+        os.close(handle)
+
+
+def _remove_dead(folder: Path) -> None:
+    try:
+        handle = os.open(folder / "lock", os.O_RDWR)
+    except FileNotFoundError:  # its owner was killed before or after the lock existed
+        _remove(folder)
+        return
+    try:
+        free = flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if free is None:  # nobody can tell whether its owner lives: no job takes a day
+            free = time.time() - os.fstat(handle).st_mtime > LEFT_BEHIND
+        if free:
+            _remove(folder)
+    finally:
+        os.close(handle)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder. After an error zarr's threads may still write into it; what is left the next run removes."""
+    for _ in range(_REMOVALS):
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(0.05)
+
+
+def flush(folder: Path) -> None:
+    """Wait until all files and folders below have reached the disk."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            _fsync(os.path.join(root, name))
+        _fsync(root)
+
+
+def _fsync(path: str | Path) -> None:
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def flush_folder(folder: Path) -> None:
+    """Wait until the names in a folder have reached the disk."""
+    _fsync(folder)
+
+
+def link_tree(source: Path, target: Path) -> None:
+    """Give a file, or a folder of files, a second name; copy where the file system has no hard links."""
+    if source.is_dir():
+        target.mkdir()
+        for entry in source.iterdir():
+            link_tree(entry, target / entry.name)
+        return
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        shutil.copyfile(source, target)
+        _fsync(target)
+
+
+def links_and_exchanges(folder: Path) -> bool:
+    """Whether a folder's file system has hard links and can exchange two folders in one step."""
+    one, other = folder / "one", folder / "other"
+    for made in (one, other):
+        made.mkdir()
+    (one / "file").touch()
+    try:
+        os.link(one / "file", other / "file")
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        return False
+    return exchanged(one, other)
+
+
+def changed(source: Path, target: Path) -> list[Path]:
+    """Files of a folder that another lacks, or has otherwise: their relative paths, the root's ``zarr.json`` last."""
+    names = [Path(root, name).relative_to(source) for root, _, found in os.walk(source) for name in found]
+    return [
+        name
+        for name in sorted(names, key=lambda n: (n.name == "zarr.json", -len(n.parts), n))
+        if not (target / name).exists() or (target / name).read_bytes() != (source / name).read_bytes()
+    ]
+
+
+def replace_files(source: Path, target: Path, names: Iterable[Path]) -> None:
+    """Move files into a store, one after the other, over those of the same name."""
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        os.replace(source / name, target / name)
+    flush_folder(target)
+
+
+def swap(one: Path, other: Path) -> None:
+    """Let two files or folders change places, or move the one that exists: doing it again undoes it."""
+    if not one.exists():
+        if other.exists():
+            other.rename(one)
+    elif not other.exists():
+        one.rename(other)
+    elif not exchanged(one, other):
+        aside = other.with_name(f"{other.name}.aside")
+        _rename_all([(one, aside), (other, one), (aside, other)])
+
+
+def _rename_all(steps: Sequence[tuple[Path, Path]]) -> None:
+    """Rename some files one after the other; where one is refused, give those before it their old names again.
+
+    Raises
+    ------
+    OSError
+        If one was refused, and nothing is changed.
+    CubeError
+        If that was refused too, and files lie where they should not.
+    """
+    done: list[tuple[Path, Path]] = []
+    try:
+        for source, target in steps:
+            source.rename(target)
+            done.append((source, target))
+    except OSError as error:
+        try:
+            for source, target in reversed(done):
+                target.rename(source)
+        except OSError:
+            raise CubeError(f"{steps[0][0]}: cannot be renamed, nor put back: {error}", "run again") from error
+        raise
+
+
+def stage_status(folder: Path) -> None:
+    """Write a file for each status that a slot can be given."""
+    (folder / STATUS).mkdir()
+    for status in (BEING_WRITTEN, COMPLETE):
+        (folder / STATUS / str(status)).write_bytes(bytes([status]))
+
+
+def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> None:
+    """Let a slot's chunks and those staged as slot 0 change places, between status 1 and status 2. Needs the lock.
+
+    Where the disk refuses, the chunks change back, and the slot has the status that it had.
+    """
+    pairs = [(path / name / "c" / str(slot), folder / name / "c" / "0") for name in arrays]
+    before, swapped = read_status(path, slot), []
+    try:
+        for chunks in (path / STATUS / "c", *(live.parent for live, _ in pairs)):
+            chunks.mkdir(exist_ok=True)
+        _set_status(path, folder, slot, BEING_WRITTEN)
+        flush_folder(path / STATUS / "c")
+        for live, staged in pairs:
+            swap(live, staged)
+            swapped.append((live, staged))
+            flush_folder(live.parent)
+        _set_status(path, folder, slot, COMPLETE)
+    except OSError:
+        with suppress(OSError):  # where even this fails the slot stays as being written, which it is
+            for live, staged in swapped:
+                swap(live, staged)
+            _set_status(path, folder, slot, before)
+        raise
+    flush_folder(path / STATUS / "c")
+
+
+def show_status(path: Path, folder: Path, slot: int) -> None:
+    """Mark a slot as complete whose chunks are whole; `folder` is where statuses were staged. Needs the lock."""
+    (path / STATUS / "c").mkdir(exist_ok=True)
+    _set_status(path, folder, slot, COMPLETE)
+    flush_folder(path / STATUS / "c")
+
+
+def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
+    shown, staged = path / STATUS / "c" / str(slot), folder / STATUS / str(status)
+    if status == EMPTY:
+        shown.unlink(missing_ok=True)
+    elif staged.exists():
+        os.replace(staged, shown)
+
+
+def publish(store: Path, path: Path) -> None:
+    """Put a whole new store in the place of the old one, which moves to where the new one was.
+
+    In one step where the system can exchange two folders. Elsewhere by renames over the names ``.new`` and ``.old``,
+    which `recover` completes if the process is killed between them.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        store.rename(path)
+    elif not exchanged(store, path):
+        new, old = _aside(path)
+        _rename_all([(store, new), (path, old), (new, path), (old, store)])
+    flush_folder(path.parent)
+
+
+def _aside(path: Path) -> tuple[Path, Path]:
+    return path.with_name(f"{path.name}.new"), path.with_name(f"{path.name}.old")
+
+
+def recover(path: Path, bin_: Path) -> None:
+    """Complete, or undo, a `publish` that was killed between its renames; leftovers go to the folder `bin_`."""
+    new, old = _aside(path)
+    if old.exists() and not path.exists():
+        (new if new.exists() else old).rename(path)
+    for leftover in (new, old):
+        if leftover.exists():
+            leftover.rename(bin_ / leftover.name)
+
+
+def exchanged(one: Path, other: Path) -> bool:
+    """Exchange two files or folders in one step (Linux); False where the system or the file system cannot."""
+    working_directory, rename_exchange = -100, 2
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is None:
+        return False
+    if renameat2(working_directory, os.fsencode(one), working_directory, os.fsencode(other), rename_exchange) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in _NO_EXCHANGE:
+        return False
+    raise OSError(code, os.strerror(code), str(one))

@@ -1,0 +1,1 @@
+"""Tiles, lattices, outlines and the orbit: where everything lies."""

@@ -1,0 +1,147 @@
+"""Outlines between a CRS and longitude/latitude: densified, never torn, split at the antimeridian."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+
+from s1monthly.errors import GridError
+from s1monthly.grid.crs import crs_of, degrees_a_unit, metres_a_unit, utm_zone
+from s1monthly.grid.regions import polygons_of, split_at_antimeridian
+from s1monthly.grid.utm import FALSE_NORTHING, from_utm, near_meridian
+
+if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
+    from pyproj import Transformer
+
+SEGMENT = 5_000.0
+"""Longest segment of a projected edge, metres.
+
+An edge of length s along a parallel deviates from the straight line in longitude and latitude by s^2 tan(lat) / (8 R):
+under 5 m at 84 degrees, under 1 m below 60 degrees.
+"""
+
+LONLAT = 4326
+"""EPSG code of longitude and latitude on WGS 84."""
+
+
+@lru_cache(maxsize=256)
+def transformer(source_epsg: int, target_epsg: int) -> Transformer:
+    """Return the transformation between two CRSs, x (or longitude) first; it may be shared between threads.
+
+    Raises
+    ------
+    GridError
+        If one of the CRSs does not exist.
+    """
+    from pyproj import Transformer
+
+    return Transformer.from_crs(crs_of(source_epsg), crs_of(target_epsg), always_xy=True)
+
+
+def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
+    """Whether a densified line, after a transformation, jumps: it crosses a place where the target CRS is cut.
+
+    Parameters
+    ----------
+    x, y : (n,) array
+        Finite coordinates of neighbouring points.
+    """
+    steps = np.hypot(np.diff(x), np.diff(y))
+    # Steps of one outline differ up to tenfold between x and y in degrees at 84 N; a cut is a jump round the globe.
+    return bool(steps.max() > 50 * np.median(steps))
+
+
+def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
+    """Bring a polygon to longitude and latitude.
+
+    Edges are straight in the given CRS and are densified (`SEGMENT`) before they are transformed.
+
+    Parameters
+    ----------
+    geometry : Polygon or MultiPolygon
+        Valid, in the CRS's coordinates (x or longitude first).
+    epsg : int
+
+    Returns
+    -------
+    Polygon or MultiPolygon
+        Degrees, WGS 84, longitudes in [-180, 180]; split at the antimeridian as RFC 7946 (section 3.1.9) asks, exterior
+        rings counter-clockwise (section 3.1.6).
+
+    Raises
+    ------
+    GridError
+        If the geometry has no area, reaches beyond the CRS's domain, or goes round a pole.
+    """
+    if degrees_a_unit(epsg) is None:
+        geometry = shapely.segmentize(geometry, SEGMENT / metres_a_unit(epsg))
+    pieces = []
+    for polygon in polygons_of(geometry):
+        outer = _lonlat_ring(polygon.exterior, epsg)
+        holes = [_lonlat_ring(ring, epsg) for ring in polygon.interiors]
+        # Every ring is continuous in itself; a hole can still lie a whole turn away from its polygon.
+        holes = [hole - (360 * np.round((hole - outer[0])[0, 0] / 360), 0) for hole in holes]
+        pieces += split_at_antimeridian(Polygon(outer, holes))
+    if not pieces:
+        raise GridError(
+            f"a {geometry.geom_type} without area in EPSG:{epsg} has no outline",
+            "give a polygon or multipolygon with an area",
+        )
+    return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
+
+
+def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple[float, float, float, float]:
+    """Return west, south, east and north of a box in a CRS; longitudes run on beyond 180 instead of jumping.
+
+    Parameters
+    ----------
+    bounds : tuple of float
+        Left, bottom, right, top.
+    epsg : int
+
+    Raises
+    ------
+    GridError
+        If the box reaches beyond the CRS's domain, or goes round a pole.
+    """
+    ring = shapely.box(*bounds).exterior
+    lon, lat = _lonlat_ring(shapely.segmentize(ring, ring.length / 512), epsg).T
+    return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
+
+
+def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
+    """Longitude and latitude of points; in UTM, not too far from its meridian, without PROJ."""
+    zone = utm_zone(epsg)
+    signed = y - FALSE_NORTHING if zone and zone < 0 else y
+    if zone and near_meridian(x, signed):
+        east, latitude = from_utm(x, signed)
+        return (east + 6 * abs(zone) - 3) % 360 - 180, latitude
+    longitude, latitude = transformer(epsg, LONLAT).transform(x, y)
+    return longitude, latitude
+
+
+def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
+    """Longitude and latitude of a closed ring, (n, 2): longitudes run on beyond 180 instead of jumping to -180."""
+    xy = shapely.get_coordinates(ring)
+    lon, lat = _lonlat(xy[:, 0], xy[:, 1], epsg)
+    if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
+        raise GridError(
+            f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what EPSG:{epsg} covers",
+            "use a CRS that covers the whole area",
+        )
+    if degrees_a_unit(epsg) is None:
+        lon = np.unwrap(lon, period=360)
+        if abs(lon[-1] - lon[0]) > 180:
+            raise GridError(
+                f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} in EPSG:{epsg} goes round a pole and has no shape"
+                " in longitude and latitude",
+                "cut the area along a meridian, so that the pole lies on its edge",
+            )
+        lon[-1] = lon[0]
+    return np.column_stack([lon, lat])

@@ -1,0 +1,170 @@
+"""Regions of interest: polygons in longitude and latitude, checked alike wherever they enter.
+
+Longitudes may be written from -180 to 180 or from 0 to 360, and may run on across the antimeridian (179 to 181).
+"""
+
+from __future__ import annotations
+
+import math
+from functools import lru_cache
+
+import shapely
+from shapely.geometry import MultiPolygon, Polygon
+from shapely.geometry.base import BaseGeometry
+from shapely.validation import explain_validity
+
+from s1monthly.errors import GridError
+from s1monthly.grid.crs import utm_zone
+
+
+def polygons_of(geometry: BaseGeometry) -> list[Polygon]:
+    """Return the polygons of a geometry, without any lines and points that clipping left beside them."""
+    return [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon) and part.area > 0]
+
+
+def shift(polygon: Polygon, degrees: float) -> Polygon:
+    """Move a polygon east by so many degrees."""
+    return shapely.transform(polygon, lambda x, y: (x + degrees, y), interleaved=False)
+
+
+def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
+    """Cut a polygon whose longitudes run on beyond 180 or -180 into polygons in [-180, 180].
+
+    Parameters
+    ----------
+    polygon : Polygon
+        In degrees, continuous: 179 to 181 is two degrees wide.
+    """
+    west, _, east, _ = polygon.bounds
+    if west >= -180 and east <= 180:
+        return [polygon]
+    pieces = []
+    for turn in range(math.floor((west + 180) / 360), math.ceil((east + 180) / 360)):
+        world = shapely.box(360 * turn - 180, -90, 360 * turn + 180, 90)
+        pieces += [shift(piece, -360 * turn) for piece in polygons_of(polygon.intersection(world))]
+    return pieces
+
+
+def read_region(wkt: str) -> Polygon | MultiPolygon:
+    """Read a region of interest and check it.
+
+    Raises
+    ------
+    GridError
+        If the text is no WKT, or as `check_region`.
+    """
+    try:
+        roi = shapely.from_wkt(wkt)
+    except shapely.errors.ShapelyError as error:
+        raise GridError(f"not WKT ({error})", _REMEDY) from error
+    check_region(roi)
+    return roi
+
+
+_REMEDY = "give a POLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
+
+
+def check_region(roi: BaseGeometry) -> None:
+    """Refuse what is no region of interest.
+
+    Raises
+    ------
+    GridError
+        If it is no valid polygon in degrees, or one of its polygons is wider than 180 degrees (179 to -179 means 358
+        degrees, not 2).
+    """
+    kind = roi.geom_type
+    if not isinstance(roi, Polygon | MultiPolygon):
+        raise GridError(f"region of interest: holds {kind}, not a polygon, and has no area", _REMEDY)
+    if roi.is_empty:
+        raise GridError(f"region of interest: the {kind} is empty, it has no area", _REMEDY)
+    west, south, east, north = roi.bounds
+    if not (west >= -360 and east <= 360 and south >= -90 and north <= 90):
+        raise GridError(
+            f"region of interest: {west:g} to {east:g}, {south:g} to {north:g} are not longitudes and latitudes",
+            "give degrees, longitude before latitude",
+        )
+    for polygon in shapely.get_parts(roi):  # parts may touch or overlap: their union counts
+        if not polygon.is_valid:
+            raise GridError(
+                f"region of interest: the {kind} is not valid: {explain_validity(polygon)}",
+                "repair it, for example with shapely.make_valid",
+            )
+        west, _, east, _ = polygon.bounds
+        if east - west > 180:
+            raise GridError(
+                f"region of interest: one polygon spans {east - west:g} degrees of longitude, from {west:g} to"
+                f" {east:g}",
+                "across the antimeridian give longitudes that run on (179 to 181), or a MultiPolygon of two parts that"
+                " meet at 180 and -180; cut a truly wider region into parts of at most 180 degrees",
+            )
+
+
+DIGITS = 9
+"""Decimals of a degree in canonical text: 0.1 mm."""
+
+
+@lru_cache(maxsize=64)
+def canonical_wkt(wkt: str) -> str:
+    """Write a region of interest in the one form that all its spellings share; text that is no region stays.
+
+    Longitudes in [-180, 180], split at the antimeridian; `DIGITS` decimals; two dimensions; one order of vertices,
+    holes and parts.
+    """
+    try:
+        parts = shapely.get_parts(read_region(wkt))
+    except GridError:
+        return wkt
+    pieces = [piece for polygon in parts for piece in split_at_antimeridian(polygon)]
+    whole = pieces[0] if len(pieces) == 1 else MultiPolygon(pieces)
+    rounded = shapely.transform(whole, lambda xy: xy.round(DIGITS) + 0.0)  # + 0.0 makes 0 of -0
+    tidy = shapely.normalize(shapely.remove_repeated_points(rounded, 0.0))
+    return str(shapely.to_wkt(tidy, rounding_precision=DIGITS))
+
+
+def projects_whole(wkt: str, epsg: int) -> bool:
+    """Whether version 1 of `polygon_mask`, which projected polygons whole, was right for a grid.
+
+    Parameters
+    ----------
+    wkt : str
+        Region of interest.
+    epsg : int
+        CRS of the grid.
+    """
+    longitude, latitude = shapely.get_coordinates(shapely.from_wkt(wkt)).T
+    zone = utm_zone(epsg)
+    if zone:
+        east = (longitude - (6 * abs(zone) - 183) + 180) % 360 - 180
+        return bool(abs(east).max() <= FARTHEST)
+    near = longitude.max() - longitude.min() <= FARTHEST and abs(longitude).max() <= 180
+    return bool(near and abs(latitude).max() <= HIGHEST)
+
+
+FARTHEST, HIGHEST = 80.0, 85.0
+"""Degrees of longitude, from UTM's central meridian or across, and of latitude, that every CRS projects."""
+
+
+def on_turn(roi: BaseGeometry, bounds: tuple[float, float, float, float]) -> BaseGeometry:
+    """Bring a region to the turn of the globe on which bounds lie: what can meet them, as one geometry without seams.
+
+    Parameters
+    ----------
+    roi : Polygon or MultiPolygon
+        Longitudes on any turn, from -360 to 360.
+    bounds : tuple of float
+        West, south, east, north; longitudes may run on beyond 180.
+
+    Returns
+    -------
+    Polygon or MultiPolygon
+        Empty where nothing can meet the bounds. Polygons are not clipped.
+    """
+    west, south, east, north = bounds
+    moved = []
+    for polygon in shapely.get_parts(roi):
+        left, bottom, right, top = polygon.bounds
+        if bottom <= north and top >= south:
+            turns = range(math.ceil((west - right) / 360), math.floor((east - left) / 360) + 1)
+            moved += [shift(polygon, 360 * turn) if turn else polygon for turn in turns]
+    return shapely.union_all(moved) if len(moved) > 1 else MultiPolygon(moved)

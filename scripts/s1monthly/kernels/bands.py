@@ -1,0 +1,170 @@
+"""The output bands: one entry a band; cube, COG, Item, catalog and validation iterate over them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.kernels.texture import TextureOptions, texture_names, textures, valid_range
+
+NODATA = float("nan")
+"""No data in every band of every product."""
+
+BLOCK_ROWS = 32
+
+Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Band:
+    """One output band.
+
+    Attributes
+    ----------
+    name : str
+        Name in every product.
+    units : str
+        UDUNITS string: ``dB`` or ``1``.
+    description : str
+        One line for people.
+    valid_range : tuple of float
+        Values that can occur, both ends included; infinite where open.
+    role : str
+        ``backscatter``, ``index`` or ``texture``.
+    formula : callable or None
+        (co power, cross power) -> values, float32, NaN where no data. None for a texture, which takes all of a band.
+    """
+
+    name: str
+    units: str
+    description: str
+    valid_range: tuple[float, float]
+    role: str
+    formula: Callable[[Power, Power], Power] | None
+
+
+def db(power: Power) -> Power:
+    """Convert linear power to decibels, 10 log10(power); float32; NaN stays NaN.
+
+    Parameters
+    ----------
+    power : array
+        Positive, or NaN for no data.
+    """
+    return (np.float32(10.0) * np.log10(power)).astype(np.float32, copy=False)
+
+
+def ratio(co: Power, cross: Power) -> Power:
+    """Cross-polarization ratio, cross / co, of linear power; at least 0; NaN stays NaN."""
+    return (cross / co).astype(np.float32, copy=False)
+
+
+def rvi(co: Power, cross: Power) -> Power:
+    """Radar vegetation index for dual polarization, 4 cross / (co + cross), of linear power; 0 to 4; NaN stays NaN.
+
+    References
+    ----------
+    Nasirzadehdizaji et al. (2019), Applied Sciences 9(4), 655, doi:10.3390/app9040655: the dual-polarization form of
+    the index of Kim and van Zyl (2009), doi:10.1109/TGRS.2009.2014944.
+    """
+    return (np.float32(4.0) * cross / (co + cross)).astype(np.float32, copy=False)
+
+
+def bands(co: str, cross: str) -> tuple[Band, ...]:
+    """Return the core bands, in order, of a polarization pair.
+
+    Parameters
+    ----------
+    co, cross : str
+        Layer names, for example ``VV`` and ``VH``.
+    """
+    inf = float("inf")
+    return (
+        Band(f"{co}_dB", "dB", f"gamma0 backscatter, {co}", (-inf, inf), "backscatter", lambda a, b: db(a)),
+        Band(f"{cross}_dB", "dB", f"gamma0 backscatter, {cross}", (-inf, inf), "backscatter", lambda a, b: db(b)),
+        Band("Ratio", "1", f"cross-polarization ratio {cross}/{co} of power", (0.0, inf), "index", ratio),
+        Band("RVI", "1", f"radar vegetation index 4 {cross}/({co}+{cross}) of power", (0.0, 4.0), "index", rvi),
+    )
+
+
+def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
+    """Return the bands of a recipe, in order: the core bands, then the textures of each input.
+
+    Parameters
+    ----------
+    recipe : mapping
+        ``polarization``, such as ``VV+VH``; and ``textures``, where there are any: the options of
+        `s1monthly.kernels.texture.TextureOptions`, and ``inputs``, which maps a band of decibels to its range.
+    """
+    core = bands(*recipe["polarization"].split("+"))
+    return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
+
+
+def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:
+    """Compute the bands of a recipe from power, one at a time, in the order of `bands_of`.
+
+    Parameters
+    ----------
+    recipe : mapping
+        As for `bands_of`.
+    co, cross : array (rows, columns) of float32
+        Linear power, despeckled where the recipe says so; NaN for no data, alike in both.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Yields
+    ------
+    name : str
+    values : array (rows, columns) of float32
+    """
+    core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
+    for name, formula in core.items():
+        if formula:
+            yield name, _by_rows(formula, co, cross, threads)
+    for name, (low, high) in _inputs(recipe):
+        formula = core[name]
+        if formula:
+            made = textures(_by_rows(formula, co, cross, threads), low, high, _options(recipe), threads)
+            yield from zip(texture_names(name, _options(recipe)), (values for _, values in made), strict=True)
+
+
+def _by_rows(formula: Callable[[Power, Power], Power], co: Power, cross: Power, threads: int) -> Power:
+    """Apply a formula to blocks of rows, whose temporaries stay in the cache; those without data are left empty."""
+    values = np.empty(co.shape, np.float32)
+
+    def work(first: int) -> None:
+        rows = slice(first, first + BLOCK_ROWS)
+        values[rows] = NODATA if np.isnan(co[rows]).all() else formula(co[rows], cross[rows])
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(work, range(0, len(co), BLOCK_ROWS)))
+    return values
+
+
+def _inputs(recipe: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
+    """Bands that textures are taken of, with their ranges, in the order of the core bands."""
+    found = (recipe.get("textures") or {}).get("inputs") or {}
+    names = (band.name for band in bands(*recipe["polarization"].split("+")))
+    return [(name, (found[name][0], found[name][1])) for name in names if name in found]
+
+
+def _options(recipe: Mapping[str, Any]) -> TextureOptions:
+    given = {key: value for key, value in recipe["textures"].items() if key != "inputs"}
+    options: dict[str, Any] = {key: tuple(x) if isinstance(x, list) else x for key, x in given.items()}
+    return TextureOptions(**options)
+
+
+def _texture_bands(of: str, ends: tuple[float, float], options: TextureOptions) -> Iterator[Band]:
+    averaged = ", ".join(f"{angle:g}" for angle in options.angles)
+    for name, suffix in zip(texture_names(of, options), options.suffixes, strict=True):
+        metric, _, angle = suffix.partition("_")
+        description = (
+            f"GLCM {metric} of {of} at {angle or averaged} degrees, distance {options.distance},"
+            f" window {options.window_size}, {options.levels} levels from {ends[0]:g} to {ends[1]:g} dB"
+        )
+        yield Band(name, "1", description, valid_range(metric, options.levels), "texture", None)

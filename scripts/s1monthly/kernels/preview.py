@@ -1,0 +1,79 @@
+"""The preview picture of a composite: colours from its bands."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.kernels.bands import db
+from s1monthly.kernels.resampling import block_mean
+
+CO_DB_RANGE = (-20.0, 0.0)
+"""Co-polarized dB shown from black to full red: from calm water and dry sand to cities; VV and HH alike."""
+CROSS_DB_RANGE = (-27.0, -7.0)
+"""Cross-polarized dB shown from black to full green: as wide as `CO_DB_RANGE`, 7 dB lower; VH and HV alike."""
+RATIO_RANGE = (0.0, 0.5)
+"""Ratio cross / co shown from black to full blue: 0.05 to 0.1 is bare or built up, 0.25 and more dense canopy."""
+
+ROWS = 32
+"""Rows of the picture made at a time: bounds the temporaries."""
+
+Values = NDArray[np.float32]
+
+
+def shown_bands(layers: Iterable[str]) -> tuple[str, ...]:
+    """Name the bands that a preview is made of, in the order of `preview_rgba`, by the layers of the pair."""
+    return (*(f"{layer}_dB" for layer in layers), "Ratio")
+
+
+def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) -> NDArray[np.uint8]:
+    """Reduce and colour a composite: red co-polarized dB, green cross-polarized dB, blue Ratio.
+
+    Blocks of factor x factor pixels are averaged (`block_mean`), dB as power; each channel is then stretched
+    linearly over its fixed range (`CO_DB_RANGE`, `CROSS_DB_RANGE`, `RATIO_RANGE`) and cut off outside. The range never
+    depends on the data, so that months and tiles compare.
+
+    Parameters
+    ----------
+    co_db, cross_db : array
+        Backscatter in dB, (rows, columns); NaN where no data.
+    ratio : array
+        Cross- over co-polarized power, (rows, columns); NaN where no data.
+    factor : int
+        Side of a block in pixels. Blocks cut short by the lower or right edge repeat the last row or column.
+
+    Returns
+    -------
+    array
+        (4, rows, columns), uint8: red, green, blue, and alpha: 255 where all three bands have data in at
+        least half of the block, 0 elsewhere.
+    """
+    rows, cols = (-(-size // factor) for size in co_db.shape)
+    picture = np.zeros((4, rows, cols), dtype=np.uint8)
+    for start in range(0, rows, ROWS):
+        part = slice(start * factor, (start + ROWS) * factor)
+        channels = (
+            (db(_reduced(_power(co_db[part]), factor)), CO_DB_RANGE),
+            (db(_reduced(_power(cross_db[part]), factor)), CROSS_DB_RANGE),
+            (_reduced(ratio[part], factor), RATIO_RANGE),
+        )
+        valid = np.logical_and.reduce([np.isfinite(values) for values, _ in channels])
+        for index, (values, (low, high)) in enumerate(channels):
+            level = np.clip((values[valid] - low) / (high - low), 0.0, 1.0)
+            picture[index, start : start + ROWS][valid] = np.rint(255 * level).astype(np.uint8)
+        picture[3, start : start + ROWS][valid] = 255
+    return picture
+
+
+def _power(decibels: Values) -> Values:
+    return np.exp(decibels * np.float32(np.log(10) / 10))
+
+
+def _reduced(values: Values, factor: int) -> Values:
+    """Average blocks; those cut short are completed first, lest the half that must be valid be missing."""
+    missing = [(0, -size % factor) for size in values.shape]
+    if any(after for _, after in missing):
+        values = np.pad(values, missing, mode="edge")
+    return block_mean(values, factor)

@@ -1,0 +1,104 @@
+"""Resampling of power: bilinear, mean of blocks; no data is never smeared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from s1monthly.errors import S1MonthlyError
+
+Power = NDArray[np.float32]
+Knots = NDArray[np.float64]
+
+
+def _checked(knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]) -> tuple[Knots, Knots]:
+    needed = tuple(-(-(n - 1) // step) + 1 for n in shape) if step >= 1 and min(shape) >= 1 else None
+    if needed is None or np.shape(knot_rows) != needed or np.shape(knot_cols) != needed:
+        raise S1MonthlyError(
+            f"knots of shape {np.shape(knot_rows)} and {np.shape(knot_cols)} do not cover {shape} pixels in steps of "
+            f"{step}",
+            f"pass source positions at every {step}th pixel, the last at or beyond the edge: {needed}",
+        )
+    return np.ascontiguousarray(knot_rows, dtype=np.float64), np.ascontiguousarray(knot_cols, dtype=np.float64)
+
+
+def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]) -> Power:
+    """Resample power bilinearly at fractional source positions, without inventing values beside no data.
+
+    A result is the mean of the valid ones among the four neighbours, by their bilinear weights. It is no data where
+    these weights sum to less than 0.5, or where a single valid neighbour would make it up alone, unless its weight is 1
+    (to 1e-9: the position hits it). What lies outside the source is no data.
+
+    Parameters
+    ----------
+    values : array (rows, columns) of float32
+        Source, linear power; NaN for no data.
+    knot_rows, knot_cols : array of float64
+        Fractional source rows and columns (integers at pixel centres) of the target pixels (0, 0), (0, step), ...;
+        ceil((n - 1) / step) + 1 knots along an axis of n pixels. Between knots positions are bilinear. NaN: no data.
+    step : int
+        Target pixels from knot to knot.
+    shape : tuple of int
+        Rows and columns of the target.
+
+    Returns
+    -------
+    array of float32
+        Linear power on the target; NaN for no data.
+
+    Raises
+    ------
+    S1MonthlyError
+        If the knots do not fit the shape.
+    """
+    from s1monthly.kernels._resampling import fill_bilinear  # compiled: only who warps waits for it
+
+    knot_rows, knot_cols = _checked(knot_rows, knot_cols, step, shape)
+    resampled = np.empty(shape, np.float32)
+    fill_bilinear(np.ascontiguousarray(values, dtype=np.float32), knot_rows, knot_cols, step, resampled)
+    return resampled
+
+
+def block_mean(values: Power, factor: int) -> Power:
+    """Average power over blocks of factor x factor whole pixels.
+
+    Parameters
+    ----------
+    values : array (rows, columns) of float32
+        Linear power; NaN for no data.
+    factor : int
+        Pixels along a block's side.
+
+    Returns
+    -------
+    array (rows / factor, columns / factor) of float32
+        Mean of the block's valid pixels, summed in float64; NaN where less than half of them are valid.
+
+    Raises
+    ------
+    S1MonthlyError
+        If the array is not made of whole blocks.
+    """
+    rows, cols = values.shape
+    if factor < 1 or rows % factor or cols % factor:
+        raise S1MonthlyError(
+            f"{rows} x {cols} pixels are not made of whole blocks of {factor} x {factor}",
+            "choose a resolution that divides the side of the tile",
+        )
+
+    # rows first, then columns: long vectors of neighbours at each step
+    def summed(part: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
+        columns = part.reshape(-1, factor, cols).sum(axis=1, dtype=dtype)
+        total: NDArray[Any] = sum(columns[:, column::factor] for column in range(factor))
+        return total
+
+    means = np.full((rows // factor, cols // factor), np.nan, np.float32)
+    valid = np.abs(values) < np.inf
+    if valid.all():  # nearly always
+        np.divide(summed(values, np.float64), factor * factor, out=means, casting="same_kind")
+    elif valid.any():
+        total, number = summed(np.where(valid, values, np.float32(0)), np.float64), summed(valid, np.uint16)
+        np.divide(total, number, out=means, where=2 * number >= factor * factor, casting="same_kind")
+    return means

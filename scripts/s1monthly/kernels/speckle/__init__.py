@@ -1,0 +1,1 @@
+"""Speckle filters, one module a method."""

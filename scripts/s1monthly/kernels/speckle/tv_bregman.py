@@ -1,0 +1,265 @@
+"""Split Bregman iteration for total variation, in any order of threads the same as one sweep after the other.
+
+Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels, by turns of a Gauss-Seidel sweep for u and a
+shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891), with the relaxed shrinkage
+d = lam s / (lam s + 1) t, s = |t|, of scikit-image, for lam = 2 weight. What the turns need of b and d at a link is
+t = d + b alone: b = t / (1 + lam s).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.speckle._tv_bregman import (
+    LANES,
+    ROOM,
+    STATE,
+    TOGETHER,
+    VALUE,
+    advance,
+    collect,
+    fill,
+    fill_frame,
+    join,
+    mark,
+    mark_frame,
+    restart,
+    weigh,
+)
+
+T = TypeVar("T")
+Power = NDArray[np.float32]
+
+BLOCK = 64  # diagonals of a task
+FIRST_ROUND = 8
+LN10_10 = math.log(10.0) / 10.0
+
+
+def _blocks(first: int, last: int) -> list[tuple[int, int]]:
+    return [(start, min(start + BLOCK, last)) for start in range(first, last, BLOCK)]
+
+
+def _aligned(rows: int, columns: int) -> Power:
+    """Make an array of zeros that begins with a cache line."""
+    room = np.zeros(rows * columns + ROOM, np.float32)
+    start = -(room.ctypes.data // room.itemsize) % ROOM
+    return room[start : start + rows * columns].reshape(rows, columns)
+
+
+@dataclass
+class _Workers:
+    """A pool of threads, or none for one thread."""
+
+    threads: int
+    pool: ThreadPoolExecutor | None = field(default=None, init=False)
+
+    def __enter__(self) -> _Workers:
+        if self.threads > 1:
+            self.pool = ThreadPoolExecutor(self.threads)
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        if self.pool is not None:
+            self.pool.shutdown()
+
+    def run(self, job: Callable[[int, int], T], tasks: list[tuple[int, int]]) -> list[T]:
+        """Run independent tasks, wait for all of them and return what they returned."""
+        if self.pool is None or len(tasks) < 2:
+            return [job(*task) for task in tasks]
+        return [waiting.result() for waiting in [self.pool.submit(job, *task) for task in tasks]]
+
+
+class _Bregman:
+    """The split Bregman iteration on one array: state, rounds of iterations, result."""
+
+    def __init__(self, power: Power, lam: float, workers: _Workers) -> None:
+        rows, cols = power.shape
+        self.power = power
+        self.lam = np.float32(lam)
+        self.workers = workers
+        needed = np.zeros(((rows + 1) // LANES + 3, rows + cols + 3), np.bool_)
+        self.valid = self._mark(needed)
+        self.places = np.where(needed, np.cumsum(needed, dtype=np.int32).reshape(needed.shape), np.int32(0))
+        self.state = _aligned(int(needed.sum()) + 1, STATE)
+        self.kept = np.empty((len(self.state), LANES), np.float32)
+        self._fill()
+
+    def _rows(self) -> list[tuple[int, int]]:
+        """Cut the rows, counted from the frame's first, into those of each chunk."""
+        last = self.power.shape[0] + 1
+        return list(pairwise([1, *range(LANES, last, LANES), last]))
+
+    def _mark(self, needed: NDArray[np.bool_]) -> int:
+        """Mark the chunks that there are; return the number of valid values."""
+
+        def mark_rows(first: int, last: int) -> tuple[int, int]:
+            return mark(self.power, first, last, needed[first // LANES + 1])
+
+        valid, bad = np.sum(self.workers.run(mark_rows, self._rows()), axis=0)
+        if bad:
+            raise S1MonthlyError(
+                f"{bad} power values are zero, negative or infinite, and have no decibels",
+                "set what is not valid to NaN before despeckling",
+            )
+        for first, _ in self._rows()[1:]:  # a pixel in the next chunk is known from one's own
+            mark(self.power, first, first + 1, needed[first // LANES])
+            mark(self.power, first - 1, first, needed[first // LANES + 1])
+        mark_frame(self.power, needed)
+        return int(valid)
+
+    def _fill(self) -> None:
+        """Set the state to the start: u is the noisy value, b and d are zero."""
+        rows, cols = self.power.shape
+
+        def fill_rows(first: int, last: int) -> None:
+            if self.places[first // LANES + 1].any():
+                decibel = np.log(self.power[first - 1 : last - 1])
+                decibel *= np.float32(1.0 / LN10_10)
+                fill(decibel, first, self.state, self.places)
+
+        self.workers.run(fill_rows, self._rows())
+        fill_frame(rows, cols, self.state, self.places)
+        self._join()
+        diagonals = self.places.shape[1]
+        self.workers.run(lambda first, last: weigh(first, last, self.state, self.places), _blocks(1, diagonals - 1))
+
+    def _join(self) -> None:
+        diagonals = self.places.shape[1]
+        self.workers.run(lambda first, last: join(first, last, self.state, self.places), _blocks(1, diagonals - 1))
+
+    def reset(self) -> None:
+        """Go to the start again."""
+        self.workers.run(lambda first, last: restart(first, last, self.state), _blocks(1, len(self.state)))
+        self._join()
+
+    def iterate(self, number: int) -> list[float]:
+        """Run a round of iterations; return the root mean square change over the valid pixels of each, in dB.
+
+        The u before the round's last iteration is ``kept``.
+        """
+        diagonals = self.places.shape[1]
+        changes = np.zeros((number, diagonals))
+        threads = self.workers.threads
+        groups = min(number, threads * -(-number // (TOGETHER * threads)))
+        bounds = [number * g // groups for g in range(groups + 1)]
+        # the front runs over the diagonals, then until the last iteration has passed them
+        blocks = _blocks(1, diagonals - 1 + 2 * (number - 1))
+
+        def advance_group(block: int, group: int) -> None:
+            first, last = blocks[block]
+            advance(
+                self.state,
+                self.places,
+                bounds[group],
+                bounds[group + 1],
+                first,
+                last,
+                self.lam,
+                changes,
+                number - 2,
+                self.kept,
+            )
+
+        # A group of iterations follows its predecessor by one block of diagonals: what it reads there is finished, and
+        # what the predecessor writes meanwhile lies at least two diagonals further on.
+        for step in range(len(blocks) + groups - 1):
+            tasks = [(step - group, group) for group in range(groups) if 0 <= step - group < len(blocks)]
+            self.workers.run(advance_group, tasks)
+        rms: list[float] = np.sqrt(changes.sum(axis=1) / self.valid).tolist()
+        return rms
+
+    def write(self, use_kept: bool, out: Power) -> None:
+        """Write the power of the current u, or of the one kept before the last iteration; maybe over the noisy one."""
+        values = self.kept if use_kept else self.state[:, VALUE : VALUE + LANES]
+
+        def collect_rows(first: int, last: int) -> None:
+            block = out[first - 1 : last - 1]
+            if not self.places[first // LANES + 1].any():
+                block[:] = np.nan
+                return
+            collect(values, self.places, self.power, first, last, block)
+            block *= np.float32(LN10_10)
+            np.exp(block, out=block)
+
+        self.workers.run(collect_rows, self._rows())
+
+
+def _forecast(rms: list[float], eps: float) -> int:
+    """Say how many more iterations to run before looking again: to the stop, as far as it is certain.
+
+    The ratio of successive changes grows slowly towards 1. Kept constant it gives the earliest stop, kept growing as it
+    did last the latest; the later one is returned if they differ by at most the one iteration that can be taken back.
+    """
+    distance = math.log(eps / rms[-1])
+    slope = math.log(rms[-1] / rms[-2])
+    if slope >= 0:
+        return 1
+    growth = slope - math.log(rms[-2] / rms[-3])
+    earliest = math.ceil(distance / slope)
+
+    def reached(number: int) -> bool:
+        return number * slope + growth * number * (number + 1) / 2 <= distance
+
+    return earliest + 1 if not reached(earliest) and reached(earliest + 1) else earliest
+
+
+def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int, out: Power) -> None:
+    """Run the iteration until its first change of at most eps.
+
+    Parameters
+    ----------
+    power : array (rows, columns) of float32, C-contiguous
+        Linear power, NaN for no data.
+    weight : float
+        Weight of the data term, per dB.
+    eps : float
+        Root mean square change over the valid pixels at which to stop, in dB.
+    max_num_iter : int
+        Most iterations.
+    threads : int
+        Threads to use.
+    out : array (rows, columns) of float32
+        Receives linear power, NaN exactly where ``power`` is; may be ``power``.
+
+    Raises
+    ------
+    S1MonthlyError
+        Where a value is zero, negative or infinite.
+    """
+    with _Workers(threads) as workers:
+        bregman = _Bregman(power, 2.0 * weight, workers)
+        bregman.write(bregman.valid > 0 and _to_the_stop(bregman, eps, max_num_iter), out)
+
+
+def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
+    """Iterate in rounds that seldom pass the stop; begin again, knowing its number, if one does.
+
+    Returns
+    -------
+    bool
+        Whether it was passed by one iteration: the result is the u that was kept.
+    """
+    rms: list[float] = []
+    ahead = min(FIRST_ROUND, max_num_iter)
+    while True:
+        rms += bregman.iterate(ahead)
+        done = next((k for k, change in enumerate(rms, 1) if change <= eps), None)
+        if done is None and len(rms) < max_num_iter:
+            ahead = min(_forecast(rms, eps) if eps > 0 else max_num_iter, max_num_iter - len(rms))
+        elif done is None or done == len(rms):
+            return False
+        elif done == len(rms) - 1 and ahead > 1:
+            return True
+        else:
+            bregman.reset()
+            bregman.iterate(done)
+            return False

@@ -1,0 +1,207 @@
+"""Textures of a band: metrics of the grey-level co-occurrence matrix of every pixel's window, aware of no data."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.pixel_pairs import offset, out_of_reach, same_pair
+from s1monthly.model import TEXTURE_METRICS
+
+Values = NDArray[np.float32]
+
+METRICS = TEXTURE_METRICS
+"""Metrics by name, in the order in which the kernel counts them."""
+BLOCK_ROWS = 64  # an even number: the kernel takes rows in twos
+
+
+@dataclass(frozen=True)
+class TextureOptions:
+    """Which textures, and of what.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Names in METRICS, in the order of the output.
+    window_size : int
+        Side of the window in pixels: odd, 3 to 63.
+    distance : int
+        Distance of the two pixels of a pair, at least 1.
+    angles : tuple of float
+        Directions from the first pixel of a pair to the second, in degrees: 0 along the row, 90 down the column.
+    average_angles : bool
+        True: one output a metric, the mean over the angles. False: one output a metric and angle.
+    levels : int
+        Grey levels, 2 to 64.
+
+    Raises
+    ------
+    S1MonthlyError
+        Where an option is out of range or given twice, or no two pixels of a window lie as far apart as an angle asks.
+    """
+
+    metrics: tuple[str, ...] = METRICS
+    window_size: int = 5
+    distance: int = 1
+    angles: tuple[float, ...] = (0.0, 90.0)
+    average_angles: bool = True
+    levels: int = 16
+
+    def __post_init__(self) -> None:
+        if not self.metrics or not set(self.metrics) <= set(METRICS):
+            raise S1MonthlyError(f"texture metrics {self.metrics} are not known", f"use some of: {', '.join(METRICS)}")
+        if not (3 <= self.window_size <= 63 and self.window_size % 2):
+            raise S1MonthlyError(f"a texture window of {self.window_size} pixels", "use an odd number from 3 to 63")
+        if not 2 <= self.levels <= 64:
+            raise S1MonthlyError(f"textures of {self.levels} grey levels", "use 2 to 64")
+        if self.distance < 1 or not self.angles or not all(math.isfinite(angle) for angle in self.angles):
+            raise S1MonthlyError(
+                f"texture pairs at distance {self.distance} and angles {self.angles}",
+                "use a distance of at least 1 and at least one angle, in degrees",
+            )
+        if len(set(self.metrics)) < len(self.metrics):
+            raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
+        same = same_pair(self.distance, self.angles)
+        if same:
+            raise S1MonthlyError(
+                f"texture angles {_degrees(same[0])} and {_degrees(same[1])} are the same pair of pixels"
+                f" {self.distance} apart",
+                "leave one out, or use a larger distance",
+            )
+        far = out_of_reach(self.window_size, self.distance, self.angles)
+        if far is not None:
+            raise S1MonthlyError(
+                f"no two pixels of a texture window of {self.window_size} pixels lie {self.distance} apart at angle"
+                f" {_degrees(far)}",
+                "use a larger window or a smaller distance",
+            )
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Names of the outputs, in order: ``{metric}``, or ``{metric}_{angle}``, angle by angle."""
+        if self.average_angles:
+            return self.metrics
+        return tuple(f"{metric}_{_degrees(angle)}" for angle in self.angles for metric in self.metrics)
+
+
+def _degrees(angle: float) -> str:
+    return str(int(angle) if angle == int(angle) else angle)
+
+
+def texture_names(band: str, options: TextureOptions) -> tuple[str, ...]:
+    """Name the textures of a band, in the order of `textures`: ``VV_dB`` -> ``VV_glcm_contrast``, ...
+
+    Raises
+    ------
+    S1MonthlyError
+        If the band is not one of decibels.
+    """
+    polarization = band.removesuffix("_dB")
+    if polarization == band:
+        raise S1MonthlyError(f"textures of {band} are not defined", "name a band of decibels, such as VV_dB")
+    return tuple(f"{polarization}_glcm_{suffix}" for suffix in options.suffixes)
+
+
+def valid_range(metric: str, levels: int) -> tuple[float, float]:
+    """Least and largest value, as float32, that a metric can have with so many grey levels."""
+    low, high = {
+        "contrast": (0.0, (levels - 1.0) ** 2),
+        "homogeneity": (1.0 / (1.0 + (levels - 1.0) ** 2), 1.0),
+        "entropy": (0.0, 2.0 * math.log(levels)),
+        "correlation": (-1.0, 1.0),
+    }[metric]
+    return float(np.float32(low)), float(np.float32(high))
+
+
+def textures(
+    db: Values, low: float, high: float, options: TextureOptions, threads: int = 1
+) -> Iterator[tuple[str, Values]]:
+    """Compute the textures of a band.
+
+    Each pixel gets the metrics of the co-occurrence matrix of the window around it, cut off at the edge of the array:
+    the share p(i, j), among the pairs of valid pixels at a given offset inside the window, of those whose first pixel
+    has level i and whose second has level j. The matrix is not made symmetric.
+
+    - Level: floor(levels (x - low) / (high - low)), in float64, of x dB: bins of equal width, each with its lower edge.
+      What is below ``low`` goes to the first level; ``high`` and what is above it to the last.
+    - Contrast: sum of p (i - j)^2. Homogeneity: sum of p / (1 + (i - j)^2). Entropy: - sum of p ln p over p > 0.
+    - Correlation: sum of p (i - mean_i) (j - mean_j) / (std_i std_j), with means and standard deviations of the first
+      and of the second pixels of the pairs; 1 where one of these deviations is zero, which whole numbers decide.
+
+    All are those of ``skimage.feature.graycomatrix(..., symmetric=False, normed=True)`` and ``graycoprops`` for the
+    window's levels: contrast and correlation from exact sums, homogeneity within 6e-8 of its value, entropy within
+    1e-9, before they are rounded to float32.
+
+    Parameters
+    ----------
+    db : array (rows, columns) of float32
+        Decibels; NaN or infinity for no data: pairs with such an end are left out.
+    low, high : float
+        Range that the levels divide, in dB; low < high, both finite.
+    options : TextureOptions
+        Which textures.
+    threads : int
+        Threads to use; the result does not depend on it.
+
+    Yields
+    ------
+    name : str
+        In the order of ``options.suffixes``.
+    values : array (rows, columns) of float32
+        NaN where ``db`` has no data, and where no pair is left. A mean over the angles is that over the angles of which
+        there are pairs. One angle is computed at a time, where they are not averaged.
+
+    Raises
+    ------
+    S1MonthlyError
+        Where the array is not two-dimensional, the range is empty or not finite, or there is no thread.
+
+    References
+    ----------
+    Haralick, Shanmugam and Dinstein (1973), Textural features for image classification, IEEE Transactions on Systems,
+    Man, and Cybernetics SMC-3(6), 610-621, doi:10.1109/TSMC.1973.4309314: the matrix, and its features f2 (contrast),
+    f3 (correlation), f5 (inverse difference moment, here homogeneity) and f9 (entropy). Definitions in detail, the
+    direction of an angle and the value 1 of a flat correlation: scikit-image 0.26, ``skimage.feature``.
+    """
+    db = np.ascontiguousarray(db, dtype=np.float32)
+    if db.ndim != 2:
+        raise S1MonthlyError(f"textures of an array of {db.ndim} dimensions", "pass one band (rows, columns)")
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise S1MonthlyError(f"texture levels from {low} to {high} dB", "give a lower and an upper end, in this order")
+    if threads < 1:
+        raise S1MonthlyError(f"textures with {threads} threads", "use at least 1")
+    return _textures(db, float(low), float(high), options, threads)
+
+
+def _textures(
+    db: Values, low: float, high: float, options: TextureOptions, threads: int
+) -> Iterator[tuple[str, Values]]:
+    # Imported late: the compiler takes longer than all else in a job that wants no more than names.
+    from s1monthly.kernels import _texture as kernels
+
+    rows, cols = db.shape
+    half = options.window_size // 2
+    levels = np.full((rows + 2 * half + 1, cols + 2 * half), kernels.NOTHING, np.uint8)
+    logs, steps = kernels.count_logs(options.window_size**2)
+    place = np.array([options.metrics.index(metric) if metric in options.metrics else -1 for metric in METRICS])
+    offsets = np.array([offset(options.distance, angle) for angle in options.angles])
+    names = iter(options.suffixes)
+    with ThreadPoolExecutor(threads) as pool:
+
+        def run(kernel: Callable[..., None], *arguments: object) -> None:
+            blocks = [(first, min(first + BLOCK_ROWS, rows)) for first in range(0, rows, BLOCK_ROWS)]
+            for finished in [pool.submit(kernel, *block, *arguments) for block in blocks]:
+                finished.result()
+
+        run(kernels.quantise, db, low, high, options.levels, half, levels)
+        for some in [offsets] if options.average_angles else offsets[:, None]:
+            made = np.empty((len(options.metrics), rows, cols), np.float32)
+            run(kernels.texture_rows, levels, options.levels, half, some, logs, steps, place, made)
+            yield from zip(islice(names, len(made)), made, strict=True)

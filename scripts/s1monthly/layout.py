@@ -1,0 +1,312 @@
+"""Every file name and path: formatted and parsed here, nowhere else. Standard library only."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from s1monthly.errors import NameFormatError
+from s1monthly.model import Burst, CompositeKey, Granule, Month, Tile
+
+LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
+
+WORK_MARKER = "base_dir.txt"
+"""File that every work folder holds."""
+SIMULATED = "simulated"
+"""Folder of simulated granules in the work folder."""
+
+TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
+DIRECTION_PATTERN = "ASCENDING|DESCENDING"
+MONTH_PATTERN = r"\d{4}-\d{2}"
+DIGEST_PATTERN = "[0-9a-f]{16}"
+SLOTS_PATTERN = rf"{MONTH_PATTERN}_{MONTH_PATTERN}_{DIGEST_PATTERN}"
+
+_GRANULE = re.compile(
+    r"OPERA_L2_RTC-S1_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<acquired>\d{8}T\d{6}Z)_(?P<processed>\d{8}T\d{6}Z)"
+    r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
+)
+_OLDER_NAMES = {"layover_shadow_mask": "mask"}
+"""Layer names of earlier versions of the product."""
+_LAYER_FILE = re.compile(
+    rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join((*LAYER_NAMES, *_OLDER_NAMES))})\.tiff?",
+    re.IGNORECASE | re.ASCII,
+)
+_LAYERS = {name.lower(): name for name in LAYER_NAMES} | _OLDER_NAMES
+_LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_", re.IGNORECASE | re.ASCII)
+_BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
+"""Endings of files that lie beside a granule's layers and hold none of them."""
+_TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
+_WINDOWS = re.compile(r"[A-Za-z]:[/\\]|\\\\")
+
+
+def folder_path(text: str) -> str:
+    """Check the path of a folder that a user gave, and return it as every library takes it for a path.
+
+    ``~`` is expanded. Rasterio, GDAL and pyarrow read URIs where they are given text: a relative path with a colon
+    becomes an absolute one, which none of them takes for anything else.
+
+    Parameters
+    ----------
+    text : str
+
+    Raises
+    ------
+    NameFormatError
+        If it is a URL, a path of Windows or of GDAL's virtual file systems, has an unknown ``~user``, an environment
+        variable, or a character that cannot be printed.
+
+    Examples
+    --------
+    >>> folder_path("./output")
+    './output'
+    """
+    where = f"folder {text!r}"
+    if not text or text != text.strip():
+        raise NameFormatError(f"{where}: empty, or with a blank at an end", "give the path of a folder without it")
+    if not text.isprintable():
+        raise NameFormatError(f"{where}: has a line break or another character that cannot be printed", "rename it")
+    if _URL.match(text):
+        raise NameFormatError(f"{where}: a URL", "give the path of a local or mounted folder")
+    if _WINDOWS.match(text):
+        raise NameFormatError(f"{where}: a path of Windows", "give the path as Linux has it, such as /mnt/c/data")
+    if re.match(r"\$\w", text):
+        raise NameFormatError(f"{where}: environment variables are not expanded", "write the path out")
+    try:
+        path = str(Path(text).expanduser()) if text.startswith("~") else text
+    except RuntimeError as error:
+        raise NameFormatError(f"{where}: there is no such user", f"write the path out, or give ./{text}") from error
+    if path.startswith("//"):
+        path = "/" + path.lstrip("/")
+    if path.startswith("/vsi"):
+        raise NameFormatError(f"{where}: GDAL takes it for a virtual file system", "give another folder")
+    return os.path.abspath(path) if ":" in path else path
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def parse_granule_id(name: str) -> Granule:
+    """Read a granule's name into a Granule without layers or footprint.
+
+    Raises
+    ------
+    NameFormatError
+        If the name does not follow the OPERA RTC-S1 product specification.
+    """
+    match = _GRANULE.fullmatch(name)
+    if not match:
+        raise NameFormatError(
+            f"not an OPERA RTC-S1 granule name: {name!r}",
+            "expected OPERA_L2_RTC-S1_<burst>_<acquired>_<processed>_<platform>_<spacing>_v<version>",
+        )
+    try:
+        return Granule(
+            burst=Burst.parse(match["burst"]),
+            acquired=_moment(match["acquired"]),
+            processed=_moment(match["processed"]),
+            platform=match["platform"],
+            spacing=int(match["spacing"]),
+            version=match["version"],
+        )
+    except ValueError as error:
+        raise NameFormatError(
+            f"granule {name}: {error}", "the name holds an impossible date; remove the file"
+        ) from error
+
+
+def parse_layer_file(name: str) -> tuple[str, str] | None:
+    """Split the file name of a granule's layer into granule id and layer name; None for any other file.
+
+    Upper and lower case, ``.tif`` and ``.tiff``, and the older name of the mask layer (``_layover_shadow_mask.tif``) do
+    not matter: id and layer name are as OPERA writes them today.
+    """
+    match = _LAYER_FILE.fullmatch(name)
+    return (_as_published(match["granule"]), _LAYERS[match["layer"].lower()]) if match else None
+
+
+def parse_like_granule(name: str) -> str | None:
+    """Find the granule that a file seems to belong to, by its name.
+
+    Returns
+    -------
+    str or None
+        Granule id; empty where the name begins as a granule's and goes on otherwise. None for files of other names, and
+        for those that lie beside a granule's layers, such as pictures and metadata.
+    """
+    match = _LIKE_GRANULE.search(name)
+    if not match or name.lower().endswith(_BESIDE_LAYERS):
+        return None
+    return _as_published(match["granule"]) if match["granule"] else ""
+
+
+def _as_published(granule_id: str) -> str:
+    """Write a granule id in the case that OPERA uses."""
+    *parts, version = granule_id.upper().split("_")
+    return "_".join([*parts, version.lower()])
+
+
+def layer_file(granule_id: str, layer: str) -> str:
+    """File name of a granule's layer."""
+    return f"{granule_id}_{layer}.tif"
+
+
+def item_id(key: CompositeKey) -> str:
+    """Id of the STAC Item of a composite."""
+    return f"{key.tile}_{key.direction}_{key.month}"
+
+
+def parse_folder(name: str) -> tuple[str, str] | None:
+    """Split the name of a folder of the output tree into tile and direction; None for any other folder."""
+    match = _TILE_FOLDER.fullmatch(name)
+    return (match["tile"], match["direction"]) if match else None
+
+
+def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int | None) -> str:
+    """File name of a mosaic, without suffix, as S1-GRiTS gives it.
+
+    Parameters
+    ----------
+    tiles : iterable of Tile
+        First and last, by name, stand in the file name.
+    month : Month
+    directions : str
+        ASCENDING, DESCENDING, or ALL for both.
+    epsg : int or None
+        EPSG code of its CRS; None where that is the tiles' own.
+    """
+    names = sorted(tile.name for tile in tiles)
+    return f"{names[0]}-{names[-1]}-{month}-{directions}" + ("" if epsg is None else f"-{epsg}")
+
+
+_FOLDER = "{tile}_{direction}"
+_PRODUCT = "{tile}_S1_Monthly_{direction}_{month}"
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where everything lies: patterns with ``{tile}``, ``{direction}`` and ``{month}``, to be filled by ``str.format``.
+
+    Attributes
+    ----------
+    base_dir : str
+        Root of the output tree.
+    work_dir : str
+        Root of granule lists and temporary files.
+    """
+
+    base_dir: str
+    work_dir: str
+
+    # the output tree, kept
+
+    @property
+    def folder(self) -> str:
+        """Folder of a tile and direction."""
+        return f"{self.base_dir}/{_FOLDER}"
+
+    @property
+    def search(self) -> str:
+        """The account of what was asked of the source, when, and how many granules it named."""
+        return f"{self.folder}/search.json"
+
+    @property
+    def record(self) -> str:
+        """Record of a month."""
+        return f"{self.folder}/months/{{month}}.json"
+
+    @property
+    def cube(self) -> str:
+        """Zarr store of a tile and direction."""
+        return f"{self.folder}/zarr/S1_monthly.zarr"
+
+    @property
+    def slots(self) -> str:
+        """Stamp inside the cube: it has a slot for every month of ``{slots}``, a span and the recipe's digest.
+
+        It lies in an array's folder, where no Zarr reader looks for members.
+        """
+        return f"{self.cube}/status/slots_{{slots}}"
+
+    @property
+    def cog(self) -> str:
+        """Cloud-optimised GeoTIFF of a month."""
+        return f"{self.folder}/cog/{_PRODUCT}.tif"
+
+    @property
+    def preview(self) -> str:
+        """Preview picture of a month."""
+        return f"{self.folder}/preview/{_PRODUCT}.png"
+
+    @property
+    def item(self) -> str:
+        """STAC Item of a month."""
+        return f"{self.folder}/{_FOLDER}_{{month}}.json"
+
+    @property
+    def tile_catalog(self) -> str:
+        """Parquet table of a tile and direction."""
+        return f"{self.folder}/catalog.parquet"
+
+    @property
+    def catalog(self) -> str:
+        """Parquet table of everything."""
+        return f"{self.base_dir}/catalog.parquet"
+
+    @property
+    def collection(self) -> str:
+        """STAC Collection."""
+        return f"{self.base_dir}/collection.json"
+
+    @property
+    def mosaics(self) -> str:
+        """Folder of mosaics of many tiles."""
+        return f"{self.base_dir}/mosaic"
+
+    # work
+
+    @property
+    def granules(self) -> str:
+        """Granule list of a month."""
+        return f"{self.work_dir}/{_FOLDER}/granules/{{month}}.csv"
+
+    @property
+    def owner(self) -> str:
+        """Names the output tree that the work folder serves."""
+        return f"{self.work_dir}/{WORK_MARKER}"
+
+    def tree_from_work(self) -> str:
+        """The output tree as seen from the work folder: stays true where both are moved together."""
+        return os.path.relpath(self.base_dir, self.work_dir)
+
+    @property
+    def logs(self) -> str:
+        """Log files of the jobs, a folder a rule."""
+        return f"{self.work_dir}/logs"
+
+    @property
+    def asked(self) -> str:
+        """Stamp of an answered question to the source; ``{question}`` is its digest."""
+        return f"{self.work_dir}/{_FOLDER}/asked/{{question}}"
+
+    @property
+    def bursts(self) -> str:
+        """Folder of a month's per-burst GeoTIFFs."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/bursts"
+
+    @property
+    def kept(self) -> str:
+        """Folder of what a month's failed try had read already."""
+        return f"{self.work_dir}/{_FOLDER}/kept/{{month}}"
+
+    @property
+    def account(self) -> str:
+        """Account of what came of a month's granules."""
+        return f"{self.work_dir}/{_FOLDER}/{{month}}/account.json"

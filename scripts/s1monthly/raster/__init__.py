@@ -1,0 +1,1 @@
+"""Read and write GeoTIFFs, COGs and pictures."""

@@ -1,0 +1,124 @@
+"""Bands of a COG as compressed blocks: those of each band and of its overviews, in a spool, level by level."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import IO
+
+import numpy as np
+from numcodecs.zstd import Zstd
+from numpy.typing import NDArray
+
+from s1monthly.raster.float_predictor import predicted
+from s1monthly.raster.halving import halve, halved_shape
+
+Values = NDArray[np.float32]
+
+LEADER = TRAILER = 4
+"""Bytes before and after each block, see `spool_band`."""
+
+_ZSTD = Zstd(level=1)  # lets other threads run while it compresses
+_STRONGER_ZSTD = Zstd(level=3)  # 125 bytes for an empty block of 512 x 512; with level 1 2731
+
+
+@dataclass(frozen=True)
+class Run:
+    """The blocks of a band at one level, one behind the other in the spool.
+
+    Attributes
+    ----------
+    start : int
+        Where the leader of the first lies in the spool, bytes.
+    sizes : list of int
+        Bytes of each block, without leader and trailer; row by row from the upper left.
+    """
+
+    start: int
+    sizes: list[int]
+
+    @property
+    def length(self) -> int:
+        """Bytes of all, with leaders and trailers."""
+        return sum(self.sizes) + len(self.sizes) * (LEADER + TRAILER)
+
+
+def level_shapes(shape: tuple[int, int], block_size: int) -> list[tuple[int, int]]:
+    """Rows and columns of a raster and of its overviews, each half of the one before, down to one block."""
+    shapes = [shape]
+    while max(shapes[-1]) > block_size:
+        shapes.append(halved_shape(shapes[-1]))
+    return shapes
+
+
+def spool_band(values: Values, block_size: int, pool: Executor, spool: IO[bytes]) -> list[Run]:
+    """Compress a band and its overviews to the end of a spool.
+
+    Each block lies between a leader, its size as 4 bytes, and a trailer, its last 4 bytes again, as GDAL's reader of
+    COGs would have it. Where a block reaches beyond the raster, the last column and row are repeated, as GDAL does.
+
+    Parameters
+    ----------
+    values : array (rows, columns)
+        NaN where no data; its bits are not kept, but those of all other values.
+    block_size : int
+        Side of the blocks, pixels; even.
+    pool : Executor
+        What compresses; the bytes do not depend on it.
+    spool : binary file
+
+    Returns
+    -------
+    list of Run
+        One for each of `level_shapes`.
+    """
+    runs = []
+    for coarser_shape in [*level_shapes(values.shape, block_size)[1:], None]:
+        coarser = None if coarser_shape is None else np.full(coarser_shape, np.nan, np.float32)
+        run = Run(spool.tell(), [])
+        work = partial(_compressed_and_halved, values, coarser, block_size)
+        for block in pool.map(work, *zip(*_corners(values.shape, block_size), strict=True)):
+            spool.writelines((len(block).to_bytes(LEADER, "little"), block, block[-TRAILER:]))
+            run.sizes.append(len(block))
+        runs.append(run)
+        if coarser is not None:
+            values = coarser
+    return runs
+
+
+def _corners(shape: tuple[int, int], block_size: int) -> Iterator[tuple[int, int]]:
+    for row in range(0, shape[0], block_size):
+        for col in range(0, shape[1], block_size):
+            yield row, col
+
+
+def _compressed_and_halved(finer: Values, coarser: Values | None, block_size: int, row: int, col: int) -> bytes:
+    """Compress a block, and average it while it is at hand."""
+    if coarser is not None:
+        rows, cols = (
+            slice(start // 2, min((start + block_size) // 2, size))
+            for start, size in zip((row, col), coarser.shape, strict=True)
+        )
+        halve(finer, coarser, rows, cols)
+    return _compressed(finer[row : row + block_size, col : col + block_size], block_size)
+
+
+def _compressed(pixels: Values, block_size: int) -> bytes:
+    missing = np.isnan(pixels)
+    if missing.any():
+        if missing.all():
+            return _empty(block_size)
+        pixels = np.where(missing, np.float32(np.nan), pixels)
+    beyond = [(0, block_size - size) for size in pixels.shape]
+    if any(after for _, after in beyond):
+        pixels = np.pad(pixels, beyond, mode="edge")
+    return bytes(_ZSTD.encode(predicted(pixels)))
+
+
+@cache
+def _empty(block_size: int) -> bytes:
+    """Return a block without a valid pixel; a tile that was hardly seen is made of them."""
+    pixels = np.full((block_size, block_size), np.nan, np.float32)
+    return bytes(_STRONGER_ZSTD.encode(predicted(pixels)))

@@ -1,0 +1,1 @@
+"""The documents of a month: granule list, search log, recipe, month record."""

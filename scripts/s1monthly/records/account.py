@@ -1,0 +1,124 @@
+"""All granules of a month, read side by side, and the account of it: what could not be read, checksums of what was."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+from s1monthly.errors import ProductError
+from s1monthly.files import write_text
+from s1monthly.model import Granule, Layer
+
+
+@dataclass(frozen=True)
+class Account:
+    """What came of a month's granules.
+
+    Attributes
+    ----------
+    unread : mapping of str to str
+        Granule id -> why it could not be read.
+    checksums : mapping
+        Granule id -> layer name -> hexadecimal MD5 of the file that was read.
+    granules_digest, recipe_digest : str
+        Of the granule list and of the recipe that this is the account of.
+    on_tile : sequence of str
+        Ids of the granules with valid pixels on the tile: those that left files. Nobody need list a folder, which on a
+        shared file system may be seen as it was before.
+    off_tile : mapping of str to str
+        Id of each other granule that was read -> why it shows nothing of the tile.
+    """
+
+    unread: Mapping[str, str]
+    checksums: Mapping[str, Mapping[str, str]]
+    granules_digest: str
+    recipe_digest: str
+    on_tile: Sequence[str]
+    off_tile: Mapping[str, str]
+
+    @property
+    def why_empty(self) -> str:
+        """Why a month of these granules has no valid pixel: the reasons, with the number of granules of each."""
+        if self.on_tile:
+            return f"their measurements lie outside the polygon of use_roi_mask ({_granules(len(self.on_tile))})"
+        reasons = Counter([*self.off_tile.values(), *("it cannot be read" for _ in self.unread)])
+        return "; ".join(f"{reason} ({_granules(number)})" for reason, number in reasons.most_common())
+
+    def check(self, granules_digest: str, recipe_digest: str) -> None:
+        """Refuse an account that an earlier run left, of other granules or under another recipe.
+
+        Raises
+        ------
+        ProductError
+            Naming the remedy.
+        """
+        for what, held, wanted in (
+            ("granule list", self.granules_digest, granules_digest),
+            ("recipe", self.recipe_digest, recipe_digest),
+        ):
+            if held != wanted:
+                raise ProductError(
+                    f"temporary files of another {what} lie in the work folder ({held}, not {wanted})",
+                    "delete the work folder and run again",
+                )
+
+    def of_read(self, granules: Iterable[Granule]) -> tuple[Granule, ...]:
+        """Return the granules that were read, with the checksums of their layers."""
+        return tuple(
+            replace(granule, layers=tuple(replace(x, md5=self._md5(granule.id, x)) for x in granule.layers))
+            for granule in granules
+            if granule.id not in self.unread
+        )
+
+    def _md5(self, granule_id: str, layer: Layer) -> str:
+        return self.checksums.get(granule_id, {}).get(layer.name) or layer.md5
+
+
+def _granules(number: int) -> str:
+    return "1 granule" if number == 1 else f"{number} granules"
+
+
+def write_account(path: str | Path, account: Account) -> None:
+    """Write the account, for the record."""
+    write_text(path, json.dumps(asdict(account), indent=1, sort_keys=True) + "\n")
+
+
+def read_account(path: str | Path) -> Account:
+    """Read what `write_account` wrote.
+
+    Raises
+    ------
+    ProductError
+        If there is none, as it lives no longer than the files of the bursts; or if it is damaged.
+    """
+    try:
+        account = Account(**json.loads(Path(path).read_text(encoding="utf-8")))
+        if not _is_whole(account):
+            raise ValueError("a value is not what this software writes there")
+        return account
+    except FileNotFoundError as error:
+        raise ProductError(
+            f"{path} is not there: the month's bursts are not cut, or were removed once used",
+            "run the job of the rule bursts first",
+        ) from error
+    except (OSError, ValueError, TypeError) as error:
+        raise ProductError(
+            f"{path}: the account of the month's bursts is damaged ({error})",
+            "delete it and run again: the month's granules are read again",
+        ) from error
+
+
+def _is_whole(account: Account) -> bool:
+    texts = [account.granules_digest, account.recipe_digest]
+    if not all(isinstance(one, dict) for one in (account.unread, account.checksums, account.off_tile)):
+        return False
+    if not (
+        isinstance(account.on_tile, list) and all(isinstance(layers, dict) for layers in account.checksums.values())
+    ):
+        return False
+    texts += [*account.unread.values(), *account.on_tile, *account.off_tile.values()]
+    texts += [checksum for layers in account.checksums.values() for checksum in layers.values()]
+    return all(isinstance(text, str) for text in texts)

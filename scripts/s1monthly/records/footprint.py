@@ -1,0 +1,85 @@
+"""Footprints: the outline of a month's valid data in longitude and latitude, and bounding boxes of several."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import mapping
+from shapely.geometry.base import BaseGeometry
+
+from s1monthly.grid.lattice import GeoBox, to_lonlat
+from s1monthly.kernels.statistics import valid_outline
+
+DECIMALS = 6
+"""Decimals of a footprint's longitudes and latitudes: 0.1 m."""
+
+SIMPLIFIED = 2e-5
+"""Degrees by which a footprint may stray where vertices that hardly bend it are left out: 2 m."""
+
+
+def footprint(mask: NDArray[np.bool_], grid: GeoBox) -> dict[str, Any] | None:
+    """Outline of the valid data as a GeoJSON geometry in longitude and latitude, split at the antimeridian.
+
+    It covers every valid pixel, to `SIMPLIFIED`; see `statistics.valid_outline`.
+
+    Parameters
+    ----------
+    mask : array (rows, columns), bool
+        True where valid, on `grid`.
+    grid : GeoBox
+
+    Returns
+    -------
+    dict or None
+        Polygon or MultiPolygon with counter-clockwise exteriors; None where no pixel is valid.
+    """
+    rings = valid_outline(mask)
+    if not rings:
+        return None
+    corner, scale = np.array([grid.left, grid.top]), np.array([grid.resolution, -grid.resolution])
+    polygons = shapely.union_all([shapely.Polygon(corner + ring * scale) for ring in rings])
+    return geojson(tidy(to_lonlat(polygons, grid.epsg)))
+
+
+def tidy(geometry: BaseGeometry) -> BaseGeometry:
+    """Simplify a polygon in longitude and latitude, round it, keep it valid, and turn exteriors counter-clockwise."""
+    return shapely.orient_polygons(shapely.set_precision(geometry.simplify(SIMPLIFIED), 10.0**-DECIMALS))
+
+
+def geojson(geometry: BaseGeometry) -> dict[str, Any]:
+    """GeoJSON geometry, coordinates as lists rounded to `DECIMALS`."""
+    return {
+        "type": geometry.geom_type,
+        "coordinates": _rounded(mapping(geometry)["coordinates"]),
+    }
+
+
+def _rounded(coordinates: Any) -> Any:
+    if isinstance(coordinates, float):
+        return round(coordinates, DECIMALS)
+    return [_rounded(part) for part in coordinates]
+
+
+def lonlat_bounds(geometries: Iterable[BaseGeometry]) -> list[float] | None:
+    """Bounding box west, south, east, north of geometries in longitude and latitude; None where there is none.
+
+    Where one of them is split at the antimeridian the box crosses it too, and west is larger than east (RFC 7946,
+    section 5.2): of all boxes that hold everything it is the narrowest.
+    """
+    geometries = list(geometries)
+    parts = [part.bounds for geometry in geometries for part in shapely.get_parts(geometry)]
+    if not parts:
+        return None
+    west, south = min(p[0] for p in parts), min(p[1] for p in parts)
+    east, north = max(p[2] for p in parts), max(p[3] for p in parts)
+    if any(geometry.bounds[0] <= -180 and geometry.bounds[2] >= 180 for geometry in geometries):
+        reached, widest = -180.0, 0.0
+        for left, _, right, _ in sorted(parts):
+            if left - reached > widest:
+                widest, east, west = left - reached, reached, left
+            reached = max(reached, right)
+    return [west, south, east, north]

@@ -1,0 +1,127 @@
+"""A month's granule list, in the work folder: its granules with layers, places, sizes, checksums and footprints.
+
+And those set aside, with the reason.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import write_text
+from s1monthly.layout import parse_granule_id
+from s1monthly.model import Granule, Layer, SetAside
+from s1monthly.records.recipe import digest
+
+COLUMNS = ("granule", "layer", "url", "s3_url", "size", "md5", "footprint", "set_aside", "lost")
+
+
+def _identity(granule: Granule) -> list[Any]:
+    return [granule.id, *([layer.name, layer.size] for layer in granule.layers)]
+
+
+def granule_digest(granule: Granule) -> str:
+    """Changes when the granule is another, or one of its layers is a file of another size; not with its place."""
+    return digest(_identity(granule))
+
+
+@dataclass(frozen=True)
+class GranuleList:
+    """The granules of a month, and those set aside.
+
+    Attributes
+    ----------
+    granules : tuple of Granule
+        Sorted by id.
+    set_aside : tuple of SetAside
+        Sorted by id.
+    """
+
+    granules: tuple[Granule, ...]
+    set_aside: tuple[SetAside, ...]
+
+    @property
+    def digest(self) -> str:
+        """Changes when a granule comes, goes, or is replaced (also by a file of another size); not with its place."""
+        return digest([_identity(granule) for granule in self.granules])
+
+    def to_csv(self) -> str:
+        """Tidy text: one row a layer, one row a granule set aside."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(COLUMNS)
+        for granule in self.granules:
+            for layer in granule.layers:
+                places = layer.url, layer.s3_url
+                writer.writerow((granule.id, layer.name, *places, layer.size, layer.md5, granule.footprint, "", ""))
+        for left_out in self.set_aside:
+            lost = "lost" if left_out.lost else ""
+            writer.writerow((left_out.granule_id, *[""] * 6, left_out.reason, lost))
+        return text.getvalue()
+
+
+def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
+    """Write a month's granule list; a list that says the same stays untouched, one of nothing is no file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; an older list is then unharmed.
+    """
+    content = GranuleList(
+        tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
+    )
+    if content.granules or content.set_aside:
+        write_text(path, content.to_csv(), only_if_changed=True)
+    else:
+        Path(path).unlink(missing_ok=True)
+    return content
+
+
+def read_granule_list(path: str | Path, expected: str | None = None) -> GranuleList:
+    """Read a month's granule list.
+
+    Parameters
+    ----------
+    path : str or Path
+    expected : str, optional
+        The digest that the list must have: that of the source's answer.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing, damaged, or not the list expected.
+    """
+    layers: dict[str, list[Layer]] = {}
+    footprints: dict[str, str] = {}
+    set_aside: list[SetAside] = []
+    remedy = "delete the work folder; the next run asks the source again"
+    try:
+        with open(path, encoding="utf-8", newline="") as stream:
+            reader = csv.DictReader(stream, strict=True)
+            if tuple(reader.fieldnames or ()) != COLUMNS:
+                raise ValueError("its columns are not those of this version")
+            for row in reader:
+                if None in row or None in row.values():
+                    raise ValueError(f"line {reader.line_num} is not whole")
+                if row["set_aside"]:
+                    set_aside.append(SetAside(row["granule"], row["set_aside"], row["lost"] == "lost"))
+                    continue
+                layer = Layer(row["layer"], row["url"], int(row["size"]), row["md5"], row["s3_url"])
+                layers.setdefault(row["granule"], []).append(layer)
+                footprints[row["granule"]] = row["footprint"]
+        granules = tuple(
+            replace(parse_granule_id(name), layers=tuple(parts), footprint=footprints[name])
+            for name, parts in layers.items()
+        )
+    except (OSError, ValueError, csv.Error, NameFormatError) as error:
+        raise ProductError(f"{path}: granule list cannot be read ({error})", remedy) from error
+    content = GranuleList(granules, tuple(set_aside))
+    if expected is not None and content.digest != expected:
+        raise ProductError(f"{path}: not the granule list that the source gave", remedy)
+    return content

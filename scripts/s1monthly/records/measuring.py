@@ -1,0 +1,137 @@
+"""A month measured while it is written: its bands compared with the count of passes, and summed up in its record."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+
+import numpy as np
+from numpy.typing import NDArray
+
+from s1monthly.errors import ProductError
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.bands import bands
+from s1monthly.kernels.compositing import disagreeing
+from s1monthly.kernels.statistics import BandStatistics, band_statistics, count_statistics
+from s1monthly.model import CompositeKey, Level, Polarization
+from s1monthly.records.footprint import footprint
+from s1monthly.records.month import Origin, Record
+
+Values = NDArray[np.float32]
+
+
+class Measuring:
+    """Measures a month in a thread of its own, while others go on with the same arrays; a context manager.
+
+    Parameters
+    ----------
+    key : CompositeKey
+    polarization : Polarization
+    grid : GeoBox
+    count : array (rows, columns), uint8
+        Passes with a valid value; 0 just where the core bands are NaN. Must not be changed.
+    """
+
+    def __init__(self, key: CompositeKey, polarization: Polarization, grid: GeoBox, count: NDArray[np.uint8]) -> None:
+        self._key, self._polarization, self._grid, self._count = key, polarization, grid, count
+        self._core = {band.name for band in bands(*polarization.layers)}
+        self._bands: dict[str, Future[BandStatistics]] = {}
+        self._aside = ThreadPoolExecutor(1)
+        self._statistics = self._aside.submit(count_statistics, count)
+        self._footprint = self._aside.submit(lambda: footprint(count > 0, grid))
+
+    def __enter__(self) -> Measuring:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._aside.shutdown(cancel_futures=True)
+
+    def passed_on(self, values: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+        """Pass the bands on as they come, and measure each meanwhile: it is measured before the next is given.
+
+        Parameters
+        ----------
+        values : iterable of (band name, array)
+            Every band, in the order of the product: float32, (rows, columns), NaN where no data.
+
+        Raises
+        ------
+        ProductError
+            If a band is not valid at just the pixels that the count says, or a texture beyond them. So the last band
+            may be given before; who writes bands down makes them valid when all were given.
+        """
+        for name, band in values:
+            for before in self._bands.values():
+                before.result()
+            self._bands[name] = self._aside.submit(self._measured, name, band)
+            yield name, band
+        for last in self._bands.values():
+            last.result()
+
+    def _measured(self, name: str, band: Values) -> BandStatistics:
+        differing = disagreeing(band, self._count, exact=name in self._core)
+        if differing:
+            raise ProductError(
+                f"{self._key}: band {name} and the count of passes disagree at {differing} pixels",
+                "report this with the month's configuration: it is a fault of the software",
+            )
+        return band_statistics(band)
+
+    def record(self, level: Level, origin: Origin, digest: str) -> Record:
+        """Make the record of the month, all of whose bands were passed on.
+
+        Parameters
+        ----------
+        level : Level
+        origin : Origin
+        digest : str
+            Of the values in the cube.
+        """
+        count = self._statistics.result()
+        return Record(
+            key=self._key,
+            level=level,
+            polarization=self._polarization,
+            grid=self._grid,
+            valid=sum(count.histogram.values()),
+            count=count,
+            bands={name: band.result() for name, band in self._bands.items()},
+            footprint=self._footprint.result(),
+            digest=digest,
+            **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
+        )
+
+
+def measure(
+    key: CompositeKey,
+    level: Level,
+    polarization: Polarization,
+    grid: GeoBox,
+    values: Mapping[str, Values] | Iterable[tuple[str, Values]],
+    count: NDArray[np.uint8],
+    origin: Origin,
+    digest: str,
+) -> Record:
+    """Make the record of a month from its values, one or two bands in memory at a time.
+
+    Parameters
+    ----------
+    key, polarization, grid, count
+        As of `Measuring`.
+    level, origin, digest
+        As of `Measuring.record`.
+    values : mapping, or iterable of (band name, array)
+        As of `Measuring.passed_on`.
+
+    Raises
+    ------
+    ProductError
+        As `Measuring.passed_on`.
+    """
+    with Measuring(key, polarization, grid, count) as measuring:
+        deque(measuring.passed_on(values.items() if isinstance(values, Mapping) else values), maxlen=0)
+        return measuring.record(level, origin, digest)

@@ -1,0 +1,389 @@
+"""The record of a month: the JSON file that says what a month in the cube was made of, and what came out."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from shapely.geometry import shape
+from shapely.geometry.base import BaseGeometry
+
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import write_text
+from s1monthly.grid.lattice import GeoBox, geobox_outline
+from s1monthly.kernels.statistics import BandStatistics, CountStatistics, band_statistics
+from s1monthly.layout import parse_granule_id
+from s1monthly.model import (
+    PASS_GAP,
+    Burst,
+    CompositeKey,
+    Direction,
+    Granule,
+    Layer,
+    Level,
+    Month,
+    Pass,
+    Polarization,
+    SetAside,
+    Tile,
+    passes_of,
+)
+from s1monthly.records.account import Account
+from s1monthly.records.footprint import tidy
+from s1monthly.records.granule_list import GranuleList
+from s1monthly.records.recipe import digest as digest_of
+from s1monthly.records.seal import seal, seal_is_whole
+
+SCHEMA = 1
+"""Version of the record's layout; raised when a reader of the older one would misread it."""
+
+COMPLETE, EMPTY = "complete", "empty"
+"""Status of a month that was made: with valid pixels, or from granules without one valid pixel on the tile."""
+
+T = TypeVar("T")
+V = TypeVar("V")
+
+PACKAGES = ("numba", "numpy", "pyproj", "rasterio", "shapely", "zarr")
+"""Packages whose versions a record names."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a month was made of, and what came out.
+
+    What came out is always known. What it was made of (`granules`, `set_aside`, `unread`, `granules_digest`,
+    `software`) is None where it is not known: in a record that was lost, and rebuilt from the cube.
+
+    Attributes
+    ----------
+    key : CompositeKey
+    level : Level
+    polarization : Polarization
+    grid : GeoBox
+    granules : tuple of Granule, or None
+        Those used; places and footprints are not kept. Without layers where only their ids are known.
+    set_aside : tuple of SetAside, or None
+        Those found and not used, with the reason.
+    valid : int
+        Pixels with a value; 0 for a month that is empty.
+    count : CountStatistics
+        Of the count of passes, over valid pixels.
+    bands : mapping of str to BandStatistics
+        In the order of the product.
+    footprint : dict or None
+        GeoJSON geometry of the valid data in longitude and latitude; None for a month that is empty.
+    unread : tuple of str, or None
+        Ids of granules of that list that could not be read; they are tried again by the next run.
+    granules_digest : str or None
+        `granule_list.GranuleList.digest` of the list that the month was made from.
+    recipe : mapping
+        `recipe.recipe`.
+    recipe_digest : str
+    software : mapping of str to str, or None
+        Package -> version.
+    digest : str
+        Of the values in the cube: SHA-256, 64 hexadecimal digits; see `cube.month_digest`.
+    """
+
+    key: CompositeKey
+    level: Level
+    polarization: Polarization
+    grid: GeoBox
+    granules: tuple[Granule, ...] | None
+    set_aside: tuple[SetAside, ...] | None
+    valid: int
+    count: CountStatistics
+    bands: Mapping[str, BandStatistics]
+    footprint: Mapping[str, Any] | None
+    unread: tuple[str, ...] | None
+    granules_digest: str | None
+    recipe: Mapping[str, Any]
+    recipe_digest: str
+    software: Mapping[str, str] | None
+    digest: str
+
+    @property
+    def unknown(self) -> list[str]:
+        """What is not known of what the month was made of; nothing in a record that was not rebuilt."""
+        origin = ("granules", "set_aside", "unread", "granules_digest", "software")
+        lacking = [name for name in origin if getattr(self, name) is None]
+        return lacking + ["layers"] * any(not granule.layers for granule in self.granules or ())
+
+    @property
+    def status(self) -> str:
+        """`COMPLETE` or `EMPTY`."""
+        return COMPLETE if self.valid else EMPTY
+
+    @property
+    def total(self) -> int:
+        """Pixels of the grid."""
+        return self.grid.width * self.grid.height
+
+    @property
+    def coverage(self) -> float:
+        """Fraction of the grid's pixels that have a value, 0 to 1."""
+        return self.valid / self.total
+
+    @property
+    def passes(self) -> list[Pass] | None:
+        """The passes, by start; None where the granules are not known."""
+        return None if self.granules is None else passes_of(self.granules)
+
+    @property
+    def tracks(self) -> list[int] | None:
+        """Tracks (relative orbits), ascending; None where the granules are not known."""
+        return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
+
+    @property
+    def platforms(self) -> list[str] | None:
+        """Platforms as STAC names them, ``sentinel-1a`` and so on, in order; None where the granules are not known."""
+        if self.granules is None:
+            return None
+        return sorted({f"sentinel-{granule.platform[1:].lower()}" for granule in self.granules})
+
+    @property
+    def missing_granules(self) -> list[str] | None:
+        """Ids of granules that are lost and whose acquisition no other granule brings: what the month lacks; sorted.
+
+        None where that is not known.
+        """
+        if self.granules is None or self.set_aside is None:
+            return None
+        used: dict[Burst, list[datetime]] = {}
+        for granule in self.granules:
+            used.setdefault(granule.burst, []).append(granule.acquired)
+        missing = set()
+        for left_out in self.set_aside:
+            if not left_out.lost:
+                continue
+            try:
+                granule = parse_granule_id(left_out.granule_id)
+            except NameFormatError:
+                continue
+            if all(abs(granule.acquired - other) > PASS_GAP for other in used.get(granule.burst, [])):
+                missing.add(granule.id)
+        return sorted(missing)
+
+    @property
+    def geometry(self) -> BaseGeometry:
+        """Footprint in longitude and latitude; of an empty month the outline of its grid."""
+        return shape(self.footprint) if self.footprint else tidy(geobox_outline(self.grid))
+
+    def to_json(self) -> str:
+        """Plain JSON, keys sorted, without any time of writing: the same month gives the same bytes.
+
+        What is not known is null.
+        """
+        set_aside = _each(self.set_aside, lambda s: {"id": s.granule_id, "reason": s.reason, "lost": s.lost})
+        content = {
+            "schema": SCHEMA,
+            "tile": str(self.key.tile),
+            "direction": str(self.key.direction),
+            "month": str(self.key.month),
+            "status": self.status,
+            "level": str(self.level),
+            "polarization": str(self.polarization),
+            "granules": _each(self.granules, _granule_json),
+            "set_aside": set_aside,
+            "passes": _each(self.passes, _pass_json),
+            "grid": asdict(self.grid),
+            "pixels": {"total": self.total, "valid": self.valid},
+            "count": {**asdict(self.count), "histogram": {str(n): k for n, k in self.count.histogram.items()}},
+            "bands": {name: {"index": i, **asdict(s)} for i, (name, s) in enumerate(self.bands.items(), 1)},
+            "footprint": self.footprint,
+            "unread": _each(self.unread, str),
+            "granules_digest": self.granules_digest,
+            "recipe": self.recipe,
+            "recipe_digest": self.recipe_digest,
+            "software": None if self.software is None else dict(self.software),
+            "digest": self.digest,
+        }
+        return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, check_seal: bool = True) -> Record:
+        """Read what `to_json` wrote.
+
+        Parameters
+        ----------
+        text : str
+        check_seal : bool
+            False: also what was altered since, for who finds out what of it is true.
+
+        Raises
+        ------
+        ValueError, KeyError, TypeError, AttributeError, NameFormatError
+            If the text is no record of this schema, or was altered since it was written. `read_record` turns them into
+            a ProductError that names the file.
+        """
+        content = json.loads(text)
+        if content["schema"] != SCHEMA:
+            raise ValueError(f"schema {content['schema']}, not {SCHEMA}")
+        if check_seal and not seal_is_whole(content):
+            raise ValueError("altered since it was written: its seal does not fit")
+        count = {**content["count"], "histogram": _histogram(content["count"]["histogram"])}
+        bands = sorted(content["bands"].items(), key=lambda named: named[1]["index"])
+        record = cls(
+            key=CompositeKey(Tile(content["tile"]), Direction(content["direction"]), Month.parse(content["month"])),
+            level=Level(content["level"]),
+            polarization=Polarization(content["polarization"]),
+            grid=GeoBox(**content["grid"]),
+            granules=_tuple(_each(content["granules"], _granule)),
+            set_aside=_tuple(_each(content["set_aside"], lambda s: SetAside(s["id"], s["reason"], s["lost"]))),
+            valid=content["pixels"]["valid"],
+            count=CountStatistics(**count),
+            bands={name: BandStatistics(**{k: v for k, v in s.items() if k != "index"}) for name, s in bands},
+            footprint=content["footprint"],
+            unread=_tuple(content["unread"]),
+            granules_digest=content["granules_digest"],
+            recipe=content["recipe"],
+            recipe_digest=content["recipe_digest"],
+            software=content["software"],
+            digest=content["digest"],
+        )
+        if (content["status"], content["pixels"]["total"]) != (record.status, record.total):
+            raise ValueError("status or number of pixels contradicts the rest")
+        if (record.footprint is None) != (record.valid == 0):
+            raise ValueError("a footprint belongs to a month with valid pixels, and to no other")
+        return record
+
+
+def verified(
+    record: Record, bands: Iterable[tuple[str, NDArray[np.float32]]]
+) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Pass on what was read back of a month, band by band, where it is what the record says.
+
+    Raises
+    ------
+    ProductError
+        If a band's statistics are not those of the record: chunks of the cube were lost or changed.
+    """
+    for name, values in bands:
+        found, told = band_statistics(values), record.bands.get(name)
+        if found != told:
+            raise ProductError(
+                f"{record.key}: band {name} in the cube is not what the record says"
+                f" ({found.valid} valid pixels, {told.valid if told else 'none'} in the record)",
+                f"delete the record (months/{record.key.month}.json); the next run makes the month again",
+            )
+        yield name, values
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What a month was made from; see the attributes of the same names of `Record`."""
+
+    granules: tuple[Granule, ...] | None
+    set_aside: tuple[SetAside, ...] | None
+    unread: tuple[str, ...] | None
+    granules_digest: str | None
+    recipe: Mapping[str, Any]
+    recipe_digest: str
+    software: Mapping[str, str] | None
+
+    @classmethod
+    def of(
+        cls, listed: GranuleList, account: Account, recipe: Mapping[str, Any], software: Mapping[str, str]
+    ) -> Origin:
+        """Put together what a month was asked to be made from, and what came of its granules.
+
+        Raises
+        ------
+        ProductError
+            If the account is one of other granules or of another recipe.
+        """
+        how = digest_of(recipe)
+        account.check(listed.digest, how)
+        lost = (SetAside(*one, lost=True) for one in sorted(account.unread.items()))
+        return cls(
+            granules=account.of_read(listed.granules),
+            set_aside=(*listed.set_aside, *lost),
+            unread=tuple(sorted(account.unread)),
+            granules_digest=listed.digest,
+            recipe=recipe,
+            recipe_digest=how,
+            software=software,
+        )
+
+
+def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:
+    """Change each value; None stays None."""
+    return None if values is None else [change(value) for value in values]
+
+
+def _tuple(values: Iterable[T] | None) -> tuple[T, ...] | None:
+    return None if values is None else tuple(values)
+
+
+def _granule_json(granule: Granule) -> dict[str, Any]:
+    if not granule.layers:
+        return {"id": granule.id, "layers": None, "mask": None}
+    known = {layer.name: (layer.size if layer.size >= 0 else None, layer.md5 or None) for layer in granule.layers}
+    layers = {name: {"size": size, "md5": md5} for name, (size, md5) in known.items()}
+    return {"id": granule.id, "layers": layers, "mask": "mask" in layers}
+
+
+def _granule(entry: Mapping[str, Any]) -> Granule:
+    bare = parse_granule_id(entry["id"])
+    layers = tuple(
+        Layer(name, "", -1 if facts["size"] is None else facts["size"], facts["md5"] or "")
+        for name, facts in (entry["layers"] or {}).items()
+    )
+    return Granule(bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers)
+
+
+def _pass_json(pass_: Pass) -> dict[str, Any]:
+    return {
+        "name": pass_.name,
+        "track": pass_.track,
+        "platforms": sorted({granule.platform for granule in pass_.granules}),
+        "start": f"{pass_.start:%Y-%m-%dT%H:%M:%SZ}",
+        "end": f"{pass_.end:%Y-%m-%dT%H:%M:%SZ}",
+        "bursts": len(pass_.granules),
+    }
+
+
+def _histogram(entries: Mapping[str, int]) -> dict[int, int]:
+    return {passes: entries[str(passes)] for passes in sorted(map(int, entries))}
+
+
+def software_versions(**others: str) -> dict[str, str]:
+    """Versions of Python and `PACKAGES`, and of anything else that is given by name."""
+    from importlib.metadata import version  # here, since it takes 0.01 s, and readers of records need none
+
+    return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **others}
+
+
+def write_record(path: str | Path, record: Record) -> None:
+    """Write a record atomically; also where it says the same, so that its time of modification is that of the month."""
+    write_text(path, record.to_json())
+
+
+def read_record(path: str | Path, check_seal: bool = True) -> Record:
+    """Read a record.
+
+    Parameters
+    ----------
+    path : path
+    check_seal : bool
+        False: also one that was altered, for who finds out what of it is true.
+
+    Raises
+    ------
+    ProductError
+        If the file is missing, damaged, of another schema, or was altered since it was written.
+    """
+    try:
+        return Record.from_json(Path(path).read_text(encoding="utf-8"), check_seal)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
+        raise ProductError(
+            f"{path}: record cannot be read ({type(error).__name__}: {error})",
+            "delete it; the next run makes it again, or catalog_rebuild from the cube",
+        ) from error

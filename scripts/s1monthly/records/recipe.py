@@ -1,0 +1,185 @@
+"""The recipe of a cube: every option and algorithm version that makes its values differ, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from s1monthly.cube.status import TEXTURE, TEXTURES, adds_bands_alone
+from s1monthly.errors import CubeError
+from s1monthly.model import TEXTURE_METRICS, Level, Month, Tile, TileDirection, canonical_tracks
+from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
+
+if TYPE_CHECKING:  # its model takes longer to build than many a job that only needs a digest
+    from s1monthly.config.root import Config
+
+
+def recipe(config: Config) -> dict[str, Any]:
+    """Everything that decides the values of a cube, apart from its granules: a plain, JSON-able mapping."""
+    processing = config.processing
+    despeckle: dict[str, Any] | None = None
+    if processing.level is Level.HARDCP:
+        despeckle = {"method": processing.despeckle.method, **processing.despeckle.kwargs.model_dump()}
+    composite: dict[str, Any] = {"method": processing.composite_method}
+    if processing.composite_method == "trimmed_mean":
+        composite["trim_fraction"] = processing.trim_fraction
+    simulation = config.source.simulation.model_dump()
+    textures = config.textures
+    roi_mask = config.roi.wkt if processing.use_roi_mask else None
+    used = {"polygon_mask": roi_mask, "sources.simulated": config.source.kind == "simulated", "texture": textures}
+    return canonical(
+        {
+            "algorithms": {
+                name: version
+                for name, version in ALGORITHMS.items()
+                if used.get(name, True) and not (version == 1 and name in LEFT_OUT_AT_1)
+            },
+            "composite": composite,
+            "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
+            "despeckle": despeckle,
+            "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
+            "level": str(processing.level),
+            "mask": processing.mask,
+            "min_valid_power": processing.min_valid_lin,
+            "mosaic": processing.mosaic_strategy,
+            "polarization": str(config.roi.polarization),
+            "roi_mask": roi_mask,
+            "tracks": config.roi.tracks,
+            **({"textures": textures} if textures else {}),
+        }
+    )
+
+
+def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, Any]:
+    """Return the one form that all spellings of a recipe share.
+
+    Every option that can be written in several ways has its one form here: numbers, lists whose order means nothing,
+    all tracks, the polygon. With a tile, its own CRS is None, named or not.
+
+    Parameters
+    ----------
+    recipe : mapping
+        As `recipe` gives it, or as a cube holds it.
+    tile : Tile, optional
+    """
+    one: dict[str, Any] = _plain_numbers(recipe)
+    if "tracks" in one:
+        one["tracks"] = canonical_tracks(one["tracks"])
+    grid = one.get("grid", {})
+    if tile and grid.get("crs") == f"EPSG:{tile.epsg}":
+        grid["crs"] = None
+    textures = one.get(TEXTURES)
+    if textures:
+        textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
+        turned = [angle % 360 for angle in textures["angles"]] if textures["average_angles"] else textures["angles"]
+        textures["angles"] = sorted(turned)
+    if one.get("roi_mask"):
+        from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few masks need geometry
+
+        if tile and "polygon_mask" not in one["algorithms"]:  # version 1: where it was right, 2 gives the same
+            epsg = int(grid["crs"].removeprefix("EPSG:")) if grid["crs"] else tile.epsg
+            if projects_whole(one["roi_mask"], epsg):
+                one["algorithms"]["polygon_mask"] = 2
+        one["roi_mask"] = canonical_wkt(one["roi_mask"])
+    return one
+
+
+def _plain_numbers(value: Any) -> Any:
+    """Copy a JSON-able value, with 0.0 for -0.0."""
+    if isinstance(value, Mapping):
+        return {key: _plain_numbers(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain_numbers(inner) for inner in value]
+    return 0.0 if isinstance(value, float) and value == 0 else value
+
+
+def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
+    """Return a recipe as a cube spells it; in its canonical form where the cube has another recipe, or is none.
+
+    Digests of a recipe, in records and names of files, stay what they are however a configuration spells it.
+
+    Parameters
+    ----------
+    held : mapping or None
+        Recipe of the tile's cube, if there is one.
+    wanted : mapping
+        Recipe of the run, as `recipe` gives it.
+    tile : Tile
+    """
+    one = canonical(wanted, tile)
+    if held is None or held == one:
+        return one
+    ours = canonical(held, tile)
+    if ours == one:
+        return dict(held)
+    if adds_bands_alone(ours, one):
+        algorithms = {**held["algorithms"], TEXTURE: one["algorithms"][TEXTURE]}
+        return {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]}
+    return one
+
+
+def digest(content: Any) -> str:
+    """Short digest of a JSON-able value: 16 hexadecimal digits of its SHA-256."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+_ABSENT = object()
+
+
+def difference(held: Any, wanted: Any, place: str = "") -> Iterator[str]:
+    """One line for each value in which two recipes differ: ``key: held -> wanted``."""
+    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
+        for key in sorted({*held, *wanted}):
+            inner = f"{place}.{key}" if place else str(key)
+            yield from difference(held.get(key, _ABSENT), wanted.get(key, _ABSENT), inner)
+    elif held != wanted:
+        before, after = ("nothing" if value is _ABSENT else json.dumps(value) for value in (held, wanted))
+        yield f"{place}: {before} -> {after}"
+
+
+def refuse_mixture(
+    key: TileDirection,
+    held: Mapping[str, Any],
+    wanted: Mapping[str, Any],
+    unwanted_months: list[Month],
+    overwrite: bool,
+) -> None:
+    """Refuse to mix two recipes in one cube.
+
+    Parameters
+    ----------
+    key : TileDirection
+        Whose cube it is.
+    held, wanted : mapping
+        Recipe of the cube and of this run.
+    unwanted_months : list of Month
+        Months that the cube holds and this run would not remake.
+    overwrite : bool
+        True where the configuration allows months to be remade.
+
+    Raises
+    ------
+    CubeError
+        Naming the difference and the ways out, unless the recipes agree or every month held will be remade. Textures
+        may be added without `overwrite`: what the cube holds stays as it is.
+    """
+    if held == wanted or (not unwanted_months and (overwrite or adds_bands_alone(held, wanted))):
+        return
+    lines = "; ".join(difference(held, wanted))
+    if adds_bands_alone(held, wanted):
+        months = ", ".join(map(str, unwanted_months))
+        raise CubeError(
+            f"cube {key}: textures can be added to all its months together only ({lines})",
+            f"widen the time range to {months}, switch textures off, or give another output.base_dir",
+        )
+    ways = (
+        "either give another output.base_dir, or set output.overwrite: true"
+        " with a time range that covers every month held"
+    )
+    if overwrite:
+        months = ", ".join(map(str, unwanted_months))
+        ways = f"widen the time range to these months too, or give another output.base_dir (not covered: {months})"
+    raise CubeError(f"cube {key}: made with another recipe ({lines})", ways)

@@ -1,0 +1,62 @@
+"""The seal of a record: a digest of all else in it, which shows whether the record was altered."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from s1monthly.files import FileState, file_state
+from s1monthly.records.recipe import digest
+
+SEAL = "seal"
+"""Key of a record: the digest of all else in it."""
+
+
+def seal(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to a record's content the digest of all else in it, which tells a record that was altered by hand."""
+    return {**content, SEAL: digest(dict(content))}
+
+
+def seal_is_whole(content: Mapping[str, Any]) -> bool:
+    """True where a record's content is as it was when it was sealed."""
+    return content.get(SEAL) == digest({key: value for key, value in content.items() if key != SEAL})
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a record says that decides whether its month is up to date; see the attributes of `records.Record`."""
+
+    granules_digest: str | None
+    recipe_digest: str
+    unread: tuple[str, ...] | None
+    digest: str
+    status: str
+
+
+@lru_cache(maxsize=65536)
+def _made(path: str, _signature: FileState) -> Made | None:
+    try:
+        record = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not seal_is_whole(record):
+            return None
+        unread = None if record["unread"] is None else tuple(record["unread"])
+        known = record["granules_digest"], record["recipe_digest"], unread
+        return Made(*known, record.get("digest", ""), record.get("status", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def read_made(path: str | Path) -> Made | None:
+    """Read from a record what decides whether its month is up to date.
+
+    Returns
+    -------
+    Made or None
+        None where there is no record, or it is damaged, or was altered since it was written.
+    """
+    signature = file_state(path)
+    return None if signature is None else _made(str(path), signature)

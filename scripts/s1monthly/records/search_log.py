@@ -1,0 +1,189 @@
+"""The search log ``search.json``: what the source was asked, when, and how many granules each month has.
+
+It lies in the output tree and stays when the work folder, and the granule lists with it, is deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from s1monthly.errors import NameFormatError, ProductError
+from s1monthly.files import FileState, file_state, write_text
+from s1monthly.model import Month, passes_of
+from s1monthly.records.granule_list import GranuleList
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the source answered for one month.
+
+    Attributes
+    ----------
+    asked : str
+        When, ISO 8601, UTC.
+    granules, passes, set_aside : int
+        How many are used, in how many passes, and how many were set aside.
+    size : int
+        Bytes of the layers; -1 where the source does not know.
+    digest : str
+        `GranuleList.digest`.
+    listing : str
+        Digest of what the source's folder held of the month; empty for a source without a folder.
+    from_earliest : bool
+        True where it was asked only to find the earliest granule and what follows (time.full).
+    lost : tuple of str
+        Ids of granules that should be used and cannot.
+    reasons : mapping of str to int
+        Why granules were set aside -> how many; empty where an older version asked.
+    """
+
+    asked: str
+    granules: int
+    passes: int
+    set_aside: int
+    size: int
+    digest: str
+    listing: str
+    from_earliest: bool
+    lost: tuple[str, ...]
+    reasons: Mapping[str, int] = field(default_factory=dict)
+
+    def settled(self, month: Month, days: int) -> bool:
+        """Whether it was given so many days after the month's end, when late granules are no longer expected."""
+        return datetime.fromisoformat(self.asked) >= month.end + timedelta(days=days)
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> Answer:
+        """Read an entry of ``search.json``.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If a value is missing, or not what this software writes there.
+        """
+        entry = {"reasons": {}, **entry}
+        for name, belongs in _ENTRY.items():
+            if not belongs(entry[name]):
+                raise ValueError(f"{name}: {entry[name]!r}")
+        return cls(**{**entry, "lost": tuple(entry["lost"])})
+
+    @classmethod
+    def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
+        """Sum up a granule list."""
+        sizes = [layer.size for granule in found.granules for layer in granule.layers]
+        return cls(
+            asked=f"{asked.astimezone(UTC):{_MOMENT}}",
+            granules=len(found.granules),
+            passes=len(passes_of(found.granules)),
+            set_aside=len(found.set_aside),
+            size=-1 if any(size < 0 for size in sizes) else sum(sizes),
+            digest=found.digest,
+            listing=listing,
+            from_earliest=from_earliest,
+            lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
+            reasons=dict(Counter(_ONE_GRANULE.sub(_any_granule, one.reason) for one in found.set_aside)),
+        )
+
+
+_ONE_GRANULE = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+?(?:_([A-Z]+\.tif))?(?=[\s;,]|$)")
+
+
+def _any_granule(name: re.Match[str]) -> str:
+    """Replace the name of a granule or of its file, so that equal reasons are counted together."""
+    return f"its {name[1]}" if name[1] else "another granule"
+
+
+def set_aside_of(answers: Iterable[Answer]) -> str:
+    """Say how many granules were set aside, and why; empty where none were."""
+    answers = list(answers)
+    number = sum(answer.set_aside for answer in answers)
+    reasons = sum((Counter(answer.reasons) for answer in answers), Counter[str]())
+    if not number:
+        return ""
+    told = "; ".join(f"{reason} ({count})" if len(reasons) > 1 else reason for reason, count in reasons.most_common())
+    return f"{number} set aside" + (f": {told}" if told else "")
+
+
+def _is_moment(value: Any) -> bool:
+    return isinstance(value, str) and f"{datetime.strptime(value, _MOMENT):{_MOMENT}}" == value
+
+
+def _is_number(least: int) -> Callable[[Any], bool]:
+    return lambda value: type(value) is int and value >= least
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+_ENTRY: dict[str, Callable[[Any], bool]] = {
+    "asked": _is_moment,
+    "granules": _is_number(0),
+    "passes": _is_number(0),
+    "set_aside": _is_number(0),
+    "size": _is_number(-1),
+    "digest": _is_text,
+    "listing": _is_text,
+    "from_earliest": lambda value: isinstance(value, bool),
+    "lost": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    "reasons": lambda value: isinstance(value, dict) and all(map(_is_number(1), value.values())),
+}
+"""What the values of an entry of ``search.json`` can be."""
+
+
+def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
+    """Months without granules, in order; those looked at to find the earliest granule, and before it, do not count."""
+    first = min((month for month, answer in answers.items() if answer.granules), default=None)
+    return sorted(
+        month
+        for month, answer in answers.items()
+        if not answer.granules and not (answer.from_earliest and (first is None or month < first))
+    )
+
+
+@lru_cache(maxsize=4096)
+def _load(path: str, _signature: FileState) -> tuple[Any, dict[Month, Answer]]:
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        months = {Month.parse(m): Answer.read(entry) for m, entry in content["months"].items()}
+        return content["question"], months
+    except OSError as error:
+        remedy = "make it a file that you may read (chmod u+r), or delete it: the next run asks again"
+        raise ProductError(f"{path}: account of the search cannot be read ({error})", remedy) from error
+    except (ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
+        remedy = "delete it; the next run asks again"
+        raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
+
+
+def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
+    """Read ``search.json``: the question, and the answer of each month; nothing where there is no such file.
+
+    Raises
+    ------
+    ProductError
+        If the file is damaged, or may not be read.
+    """
+    signature = file_state(path)
+    if signature is None:
+        return None, {}
+    question, months = _load(str(path), signature)
+    return question, dict(months)
+
+
+def write_answers(path: str | Path, question: Any, answers: Mapping[Month, Answer]) -> None:
+    """Write ``search.json``; months that were answered to the same question before are kept."""
+    held_question, held = read_answers(path)
+    months = {**(held if held_question == question else {}), **answers}
+    content = {"schema": 1, "question": question, "months": {str(m): asdict(months[m]) for m in sorted(months)}}
+    write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")

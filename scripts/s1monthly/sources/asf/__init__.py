@@ -1,0 +1,1 @@
+"""NASA's archive: search in CMR, fetch from ASF."""

@@ -1,0 +1,257 @@
+"""Granules fetched into memory: every byte checked against the record, every fault named."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import logging
+import threading
+import time
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+
+from rasterio.io import MemoryFile
+
+from s1monthly.errors import CredentialsError, SourceError
+from s1monthly.layout import layer_file
+from s1monthly.model import Granule, Layer
+from s1monthly.sources.asf.earthdata import Login, is_tiff
+from s1monthly.sources.asf.granule_cache import GranuleCache
+from s1monthly.sources.asf.held_refusal import HeldRefusal
+from s1monthly.sources.asf.patience import GaveUpError, PassingFault, persevere
+from s1monthly.sources.asf.s3 import S3Reader, in_region
+from s1monthly.sources.asf.s3_keys import RefusedError
+from s1monthly.sources.asf.transfer import Clock, FinalFault, without_query
+
+LOGGER = logging.getLogger("s1monthly")
+
+S3_PATIENCE = 4
+"""Faults of S3 in a row after which ``auto`` gives it up."""
+
+_numbers = itertools.count(1)
+
+
+class Fetcher:
+    """Fetches layers by HTTPS or S3, or takes them from the cache. Safe in threads.
+
+    Parameters
+    ----------
+    login : str
+        Host of Earthdata Login.
+    s3_credentials : str
+        Address that gives temporary keys for S3.
+    s3_endpoint : str or None
+        Address of the S3 service; Amazon's where None.
+    trusted : collection of str
+        Domains that may see the login.
+    access : str
+        ``https``; ``s3``; or ``auto``: S3 inside its region, as long as it works, else HTTPS.
+    cache_dir : str or None
+        Folder of fetched layers; none are kept where None.
+    cache_max_bytes : int
+    keys_dir : str
+        Folder in which the jobs of a run share S3 keys.
+    seconds : float
+        Time for a granule: all its layers and all tries. What waits for a server then may take a minute longer.
+    """
+
+    def __init__(
+        self,
+        *,
+        login: str,
+        s3_credentials: str,
+        s3_endpoint: str | None,
+        trusted: Collection[str],
+        access: str,
+        cache_dir: str | None,
+        cache_max_bytes: int,
+        keys_dir: str,
+        seconds: float,
+    ) -> None:
+        self._login = Login(login, trusted)
+        self._s3 = S3Reader(self._login, s3_credentials, s3_endpoint, keys_dir, seconds)
+        self._access = access
+        self._cache = GranuleCache(cache_dir, cache_max_bytes) if cache_dir else None
+        self._seconds = seconds
+        self._refusal = HeldRefusal(keys_dir)
+        self._lock = threading.Lock()
+        self._s3_given_up = False
+        self._s3_faults = 0
+
+    @contextmanager
+    def in_memory(self, granule: Granule, layers: Sequence[str]) -> Iterator[Granule]:
+        """Fetch layers into memory, where GDAL can read them; free it on leaving.
+
+        Parameters
+        ----------
+        granule : Granule
+        layers : sequence of str
+            Names; those that the granule does not have are left out.
+
+        Yields
+        ------
+        Granule
+            With these layers alone, their ``url`` a name in GDAL's ``/vsimem/`` that ends in the file's own.
+
+        Raises
+        ------
+        SourceError
+            If a layer cannot be had, or is not what the record says.
+        CredentialsError
+            If the archive does not let this user in.
+        """
+        self._refusal.check()
+        begun, clock = time.monotonic(), Clock(self._seconds)
+        ways: Counter[str] = Counter()
+        ready, total = [], 0
+        with ExitStack() as stack:
+            for layer in filter(None, map(granule.layer, layers)):
+                content, way = self._content(granule, layer, clock)
+                file = layer_file(granule.id, layer.name)
+                # no two fetches share a name, and an error that quotes it names the file
+                memory = stack.enter_context(MemoryFile(content, dirname=f"fetched-{next(_numbers)}", filename=file))
+                ready.append(replace(layer, url=memory.name))
+                ways[way] += 1
+                total += len(content)
+            LOGGER.info(
+                "granule %s: %.1f MB in %.1f s (%s)",
+                granule.id,
+                total / 1e6,
+                time.monotonic() - begun,
+                ", ".join(f"{count} by {way}" for way, count in ways.items()),
+            )
+            yield replace(granule, layers=tuple(ready))
+
+    def _content(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
+        """A layer's bytes, and the way they came."""
+        if self._cache is None:
+            return self._download(granule, layer, clock)
+        file = layer_file(granule.id, layer.name)
+        held = self._cache.read(file, layer.size, layer.md5)
+        if held is not None:
+            return held, "cache"
+        # where another job fetches it for longer than half the time, it is fetched here, too
+        with self._cache.locked(file, clock.left / 2):
+            held = self._cache.read(file, layer.size, layer.md5)
+            if held is not None:
+                return held, "cache"
+            content, way = self._download(granule, layer, clock)
+            self._cache.write(file, content, layer.size, layer.md5)
+        return content, way
+
+    def _download(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
+        name, check = f"granule {granule.id}: layer {layer.name}", _Check(layer)
+        address = layer.s3_url if self._access == "s3" and layer.s3_url else without_query(layer.url)
+
+        def attempt(_: float) -> tuple[bytes, str]:
+            content, way = self._once(layer, clock)
+            check(content)
+            return content, way
+
+        try:
+            content, way = persevere(name, attempt, round(clock.left, 1))
+        except CredentialsError as error:
+            refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
+            self._refusal.hold(refusal)
+            raise refusal from None
+        except GaveUpError as error:
+            raise SourceError(
+                f"{name}: {error.reason} ({address})",
+                "run again later; memory.scene_retry_timeout_seconds gives it more time",
+            ) from None
+        except FinalFault as fault:
+            raise SourceError(f"{name}: {fault.reason} ({address})", fault.remedy) from None
+        LOGGER.debug("%s: %d bytes by %s", name, len(content), way)
+        return content, way
+
+    def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
+        """One try, by the way that is open now."""
+        most = layer.size if layer.size >= 0 else None
+        if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
+            try:
+                content = self._by_s3(layer, clock, most)
+                self._count_s3(fault=False)
+                return content, "S3"
+            except PassingFault as fault:
+                if self._count_s3(fault=True) < S3_PATIENCE or self._access == "s3":
+                    raise
+                self._give_up_s3(fault.reason)
+            except RefusedError as error:
+                if self._access == "s3":
+                    raise FinalFault(
+                        error.reason, "S3 works inside AWS us-west-2 alone: set download.access to auto or https"
+                    ) from None
+                self._give_up_s3(error.reason)
+        answer = self._login.get(layer.url, clock, most)
+        if answer.status in (404, 410):
+            raise FinalFault(
+                f"no longer in the archive (HTTP {answer.status})",
+                "ask the source again for what it holds now: search.refresh: true",
+            )
+        if answer.status != 200:
+            raise FinalFault(
+                f"unexpected answer (HTTP {answer.status} from {answer.host})", "run again later; then ask the archive"
+            )
+        return answer.body, "HTTPS"
+
+    def _by_s3(self, layer: Layer, clock: Clock, most: int | None) -> bytes:
+        if not layer.s3_url:
+            raise RefusedError("the record names no address for S3")
+        try:
+            return self._s3.get(layer.s3_url, clock, most)
+        except CredentialsError as error:
+            if self._access == "s3":
+                raise
+            raise RefusedError(error.problem) from None
+
+    def _count_s3(self, *, fault: bool) -> int:
+        """Count the faults of S3 in a row, of all threads."""
+        with self._lock:
+            self._s3_faults = self._s3_faults + 1 if fault else 0
+            return self._s3_faults
+
+    def _give_up_s3(self, reason: str) -> None:
+        with self._lock:
+            if not self._s3_given_up:
+                LOGGER.warning("S3 is given up for HTTPS: %s", reason)
+            self._s3_given_up = True
+
+
+class _Check:
+    """Compares what came with what the record says; remembers what was wrong before."""
+
+    def __init__(self, layer: Layer) -> None:
+        self._size, self._md5 = layer.size, layer.md5.lower()
+        self._wrong = ""
+
+    def __call__(self, content: bytes) -> None:
+        """Check a file.
+
+        Raises
+        ------
+        PassingFault
+            If it is not what the record says.
+        FinalFault
+            If it is the same wrong file for the second time, or no TIFF though it is what the record says.
+        """
+        if not content:
+            raise PassingFault("an empty file came")
+        digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+        if self._size not in (-1, len(content)):
+            came = "more" if len(content) > self._size else f"only {len(content)}"  # no more than one more is read
+            self._not_as_told(f"{came} bytes came instead of {self._size}", digest)
+        if self._md5 not in ("", digest):
+            self._not_as_told(f"MD5 {digest} came instead of {self._md5}", digest)
+        if not is_tiff(content):
+            raise FinalFault("what the archive serves is no TIFF", "tell the archive; the granule cannot be used")
+
+    def _not_as_told(self, reason: str, digest: str) -> None:
+        if digest == self._wrong:
+            raise FinalFault(
+                f"the archive serves another file than its record says: {reason}, twice",
+                "ask the source again for what it holds now: search.refresh: true; tell the archive if it stays so",
+            )
+        self._wrong = digest
+        raise PassingFault(reason)

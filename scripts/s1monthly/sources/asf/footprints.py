@@ -1,0 +1,182 @@
+"""Outlines for and of CMR: the polygon a tile is asked for with, and the footprints that its records declare."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon, Polygon
+
+from s1monthly.grid.orbit import footprint as burst_footprint
+from s1monthly.grid.outlines import LONLAT, SEGMENT, transformer
+from s1monthly.grid.regions import polygons_of, split_at_antimeridian
+from s1monthly.grid.tiles import tile_origin
+from s1monthly.model import TILE_SIDE, Burst, Tile
+
+Floats = NDArray[np.float64]
+
+QUERY_MARGIN = 8_000.0
+"""Metres by which a tile is grown before CMR is asked.
+
+It is more than all that makes the outline CMR searches another than the tile's: asf_search straightens outlines by up
+to 0.0004 degrees, CMR takes edges for great circles (20 m together, by 2,353 tiles of all latitudes), and footprints
+off by `FOOTPRINT_MARGIN` are wanted too.
+"""
+
+FOOTPRINT_MARGIN = 3_000.0
+"""Metres from the tile within which a footprint counts as meeting it.
+
+CMR's footprints have four to six corners and edges of up to 90 km, while a burst's true edge is curved, and in
+mountains moves by more than the height of the ground: in the Andes (tile 19HBD) the edges of neighbouring bursts jump
+by up to 2.4 km. A granule listed in vain costs a fetch of 14 MB; one left out is missed for good. All 443 granules
+that CMR names for tile 22WFD are within this margin, five of them 2 km off the tile.
+"""
+
+MODEL_MARGIN = 10_000.0
+"""The same for a burst's place by the model of the orbit: off by up to 5 km, and by about the height of the ground."""
+
+LARGEST_FOOTPRINT = 300_000.0
+"""Metres from a footprint's first corner to the farthest; a burst measures 90 km by 21 km.
+
+A larger one is no burst's: CMR holds records of bursts on the meridian of Greenwich that were split as if they lay on
+the antimeridian, go round the globe and leave out the burst itself (OPERA_L2_RTC-S1-STATIC_T161-344054-IW2).
+"""
+
+_EARTH_RADIUS = 6_371_000.0
+
+
+def query_outline(tile: Tile) -> Polygon:
+    """Return the outline of a tile, grown by `QUERY_MARGIN`, for a search.
+
+    Returns
+    -------
+    Polygon
+        Longitude and latitude in degrees, densified, counter-clockwise. Longitudes run on beyond 180 or -180 instead of
+        jumping: asf_search wraps them, while of two polygons on either side it makes one that spans the globe.
+
+    Raises
+    ------
+    GridError
+        If there is no such tile.
+    """
+    ring = _square(tile).buffer(QUERY_MARGIN, join_style="mitre").exterior
+    x, y = shapely.get_coordinates(shapely.segmentize(ring, SEGMENT)).T
+    longitude, latitude = transformer(tile.epsg, LONLAT).transform(x, y)
+    return shapely.orient_polygons(Polygon(_running_on(np.column_stack([longitude, latitude]))))
+
+
+@lru_cache(maxsize=4)
+def _square(tile: Tile) -> Polygon:
+    """A tile in metres of its CRS."""
+    left, top = tile_origin(tile)
+    return shapely.box(left, top - TILE_SIDE, left + TILE_SIDE, top)
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """A granule's outline.
+
+    Attributes
+    ----------
+    rings : tuple of (n, 2) float64 array
+        Closed rings of longitude and latitude in degrees.
+    margin : float
+        Metres by which the true outline may be off.
+    """
+
+    rings: tuple[Floats, ...]
+    margin: float = FOOTPRINT_MARGIN
+
+    @classmethod
+    def declared(cls, umm: Mapping[str, Any]) -> Footprint | None:
+        """Read the outline of a record: every polygon it has.
+
+        Parameters
+        ----------
+        umm : mapping
+            Record in the form UMM-G.
+
+        Returns
+        -------
+        Footprint or None
+            None where the record has no polygon, one that cannot be read, or one that is no burst's.
+        """
+        try:
+            polygons = umm["SpatialExtent"]["HorizontalSpatialDomain"]["Geometry"]["GPolygons"]
+            rings = tuple(_ring(polygon["Boundary"]["Points"]) for polygon in polygons)
+        except (KeyError, TypeError, ValueError):
+            return None
+        footprint = cls(rings)
+        return footprint if rings and footprint._is_a_bursts() else None
+
+    @classmethod
+    def modelled(cls, burst: Burst) -> Footprint:
+        """Return the place of a burst by the model of the orbit (`s1monthly.grid.orbit`)."""
+        parts = shapely.get_parts(burst_footprint(burst))
+        return cls(tuple(shapely.get_coordinates(part.exterior) for part in parts), MODEL_MARGIN)
+
+    def _is_a_bursts(self) -> bool:
+        points = np.concatenate([_sphere(ring) for ring in self.rings])
+        reach = float(np.linalg.norm(points - points[0], axis=1).max()) * _EARTH_RADIUS
+        return reach <= LARGEST_FOOTPRINT and all(part.area > 0 for part in self._parts())
+
+    def _parts(self) -> list[Polygon]:
+        """Polygons whose longitudes run on instead of jumping."""
+        return [Polygon(_running_on(ring)) for ring in self.rings]
+
+    @property
+    def wkt(self) -> str:
+        """The corners as WKT: longitudes in [-180, 180], split at the antimeridian, 6 decimals (0.1 m)."""
+        pieces = [
+            piece
+            for part in self._parts()
+            for valid in polygons_of(shapely.make_valid(part))
+            for piece in split_at_antimeridian(valid)
+        ]
+        whole = shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
+        return str(shapely.to_wkt(whole, rounding_precision=6))
+
+    def meets(self, tile: Tile) -> bool:
+        """Tell whether the footprint comes within its margin of a tile.
+
+        It is judged in the plane of the tile's UTM zone. Edges are great circles for CMR; over 90 km these leave the
+        straight line between their ends by less than 15 m there.
+        """
+        to_tile = transformer(LONLAT, tile.epsg)
+        for ring in self.rings:
+            xy = np.column_stack(to_tile.transform(*ring.T))
+            # what the zone's plane does not hold is half the globe away
+            if np.isfinite(xy).all() and shapely.dwithin(_square(tile), shapely.make_valid(Polygon(xy)), self.margin):
+                return True
+        return False
+
+
+def _ring(points: list[Mapping[str, float]]) -> Floats:
+    """Corners of a boundary, closed; ValueError where they are no ring."""
+    ring = np.array([(float(point["Longitude"]), float(point["Latitude"])) for point in points]).reshape(-1, 2)
+    if not ((np.abs(ring) <= (360, 90)).all() and len(ring) > 2):
+        raise ValueError("no ring")
+    if (ring[0] != ring[-1]).any():
+        ring = np.vstack([ring, ring[:1]])
+    return ring
+
+
+def _running_on(ring: Floats) -> Floats:
+    """Bring longitudes within half a turn of the first, so that a ring goes on beyond 180 instead of jumping to -180.
+
+    Whole turns are added, so that first and last corner stay the same (`numpy.unwrap` parts them by a rounding error).
+    """
+    turns = np.round((ring[:, 0] - ring[0, 0]) / 360)
+    return ring - np.column_stack([360 * turns, np.zeros(len(ring))])
+
+
+def _sphere(lonlat: Floats) -> Floats:
+    """Unit vectors, (n, 3)."""
+    longitude, latitude = np.radians(lonlat).T
+    across = np.cos(latitude)
+    return np.column_stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])

@@ -1,0 +1,188 @@
+"""Direct access by S3: inside the archive's AWS region alone, with temporary keys."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from contextlib import suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import urllib3.exceptions
+
+from s1monthly.sources.asf.earthdata import Login
+from s1monthly.sources.asf.patience import PassingFault
+from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
+from s1monthly.sources.asf.transfer import PASSING, Clock, FinalFault, fault_of, read_body
+
+REGION = "us-west-2"
+"""Of the archive's buckets."""
+
+SYS_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
+HYPERVISOR_UUID = Path("/sys/hypervisor/uuid")
+"""By these a machine of Amazon EC2 is known."""
+
+KEYS_NOT_TAKEN = {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId", "TokenRefreshRequired"}
+"""Codes of S3's errors that other keys can mend."""
+
+
+class _KeysNotTakenError(Exception):
+    """S3 does not take the keys."""
+
+
+class S3Reader:
+    """Reads objects whole. Safe in threads.
+
+    Parameters
+    ----------
+    login : Login
+    credentials_address : str
+        Gives temporary keys.
+    endpoint : str or None
+        Address of the S3 service; Amazon's where None.
+    keys_dir : str
+        Folder in which the jobs of a run share the keys.
+    seconds : float
+        The most that a granule may take.
+    """
+
+    def __init__(
+        self, login: Login, credentials_address: str, endpoint: str | None, keys_dir: str, seconds: float
+    ) -> None:
+        self._keys = SharedKeys(login, credentials_address, keys_dir)
+        self._endpoint = endpoint
+        self._timeouts = Clock(seconds).timeouts
+        self._lock = threading.Lock()
+        self._client: tuple[S3Keys, Any] | None = None
+
+    def get(self, url: str, clock: Clock, most: int | None = None) -> bytes:
+        """Read an object; keys that are no longer taken are renewed on the way.
+
+        Parameters
+        ----------
+        url : str
+            ``s3://bucket/key``.
+        clock : Clock
+            Reading ends when its time is up.
+        most : int, optional
+            Bytes after which it is not read any further.
+
+        Raises
+        ------
+        RefusedError
+            If S3 refuses this machine or user.
+        CredentialsError
+            If the archive gives no keys because of the login.
+        PassingFault, FinalFault
+            If something else goes wrong, the archive's answer to the question for keys included.
+        """
+        keys, fresh = self._keys.current(clock), False
+        while True:
+            try:
+                return self._get(url, keys, clock, most)
+            except _KeysNotTakenError as error:
+                if fresh:
+                    raise RefusedError(f"S3 does not take new keys ({error})") from None
+            keys, fresh = self._keys.renewed(keys, clock)
+
+    def _get(self, url: str, keys: S3Keys, clock: Clock, most: int | None) -> bytes:
+        import botocore.exceptions
+
+        parts = urlsplit(url)
+        fault: Exception
+        try:
+            answer = self._client_of(keys).get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
+            answer["Body"].set_socket_timeout(clock.timeouts[1])
+            with answer["Body"] as stream:
+                return read_body(stream, clock, most, answer["ContentLength"])
+        except botocore.exceptions.ClientError as error:
+            fault = _fault_of_answer(error.response)
+        except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
+            fault = fault_of(error)
+        except botocore.exceptions.BotoCoreError as error:
+            fault = RefusedError(f"S3 cannot be used: {error}")  # AWS_PROFILE names no profile, and the like
+        except (OSError, urllib3.exceptions.HTTPError) as error:
+            fault = fault_of(error)
+        raise fault  # out here it does not carry the error along
+
+    def _client_of(self, keys: S3Keys) -> Any:
+        """Client with these keys; made anew when they change."""
+        import boto3
+        from botocore.config import Config
+
+        with self._lock:
+            if self._client is None or self._client[0] != keys:
+                _quiet("boto3", "botocore")
+                client = boto3.session.Session().client(
+                    "s3",
+                    region_name=REGION,
+                    endpoint_url=self._endpoint,
+                    aws_access_key_id=keys.access_key,
+                    aws_secret_access_key=keys.secret_key,
+                    aws_session_token=keys.session_token,
+                    config=Config(
+                        connect_timeout=self._timeouts[0],
+                        read_timeout=self._timeouts[1],
+                        retries={"total_max_attempts": 1},
+                        ignore_configured_endpoint_urls=True,  # keys go to the archive's service, whatever AWS_* says
+                        max_pool_connections=64,
+                    ),
+                )
+                self._client = keys, client
+            return self._client[1]
+
+
+def _fault_of_answer(answer: dict[str, Any]) -> Exception:
+    """Say what an error that S3 answered means."""
+    code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"]["HTTPStatusCode"]
+    told = f"S3 answers {code or 'an error'}, HTTP {status}"
+    if code in KEYS_NOT_TAKEN:
+        return _KeysNotTakenError(code)
+    if status == 404 and code != "NoSuchBucket":
+        return FinalFault(
+            f"no longer in the archive ({told})", "ask the source again for what it holds now: search.refresh: true"
+        )
+    if status in PASSING or status >= 500 or code == "SlowDown":
+        return PassingFault(told)
+    return RefusedError(told)
+
+
+def _quiet(*names: str) -> None:
+    """Keep libraries from logging at DEBUG, where they quote keys and signatures."""
+    for name in names:
+        logger = logging.getLogger(name)
+        logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
+
+
+@cache
+def in_region() -> bool:
+    """Tell whether this machine is in the region of the archive's buckets."""
+    return _region() == REGION
+
+
+def _region() -> str | None:
+    """AWS region of this machine: as the environment says; else, on EC2 alone, as the machine's metadata say."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        if os.environ.get(name):
+            return os.environ[name]
+    if not _on_ec2() or os.environ.get("AWS_EC2_METADATA_DISABLED", "").lower() == "true":
+        return None
+    import botocore.exceptions
+    from botocore.utils import BadIMDSRequestError, InstanceMetadataRegionFetcher
+
+    _quiet("botocore")
+    with suppress(botocore.exceptions.BotoCoreError, BadIMDSRequestError):
+        region: str | None = InstanceMetadataRegionFetcher(timeout=1, num_attempts=1).retrieve_region()
+        return region
+    return None
+
+
+def _on_ec2() -> bool:
+    for path, beginning in ((SYS_VENDOR, "amazon ec2"), (HYPERVISOR_UUID, "ec2")):
+        with suppress(OSError, UnicodeError):
+            if path.read_text(encoding="utf-8").strip().lower().startswith(beginning):
+                return True
+    return False

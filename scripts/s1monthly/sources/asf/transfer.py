@@ -1,0 +1,244 @@
+"""Bytes from a server: read under one clock for all tries, and what went wrong in words without secrets."""
+
+from __future__ import annotations
+
+import http.client
+import io
+import logging
+import re
+import ssl
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Protocol
+from urllib.parse import urlsplit
+
+import requests
+import urllib3.exceptions
+
+from s1monthly.sources.asf.patience import PassingFault, wait_asked
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 60.0
+"""Longest wait for a connection, and for the next bytes."""
+
+PIECE = 1 << 16
+"""Bytes asked for at a time."""
+
+PAGE = 1 << 16
+"""Bytes read at most of an answer that is no file."""
+
+PASSING = {408, 425, 429}
+"""Statuses below 500 that may pass."""
+
+
+class FinalFault(Exception):  # noqa: N818 -- as PassingFault
+    """A fault that another try will not mend: what it was, and what the user can do.
+
+    Parameters
+    ----------
+    reason, remedy : str
+        In few words, without secrets.
+    """
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class Clock:
+    """Time that all tries share.
+
+    Parameters
+    ----------
+    seconds : float
+        From now on.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._end = time.monotonic() + seconds
+
+    @property
+    def left(self) -> float:
+        """Seconds that are left; 0 where time is up."""
+        return max(0.0, self._end - time.monotonic())
+
+    @property
+    def timeouts(self) -> tuple[float, float]:
+        """Seconds to wait for a connection and for the next bytes: never less than one, or no try could succeed."""
+        left = max(1.0, self.left)
+        return min(CONNECT_SECONDS, left), min(READ_SECONDS, left)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a server answered in the end, all redirects followed.
+
+    Attributes
+    ----------
+    status : int
+    url : str
+        Without query, which may hold a signature.
+    redirected : bool
+        True where another address was asked at first.
+    content_type : str
+        In lower case, without parameters.
+    wait : float
+        Seconds that the server asks to wait before the next try.
+    body : bytes
+        Not shown by ``repr``: it may hold keys.
+    """
+
+    status: int
+    url: str
+    redirected: bool
+    content_type: str
+    wait: float
+    body: bytes = field(repr=False)
+
+    @property
+    def host(self) -> str:
+        """Host that answered."""
+        return urlsplit(self.url).hostname or ""
+
+
+class _Stream(Protocol):
+    def read1(self, amount: int, /) -> bytes: ...
+
+
+def ask(session: requests.Session, url: str, clock: Clock, most: int | None = None) -> Answer:
+    """Get an address, following redirects.
+
+    Parameters
+    ----------
+    session : requests.Session
+    url : str
+    clock : Clock
+        Reading ends when its time is up.
+    most : int, optional
+        Bytes after which a file is not read any further.
+
+    Raises
+    ------
+    PassingFault
+        If the connection fails or the body is cut short.
+    FinalFault
+        If the address or the server's certificate is not usable.
+    """
+    fault: Exception
+    try:
+        with session.get(url, stream=True, timeout=clock.timeouts) as response:
+            if response.status_code == 200:
+                length = response.headers.get("Content-Length", "")
+                body = read_body(response.raw, clock, most, int(length) if length.isdecimal() else None)
+            else:
+                body = _page(response.raw, clock)
+            return Answer(
+                response.status_code,
+                without_query(response.url),
+                bool(response.history),
+                response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
+                wait_asked(response.headers.get("Retry-After")),
+                body,
+            )
+    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+        fault = fault_of(error)
+    raise fault  # out here it does not carry the error along, which may quote a signed address
+
+
+def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: int | None = None) -> bytes:
+    """Read a body to its end.
+
+    Parameters
+    ----------
+    stream : urllib3.BaseHTTPResponse
+    clock : Clock
+    most : int, optional
+        Bytes after which nothing is read any further.
+    length : int, optional
+        Bytes that were announced.
+
+    Raises
+    ------
+    PassingFault
+        If fewer bytes come than were announced, or the time is up.
+    """
+    body = io.BytesIO()
+    # `read1` returns with whatever has come, however little: so a server that trickles cannot outlast the clock
+    while body.write(stream.read1(PIECE)):
+        if most is not None and body.tell() > most:
+            return body.getvalue()[: most + 1]
+        if not clock.left:
+            raise PassingFault(f"only {body.tell()} bytes came in the time given")
+    if length is not None and body.tell() < length:  # not every layer below sees to this
+        raise PassingFault(f"cut short: {body.tell()} of {length} bytes came")
+    return body.getvalue()
+
+
+def _page(stream: _Stream, clock: Clock) -> bytes:
+    """Read the page of an error; where it does not come whole it is left, the status says enough."""
+    with suppress(PassingFault, OSError, urllib3.exceptions.HTTPError):
+        return read_body(stream, clock, PAGE)
+    return b""
+
+
+def fault_of(error: BaseException) -> PassingFault | FinalFault:
+    """Say what a failed request means, without quoting its address."""
+    causes = list(_causes(error))
+    said = _said(causes)
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+        return FinalFault(
+            f"the server's certificate is not trusted ({said})",
+            "where a proxy opens TLS, name its certificate authority in REQUESTS_CA_BUNDLE; else check the clock",
+        )
+    if type(error) is OSError and error.errno is None:  # requests: no such file of certificates
+        return FinalFault(said, "let REQUESTS_CA_BUNDLE name a file of certificates, or unset it")
+    if isinstance(error, requests.TooManyRedirects):
+        return FinalFault("redirected without end", "try again later; ask the archive if it stays so")
+    if isinstance(error, requests.exceptions.InvalidProxyURL):
+        return FinalFault("the proxy's address is not usable", "correct HTTPS_PROXY")
+    if isinstance(error, ValueError):
+        return FinalFault("not an address that can be asked", "ask the source again: search.refresh: true")
+    if isinstance(error, requests.exceptions.ProxyError):
+        return PassingFault(f"the proxy gives no connection ({said})")
+    if isinstance(error, requests.ConnectTimeout):
+        return PassingFault("no connection in time")
+    if any(isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes):
+        return PassingFault("the server stopped answering")
+    if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
+        return PassingFault("cut short: the connection was closed before all bytes had come")
+    return PassingFault(f"connection failed ({said})")
+
+
+def _causes(error: BaseException | None) -> list[BaseException]:
+    """An error and what led to it, the first cause last."""
+    chain: list[BaseException] = []
+    while error is not None and error not in chain:
+        chain.append(error)
+        error = error.__cause__ or error.__context__
+    return chain
+
+
+def _said(causes: list[BaseException]) -> str:
+    """Words of the operating system or of TLS; of a library's error the name alone, for it may quote an address."""
+    library = (requests.RequestException, urllib3.exceptions.HTTPError)
+    for cause in reversed(causes):
+        if isinstance(cause, OSError) and not isinstance(cause, library):
+            return cause.strerror or str(cause) or type(cause).__name__
+    return type(causes[-1]).__name__
+
+
+def without_query(url: str) -> str:
+    """Cut off what may be secret in an address: user, password, query and fragment."""
+    return re.sub(r"(?<=//)[^/]*@", "", re.split(r"[?#]", url)[0])
+
+
+def _without_queries(record: logging.LogRecord) -> bool:
+    record.msg, record.args = re.sub(r"\?[^\s\"')]*", "", record.getMessage()), ()
+    return True
+
+
+for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
+    # they log addresses with their query, and a signed one is a secret
+    logging.getLogger(_name).addFilter(_without_queries)

@@ -1,0 +1,100 @@
+"""Granules from CMR's records (UMM-G, NASA's Unified Metadata Model for granules)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from posixpath import basename
+from typing import Any
+from urllib.parse import urlsplit
+
+from s1monthly.errors import NameFormatError, SourceError
+from s1monthly.layout import parse_granule_id, parse_layer_file
+from s1monthly.model import Granule, Layer, Polarization
+
+_POLARIZATIONS = {name for pair in Polarization for name in pair.layers}
+_REMEDY = "a newer version of this software may know such records; if it does not, report this one"
+
+
+def record_key(record: Any) -> tuple[str, str]:
+    """Return a record's number and the granule's name.
+
+    Returns
+    -------
+    concept_id, granule_id : str
+
+    Raises
+    ------
+    SourceError
+        If the record lacks one of them.
+    """
+    try:
+        concept_id, granule_id = record["meta"]["concept-id"], record["umm"]["GranuleUR"]
+    except (KeyError, TypeError):
+        concept_id = granule_id = None
+    if not (isinstance(concept_id, str) and isinstance(granule_id, str)):
+        raise SourceError(f"CMR lists a granule without meta.concept-id or umm.GranuleUR: {str(record)[:200]}", _REMEDY)
+    return concept_id, granule_id
+
+
+def read_record(umm: Mapping[str, Any]) -> tuple[Granule, tuple[str, ...]]:
+    """Read a record, all but its outline.
+
+    Returns
+    -------
+    granule : Granule
+        With its layers, without a footprint. A layer is a file of the granule that can be fetched by HTTPS; its size
+        and MD5 are those that the record declares, if it does.
+    acquired : tuple of str
+        Polarizations in which the granule was acquired, as the record declares; empty where it does not. They are
+        listed one by one (``VV``, ``VH``); pairs (``VV+VH``), as other collections of ASF have them, are parted.
+
+    Raises
+    ------
+    SourceError
+        If the record's name is none of OPERA RTC-S1, or the record is not built as UMM-G asks: a granule that may be
+        one of those asked for must not vanish.
+    """
+    name = umm["GranuleUR"]
+    try:
+        return replace(parse_granule_id(name), layers=_layers(name, umm)), _acquired(umm)
+    except NameFormatError as error:
+        raise SourceError(f"CMR lists a granule that cannot be understood: {error.problem}", _REMEDY) from error
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise SourceError(f"granule {name}: CMR's record cannot be read ({error!r})", _REMEDY) from error
+
+
+def _acquired(umm: Mapping[str, Any]) -> tuple[str, ...]:
+    attributes = umm.get("AdditionalAttributes") or ()
+    declared = (value for one in attributes if one["Name"] == "POLARIZATION" for value in one["Values"])
+    return tuple(name for value in declared for name in value.split("+") if name in _POLARIZATIONS)
+
+
+def _layers(granule_id: str, umm: Mapping[str, Any]) -> tuple[Layer, ...]:
+    links = umm.get("RelatedUrls") or ()
+    https = _files(granule_id, links, "GET DATA", "https://")
+    direct = _files(granule_id, links, "GET DATA VIA DIRECT ACCESS", "s3://")
+    told = (umm.get("DataGranule") or {}).get("ArchiveAndDistributionInformation") or ()
+    files = {file["Name"]: file for file in told}
+    return tuple(
+        Layer(name, url, *_size_and_md5(files.get(basename(urlsplit(url).path), {})), direct.get(name, ""))
+        for name, url in sorted(https.items())
+    )
+
+
+def _files(granule_id: str, links: Iterable[Mapping[str, str]], kind: str, scheme: str) -> dict[str, str]:
+    """Layer name -> address, of the layers of a granule among the links of one kind; the first of each."""
+    found: dict[str, str] = {}
+    for link in links:
+        if link["Type"] == kind and link["URL"].startswith(scheme):
+            layer_file = parse_layer_file(basename(urlsplit(link["URL"]).path))
+            if layer_file and layer_file[0] == granule_id:
+                found.setdefault(layer_file[1], link["URL"])
+    return found
+
+
+def _size_and_md5(file: Mapping[str, Any]) -> tuple[int, str]:
+    size, checksum = file.get("SizeInBytes"), file.get("Checksum") or {}
+    value = str(checksum.get("Value")).lower() if checksum.get("Algorithm") == "MD5" else ""
+    return size if isinstance(size, int) and size > 0 else -1, value if re.fullmatch("[0-9a-f]{32}", value) else ""

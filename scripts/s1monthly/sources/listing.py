@@ -1,0 +1,237 @@
+"""What lies in a folder of granules, by file names and sizes alone. Standard library only."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from s1monthly.errors import SourceError, SourceGoneError
+from s1monthly.layout import (
+    SIMULATED,
+    WORK_MARKER,
+    parse_folder,
+    parse_granule_id,
+    parse_layer_file,
+    parse_like_granule,
+)
+from s1monthly.model import Month
+
+LayerFiles = Mapping[str, Mapping[str, tuple[str, int]]]
+"""Granule id -> layer name -> (path, size in bytes)."""
+
+
+@dataclass(frozen=True)
+class FolderContent:
+    """What a folder of granules holds.
+
+    Attributes
+    ----------
+    files : LayerFiles
+        Sorted by granule and layer.
+    warnings : tuple of str
+        What is not used though it may be, or hold, granules; with the remedy.
+    """
+
+    files: LayerFiles
+    warnings: tuple[str, ...]
+
+
+def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cache: str | None = None) -> FolderContent:
+    """List the layer files of all granules in a folder, at any depth, by their names.
+
+    Links to folders are followed, each folder once. Passed over are:
+
+    - hidden folders (``.name``), as half-made files live there;
+    - what runs keep in output trees, work folders and the cache: files there are named as the granules they come from;
+    - folders that may not be read.
+
+    A file that is there twice, with the same size, is taken from the first path in alphabetical order.
+
+    Parameters
+    ----------
+    folder : path
+        Relative paths stay relative.
+    trees : collection of str
+        Output tree and work folder of this run. Work folders of other runs are known by a file in them.
+    cache : str, optional
+        Folder of fetched layers.
+
+    Raises
+    ------
+    SourceGoneError
+        If there is no such folder, or no granule in it.
+    SourceError
+        If the folder cannot be listed or holds a run's own files, a granule's file cannot be reached, or two files of
+        one name differ in size.
+    """
+    root = os.fspath(folder)
+    if not os.path.isdir(root):
+        problem = f"source folder {root}: no such folder"
+        raise SourceGoneError(problem, "give an existing folder of granules as source.path")
+    walk = _Walk(root, _OwnFolders(trees, cache))
+    found: dict[str, dict[str, tuple[str, int]]] = {}
+    for path, granule_id, layer in sorted(walk.layer_files()):
+        try:
+            size = os.stat(path).st_size
+        except OSError as error:
+            raise SourceError(f"granule file {path}: {error.strerror}", "repair or remove the file") from error
+        first = found.setdefault(granule_id, {}).setdefault(layer, (path, size))
+        if first[1] != size:
+            raise SourceError(
+                f"granule {granule_id}, layer {layer}: two files of different size: {first[0]} ({first[1]} bytes) and "
+                f"{path} ({size} bytes)",
+                "remove the file that is damaged or cut short",
+            )
+    warnings = tuple(walk.warnings(found))
+    if not found:
+        raise SourceGoneError(
+            "\n".join([f"source folder {root}: no OPERA RTC-S1 granule in it", *warnings, *walk.own_passed_over()]),
+            "put granule files there under their own names (OPERA_L2_RTC-S1_..._VV.tif), or correct source.path",
+        )
+    return FolderContent({name: dict(sorted(found[name].items())) for name in sorted(found)}, warnings)
+
+
+class _OwnFolders:
+    """Tells the folders in which runs keep files of their own, however their paths are written."""
+
+    def __init__(self, trees: Collection[str], cache: str | None) -> None:
+        self._trees = set(filter(None, map(_identity, trees)))
+        self._caches = set(filter(None, [cache and _identity(cache)]))
+
+    def holds(self, folder: str | Path) -> bool:
+        """Whether it is one of them."""
+        parent, name = os.path.split(folder)
+        if name == SIMULATED or parse_folder(name):
+            return _identity(parent) in self._trees or os.path.exists(os.path.join(parent, WORK_MARKER))
+        return _identity(folder) in self._caches if self._caches else False
+
+    def hold_inside(self, path: str) -> bool:
+        """Whether a path leads into one, all links resolved. Simulated granules may be asked for by their path."""
+        real = Path(path).resolve()
+        return any(folder.name != SIMULATED and self.holds(folder) for folder in (real, *real.parents))
+
+
+@dataclass
+class _Walk:
+    """A walk through a folder, and what it passed over."""
+
+    root: str
+    own_folders: _OwnFolders
+    own: list[str] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    unused: list[tuple[str, str]] = field(default_factory=list)
+
+    def layer_files(self) -> Iterator[tuple[str, str, str]]:
+        """Path, granule id and layer name of every layer file."""
+        if self.own_folders.hold_inside(self.root):
+            raise SourceError(
+                f"source.path {self.root}: a run keeps its own files there",
+                "keep granules elsewhere, and give their folder as source.path",
+            )
+        seen: set[tuple[int, int]] = set()
+        folders = [self.root]
+        while folders:
+            folder = folders.pop()
+            try:
+                status = os.stat(folder)
+                identity = status.st_dev, status.st_ino
+                if identity in seen:
+                    continue
+                seen.add(identity)
+                with os.scandir(folder) as scan:
+                    # sorted: which of two ways to a linked folder is taken must not depend on the file system
+                    entries = sorted(scan, key=lambda entry: entry.name)
+            except PermissionError as error:
+                if folder == self.root:
+                    raise _unlisted(folder, error) from error
+                self.closed.append(folder)
+                continue
+            except OSError as error:
+                raise _unlisted(folder, error) from error
+            for entry in entries:
+                if entry.name.startswith("."):
+                    continue
+                if self._is_folder(entry):
+                    own = self.own_folders.hold_inside if entry.is_symlink() else self.own_folders.holds
+                    (self.own if own(entry.path) else folders).append(entry.path)
+                elif layer_file := parse_layer_file(entry.name):
+                    yield entry.path, *layer_file
+                elif (granule_id := parse_like_granule(entry.name)) is not None:
+                    self.unused.append((entry.path, granule_id))
+
+    def _is_folder(self, entry: os.DirEntry[str]) -> bool:
+        try:
+            return entry.is_dir()
+        except PermissionError:
+            self.closed.append(entry.path)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise _unlisted(entry.path, error) from error
+        return False
+
+    def warnings(self, found: Collection[str]) -> Iterator[str]:
+        """Say what is not used, given the granules that were found: other files of these are not missed."""
+        if self.closed:
+            yield (
+                f"source.path {self.root}: passed over, as it may not be read: {_shown(self.closed, 5)}"
+                " -> make it readable if granules lie there"
+            )
+        unused = [path for path, granule_id in self.unused if granule_id not in found]
+        if unused:
+            what = "file looks like a granule and is" if len(unused) == 1 else "files look like granules and are"
+            yield (
+                f"source.path {self.root}: {len(unused)} {what} not used: {_shown(unused, 1)}"
+                " -> unpack archives, and name layers as OPERA does (OPERA_L2_RTC-S1_..._VV.tif)"
+            )
+
+    def own_passed_over(self) -> Iterator[str]:
+        """Say which folders of runs were passed over."""
+        if self.own:
+            yield f"passed over, as runs keep their own files there: {_shown(self.own, 5)}"
+
+
+def _shown(paths: Collection[str], number: int) -> str:
+    first = sorted(paths)[:number]
+    return ", ".join([*first, "..."] if len(paths) > number else first)
+
+
+def _unlisted(folder: str, error: OSError) -> SourceError:
+    return SourceError(
+        f"source folder {folder}: cannot be listed ({error.strerror})", "make the folder readable, or move it away"
+    )
+
+
+def _identity(path: str | Path) -> tuple[int, int] | None:
+    """What tells a file from all others, however its path is written; None where there is none."""
+    try:
+        status = os.stat(path)
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def digests(files: LayerFiles) -> dict[Month, str]:
+    """Digest of what a folder holds of each month: it differs where a granule, a layer or a size differs.
+
+    Paths do not enter: moving files about changes nothing.
+
+    Parameters
+    ----------
+    files : mapping
+        From `list_folder`.
+
+    Returns
+    -------
+    dict of Month to str
+        UTC month of acquisition -> SHA-256, hexadecimal; months without a granule are not there.
+    """
+    contents: dict[Month, hashlib._Hash] = {}
+    for granule_id in sorted(files):
+        content = contents.setdefault(parse_granule_id(granule_id).month, hashlib.sha256())
+        for layer, (_, size) in sorted(files[granule_id].items()):
+            content.update(f"{granule_id} {layer} {size}\n".encode())
+    return {month: content.hexdigest() for month, content in contents.items()}

@@ -1,0 +1,1 @@
+"""Simulated granules with a known truth."""

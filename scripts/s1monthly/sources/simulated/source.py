@@ -1,0 +1,158 @@
+"""Granules of a simulated world, for trials, benchmarks and tests: real bursts and names, made-up pixels."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import shapely
+from rasterio.errors import RasterioError
+
+from s1monthly.errors import SourceError
+from s1monthly.files import md5_of
+from s1monthly.grid.lattice import tile_outline
+from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
+from s1monthly.layout import layer_file
+from s1monthly.model import Burst, Direction, Granule, Layer, Month, Polarization, SetAside, Tile
+from s1monthly.sources.contract import Found
+from s1monthly.sources.simulated.granules import SPACING, write_granule
+from s1monthly.sources.simulated.scene import Scene
+from s1monthly.versions import ALGORITHMS
+
+FIRST_ACQUISITION = datetime(2014, 10, 3, tzinfo=UTC)
+"""Nothing is acquired earlier."""
+SECOND_SATELLITE = datetime(2025, 1, 1, tzinfo=UTC)
+"""From the first whole cycle on, S1C serves the odd tracks, half a cycle after S1A's days; S1A keeps the even ones."""
+PROCESSING_DELAY = timedelta(hours=6)
+
+
+class SimulatedSource:
+    """Granules over any tile on Earth, made when they are asked for.
+
+    Which bursts see a tile and when comes from the model of the real burst frame (`s1monthly.grid.orbit`): every track is
+    flown once in 12 days, on Sentinel-1A's real days, from October 2014 on and without end. What is seen is
+    `s1monthly.sources.simulated.scene.Scene`, over sea and land alike. Same seed, same granules.
+
+    Parameters
+    ----------
+    folder : path
+        Where granules are made: one folder each, under one for the seed. A granule that is there is not made again.
+    seed : int
+        Of the scene and its speckle.
+    polarization : Polarization
+        The layers made.
+    tracks : int
+        How many tracks fly over a tile in a direction: those that see most of it, where the frame has more.
+    passes_per_track : int, optional
+        How many passes of a track a month, its first; all, two or three, where not given.
+    only_tracks : collection of int, optional
+        Granules of other tracks are set aside.
+    """
+
+    def __init__(
+        self,
+        folder: str | os.PathLike[str],
+        seed: int = 1,
+        polarization: Polarization = Polarization.VV_VH,
+        tracks: int = 2,
+        passes_per_track: int | None = None,
+        only_tracks: Collection[int] | None = None,
+    ) -> None:
+        self.folder = Path(folder) / f"version-{ALGORITHMS['sources.simulated']}_seed-{seed}"
+        self.scene = Scene(seed)
+        self.polarization = polarization
+        self.tracks = tracks
+        self.passes_per_track = passes_per_track
+        self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
+
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+        """Find the granules over a tile, as `s1monthly.sources.Source.search`; nothing is written.
+
+        Each has a footprint, and layers that name the files which `make` makes, of unknown size.
+        """
+        outline = tile_outline(tile)
+        bursts = bursts_over(outline, direction)
+        seen = {track: round(share, 4) for track, share in coverage(bursts, outline).items()}
+        flown = sorted(seen, key=lambda track: (-seen[track], track))[: self.tracks]
+        frame: dict[int, dict[Burst, str]] = {track: {} for track in flown}
+        for burst in bursts:
+            if burst.track in frame:
+                frame[burst.track][burst] = shapely.to_wkt(footprint(burst), rounding_precision=5)
+        return {month: self._found(frame, month) for month in months}
+
+    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+        """Make the granule where it is missing, as `make`, and tell its layers' checksums."""
+        made = self.make(granule)
+        return nullcontext(replace(made, layers=tuple(replace(layer, md5=md5_of(layer.url)) for layer in made.layers)))
+
+    def make(self, granule: Granule) -> Granule:
+        """Make the granule's files where they are missing, and return it with their paths.
+
+        Each file appears whole; where several processes make the same granule at once, they make the same bytes.
+
+        Raises
+        ------
+        SourceError
+            If the files cannot be written.
+        """
+        layers = self._layers(granule)
+        try:
+            if not all(os.path.exists(layer.url) for layer in layers):
+                write_granule(self.folder / granule.id, self.scene, granule, self.polarization)
+            sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
+            return replace(granule, layers=sized)
+        except (OSError, RasterioError) as error:
+            raise SourceError(
+                f"granule {granule.id}: cannot be made in {self.folder}: {error}",
+                "free disk space there, or give a writable folder as source.path",
+            ) from error
+
+    def _layers(self, granule: Granule) -> tuple[Layer, ...]:
+        names = (*self.polarization.layers, "mask")
+        return tuple(Layer(name, str(self.folder / granule.id / layer_file(granule.id, name))) for name in names)
+
+    def _found(self, frame: dict[int, dict[Burst, str]], month: Month) -> Found:
+        granules, aside = [], []
+        for track, footprints in frame.items():
+            passes = self._passes(footprints, month)
+            for granule in (granule for overflight in passes[: self.passes_per_track] for granule in overflight):
+                if self.only_tracks is not None and track not in self.only_tracks:
+                    aside.append(SetAside(granule.id, f"track {track} is not among roi.tracks"))
+                else:
+                    granules.append(replace(granule, layers=self._layers(granule)))
+        return Found(
+            tuple(sorted(granules, key=lambda granule: granule.id)),
+            tuple(sorted(aside, key=lambda set_aside: set_aside.granule_id)),
+        )
+
+    @staticmethod
+    def _passes(footprints: dict[Burst, str], month: Month) -> list[list[Granule]]:
+        """Granules of a track that start within a month, pass by pass; a pass may begin or end outside it."""
+        passes = []
+        for day, platform in _overflights(next(iter(footprints)).track, month):
+            granules = []
+            for burst, outline in footprints.items():
+                acquired = (day + sensing_start(burst)).replace(microsecond=0)
+                if Month.of(acquired) == month and acquired >= FIRST_ACQUISITION:
+                    processed = acquired + PROCESSING_DELAY
+                    granules.append(Granule(burst, acquired, processed, platform, SPACING, "1.0", footprint=outline))
+            if granules:
+                passes.append(granules)
+        return passes
+
+
+def _overflights(track: int, month: Month) -> Iterator[tuple[datetime, str]]:
+    """Starts of the cycles that may reach into a month, on the days of the satellite that flies the track; its name."""
+    first = math.floor((month.start - REFERENCE_NODE) / CYCLE) - 1
+    last = math.floor((month.end - REFERENCE_NODE) / CYCLE)
+    for cycle in range(first, last + 1):
+        start = REFERENCE_NODE + cycle * CYCLE
+        if track % 2 and start >= SECOND_SATELLITE:
+            yield start + CYCLE / 2, "S1C"
+        else:
+            yield start, "S1A"

@@ -1,0 +1,308 @@
+"""A burst on a tile: its layers read, masked, and brought onto the tile's grid."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import shapely
+from numpy.typing import NDArray
+
+from s1monthly.errors import GridError, ProductError, SourceError
+from s1monthly.grid.lattice import GeoBox, covering_window, geobox_outline, overlap, source_pixels, target_window
+from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
+from s1monthly.kernels.resampling import bilinear, block_mean
+from s1monthly.model import Granule
+from s1monthly.raster.geotiff import crop
+from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
+
+STEP = 16
+"""Target pixels from knot to knot of the way into another CRS."""
+
+SCALE_TOLERANCE = 0.05
+"""Share of a source pixel by which a target pixel may be larger and still count as of the same size.
+
+UTM's scale differs by up to 0.3 % between neighbouring zones: 30 m pixels there are the same pixels.
+"""
+
+MOST_PARTS = 2_000
+"""Pixels of a granule along a side of a target pixel, beyond which the granule's header is wrong: 6 km from 3 m."""
+
+MOST_POWER = 1e8
+"""Power that no granule can hold.
+
+A saturated Sentinel-1 pixel has a beta0 of 4e4, and OPERA divides it by area factors of 1e-3 at least: 4e7.
+"""
+
+Power = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class NoPixels:
+    """A granule without a valid pixel on the tile.
+
+    Attributes
+    ----------
+    reason : str
+        Why there is none.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class BurstWindow:
+    """The part of a burst that shows a tile.
+
+    Attributes
+    ----------
+    geobox : GeoBox
+        Its grid: a window of the tile's, no larger than its valid pixels need.
+    row, col : int
+        Place of its upper-left pixel on the tile's grid.
+    power : dict
+        Layer name -> linear gamma0 power, (rows, columns), float32; NaN where no data, alike in all layers.
+    masked : bool
+        True where the granule's mask layer was applied; False where it has none, or none was asked for.
+    """
+
+    geobox: GeoBox
+    row: int
+    col: int
+    power: dict[str, Power]
+    masked: bool
+
+
+def read_burst(
+    granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = "shadow"
+) -> BurstWindow | NoPixels:
+    """Read what a granule shows of a grid.
+
+    Pixels are read as the layers' headers say (`layers`), and judged on the granule's own grid (`masking.valid_power`),
+    before anything is resampled. Then:
+
+    - a grid of the same CRS and pixel size is cut out by whole pixels, nothing is resampled;
+    - a coarser grid whose pixels are whole multiples of the granule's gets their mean power (`resampling.block_mean`);
+    - any other grid is reached by one bilinear interpolation in power (`resampling.bilinear`), and where its pixels are
+      larger than the granule's, its pixels are divided evenly into ones that are not, which are then averaged: so
+      every measurement counts at any resolution.
+
+    Layers may lie in files or in GDAL's ``/vsimem/``. Safe in threads.
+
+    Parameters
+    ----------
+    granule : Granule
+        With layers that can be read now.
+    layers : tuple of str
+        Co- and cross-polarized layer.
+    geobox : GeoBox
+        The tile's grid.
+    min_valid_power : float
+        Power at or below it is no measurement.
+    mask_excludes : str
+        ``shadow``, ``layover``, ``both`` or ``none``: a key of `masking.EXCLUDED_CLASSES`. With ``none`` the mask
+        layer is not read.
+
+    Returns
+    -------
+    BurstWindow or NoPixels
+        The latter where the granule has no valid pixel on the grid.
+
+    Raises
+    ------
+    SourceError
+        If a layer is missing, damaged, not of the kind that OPERA publishes, lies on another grid than the others or
+        elsewhere than the granule's footprint, holds power that no radar measures, or if the granule is off the lattice
+        of a grid of its own CRS and pixel size; naming granule and file. Where the co-polarized layer has no value on
+        the grid, nothing of the others counts, and their pixels are not looked at.
+    """
+    excluded = EXCLUDED_CLASSES[mask_excludes]
+    with ExitStack() as stack:
+        stack.enter_context(_naming(granule))
+        co, cross = (stack.enter_context(open_layer(granule, name)) for name in layers)
+        mask = stack.enter_context(open_layer(granule, "mask")) if excluded and granule.layer("mask") else None
+        _refuse_elsewhere(granule, co)
+        burst = _Burst(granule, co, cross, mask, min_valid_power, excluded)
+        try:
+            return _trimmed(burst.on(geobox), layers, geobox, masked=mask is not None)
+        except _NothingValid as nothing:
+            return NoPixels(str(nothing))
+
+
+class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason of `NoPixels`
+    """The granule has no valid pixel on the grid."""
+
+
+@dataclass(frozen=True)
+class _Placed:
+    """Power on a window of the target: place of its upper-left pixel, both polarizations."""
+
+    row: int
+    col: int
+    co: Power
+    cross: Power
+
+
+class _Burst:
+    """The open layers of a granule."""
+
+    def __init__(
+        self,
+        granule: Granule,
+        co: LayerFile,
+        cross: LayerFile,
+        mask: LayerFile | None,
+        min_valid_power: float,
+        excluded: tuple[int, ...],
+    ) -> None:
+        self._co, self._cross, self._mask = co, cross, mask
+        self._min_valid_power, self._excluded = min_valid_power, excluded
+        self.geobox = co.geobox
+        for other in (cross, mask):
+            if other and other.geobox != self.geobox:
+                raise SourceError(
+                    f"granule {granule.id}: layers on different grids: {co.name} has {self.geobox}, "
+                    f"{other.name} has {other.geobox}",
+                    REMEDY,
+                )
+
+    def on(self, target: GeoBox) -> _Placed:
+        """Bring the burst onto a grid."""
+        factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
+        whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
+        return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
+
+    def _cut(self, target: GeoBox, factor: int) -> _Placed:
+        """Cut out whole pixels; average factor x factor of them."""
+        self._refuse_many_parts(factor, target)
+        common = overlap(_divided(target, factor), self.geobox)
+        if common is None:
+            raise _NothingValid(_BESIDE)
+        rows, cols = common.target
+        row, col = rows.start // factor, cols.start // factor
+        valid = self._valid(*common.source)
+        # Up to whole target pixels: what the burst does not reach of them is no data.
+        missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
+        co, cross = (np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power for power in valid)
+        return _averaged(row, col, co, cross, factor)
+
+    def _warped(self, target: GeoBox) -> _Placed:
+        """Interpolate; average where target pixels are larger than the burst's."""
+        window = target_window(target, self.geobox)
+        if window is None:
+            raise _NothingValid(_BESIDE)
+        rows, cols = window
+        box = crop(target, rows, cols)
+        factor = math.ceil(_scale(box, self.geobox) - SCALE_TOLERANCE)
+        self._refuse_many_parts(factor, target)
+        fine = _divided(box, factor)
+        needed = covering_window(fine, self.geobox)
+        if needed is None:
+            raise _NothingValid(_BESIDE)
+        valid = self._valid(*needed)
+        # A window of one row or column needs one knot across; there are two at least.
+        enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
+        knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
+        co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in valid)
+        return _averaged(rows.start, cols.start, co, cross, factor)
+
+    def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
+        """Power where both polarizations are measurements; where the first has none, the others are not read."""
+        co, least = self._co.read(rows, cols), self._min_valid_power
+        if not (co > least).any():
+            raise _NothingValid(f"{self._co.layer} has no power above {least:g} on the tile")
+        cross = self._cross.read(rows, cols)
+        mask = self._mask.read(rows, cols) if self._mask else None
+        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+            valid = valid_power(co, cross, least, mask, self._excluded)
+        most = [float(np.fmax.reduce(power, axis=None)) for power in valid]
+        for layer, power in zip((self._co, self._cross), most, strict=True):
+            if power > MOST_POWER:
+                raise ProductError(f"raster {layer.name}: power of {power:g}, which no radar measures", REMEDY)
+        if math.isnan(most[0]):
+            together = np.isfinite(valid_power(co, cross, least)[0]).any()
+            lacking = f"{self._co.layer} and {self._cross.layer} have no measurement in common"
+            raise _NothingValid(f"{'the mask excludes all measurements' if together else lacking} on the tile")
+        return valid
+
+    def _refuse_many_parts(self, factor: int, target: GeoBox) -> None:
+        if factor > MOST_PARTS:
+            raise ProductError(
+                f"raster {self._co.name}: {self.geobox.resolution:g} is too fine a pixel for a grid of"
+                f" {target.resolution:g} in {target.crs}",
+                REMEDY,
+            )
+
+
+_BESIDE = "it lies beside the tile"
+
+
+@contextmanager
+def _naming(granule: Granule) -> Iterator[None]:
+    """Name the granule in errors that know the file or the grid alone."""
+    try:
+        yield
+    except (ProductError, GridError) as error:
+        raise SourceError(f"granule {granule.id}: {error.problem}", REMEDY) from error
+
+
+def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
+    """Refuse a raster that is not where the granule's footprint is: it would show no pixel, and be taken for empty."""
+    if not granule.footprint:
+        return
+    try:
+        footprint, outline = shapely.from_wkt(granule.footprint), geobox_outline(raster.geobox)
+    except GridError as error:
+        raise ProductError(f"raster {raster.name}: {error.problem}", REMEDY) from error
+    if shapely.intersection(footprint, outline).area < footprint.area / 2:
+        raise SourceError(
+            f"granule {granule.id}: {raster.name} lies at {_place(outline)}, its footprint at {_place(footprint)}",
+            REMEDY,
+        )
+
+
+def _place(geometry: shapely.Geometry) -> str:
+    west, south, east, north = geometry.bounds
+    return f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
+
+
+def _divided(box: GeoBox, factor: int) -> GeoBox:
+    """Grid with each pixel divided into factor x factor."""
+    return GeoBox(
+        epsg=box.epsg,
+        resolution=box.resolution / factor,
+        left=box.left,
+        top=box.top,
+        width=box.width * factor,
+        height=box.height * factor,
+    )
+
+
+def _scale(target: GeoBox, source: GeoBox) -> float:
+    """Size of a target pixel in source pixels, along the longer of its sides, at most over the box."""
+    rows, cols = source_pixels(target, source, STEP)
+    sides = [np.hypot(np.diff(rows, axis=axis), np.diff(cols, axis=axis)) for axis in (0, 1)]
+    return max(float(np.nanmax(side)) for side in sides) / STEP
+
+
+def _averaged(row: int, col: int, co: Power, cross: Power, factor: int) -> _Placed:
+    if factor > 1:
+        co, cross = block_mean(co, factor), block_mean(cross, factor)
+    return _Placed(row, col, co, cross)
+
+
+def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow:
+    """Cut off empty margins."""
+    valid = ~np.isnan(placed.co)
+    rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
+    if not rows.size:
+        raise _NothingValid("its few measurements on the tile fill no pixel of its grid")
+    inner = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
+    row, col = placed.row + inner[0].start, placed.col + inner[1].start
+    power = dict(zip(layers, (placed.co[inner], placed.cross[inner]), strict=True))
+    height, width = power[layers[0]].shape
+    box = crop(geobox, slice(row, row + height), slice(col, col + width))
+    return BurstWindow(box, row, col, power, masked)

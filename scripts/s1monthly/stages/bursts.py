@@ -1,0 +1,81 @@
+"""Read all granules of a month, some at a time."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, as_completed
+
+from s1monthly.errors import SourceError
+from s1monthly.model import CompositeKey, Granule
+from s1monthly.records.account import Account
+from s1monthly.records.granule_list import GranuleList, granule_digest
+from s1monthly.workflow.resume import KeptPieces, Piece
+
+LOGGER = logging.getLogger("s1monthly")
+
+
+def read_all(
+    key: CompositeKey,
+    listed: GranuleList,
+    read: Callable[[Granule], Piece],
+    kept: KeptPieces,
+    workers: int,
+    most: float,
+    recipe_digest: str,
+) -> Account:
+    """Read every granule of a month, some at a time, and log each with its number.
+
+    Parameters
+    ----------
+    key : CompositeKey
+    listed : GranuleList
+        Those set aside as lost count as unreadable.
+    read : callable
+        Does all that is to be done with a granule; its facts are the checksums of the layers.
+    kept : KeptPieces
+        A granule that an earlier try finished is not read again.
+    workers : int
+        How many are read at a time.
+    most : float
+        Fraction of them that may be unreadable (``memory.max_failed_ratio``).
+    recipe_digest : str
+        Of the run's recipe, for the account.
+
+    Raises
+    ------
+    SourceError
+        If more are unreadable than allowed, or all, naming each and the reason; all others have been tried by then.
+    Exception
+        Whatever else `read` raises, at once: granules not yet begun are left alone.
+    """
+
+    def once(granule: Granule) -> str:
+        return kept.once(granule.id, granule_digest(granule), lambda: read(granule))
+
+    reasons: dict[str, str] = {}
+    told = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
+    total = len(listed.granules) + len(told)
+    with ThreadPoolExecutor(workers) as pool:
+        work = {pool.submit(once, granule): granule.id for granule in listed.granules}
+        for number, done in enumerate(as_completed(work), start=1):
+            try:
+                LOGGER.info("%d/%d %s: %s", number, len(work), work[done], done.result())
+            except SourceError as error:
+                LOGGER.error("%d/%d %s", number, len(work), error)
+                reasons[work[done]] = error.problem
+                told[work[done]] = str(error)
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    if told and (len(reasons) == len(listed.granules) or len(told) / total > most):
+        lines = "".join(f"\n  - {line}" for _, line in sorted(told.items()))
+        raise SourceError(
+            f"{key}: {len(told)} of {total} granules cannot be read:{lines}",
+            "run again when these are mended; or allow some to be missing by memory.max_failed_ratio",
+        )
+    read_well = [granule.id for granule in listed.granules if granule.id not in reasons]
+    checksums = {name: kept.facts(name) for name in read_well}
+    on_tile = [name for name in read_well if kept.files(name)]
+    off_tile = {name: kept.outcome(name) for name in read_well if not kept.files(name)}
+    return Account(reasons, checksums, listed.digest, recipe_digest, on_tile, off_tile)

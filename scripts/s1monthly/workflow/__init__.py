@@ -1,0 +1,1 @@
+"""Plan a run, start its jobs, and keep runs apart."""

@@ -1,0 +1,145 @@
+"""What the command lines of all tools have in common: their looks, and the options that several of them take."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import textwrap
+from collections.abc import Callable, Collection
+from functools import partial
+from pathlib import Path
+
+from s1monthly.errors import FileError, NameFormatError
+from s1monthly.layout import folder_path
+from s1monthly.model import Direction
+from s1monthly.workflow.environment import forget_foreign_settings
+
+WIDTH = 80
+
+DIRECTIONS: dict[str, list[Direction]] = {
+    "ASCENDING": [Direction.ASCENDING],
+    "DESCENDING": [Direction.DESCENDING],
+    "ALL": list(Direction),
+}
+"""What can be asked for; of ALL the first has priority where only one can be had."""
+
+SHORT_DIRECTIONS = {"ASC": "ASCENDING", "DESC": "DESCENDING"}
+
+OUTPUT_DIR = "root of the output tree (output.base_dir); default: output"
+
+
+def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
+    """Make the parser of a tool's command line; its help fits a terminal of 80 columns.
+
+    Parameters
+    ----------
+    tool : str
+        Name of the script, without ``.py``.
+    purpose : str
+        Paragraphs, with an empty line between two: the script's docstring.
+    example : str
+        Options of a usual call.
+    """
+    command = f"python scripts/{tool}.py"
+    paragraphs = (textwrap.fill(" ".join(lines.split()), WIDTH) for lines in purpose.split("\n\n"))
+    return argparse.ArgumentParser(
+        prog=command,
+        description="\n\n".join(paragraphs),
+        epilog=f"example:\n  {command} {example}",
+        formatter_class=partial(argparse.RawDescriptionHelpFormatter, max_help_position=24, width=WIDTH),
+    )
+
+
+def run(main: Callable[[], int | None]) -> int:
+    """Run a tool as a program, without what others set for GDAL and PROJ, and say how it ended.
+
+    A reader who has seen enough (``| head``) ends it without a word; what may not be read or written is told in a line.
+
+    Parameters
+    ----------
+    main : callable
+        The tool; ends with an exit code, None where all is well.
+    """
+    forget_foreign_settings()
+    try:
+        try:
+            code = main()
+        finally:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes nowhere
+        return 128 + signal.SIGPIPE
+    except OSError as error:
+        sys.stderr.write(f"{FileError.of(error, 'output')}\n")
+        return 1
+    return code or 0
+
+
+def direction(text: str) -> str:
+    """Read a direction, or ALL: upper or lower case, or short.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        Naming what is allowed.
+    """
+    name = SHORT_DIRECTIONS.get(text.upper(), text.upper())
+    if name not in DIRECTIONS:
+        raise argparse.ArgumentTypeError(f"{text!r} is none of {', '.join([*DIRECTIONS, *SHORT_DIRECTIONS])}")
+    return name
+
+
+def folder(text: str) -> str:
+    """Read the path of a folder, as `folder_path`.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        Naming what is wrong with it.
+    """
+    try:
+        return folder_path(text)
+    except NameFormatError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_output_dir(options: argparse.ArgumentParser, default: str | None = "output", note: str = OUTPUT_DIR) -> None:
+    """Let a tool take the output tree."""
+    options.add_argument("--output-dir", type=folder, default=default, metavar="DIR", help=note)
+
+
+def add_work_dir(options: argparse.ArgumentParser, default: str = "work/ in the output tree") -> None:
+    """Let a tool take the work folder."""
+    note = f"folder of granule lists and logs (output.work_dir); default: {default}"
+    options.add_argument("--work-dir", type=lambda text: Path(folder(text)), metavar="DIR", help=note)
+
+
+def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
+    """Let a tool take a direction, a key of `DIRECTIONS`: ALL where none is given."""
+    told = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
+    options.add_argument(
+        "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=told
+    )
+
+
+def add_json(options: argparse.ArgumentParser) -> None:
+    """Let a tool answer machines."""
+    options.add_argument("--json", action="store_true", help="for machines: everything, as JSON")
+
+
+def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> None:
+    """Let a tool take what decides a mosaic."""
+    add = options.add_argument
+    add("--month", required=True, metavar="YYYY-MM", help="month of the COGs")
+    add_direction(options, "of ALL, DESCENDING fills where ASCENDING has no value", required=True)
+    add_output_dir(options)
+    add("--output", type=folder, metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
+    kinds = "VRT (default) names the tiles' COGs, and is for looking; COG holds the pixels, and is for measuring"
+    add("--format", type=str.upper, default="VRT", choices=formats, help=kinds)
+    grid = options.add_mutually_exclusive_group()
+    grid.add_argument("--crs", default="EPSG:4326", metavar="EPSG", help="CRS of the mosaic; default: EPSG:4326")
+    grid.add_argument("--keep-utm", action="store_true", help="keep the tiles' own CRS: one mosaic for each zone")
+    add("--mgrs-prefix", default="", metavar="TEXT", help="only tiles whose names begin so, for example 50R")
+    add("--resolution", type=float, metavar="SIZE", help="COG: pixel size in units of the CRS; default: the tiles' own")

@@ -1,0 +1,550 @@
+"""Items and the Collection: valid offline, in step with record and files, readable by the field's tools."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import socket
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import imageio.v3 as imageio
+import numpy as np
+import pystac
+import pytest
+import shapely
+from shapely.geometry import shape
+
+from s1monthly.catalog import item as stac
+from s1monthly.catalog import table as catalog
+from s1monthly.catalog.assets import AssetFile, asset_file, preview_grid
+from s1monthly.catalog.collection import collection
+from s1monthly.errors import ProductError
+from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.layout import Layout
+from s1monthly.model import Tile
+from s1monthly.raster.cog import write_cog
+from s1monthly.raster.writing import preview_geobox
+from s1monthly.versions import PRODUCTS
+from support import stac_rules
+from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, place, publish, write_search
+
+EMPTY = np.zeros((3660, 3660), bool)
+DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
+TEXTURES = {"metrics": ["contrast", "entropy"], "levels": 16, "inputs": {"VV_dB": [-25, 5], "VH_dB": [-32, -5]}}
+FILES = {
+    "cog": AssetFile("cog/x.tif", 10, "ab" * 32),
+    "zarr": AssetFile("zarr/S1_monthly.zarr"),
+    "preview": AssetFile("preview/x.png", 5, "cd" * 32, GeoBox(32610, 300.0, 699960.0, 3900000.0, 366, 366)),
+    "record": AssetFile("months/2021-11.json", 7, "ef" * 32),
+}
+MONTHS = {
+    "complete": {},
+    "composite alone": {"level": "ARDC"},
+    "HH+HV": {"polarization": "HH+HV"},
+    "empty": {"mask": EMPTY},
+    "no granule left": {"mask": EMPTY, "granules": []},
+    "antimeridian": {"tile": ANTIMERIDIAN, "mask": ~EMPTY},
+    "two platforms, two tracks": {"granules": [granule(DAY), granule(DAY + timedelta(5), platform="S1B", track=35)]},
+    "platform without designator": {"granules": [granule(DAY, platform="S1D")]},
+    "20 m": {"grid": GeoBox(32610, 20.0, 699960.0, 3900000.0, 5490, 5490)},
+    "textures": {"textures": TEXTURES},
+    "rebuilt": {"unknown": True},
+}
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch):
+    """Fail whatever opens a socket or looks a host up."""
+
+    def refuse(*args, **kwargs):
+        raise AssertionError(f"network touched: {args}")
+
+    for name in ("create_connection", "getaddrinfo", "gethostbyname"):
+        monkeypatch.setattr(socket, name, refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+def test_the_network_is_off():
+    with pytest.raises(AssertionError, match="network touched"):
+        socket.create_connection(("stac-extensions.github.io", 443))
+
+
+def made(**options):
+    return stac.item(month_record(**options), FILES)
+
+
+@pytest.mark.parametrize("kinds", ["cog zarr preview record", "zarr record", "zarr preview record"])
+@pytest.mark.parametrize("month", MONTHS)
+def test_items_are_valid(month, kinds):
+    document = stac.item(month_record(**MONTHS[month]), {kind: FILES[kind] for kind in kinds.split()})
+    stac_rules.validate(document)
+    assert list(document["assets"]) == kinds.split()
+    assert json.loads(json.dumps(document, allow_nan=False)) == document
+
+
+FAULTS = {
+    "no collection": lambda item: item.pop("collection"),
+    "x without extent": lambda item: item["properties"]["cube:dimensions"]["x"].pop("extent"),
+    "y without extent": lambda item: item["properties"]["cube:dimensions"]["y"].pop("extent"),
+    "a dimension that is a variable": lambda item: item["properties"]["cube:variables"]["count"].update(
+        dimensions=["time", "y", "z"]
+    ),
+    "a variable without type": lambda item: item["properties"]["cube:variables"]["RVI"].pop("type"),
+    "proj:epsg": lambda item: item["properties"].update({"proj:epsg": 32610}),
+    "a null orbit": lambda item: item["properties"].update({"sat:relative_orbit": None}),
+    "MD5 as checksum": lambda item: item["assets"]["cog"].update({"file:checksum": "0" * 32}),
+    "an extension not declared": lambda item: item["stac_extensions"].pop(),
+    "an extension not used": lambda item: (
+        item["assets"]["cog"].pop("raster:sampling") and item["assets"]["cog"].pop("raster:spatial_resolution")
+    ),
+    "no datetime": lambda item: item["properties"].pop("datetime"),
+    "a start without end": lambda item: item["properties"].pop("end_datetime"),
+    "no bounding box": lambda item: item.pop("bbox"),
+    "a band without end": lambda item: item["assets"]["cog"]["bands"][0].update(nodata="NaN"),
+    "a grid without dash": lambda item: item["properties"].update({"grid:code": "MGRS 10SGD"}),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_control_a_faulty_item_fails(fault):
+    document = copy.deepcopy(made())
+    FAULTS[fault](document)
+    with pytest.raises((pystac.STACValidationError, AssertionError)):
+        stac_rules.validate(document)
+
+
+PEERS_FAULTS = {
+    "Item without collection": ("item", lambda item: item.pop("collection"), r"item\.json"),
+    "x without extent": (
+        "item",
+        lambda item: item["properties"]["cube:dimensions"]["x"].pop("extent"),
+        "datacube",
+    ),
+    "y without extent": (
+        "item",
+        lambda item: item["properties"]["cube:dimensions"]["y"].pop("extent"),
+        "datacube",
+    ),
+    "scalar platform": (
+        "collection",
+        lambda document: document["summaries"].update(platform=document["summaries"]["platform"][0]),
+        r"collection\.json",
+    ),
+    "scalar gsd": (
+        "collection",
+        lambda document: document["summaries"].update(gsd=document["summaries"]["gsd"][0]),
+        r"collection\.json",
+    ),
+}
+"""What S1-GRiTS 1.0.6 writes against STAC 1.1.0 and datacube 2.3.0: document, fault, the schema that it violates."""
+
+
+def peers_sample(kind, base, without=""):
+    """Make an Item or Collection with every fault that the peer's has, but for one; all else is as it should be."""
+    if kind == "item":
+        document = made()
+    else:
+        lay_down(base, month_record())
+        document = publish(base)
+    document = copy.deepcopy(document)
+    for name, (of, fault, _) in PEERS_FAULTS.items():
+        if of == kind and name != without:
+            fault(document)
+    return document
+
+
+@pytest.mark.parametrize("fault", PEERS_FAULTS)
+def test_control_each_fault_of_the_peers_sample_is_found(fault, tmp_path):
+    """Alone, and among the others: whichever one is mended, the rest is still found."""
+    kind, damage, schema = PEERS_FAULTS[fault]
+    with pytest.raises(pystac.STACValidationError):
+        stac_rules.validate(peers_sample(kind, tmp_path / "all"))
+    with pytest.raises(pystac.STACValidationError):
+        stac_rules.validate(peers_sample(kind, tmp_path / "others", without=fault))
+    alone = made() if kind == "item" else copy.deepcopy(stac.read_document(tmp_path / "all" / "collection.json"))
+    stac_rules.validate(alone)
+    damage(alone)
+    with pytest.raises(pystac.STACValidationError, match=schema):
+        stac_rules.validate(alone)
+
+
+def test_an_item_says_what_its_month_is():
+    record = month_record()
+    properties = stac.item(record, FILES)["properties"]
+    assert properties["datetime"] == properties["start_datetime"] == "2021-11-01T00:00:00Z"
+    assert properties["end_datetime"] == "2021-11-30T23:59:59Z"
+    assert properties["s1:first_acquisition"] == "2021-11-03T02:00:00Z"
+    assert properties["s1:last_acquisition"] == "2021-11-15T02:00:09Z"
+    assert {name: properties[name] for name in ("s1:granules", "s1:passes", "s1:tracks")} == {
+        "s1:granules": 12,
+        "s1:passes": 3,
+        "s1:tracks": [137],
+    }
+    assert properties["s1:coverage"] == record.valid / 3660**2
+    assert properties["platform"] == "sentinel-1a"
+    assert properties["sat:relative_orbit"] == 137
+    assert properties["sat:platform_international_designator"] == "2014-016A"
+    assert properties["sat:orbit_state"] == "ascending"
+    assert properties["grid:code"] == "MGRS-10SGD" and properties["mgrs:tile_id"] == "10SGD"
+    assert properties["s1:digest"] == record.digest
+    assert properties["processing:lineage"] == (
+        "12 OPERA RTC-S1 granules (gamma0 power); overlapping bursts of a pass merged (mean); median of 3 passes; "
+        "despeckled with tv_bregman (reg_param=5.0)"
+    )
+
+
+GOLDEN = {2: "91fe7920180e5fae01766eec700c4589b04bf1699d5a27b3ddcaba0f6974b087"}
+"""SHA-256 of the Item of `golden_record`, by version of the product."""
+
+
+def golden_record():
+    """A month without anything that another version of a library computes otherwise in the last digit."""
+    outline = {"type": "Polygon", "coordinates": [[[-121, 34], [-120, 34], [-120, 35], [-121, 34]]]}
+    return replace(month_record(mask=EMPTY, textures=TEXTURES), valid=9, footprint=outline)
+
+
+def test_golden_item():
+    """Where this fails, Items say something else of the same month: raise its version."""
+    made = json.dumps(stac.item(golden_record(), FILES)).encode()
+    assert hashlib.sha256(made).hexdigest() == GOLDEN[PRODUCTS["stac"]]
+
+
+def test_what_is_not_known_of_a_month_is_left_out_of_its_item():
+    known, rebuilt = made()["properties"], made(unknown=True)["properties"]
+    assert known.keys() - rebuilt.keys() == set(stac.ORIGIN)
+    same = known.keys() & rebuilt.keys() - {"processing:lineage"}
+    assert {name: known[name] for name in same} == {name: rebuilt[name] for name in same}
+    assert rebuilt["processing:lineage"].startswith("OPERA RTC-S1 granules (gamma0 power); overlapping bursts")
+
+
+def test_textures_are_bands():
+    document = made(textures=TEXTURES)
+    bands = {band["name"]: band for band in document["assets"]["cog"]["bands"]}
+    assert list(bands)[4:] == ["VV_glcm_contrast", "VV_glcm_entropy", "VH_glcm_contrast", "VH_glcm_entropy"]
+    assert bands["VH_glcm_entropy"]["description"] == (
+        "GLCM entropy of VH_dB at 0, 90 degrees, distance 1, window 5, 16 levels from -32 to -5 dB"
+    )
+    apart = made(textures={**TEXTURES, "angles": [45, 22.5], "distance": 2, "average_angles": False})
+    described = {band["name"]: band["description"] for band in apart["assets"]["cog"]["bands"]}
+    assert described["VV_glcm_contrast_22.5"].startswith("GLCM contrast of VV_dB at 22.5 degrees, distance 2,")
+    assert document["properties"]["processing:lineage"].endswith("; GLCM contrast, entropy of VV_dB and VH_dB")
+    assert set(bands) < set(document["properties"]["cube:variables"])
+
+
+def test_several_platforms_and_tracks_are_listed():
+    properties = made(**MONTHS["two platforms, two tracks"])["properties"]
+    assert properties["platform"] == "sentinel-1"
+    assert properties["s1:platforms"] == ["sentinel-1a", "sentinel-1b"]
+    assert properties["s1:tracks"] == [35, 137]
+    assert not {"sat:relative_orbit", "sat:platform_international_designator"} & set(properties)
+
+
+def test_a_composite_alone_is_not_said_to_be_despeckled():
+    properties = made(level="ARDC")["properties"]
+    assert properties["s1:despeckle"] is False
+    assert "despeckled" not in properties["processing:lineage"]
+
+
+def test_simulated_data_are_not_passed_off_as_opera():
+    record = month_record()
+    record.recipe["data"] = {"simulated": {"seed": 1}}
+    assert "12 simulated OPERA RTC-S1 granules" in stac.lineage(record)
+
+
+def test_bands_carry_names_units_and_statistics():
+    record = month_record(polarization="HH+HV")
+    document = stac.item(record, FILES)
+    bands = document["assets"]["cog"]["bands"]
+    assert [band["name"] for band in bands] == ["HH_dB", "HV_dB", "Ratio", "RVI"]
+    assert [band["unit"] for band in bands] == ["dB", "dB", "1", "1"]
+    assert bands[0]["statistics"] == {
+        "minimum": -25.5,
+        "maximum": 3.25,
+        "mean": -12.125,
+        "stddev": 4.5,
+        "valid_percent": 100 * record.valid / 3660**2,
+    }
+    assert set(document["properties"]["cube:variables"]) == {"HH_dB", "HV_dB", "Ratio", "RVI", "count"}
+    assert document["properties"]["sar:polarizations"] == ["HH", "HV"]
+
+
+def test_the_cube_dimensions_are_those_of_the_grid():
+    dimensions = made()["properties"]["cube:dimensions"]
+    assert dimensions["x"]["extent"] == [699960.0, 699960.0 + 109800]
+    assert dimensions["y"]["extent"] == [3900000.0 - 109800, 3900000.0]
+    assert dimensions["x"]["reference_system"] == 32610
+    assert dimensions["time"]["extent"] == ["2021-11-01T00:00:00Z", "2021-11-30T23:59:59Z"]
+
+
+@pytest.mark.parametrize(
+    ("epsg", "resolution", "unit", "metres"),
+    [
+        (None, 300.0, "m", 300.0),
+        (3310, 300.0, "m", 300.0),
+        (4326, 0.003, "degree", 0.003 * 111_320),
+        (4807, 0.003, "grade", 0.003 * 0.9 * 111_320),
+        (2225, 1000.0, "US_survey_foot", 1000 * 1200 / 3937),
+        (2222, 1000.0, "foot", 304.8),
+    ],
+)
+def test_sizes_are_metres_and_units_those_of_the_crs(epsg, resolution, unit, metres, tmp_path):
+    grid = tile_geobox(Tile("10SGD"), resolution, epsg)
+    record = month_record(grid=grid)
+    item = stac.item(record, FILES)
+    stac_rules.validate(item)
+    properties, cog = item["properties"], item["assets"]["cog"]
+    assert {properties["cube:dimensions"][axis]["unit"] for axis in "xy"} == {unit}
+    assert properties["cube:dimensions"]["x"]["step"] == resolution
+    assert [properties["gsd"], cog["raster:spatial_resolution"]] == pytest.approx([metres, metres])
+    lay_down(tmp_path, record, kinds=("cog",))
+    assert publish(tmp_path)["summaries"]["gsd"] == pytest.approx([metres])
+
+
+def test_an_empty_month_shows_its_tile_and_no_numbers():
+    document = made(mask=EMPTY)
+    assert document["properties"]["s1:valid_pixels"] == 0 and document["properties"]["s1:status"] == "empty"
+    assert document["assets"]["cog"]["bands"][0]["statistics"] == {"valid_percent": 0.0}
+    assert shape(document["geometry"]).area > 0.9
+    assert "s1:count_mean" not in document["properties"]
+
+
+def test_the_geometry_is_the_footprint_of_the_data_and_not_of_the_tile():
+    data, tile = shape(made()["geometry"]), shape(made(mask=EMPTY)["geometry"])
+    assert tile.buffer(1e-4).covers(data)
+    assert data.area == pytest.approx(0.7 * tile.area, rel=0.02)  # columns + 0.2 rows < 0.8 width
+
+
+def test_at_the_antimeridian_the_box_crosses_and_the_geometry_is_split():
+    document = made(**MONTHS["antimeridian"])
+    west, _, east, _ = document["bbox"]
+    assert west > 179 and east < -179
+    assert document["geometry"]["type"] == "MultiPolygon"
+
+
+def test_a_band_of_another_version_is_refused():
+    record = month_record()
+    record.bands["VV_entropy"] = record.bands["RVI"]
+    with pytest.raises(
+        ProductError, match=r"10SGD_ASCENDING_2021-11: bands .*VV_entropy, where its recipe makes VV_dB"
+    ):
+        stac.item(record, FILES)
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """Three tiles, one of them at the antimeridian; an empty month; months without data; one product without COG."""
+    base = tmp_path_factory.mktemp("output")
+    lay_down(base, month_record())
+    lay_down(base, month_record(month="2021-12", mask=EMPTY))
+    lay_down(base, month_record(direction="DESCENDING", month="2022-01", **MONTHS["two platforms, two tracks"]))
+    lay_down(base, month_record("10SGE", month="2022-02", level="ARDC"), kinds=())
+    lay_down(base, month_record(ANTIMERIDIAN, mask=~EMPTY, month="2021-01"))
+    write_search(base / "10SGD_ASCENDING", ["2021-10", "2022-03"])
+    publish(base)
+    return base
+
+
+def test_the_collection_is_valid_and_complete(tree):
+    document = stac.read_document(tree / "collection.json")
+    stac_rules.validate(document)
+    assert document["id"] == "s1-grits-monthly" and document["license"] == "other"
+    items = [link["href"] for link in document["links"] if link["rel"] == "item"]
+    assert items == [
+        "./01KAB_ASCENDING/01KAB_ASCENDING_2021-01.json",
+        "./10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
+        "./10SGD_ASCENDING/10SGD_ASCENDING_2021-12.json",
+        "./10SGD_DESCENDING/10SGD_DESCENDING_2022-01.json",
+        "./10SGE_ASCENDING/10SGE_ASCENDING_2022-02.json",
+    ]
+    assert document["extent"]["temporal"]["interval"] == [["2021-01-01T00:00:00Z", "2022-02-28T23:59:59Z"]]
+    whole, *tiles = document["extent"]["spatial"]["bbox"]
+    assert len(tiles) == 3
+    assert whole[0] > 179 and -120 < whole[2] < -119  # from Fiji eastward to California
+    assert tiles[0][0] > 179 and tiles[0][2] < -179
+    summaries = document["summaries"]
+    assert summaries["platform"] == ["sentinel-1a", "sentinel-1b"]
+    assert summaries["sat:orbit_state"] == ["ascending", "descending"]
+    assert summaries["s1:processing_level"] == ["ARDC", "hARDCp"]
+    assert summaries["s1:status"] == ["complete", "empty", "no data"]
+    assert [band["name"] for band in document["item_assets"]["cog"]["bands"]] == ["VV_dB", "VH_dB", "Ratio", "RVI"]
+
+
+COLLECTION_FAULTS = {
+    "scalar summary": lambda c: c["summaries"].update(platform="sentinel-1"),
+    "no licence": lambda c: c.pop("license"),
+    "two boxes": lambda c: c["extent"]["spatial"].update(bbox=c["extent"]["spatial"]["bbox"][:2]),
+    "datacube declared and not used": lambda c: c["stac_extensions"].append(stac.EXTENSIONS["cube"]),
+    "an asset definition with a place": lambda c: c["item_assets"]["cog"].update(href="x"),
+}
+
+
+@pytest.mark.parametrize("fault", COLLECTION_FAULTS)
+def test_control_a_faulty_collection_fails(tree, fault):
+    document = stac.read_document(tree / "collection.json")
+    COLLECTION_FAULTS[fault](document)
+    with pytest.raises((pystac.STACValidationError, AssertionError)):
+        stac_rules.validate(document)
+
+
+def test_the_same_rows_in_any_order_give_the_same_collection(tree):
+    rows = catalog.global_rows(tree)
+    assert json.dumps(collection(rows[::-1])) == json.dumps(collection(rows))
+    assert json.dumps(collection(rows), indent=1) + "\n" == (tree / "collection.json").read_text()
+
+
+def test_a_collection_of_one_tile_has_one_box():
+    record = month_record(polarization="HH+HV")
+    row = {
+        **dict.fromkeys(catalog.SCHEMA.names),
+        "mgrs_tile_id": "10SGD",
+        "flight_direction": "ASCENDING",
+        "month": "2021-11",
+        "item_path": "10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
+        "polarization": "HH+HV",
+        "bands": list(record.bands),
+        "geometry": shapely.to_wkb(record.geometry),
+    }
+    document = collection([row])
+    stac_rules.validate(document)
+    assert len(document["extent"]["spatial"]["bbox"]) == 1
+    assert document["summaries"]["sar:polarizations"] == ["HH", "HV"]
+
+
+def test_a_collection_of_nothing_is_valid():
+    stac_rules.validate(collection([]))
+
+
+def test_a_collection_of_months_without_data_is_valid(tmp_path):
+    write_search(tmp_path / "10SGD_ASCENDING", ["2021-10"])
+    document = publish(tmp_path)
+    stac_rules.validate(document)
+    assert document["extent"]["temporal"]["interval"] == [["2021-10-01T00:00:00Z", "2021-10-31T23:59:59Z"]]
+    assert not [link for link in document["links"] if link["rel"] == "item"]
+
+
+def test_pystac_walks_the_tree(tree):
+    read = pystac.Collection.from_file(str(tree / "collection.json"))
+    items = list(read.get_items())
+    assert len(items) == 5
+    for entry in items:
+        assert entry.get_collection().id == read.id and entry.get_parent().id == read.id
+        assert entry.get_root().id == read.id
+        for asset in entry.assets.values():
+            assert Path(asset.get_absolute_href()).exists()
+    assert read.extent.temporal.intervals[0][0] == datetime(2021, 1, 1, tzinfo=UTC)
+    assert pystac.Item.from_file(items[1].self_href).ext.proj.epsg == 32610
+    assert items[1].ext.grid.code == "MGRS-10SGD"
+    assert items[1].ext.sat.relative_orbit == 137
+
+
+def test_items_in_the_tree_are_valid_and_measure_their_files(tree):
+    paths = sorted(tree.glob("*/*_20*.json"))
+    assert len(paths) == 5
+    for path in paths:
+        document = stac.read_document(path)
+        stac_rules.validate(document)
+        for asset in document["assets"].values():
+            file = path.parent / asset["href"]
+            if file.is_file():
+                content = file.read_bytes()
+                assert asset["file:size"] == len(content)
+                assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
+
+
+def test_an_item_is_written_the_same_twice(tmp_path):
+    record = month_record()
+    folder = lay_down(tmp_path, record)
+    before = place(Layout(str(tmp_path), "").item, record).read_bytes()
+    lay_down(tmp_path, record)
+    assert place(Layout(str(tmp_path), "").item, record).read_bytes() == before
+    assert folder == tmp_path / "10SGD_ASCENDING"
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_odc_stac_understands_the_bands_and_the_grid():
+    from odc.stac import parse_item
+
+    item = pystac.Item.from_dict(made())
+    item.set_self_href("/output/10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json")
+    parsed = parse_item(item)
+    (geobox,) = {source.geobox for source in parsed.bands.values() if source.uri.endswith("tif")}
+    assert geobox.shape == (3660, 3660) and geobox.crs.epsg == 32610
+    assert geobox.boundingbox.bbox == tile_geobox(Tile("10SGD")).bounds
+    assert [parsed.collection.meta.aliases[name] for name in ("VV_dB", "VH_dB", "Ratio", "RVI")] == [
+        [("cog", n)] for n in (1, 2, 3, 4)
+    ]
+
+
+@pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
+def test_odc_stac_loads_two_neighbouring_tiles_into_one_array(tmp_path):
+    from odc.stac import load
+
+    items = []
+    for tile, left in (("10SGD", 699960.0), ("10SHD", 699960.0 + 48 * 30)):  # tiles overlap, here by 16 columns
+        grid = GeoBox(32610, 30.0, left, 3900000.0, 64, 64)
+        record = month_record(tile, grid=grid, mask=np.ones(grid.shape, bool))
+        folder = lay_down(tmp_path, record, kinds=())
+        column = (grid.left - 699960.0) / 30 + np.arange(64, dtype=np.float32)
+        values = [np.broadcast_to(column + 1000 * n, grid.shape).astype(np.float32) for n in range(4)]
+        cog = place(Layout(str(tmp_path), "").cog, record)
+        write_cog(cog, values, grid, stac.output_bands(record))
+        path = place(Layout(str(tmp_path), "").item, record)
+        stac.write_document(path, stac.item(record, {"cog": asset_file(cog, folder)}))
+        items.append(pystac.Item.from_file(str(path)))
+    loaded = load(items, bands=["VV_dB", "RVI"], groupby="time")
+    assert loaded.sizes == {"time": 1, "y": 64, "x": 112}
+    assert loaded.odc.crs.epsg == 32610 and np.isnan(loaded.VV_dB.nodata)
+    np.testing.assert_array_equal(loaded.VV_dB.values, np.broadcast_to(np.arange(112, dtype=np.float32), (1, 64, 112)))
+    np.testing.assert_array_equal(loaded.RVI.values, loaded.VV_dB.values + 3000)
+    assert loaded.time.values[0] == np.datetime64("2021-11-01")
+
+
+def test_stac_geoparquet_reads_the_items():
+    from stac_geoparquet.arrow import parse_stac_items_to_arrow
+
+    table = parse_stac_items_to_arrow([made(), made(month="2021-12")]).read_all()
+    assert table["id"].to_pylist() == ["10SGD_ASCENDING_2021-11", "10SGD_ASCENDING_2021-12"]
+
+
+@pytest.mark.parametrize("resolution, side", [(30.0, 3660), (20.0, 5490), (60.0, 1830), (90.0, 1220), (900.0, 122)])
+def test_the_grid_of_a_preview_is_the_one_it_was_written_on(tmp_path, resolution, side):
+    grid = GeoBox(32610, resolution, 699960.0, 3900000.0, side, side)
+    expected = preview_geobox(grid)
+    path = tmp_path / "p.png"
+    imageio.imwrite(path, np.zeros((*expected.shape, 4), np.uint8))
+    assert preview_grid(path, grid) == expected
+
+
+@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n", b"GIF89a" + bytes(40), None])
+def test_a_preview_that_is_no_picture_is_named(tmp_path, content):
+    path = tmp_path / "p.png"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ProductError, match=r"p\.png.*delete it"):
+        preview_grid(path, tile_geobox(Tile("10SGD")))
+
+
+@pytest.mark.parametrize("known", [None, "ab" * 32])
+def test_a_file_that_is_not_there_is_named(tmp_path, known):
+    with pytest.raises(ProductError, match=r"no\.tif"):
+        asset_file(tmp_path / "no.tif", tmp_path, known)
+
+
+def test_a_file_whose_checksum_is_known_is_not_read(tmp_path):
+    path = tmp_path / "cog" / "a.tif"
+    path.parent.mkdir()
+    path.write_bytes(b"six by")
+    assert asset_file(path, tmp_path, "ab" * 32) == AssetFile("cog/a.tif", 6, "ab" * 32)
+    assert asset_file(path, tmp_path) == AssetFile("cog/a.tif", 6, hashlib.sha256(b"six by").hexdigest())
+
+
+@pytest.mark.parametrize("content", ["{", "[]", None])
+def test_a_damaged_document_is_named(tmp_path, content):
+    path = tmp_path / "item.json"
+    if content is not None:
+        path.write_text(content)
+    with pytest.raises(ProductError, match=r"item\.json"):
+        stac.read_document(path)

@@ -1,0 +1,233 @@
+"""The cube as others open it: xarray, rioxarray, odc-geo, GDAL, zarr, plain JSON; CF and GeoZarr kept."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyproj
+import pytest
+import rasterio
+import zarr
+from rasterio.errors import RasterioIOError
+
+from s1monthly.cube import months as cube
+from s1monthly.cube.months import Status
+from s1monthly.cube.status import Slots
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.model import Month
+from support.cube_readers import READERS, fingerprint, look
+from support.cube_samples import BANDS, BOX, RECIPE, core_of, months, spec_of, started
+
+xr = pytest.importorskip("xarray")
+
+GDAL = tuple(int(part) for part in rasterio.__gdal_version__.split(".")[:2])
+
+
+@pytest.fixture
+def held(tmp_path: Path) -> Path:
+    return started(tmp_path / "S1_monthly.zarr")
+
+
+@pytest.mark.parametrize("consolidated", [True, False])
+def test_xarray_and_rioxarray_find_everything(held: Path, consolidated: bool) -> None:
+    pytest.importorskip("rioxarray")
+    with xr.open_zarr(held, consolidated=consolidated) as ds:
+        assert set(ds.data_vars) == {*BANDS, "count", "status", "time_bnds"}
+        starts = np.array(["2020-01-01", "2020-02-01", "2020-03-01", "2020-04-01"], "datetime64[ns]")
+        assert (ds.time.values == starts).all()
+        ends = np.array(["2020-02-01", "2020-03-01", "2020-04-01", "2020-05-01"], "datetime64[ns]")
+        assert (ds.time_bnds.values.astype("datetime64[ns]") == np.stack([starts, ends], 1)).all()
+        assert ds.rio.crs.to_epsg() == 32610
+        for name, units in zip(BANDS, ["dB", "dB", "1", "1"], strict=True):
+            band = ds[name]
+            assert band.dtype == np.float32 and band.dims == ("time", "y", "x")
+            assert band.attrs["units"] == units and band.attrs["long_name"]
+            assert band.rio.crs.to_epsg() == 32610
+            assert band.rio.transform() == rasterio.Affine(*BOX.transform)
+            assert band.rio.transform(recalc=True) == rasterio.Affine(*BOX.transform)
+            assert np.isnan(band.rio.encoded_nodata)
+            assert band.chunks == ((1,) * 4, (32, 32), (32, 16))
+            expected, count = core_of("2020-03")
+            np.testing.assert_array_equal(band.sel(time="2020-03-01").values, expected[name])
+            assert np.isnan(band.sel(time="2020-02-01").values).all()
+        assert ds["count"].dtype == np.uint8
+        np.testing.assert_array_equal(ds["count"].sel(time="2020-03-01").values, count)
+        assert ds.status.values.tolist() == [2, 0, 2, 0] and ds.status.dtype == np.uint8
+        assert ds.status.attrs["flag_values"] == [0, 1, 2]
+        assert ds.status.attrs["flag_meanings"].split() == ["empty", "being_written", "complete"]
+        assert (ds.x.values[[0, -1]] == [600015.0, 601425.0]).all() and ds.x.attrs["units"] == "metre"
+        assert (ds.y.values[[0, -1]] == [4199985.0, 4198095.0]).all()
+        assert ds.x.attrs["standard_name"] == "projection_x_coordinate"
+        assert ds.attrs["Conventions"] == "CF-1.11" and "10SGD" in ds.attrs["title"]
+
+
+def test_every_reader_reads_the_same_complete_months(held: Path) -> None:
+    known = {text: [fingerprint({**values, "count": count})] for text in ("2020-01", "2020-03")
+             for values, count in [core_of(text)]}  # fmt: skip
+    assert look(held, known) == {"2020-01", "2020-03"} and len(READERS) == 5
+
+
+def test_odc_geo_finds_the_grid(held: Path) -> None:
+    pytest.importorskip("odc.geo.xr")
+    with xr.open_zarr(held) as ds:
+        geobox = ds.VV_dB.odc.geobox
+        assert geobox.crs.epsg == 32610 and geobox.shape == (64, 48)
+        assert geobox.affine == rasterio.Affine(*BOX.transform)
+
+
+def _readable(store: Path, copy: Path) -> Path:
+    """Return the store; before GDAL 3.11 a copy whose codec "bytes" has the name that a draft of Zarr gave it."""
+    if GDAL >= (3, 11):
+        return store
+    shutil.copytree(store, copy)
+    for file in copy.glob("*/zarr.json"):
+        metadata = json.loads(file.read_text())
+        metadata["codecs"][0] = {"name": "endian", "configuration": {"endian": "little"}}
+        file.write_text(json.dumps(metadata))
+    return copy
+
+
+def test_gdal_reads_a_month(held: Path, tmp_path: Path) -> None:
+    store = _readable(held, tmp_path / "copy.zarr")
+    try:
+        dataset = rasterio.open(f'ZARR:"{store}":/VH_dB:2')
+    except RasterioIOError as error:
+        pytest.skip(f"GDAL {rasterio.__gdal_version__} of this rasterio cannot open Zarr v3: {error}")
+    with dataset:
+        assert dataset.crs.to_epsg() == 32610
+        assert dataset.transform == rasterio.Affine(*BOX.transform)
+        assert np.isnan(dataset.nodata) and dataset.units == ("dB",)
+        np.testing.assert_array_equal(dataset.read(1), core_of("2020-03")[0]["VH_dB"])
+
+
+def test_root_is_read_by_plain_json(held: Path) -> None:
+    attributes = json.loads((held / "zarr.json").read_text())["attributes"]["s1monthly"]
+    assert attributes["tile"] == "10SGD" and attributes["direction"] == "ASCENDING"
+    assert attributes["first"] == "2020-01" and attributes["last"] == "2020-04"
+    assert attributes["recipe"] == RECIPE and attributes["bands"] == BANDS
+
+
+def test_slots_are_read_without_zarr(held: Path) -> None:
+    for first in ("2020-01", "2019-06"):
+        cube.prepare(held, spec_of(), *months(first, "2020-04"))
+        found = Slots.read(str(held))
+        assert found is not None and (found.first, found.last) == months(first, "2020-04")
+        assert found.complete() == [Month(2020, 1), Month(2020, 3)] and found.recipe == RECIPE
+        assert found.status(Month(2020, 2)) == Status.EMPTY and found.chunks == (32, 32)
+
+
+def test_geographic_grid_has_latitude_and_longitude(tmp_path: Path) -> None:
+    path = tmp_path / "S1_monthly.zarr"
+    box = GeoBox(4326, 0.25, 10.0, 50.0, 48, 64)
+    cube.prepare(path, spec_of(box=box), *months("2020-01", "2020-01"))
+    group = zarr.open_group(path, mode="r")
+    assert group["x"].attrs["units"] == "degrees_east" and group["y"].attrs["units"] == "degrees_north"
+    assert group["x"][0] == 10.125 and group["y"][0] == 49.875
+    assert group["spatial_ref"].attrs["grid_mapping_name"] == "latitude_longitude"
+    assert group["spatial_ref"].attrs["GeoTransform"] == "10.0 0.25 0.0 50.0 0.0 -0.25"
+    assert group.attrs["proj:code"] == "EPSG:4326" and group.attrs["spatial:bbox"] == [10.0, 34.0, 22.0, 50.0]
+
+
+# conventions
+
+
+def test_geozarr_conventions_tell_the_same_grid(held: Path) -> None:
+    """As the schemas of zarr-conventions/proj and zarr-conventions/spatial ask, version 0.1 (uuids are theirs)."""
+    root = json.loads((held / "zarr.json").read_text())
+    found = root["attributes"]
+    declared = {entry["name"]: entry for entry in found["zarr_conventions"]}
+    assert {name: entry["uuid"] for name, entry in declared.items()} == {
+        "proj": "f17cb550-5864-4468-aeb7-f3180cfb622f",
+        "spatial": "689b58e2-cf7b-45e0-9fff-9cfc0883d6b4",
+    }
+    for name, entry in declared.items():
+        assert set(entry) == {"schema_url", "spec_url", "uuid", "name", "description"}
+        assert f"zarr-conventions/{name}/" in entry["schema_url"] and "v0.1" in entry["schema_url"]
+    assert found["proj:code"] == "EPSG:32610" and pyproj.CRS.from_wkt(found["proj:wkt2"]).to_epsg() == 32610
+    assert found["spatial:transform"] == [30.0, 0.0, 600000.0, 0.0, -30.0, 4200000.0]
+    assert found["spatial:bbox"] == [600000.0, 4198080.0, 601440.0, 4200000.0]
+    assert found["spatial:shape"] == [64, 48] and found["spatial:registration"] == "pixel"
+    for name in (*BANDS, "count"):
+        array = root["consolidated_metadata"]["metadata"][name]
+        assert array["dimension_names"][-2:] == found["spatial:dimensions"] == ["y", "x"]
+        assert array == json.loads((held / name / "zarr.json").read_text()), "consolidated is what the array says"
+
+
+def test_cf_1_11_rules_that_matter_here(tmp_path: Path) -> None:
+    """Sections of CF-1.11: 2.5.1, 2.6.1, 3.1, 3.3, 3.4, 3.5, 4.4, 5.6, 7.1, 7.3, looked at without any checker."""
+    path = tmp_path / "S1_monthly.zarr"
+    cube.prepare(path, spec_of(RECIPE | {"composite": {"method": "median"}}), *months("2020-01", "2020-04"))
+    group = zarr.open_group(path, mode="r")
+    attributes = {name: dict(array.attrs) for name, array in group.arrays()}
+    dims = {name: array.metadata.dimension_names or () for name, array in group.arrays()}
+    assert group.attrs["Conventions"] == "CF-1.11"
+    assert all(isinstance(group.attrs[name], str) for name in ("title", "history", "source", "comment"))
+    for name, found in attributes.items():
+        assert re.fullmatch("[A-Za-z][A-Za-z0-9_]*", name)
+        assert "long_name" in found or "standard_name" in found or name == "time_bnds"
+        if len(dims[name]) == 3:
+            assert found["units"] in ("1", "dB") and found["grid_mapping"] in attributes
+            assert all(ancillary in attributes for ancillary in found.get("ancillary_variables", "").split())
+            assert all(set(dims[other]) <= set(dims[name]) for other in found.get("ancillary_variables", "").split())
+    for name in BANDS:
+        assert attributes[name]["cell_methods"].startswith("time: median (")
+    assert attributes["count"]["standard_name"] == "number_of_observations"
+    assert attributes["status"]["standard_name"] == "status_flag" and "units" not in attributes["status"]
+    assert len(attributes["status"]["flag_values"]) == len(attributes["status"]["flag_meanings"].split())
+    time, bounds = attributes["time"], attributes["time_bnds"]
+    assert (time["units"], time["calendar"], time["axis"], time["bounds"]) == (
+        "days since 1970-01-01", "proleptic_gregorian", "T", "time_bnds",
+    )  # fmt: skip
+    assert all(bounds[key] == time[key] for key in bounds)
+    assert dims["time_bnds"][0] == "time" and group["time_bnds"].shape == (4, 2)
+    assert (group["time_bnds"][:, 0] == group["time"][:]).all() and (np.diff(group["time"][:]) > 0).all()
+    mapping = attributes["spatial_ref"]
+    assert mapping["grid_mapping_name"] == "transverse_mercator" and pyproj.CRS.from_cf(mapping).to_epsg() == 32610
+    for axis in ("x", "y"):
+        assert attributes[axis]["axis"] == axis.upper() and "_FillValue" not in attributes[axis]
+
+
+TOLERATED = ('"dB" are not recognized by UDUNITS',)
+"""UDUNITS has no symbol for the decibel; its `0.1 lg(re 1)` would be read by nobody."""
+
+
+def _as_netcdf(store: Path, file: Path) -> None:
+    """Write the cube to NetCDF, whose attributes have types, which Zarr's JSON has not, and cannot be nested.
+
+    GeoZarr's attributes stay behind: their names have a colon, which CF advises against.
+    """
+    with xr.open_zarr(store) as ds:
+        plain = {name: value for name, value in ds.attrs.items() if isinstance(value, str) and ":" not in name}
+        ds = ds.load().drop_attrs(deep=False).assign_attrs(plain)
+        for array in ds.variables.values():
+            for name in {"flag_values", "valid_min", "valid_max"} & set(array.attrs):
+                array.attrs[name] = np.array(array.attrs[name], array.dtype)
+        encoding: dict[str, Any] = {axis: {"_FillValue": None} for axis in ("x", "y")}  # what xarray would add
+        ds.to_netcdf(file, engine="netcdf4", encoding=encoding)
+
+
+def test_a_cf_checker_finds_nothing(tmp_path: Path) -> None:
+    runner = pytest.importorskip("compliance_checker.runner")
+    store, file, report = tmp_path / "S1_monthly.zarr", tmp_path / "cube.nc", tmp_path / "report.json"
+    cube.prepare(store, spec_of(RECIPE | {"composite": {"method": "mean"}}), *months("2020-01", "2020-02"))
+    values, count = core_of("2020-01")
+    cube.write_month(store, Month(2020, 1), values, count)
+    _as_netcdf(store, file)
+    runner.CheckSuite.load_all_available_checkers()
+    runner.ComplianceChecker.run_checker(
+        str(file), ["cf:1.11"], verbose=1, criteria="strict", output_filename=str(report), output_format="json"
+    )
+    found = json.loads(report.read_text())["cf:1.11"]
+    said = [
+        message
+        for priority in ("high_priorities", "medium_priorities", "low_priorities")
+        for check in found[priority]
+        for message in check["msgs"]
+        if not any(known in message for known in TOLERATED)
+    ]
+    assert said == [] and len(found["high_priorities"]) > 10

@@ -1,0 +1,135 @@
+"""A cube's axis and finished months, read by plain file access."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, Slots, read_status, whose
+from s1monthly.errors import CubeError
+from s1monthly.model import Month
+from support.sites import set_time, write_store
+
+NOVEMBER, DECEMBER, _, FEBRUARY = Month(2021, 11).until(Month(2022, 2))
+
+
+def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
+    store = write_store(
+        tmp_path / "cube.zarr",
+        NOVEMBER,
+        FEBRUARY,
+        {"level": "ARDC"},
+        {NOVEMBER: COMPLETE, DECEMBER: BEING_WRITTEN, FEBRUARY: COMPLETE},
+    )
+    held = Slots.read(str(store))
+    assert held is not None
+    assert (held.first, held.last, held.chunks, held.recipe) == (NOVEMBER, FEBRUARY, (1024, 512), {"level": "ARDC"})
+    span = list(NOVEMBER.shift(-1).until(FEBRUARY.shift(1)))
+    assert [held.status(month) for month in span] == [EMPTY, COMPLETE, BEING_WRITTEN, EMPTY, COMPLETE, EMPTY]
+    assert held.complete() == [NOVEMBER, FEBRUARY]
+    (store / "status" / "c" / "0").write_bytes(b"")
+    (store / "status" / "c" / "4").write_bytes(bytes([COMPLETE]))
+    assert held.status(FEBRUARY.shift(1)) == EMPTY, "outside the axis, whatever lies there"
+    assert held.complete() == [FEBRUARY]
+    assert (EMPTY, BEING_WRITTEN, COMPLETE) == (0, 1, 2)
+
+
+def test_a_status_is_a_byte_and_anything_odd_is_not_complete(tmp_path: Path) -> None:
+    chunks = tmp_path / "status" / "c"
+    chunks.mkdir(parents=True)
+    for slot, content in enumerate((b"\x00", b"\x01", b"\x02", b"", b"\x03", b"\xff", b"\x02\x02")):
+        (chunks / str(slot)).write_bytes(content)
+    found = [read_status(tmp_path, slot) for slot in range(8)]
+    assert found == [EMPTY, BEING_WRITTEN, COMPLETE, *[BEING_WRITTEN] * 4, EMPTY]
+
+
+def test_an_axis_that_changed_is_seen_by_the_same_process(tmp_path: Path) -> None:
+    store = write_store(tmp_path / "cube.zarr", NOVEMBER, DECEMBER, {}, {})
+    set_time(store / "zarr.json", 0)
+    assert Slots.read(str(store)).last == DECEMBER  # type: ignore[union-attr]
+    write_store(store, NOVEMBER, FEBRUARY, {}, {})
+    assert Slots.read(str(store)).last == FEBRUARY  # type: ignore[union-attr]
+
+
+def test_no_store_and_empty_folders_are_no_cube(tmp_path: Path) -> None:
+    assert Slots.read(str(tmp_path / "gone.zarr")) is None
+    (tmp_path / "cube.zarr" / "status" / "c").mkdir(parents=True)
+    assert Slots.read(str(tmp_path / "cube.zarr")) is None
+
+
+def _foreign(name: str, content: str) -> Callable[[Path], object]:
+    def make(store: Path) -> None:
+        store.mkdir()
+        (store / name).write_text(content)
+
+    return make
+
+
+def _ours(**changes: Any) -> Callable[[Path], object]:
+    held = {"first": "2021-11", "last": "2022-02", "chunks": [1, 1], "recipe": {}} | changes
+    return _foreign("zarr.json", json.dumps({"attributes": {"s1monthly": held}}))
+
+
+def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
+    for number, (names, says) in enumerate(
+        [
+            ((".zgroup", "VV_dB/.zarray"), "a Zarr v2 store with the band VV_dB, as S1-GRiTS writes"),
+            ((".zmetadata", "elevation/.zarray"), "a Zarr v2 store"),
+            (("HH_dB/zarr.json",), "a folder without zarr.json"),
+            (("zarr.json",), "a store whose zarr.json is damaged (Expecting value: line 1 column 1 (char 0))"),
+        ]
+    ):
+        store = tmp_path / str(number)
+        for name in names:
+            (store / name).parent.mkdir(parents=True, exist_ok=True)
+            (store / name).touch()
+        assert whose(store) == says
+    _foreign("zarr.json", '{"zarr_format": 3, "attributes": {}}')(tmp_path / "v3")
+    assert whose(tmp_path / "v3") == "a Zarr v3 store"
+    (tmp_path / "v3" / "HH_dB").mkdir()
+    assert whose(tmp_path / "v3") == "a Zarr v3 store with the band HH_dB, as S1-GRiTS writes"
+    (tmp_path / "folders" / "status" / "c").mkdir(parents=True)
+    assert [whose(tmp_path / name) for name in ("gone", "folders")] == [None, None]
+    _ours()(tmp_path / "ours")
+    assert whose(tmp_path / "ours") is None
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda store: store.write_text("a file"),
+        _foreign(".zgroup", '{"zarr_format": 2}'),
+        _foreign("notes.txt", "mine"),
+        _foreign("zarr.json", '{"zarr_format": 3, "node_type": "group", "attributes": {}}'),
+        _foreign("zarr.json", '{"attributes": null}'),
+        _foreign("zarr.json", '{"attributes": {"s1monthly": []}}'),
+        _foreign("zarr.json", "[]"),
+        _foreign("zarr.json", ""),
+        _ours(first="2021-13"),
+        _ours(first=None),
+        _ours(chunks=[1]),
+    ],
+    ids=[
+        "file",
+        "zarr2",
+        "file-within",
+        "foreign",
+        "null",
+        "list",
+        "root-list",
+        "empty",
+        "no-month",
+        "null-month",
+        "chunks",
+    ],
+)
+def test_what_is_not_ours_is_refused_by_name(tmp_path: Path, make: Callable[[Path], object]) -> None:
+    store = tmp_path / "S1_monthly.zarr"
+    make(store)
+    with pytest.raises(CubeError) as refusal:
+        Slots.read(str(store))
+    assert f"{store}: not a cube of this product: " in refusal.value.problem and "base_dir" in refusal.value.remedy

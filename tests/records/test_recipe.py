@@ -1,0 +1,495 @@
+"""The recipe: every option that changes values enters it and no other does; two recipes are told apart in words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s1monthly.config import docs as documentation
+from s1monthly.config.root import Config, load_config
+from s1monthly.errors import CubeError
+from s1monthly.model import Direction, Month, Tile, TileDirection
+from s1monthly.records import recipe as recipe_module
+from s1monthly.records.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
+from s1monthly.versions import ALGORITHMS
+from support.sites import merged
+
+WKT = "POLYGON((-122 38, -121 38, -121 39, -122 38))"
+OTHER_WKT = "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"
+SIMULATED = {"source.kind": "simulated"}
+TEXTURED = {"processing.texture_features.enabled": True}
+MASKED = {"processing.use_roi_mask": True, "roi.wkt": WKT}
+
+CHANGES_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
+    "roi.polarization": ({}, "HH+HV"),
+    "roi.tracks": ({}, [137]),
+    "roi.wkt": (MASKED, OTHER_WKT),
+    "source.kind": ({}, "simulated"),
+    "source.simulation.seed": (SIMULATED, 2),
+    "source.simulation.tracks": (SIMULATED, 1),
+    "source.simulation.passes_per_track": (SIMULATED, 1),
+    "processing.post_processing": ({}, False),
+    "processing.target_crs": ({}, "EPSG:3310"),
+    "processing.target_resolution": ({}, 60),
+    "processing.use_roi_mask": ({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True),
+    "processing.mosaic_strategy": ({}, "first"),
+    "processing.composite_method": ({}, "mean"),
+    "processing.trim_fraction": ({"processing.composite_method": "trimmed_mean"}, 0.25),
+    "processing.min_valid_lin": ({}, 1e-5),
+    "processing.mask": ({}, "both"),
+    "processing.despeckle.monthly_despeckle": ({}, False),
+    "processing.despeckle.kwargs.reg_param": ({}, 4.0),
+    "processing.texture_features.enabled": ({}, True),
+    "processing.texture_features.inputs": (TEXTURED, ["VV_dB"]),
+    "processing.texture_features.metrics": (TEXTURED, ["contrast"]),
+    "processing.texture_features.window_size": (TEXTURED, 7),
+    "processing.texture_features.distance": (TEXTURED, 2),
+    "processing.texture_features.angles": (TEXTURED, [0]),
+    "processing.texture_features.average_angles": (TEXTURED, False),
+    "processing.texture_features.levels": (TEXTURED, 32),
+    "processing.texture_features.vv_db_range": (TEXTURED, [-20, 0]),
+    "processing.texture_features.vh_db_range": (TEXTURED, [-20, 0]),
+}
+"""Options whose change makes another cube: what must be set beside them, and another value."""
+
+KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
+    "roi.manual_mgrs_tiles": ({}, ["10SGE"]),
+    "roi.flight_direction": ({}, "DESCENDING"),  # each has its own cube
+    "time.years": ({}, [2022]),
+    "time.months": ({}, [5]),
+    "time.full": ({"time.years": None, "time.full": 2023}, 2024),
+    "time.start": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-12"}, "2021-11"),
+    "time.end": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-11"}, "2024-12"),
+    "time.mode": ({}, "years"),
+    "source.path": ({}, "."),
+    "source.hosts.cmr": ({}, "localhost"),
+    "source.hosts.login": ({}, "localhost"),
+    "source.hosts.s3_credentials": ({}, "https://localhost/keys"),
+    "source.hosts.s3_endpoint": ({}, "https://localhost"),
+    "source.hosts.trusted": ({}, ["localhost"]),
+    "search.refresh": ({}, True),
+    "search.settle_days": ({}, 0),
+    "search.retry_timeout_seconds": ({}, 60),
+    "download.access": ({}, "https"),
+    "download.max_workers": ({}, 9),
+    "download.cache_dir": ({}, "elsewhere"),
+    "download.cache_max_gb": ({}, 1),
+    "output.base_dir": ({}, "elsewhere"),
+    "output.work_dir": ({}, "elsewhere"),
+    "output.overwrite": ({}, True),
+    "output.formats.cog": ({}, False),
+    "output.formats.preview": ({}, False),
+    "output.disk_warn_gb": ({}, 1),
+    "processing.zarr_chunks": ({}, [512, 512]),
+    "processing.cog_block_size": ({}, 256),
+    "processing.zarr_time_fix.enabled": ({}, False),
+    "processing.zarr_time_fix.create_backup": ({}, False),
+    "processing.zarr_time_fix.backup_dir": ({}, "elsewhere"),
+    "processing.group_mode": ({}, "hour"),
+    "processing.eps_lin": ({}, 1e-9),
+    "processing.on_time_conflict": ({}, "overwrite"),
+    "memory.max_memory_gb": ({}, 4),
+    "memory.batch_strategy": ({}, "yearly"),
+    "memory.max_download_workers": ({}, 9),
+    "memory.scene_retry_timeout_seconds": ({}, 60),
+    "memory.batch_max_retries": ({}, 0),
+    "memory.max_failed_ratio": ({}, 0.5),  # the record names what is left out
+    "memory.clear_cache_per_batch": ({}, False),
+    "parallel.enabled": ({}, False),
+    "parallel.max_workers": ({}, 9),
+    "logging.file_level": ({}, "DEBUG"),
+    "logging.console_level": ({}, "DEBUG"),
+    "logging.suppress_third_party": ({}, False),
+    "logging.log_file": ({}, "all.log"),
+}
+"""Options that change files, speed or what is asked for, and no value of any month."""
+
+PARTS = "(({0} 38, -121 38, -121 39, {0} 38))"
+HOLES = ("(-121.2 38.1, -121.1 38.1, -121.1 38.2, -121.2 38.1)", "(-121.4 38.1, -121.3 38.1, -121.3 38.2, -121.4 38.1)")
+FIJI = ("POLYGON((179 -18, 181 -18, 181 -16, 179 -16, 179 -18))", "((179 -18, 180 -18, 180 -16, 179 -16, 179 -18))")
+ANGLED = TEXTURED | {"processing.texture_features.average_angles": True}
+
+SPELLINGS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
+    "roi.polarization": [],
+    "roi.tracks": [({}, [137, 64], [64, 137]), ({}, 137, ["137"]), ({}, None, list(range(175, 0, -1)))],
+    "roi.wkt": [
+        (MASKED, WKT, " polygon  (( -122 38,-121 38 ,\n-121 39,-122  38 ) ) "),
+        (MASKED, WKT, "POLYGON((-122.000 38.0, -1.21e2 38, -121 39.0000000000001, -122 38))"),
+        (MASKED, WKT, "POLYGON((-121 39, -121 38, -122 38, -121 39))"),  # another start, the other way round
+        (MASKED, WKT, "POLYGON((238 38, 239 38, 239 39, 238 38))"),
+        (MASKED, WKT, "MULTIPOLYGON(((-122 38, -121 38, -121 39, -122 38)))"),
+        (MASKED, WKT, "POLYGON Z((-122 38 5, -121 38 5, -121 39 5, -122 38 5))"),
+        (MASKED, WKT, "POLYGON((-122 38, -121 38, -121 38, -121 39, -122 38))"),
+        (MASKED, f"{WKT[:-1]}, {HOLES[0]}, {HOLES[1]})", f"{WKT[:-1]}, {HOLES[1]}, {HOLES[0]})"),
+        (
+            MASKED,
+            f"MULTIPOLYGON({PARTS.format(-122)}, ((0 0, 1 0, 1 1, 0 0)))",
+            f"MULTIPOLYGON(((-0.0 -0.0, 1 1, 1 0, 0 0)), {PARTS.format(-122)})",
+        ),
+        (MASKED, FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
+        (MASKED, FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
+    ],
+    "source.kind": [],
+    "source.simulation.seed": [(SIMULATED, 2, 2.0), (SIMULATED, 2, "2")],
+    "source.simulation.tracks": [(SIMULATED, 1, 1.0)],
+    "source.simulation.passes_per_track": [(SIMULATED, 1, 1.0)],
+    "processing.post_processing": [({}, True, "yes")],
+    "processing.target_crs": [
+        *(({}, None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
+        ({}, "EPSG:3310", 3310),
+    ],
+    "processing.target_resolution": [({}, 60, 60.0), ({}, 60, "60"), ({}, 60, 6e1)],
+    "processing.use_roi_mask": [({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True, "on")],
+    "processing.mosaic_strategy": [],
+    "processing.composite_method": [],
+    "processing.trim_fraction": [
+        ({"processing.composite_method": "trimmed_mean"}, one, other) for one, other in ((0, -0.0), (0.25, "0.25"))
+    ],
+    "processing.min_valid_lin": [({}, 0, -0.0), ({}, 1e-5, "1e-5"), ({}, 1e-5, 0.00001)],
+    "processing.mask": [],
+    "processing.despeckle.monthly_despeckle": [({}, False, "no")],
+    "processing.despeckle.kwargs.reg_param": [({}, 4, 4.0)],
+    "processing.texture_features.enabled": [({}, True, "true")],
+    "processing.texture_features.inputs": [(TEXTURED, None, ["VH_dB", "VV_dB"])],
+    "processing.texture_features.metrics": [(TEXTURED, ["contrast", "entropy"], ["entropy", "contrast"])],
+    "processing.texture_features.window_size": [(TEXTURED, 7, 7.0)],
+    "processing.texture_features.distance": [(TEXTURED, 2, 2.0)],
+    "processing.texture_features.angles": [
+        (TEXTURED, [0, 90], [90.0, 0.0]),
+        (TEXTURED, [0, 90], [-0.0, 90]),
+        (ANGLED, [0, 90], [450, 360]),
+    ],
+    "processing.texture_features.average_angles": [(TEXTURED, True, "yes")],
+    "processing.texture_features.levels": [(TEXTURED, 32, 32.0)],
+    "processing.texture_features.vv_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
+    "processing.texture_features.vh_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
+}
+"""Options that enter the recipe: what must be set beside them, and two spellings of one value; one word has one."""
+
+ONE_VALUE = {"processing.despeckle.method": "tv_bregman"}
+"""Options that allow one value in this version."""
+
+NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
+    ({"processing.composite_method": "median"}, "processing.trim_fraction", 0.25),
+    ({"processing.composite_method": "mean"}, "processing.trim_fraction", 0.25),
+    ({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, "roi.wkt", OTHER_WKT),
+    ({"processing.post_processing": False}, "processing.despeckle.kwargs.reg_param", 4.0),
+    ({"processing.post_processing": False}, "processing.despeckle.monthly_despeckle", False),
+    ({"processing.despeckle.monthly_despeckle": False}, "processing.despeckle.kwargs.reg_param", 4.0),
+    ({}, "source.simulation.seed", 2),
+    ({}, "processing.texture_features.levels", 32),
+    (TEXTURED, "processing.texture_features.inputs", ["VH_dB", "VV_dB"]),
+    (TEXTURED | {"processing.texture_features.inputs": ["VH_dB"]}, "processing.texture_features.vv_db_range", [-9, 9]),
+]
+"""Options that change nothing beside these."""
+
+
+def test_every_option_of_the_recipe_is_tried_in_its_spellings() -> None:
+    assert set(SPELLINGS) == set(CHANGES_VALUES)
+
+
+@pytest.mark.parametrize(
+    ("key", "beside", "one", "other"),
+    [(key, *spelling) for key, spellings in SPELLINGS.items() for spelling in spellings],
+)
+def test_one_recipe_has_one_form_however_it_is_spelled(key: str, beside: dict[str, Any], one: Any, other: Any) -> None:
+    tile = Tile("10SGD")
+    recipes = [recipe(config) for value in (one, other) for config in [load_config(values(beside, {key: value}))]]
+    first, second = (as_held(None, each, tile) for each in recipes)
+    assert (first, digest(first)) == (second, digest(second))
+    # a cube keeps its own spelling, whichever the configuration has
+    held = json.loads(json.dumps(recipes[1]))
+    assert digest(as_held(held, recipes[0], tile)) == digest(held)
+
+
+HELD = {"roi_mask": WKT.lower(), "tracks": list(range(1, 176)), "grid": {"crs": "EPSG:32610", "resolution": 30.0}}
+
+
+def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
+    tile, wanted = Tile("10SGD"), recipe(load_config(values(MASKED)))
+    algorithms = {name: version for name, version in wanted["algorithms"].items() if name != "polygon_mask"}
+    held = {**wanted, **HELD, "algorithms": algorithms}
+    assert as_held(held, wanted, tile) == held
+    textured = recipe(load_config(values(MASKED, TEXTURED)))
+    added = as_held(held, textured, tile)
+    assert added == {**held, "algorithms": {**algorithms, "texture": 1}, "textures": textured["textures"]}
+    assert as_held(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
+    other = {**held, "mosaic": "first"}
+    assert as_held(other, wanted, tile) == wanted
+
+
+@pytest.mark.parametrize(
+    ("region", "tile", "crs", "right"),
+    [
+        (WKT, "10SGD", None, True),
+        (FIJI[0], "60KXF", None, True),
+        (FIJI[0], "60KXF", "EPSG:3832", False),
+        ("POLYGON((-170 0,-34 0,-34 72,-170 72,-170 0))", "10SGD", None, False),
+        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", None, True),
+        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", "EPSG:4326", False),
+        (WKT, "10SGD", "EPSG:4326", True),
+    ],
+)
+def test_masks_that_were_wrong_are_made_again_and_no_others(
+    region: str, tile: str, crs: str | None, right: bool
+) -> None:
+    config = load_config(values(MASKED, {"roi.wkt": region, "processing.target_crs": crs}))
+    wanted = recipe(config)
+    held = {**wanted, "roi_mask": region, "algorithms": {**wanted["algorithms"]}}
+    assert held["algorithms"].pop("polygon_mask") == 2
+    assert (as_held(held, wanted, Tile(tile)) == held) == right
+    if not right:
+        lines = list(difference(canonical(held, Tile(tile)), canonical(wanted, Tile(tile))))
+        assert lines == ["algorithms.polygon_mask: nothing -> 2"]
+
+
+def values(*layers: dict[str, Any]) -> dict[str, Any]:
+    """A configuration with options given by their full keys."""
+    result: dict[str, Any] = {
+        "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
+        "time": {"years": [2024]},
+        "source": {"kind": "local", "path": ".."},
+    }
+    for key, value in (item for layer in layers for item in layer.items()):
+        *sections, last = key.split(".")
+        change: dict[str, Any] = {last: value}
+        for section in reversed(sections):
+            change = {section: change}
+        result = merged(result, change)
+    return result
+
+
+def changed(beside: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:
+    """Two configurations that differ in one option."""
+    before, after = load_config(values(beside)), load_config(values(beside, {key: value}))
+    assert before != after
+    return before, after
+
+
+# what enters
+
+
+def test_every_option_is_classified() -> None:
+    """A new option must be put by hand among those that change values or those that do not."""
+    known = {key for key, _ in documentation.options(Config)}
+    classes = [set(CHANGES_VALUES), set(KEEPS_VALUES), set(ONE_VALUE)]
+    assert known == set.union(*classes)
+    assert sum(map(len, classes)) == len(known), "an option stands in two classes"
+
+
+@pytest.mark.parametrize("key", CHANGES_VALUES)
+def test_an_option_that_changes_values_changes_the_recipe(key: str) -> None:
+    before, after = changed(CHANGES_VALUES[key][0], key, CHANGES_VALUES[key][1])
+    assert digest(recipe(before)) != digest(recipe(after))
+    assert list(difference(recipe(before), recipe(after)))
+
+
+@pytest.mark.parametrize("key", KEEPS_VALUES)
+def test_an_option_that_changes_no_value_leaves_the_recipe(key: str) -> None:
+    before, after = changed(KEEPS_VALUES[key][0], key, KEEPS_VALUES[key][1])
+    assert recipe(before) == recipe(after) and digest(recipe(before)) == digest(recipe(after))
+
+
+@pytest.mark.parametrize(("beside", "key", "value"), NO_EFFECT_WITHOUT)
+def test_an_option_that_is_not_used_leaves_the_recipe(beside: dict[str, Any], key: str, value: Any) -> None:
+    before, after = changed(beside, key, value)
+    assert digest(recipe(before)) == digest(recipe(after))
+
+
+def test_options_of_one_value_have_no_other() -> None:
+    fields = dict(documentation.options(Config))
+    method = fields["processing.despeckle.method"].annotation
+    assert get_origin(method) is Literal and get_args(method) == (ONE_VALUE["processing.despeckle.method"],)
+
+
+def test_a_recipe_is_plain_json_that_comes_back_equal() -> None:
+    """Cubes and records hold it as JSON, and compare it with the one of the run."""
+    for layer in (
+        {},
+        SIMULATED,
+        MASKED,
+        TEXTURED,
+        {"roi.tracks": [137, 64]},
+        {"processing.composite_method": "trimmed_mean"},
+    ):
+        made = recipe(load_config(values(layer)))
+        assert json.loads(json.dumps(made)) == made
+
+
+DEFAULTS = {key: field.default for key, field in documentation.options(Config) if field.default is not None}
+
+
+@pytest.mark.parametrize(
+    "key", sorted(CHANGES_VALUES.keys() & DEFAULTS.keys() - {"processing.texture_features.enabled"})
+)
+def test_a_default_that_is_written_out_leaves_the_recipe_to_the_letter(key: str) -> None:
+    """As YAML or JSON would give it: jobs compare texts, where 0 is not 0.0."""
+    default = DEFAULTS[key]
+    beside, text = CHANGES_VALUES[key][0], json.dumps(default)
+    for written in (default, json.loads(text, parse_int=float), json.loads(text.replace(".0", ""))):
+        before, after = load_config(values(beside)), load_config(values(beside, {key: written}))
+        assert json.dumps(recipe(before)) == json.dumps(recipe(after))
+
+
+def test_textures_written_otherwise_are_the_same() -> None:
+    def of(**options: Any) -> str:
+        written = {f"processing.texture_features.{key}": value for key, value in options.items()}
+        return json.dumps(recipe(load_config(values(TEXTURED, written))))
+
+    assert of(inputs=["VH_dB", "VV_dB"]) == of(inputs=["VV_dB", "VH_dB"]) == of() != of(inputs=["VH_dB"])
+    assert of(angles=[0.0, 90.0], vv_db_range=[-25.0, 5.0]) == of(angles=[0, 90], vv_db_range=[-25, 5]) == of()
+    assert of(angles=[0, 67.5], distance=2) == of(angles=[0.0, 67.5], distance=2) != of(angles=[0, 67], distance=2)
+
+
+def test_what_means_the_same_gives_the_same_recipe() -> None:
+    def of(**options: Any) -> dict[str, Any]:
+        return recipe(load_config(values({key.replace("__", "."): value for key, value in options.items()})))
+
+    assert of(roi__tracks=[137, 64]) == of(roi__tracks=[64, 137]) != of(roi__tracks=[64])
+    assert of(processing__target_resolution=30) == of()
+    assert of(processing__target_crs="epsg:3310") == of(processing__target_crs=3310)
+
+
+# algorithm versions
+
+
+def algorithms(*changes: dict[str, Any]) -> dict[str, int]:
+    found: dict[str, int] = recipe(load_config(values(*changes)))["algorithms"]
+    return found
+
+
+PLAIN = {"bands": 1, "compositing": 1, "despeckling": 1, "masking": 1, "resampling": 1, "sources.reading": 1}
+"""What existing cubes hold: with these versions they must stay valid, wherever the modules are moved."""
+
+
+def test_existing_cubes_stay_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recipe_module, "ALGORITHMS", dict.fromkeys(ALGORITHMS, 1))
+    assert algorithms() == algorithms(MASKED) == algorithms(SIMULATED) == PLAIN
+    assert algorithms(TEXTURED) == PLAIN | {"texture": 1}
+
+
+def test_a_recipe_without_textures_does_not_know_of_them() -> None:
+    """So textures can be added to a cube that was made before: all else stays equal."""
+    plain, textured = recipe(load_config(values())), recipe(load_config(values(TEXTURED)))
+    assert "textures" not in plain and "texture" not in plain["algorithms"]
+    assert textured["algorithms"].pop("texture") == ALGORITHMS["texture"]
+    assert textured.pop("textures")["inputs"] == {"VV_dB": [-25, 5], "VH_dB": [-32, -5]}
+    assert textured == plain
+
+
+WHERE_USED = {"polygon_mask": MASKED, "sources.simulated": SIMULATED, "texture": TEXTURED}
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_a_raised_version_changes_the_recipes_that_use_it(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    plain, using = load_config(values()), load_config(values(WHERE_USED.get(name, {})))
+    before, unused = recipe(using), recipe(plain)
+    monkeypatch.setattr(recipe_module, "ALGORITHMS", ALGORITHMS | {name: 99})
+    (line,) = difference(before, recipe(using))
+    assert re.fullmatch(rf"algorithms\.{re.escape(name)}: (\d+|nothing) -> 99", line)
+    assert (recipe(plain) == unused) == (name in WHERE_USED)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_every_algorithm_has_golden_values(name: str) -> None:
+    """Of every version: a test fails where results change, or where the version is raised without new values."""
+    tests = "".join(path.read_text() for path in Path(__file__).parent.glob("test_*.py"))
+    assert f'GOLDEN[ALGORITHMS["{name}"]]' in tests
+
+
+# digests and differences
+
+
+def test_a_digest_is_that_of_the_value_whatever_the_order_of_its_keys() -> None:
+    expected = hashlib.sha256(b'{"a":[1,2.5,null],"b":"x"}').hexdigest()[:16]
+    assert digest({"b": "x", "a": [1, 2.5, None]}) == digest({"a": (1, 2.5, None), "b": "x"}) == expected
+    assert len({digest(content) for content in (1, "1", [1], {"1": 1}, None, True, [[1]], [1, 1])}) == 8
+
+
+def test_differences_are_told_key_by_key() -> None:
+    held = {"composite": {"method": "median"}, "despeckle": {"method": "tv", "reg": 5.0}, "mask": "shadow", "same": [1]}
+    wanted = {
+        "composite": {"method": "trimmed", "trim": 0.1},
+        "despeckle": None,
+        "mask": "none",
+        "same": [1],
+        "roi": "P",
+    }
+    assert list(difference(held, wanted)) == [
+        'composite.method: "median" -> "trimmed"',
+        "composite.trim: nothing -> 0.1",
+        'despeckle: {"method": "tv", "reg": 5.0} -> null',
+        'mask: "shadow" -> "none"',
+        'roi: nothing -> "P"',
+    ]
+    assert list(difference(held, held)) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["", "a", "median"]),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from("abc"), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
+
+
+@given(RECIPES, RECIPES)
+def test_recipes_differ_where_a_difference_is_told_and_nowhere_else(held: Any, wanted: Any) -> None:
+    """A refusal that names no difference would leave the user without a clue."""
+    assert bool(list(difference(held, wanted))) == (held != wanted)
+
+
+KEY = TileDirection(Tile("10SGD"), Direction.ASCENDING)
+LEFT = [Month(2021, 11), Month(2022, 2)]
+
+
+@pytest.mark.parametrize(
+    ("same", "left", "overwrite", "refused"),
+    [
+        (True, [], False, False),
+        (True, LEFT, False, False),
+        (True, LEFT, True, False),
+        (False, [], True, False),
+        (False, [], False, True),
+        (False, LEFT, False, True),
+        (False, LEFT, True, True),
+    ],
+)
+def test_a_mixture_is_refused_unless_every_month_is_remade(
+    same: bool, left: list[Month], overwrite: bool, refused: bool
+) -> None:
+    held, wanted = {"mosaic": "mean"}, {"mosaic": "mean" if same else "last"}
+    if not refused:
+        refuse_mixture(KEY, held, wanted, left, overwrite)
+        return
+    with pytest.raises(CubeError) as refusal:
+        refuse_mixture(KEY, held, wanted, left, overwrite)
+    assert "10SGD_ASCENDING" in refusal.value.problem and 'mosaic: "mean" -> "last"' in refusal.value.problem
+    assert "output.base_dir" in refusal.value.remedy
+    assert ("2021-11, 2022-02" in refusal.value.remedy) == overwrite
+    assert ("output.overwrite: true" in refusal.value.remedy) == (not overwrite)
+
+
+def test_textures_may_be_added_where_every_month_is_covered_and_never_taken_away() -> None:
+    plain, textured = (recipe(load_config(values(layer))) for layer in ({}, TEXTURED))
+    key = TileDirection(Tile("10SGD"), Direction.ASCENDING)
+    refuse_mixture(key, plain, textured, [], overwrite=False)
+    with pytest.raises(CubeError, match=r"textures can be added to all its months together only.*2021-11"):
+        refuse_mixture(key, plain, textured, [Month(2021, 11)], overwrite=False)
+    with pytest.raises(CubeError, match="made with another recipe"):
+        refuse_mixture(key, textured, plain, [], overwrite=False)
+    other = recipe(load_config(values(TEXTURED | {"processing.texture_features.levels": 32})))
+    with pytest.raises(CubeError, match=r"textures.levels: 16 -> 32"):
+        refuse_mixture(key, textured, other, [], overwrite=False)
+    coarse = recipe(load_config(values(TEXTURED | {"processing.target_resolution": 60})))
+    with pytest.raises(CubeError, match="made with another recipe"):
+        refuse_mixture(key, plain, coarse, [], overwrite=False)

@@ -1,0 +1,584 @@
+"""Searches of CMR: every granule over the tile or an error, whatever goes wrong on the way."""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import json
+import logging
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date, datetime, timedelta
+from functools import cache
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+from urllib.parse import urlsplit
+
+import asf_search
+import numpy as np
+import pyproj
+import pytest
+import requests
+import shapely
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from s1monthly.config.root import Time
+from s1monthly.errors import SourceError
+from s1monthly.grid import orbit
+from s1monthly.grid.lattice import tile_origin, tile_outline
+from s1monthly.grid.orbit import bursts_over
+from s1monthly.model import Burst, Direction, Month, Polarization, Tile
+from s1monthly.sources.asf import cmr, patience
+from s1monthly.sources.asf.cmr import ask, spans
+from s1monthly.sources.asf.footprints import QUERY_MARGIN
+from s1monthly.sources.asf.source import AsfSource
+from standin import Archive, Hold, Reply, World, cut, drop, login_page, reset, standins, status, trickle
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")  # in asf_search
+
+TILE = Tile("10SGD")
+NOVEMBER = Month(2021, 11)
+BURSTS = bursts_over(tile_outline(TILE), Direction.ASCENDING)[:10]
+PAGE = 4
+"""Granules on a page of the stand-in, so that ten take three pages."""
+
+
+footprint = cache(orbit.footprint)
+
+
+def put(archive: Archive, burst: Burst, acquired: str = "20211119T015854Z", **more: Any) -> str:
+    name = f"OPERA_L2_RTC-S1_{burst}_{acquired}_20250830T120333Z_S1A_30_v1.0"
+    return archive.add_name(name, footprint(burst).wkt, **more).id
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[World]:
+    with standins(Archive()) as world:
+        yield world
+
+
+@pytest.fixture
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Seconds waited between tries, which pass at once."""
+    waited: list[float] = []
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(patience, "time", clock)
+    return waited
+
+
+@pytest.fixture
+def world(servers: World, waits: list[float], monkeypatch: pytest.MonkeyPatch) -> World:
+    """Servers over ten granules of November 2021 over the tile."""
+    servers.enter(monkeypatch)
+    servers.archive.entries.clear()
+    for burst in BURSTS:
+        put(servers.archive, burst)
+    servers.cmr.page_size, servers.cmr.faults = PAGE, []
+    servers.cmr.log.clear()
+    return servers
+
+
+@pytest.fixture
+def names(world: World) -> list[str]:
+    return sorted(world.archive.entries)
+
+
+def asked(
+    world: World, first: Month = NOVEMBER, last: Month | None = None, tile: Tile = TILE, seconds: float = 60
+) -> list[str]:
+    return [one.granule.id for one in ask(world.hosts.cmr, tile, first, last or first, seconds)]
+
+
+def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], Reply]:
+    """A fault: the body of the right answer, changed."""
+
+    def fault(exchange: Any) -> Reply:
+        reply = exchange.answer()
+        content = json.loads(reply.body)
+        change(content)
+        return replace(reply, body=json.dumps(content).encode())
+
+    return fault
+
+
+# the months asked for
+
+
+def captured(first: Month, last: Month, tile: Tile = TILE) -> list[tuple[str, str]]:
+    """Parameters that are sent for a span of months; nothing is found."""
+    sent = []
+
+    def exchange(self: object, url: str, data: list[tuple[str, str]]) -> tuple[requests.Response, bytes]:
+        sent.append(data)
+        response = requests.Response()
+        response.status_code = 200
+        return response, b'{"hits": 0, "items": []}'
+
+    with mock.patch.object(cmr._Enquiry, "_exchange", exchange):
+        assert ask("cmr.invalid", tile, first, last, 60) == []
+    (parameters,) = sent
+    return parameters
+
+
+def asked_range(first: Month, last: Month) -> tuple[datetime, datetime]:
+    """First and last instant that are asked for."""
+    (text,) = [value for name, value in captured(first, last) if name.startswith("temporal")]
+    start, end = map(datetime.fromisoformat, text.split(","))
+    return start, end
+
+
+def test_neighbouring_months_are_asked_together() -> None:
+    months = [Month(2022, 1), Month(2021, 11), Month(2021, 12), Month(2023, 1), Month(2021, 12), Month(2022, 12)]
+    assert spans(months) == [(NOVEMBER, Month(2022, 1)), (Month(2022, 12), Month(2023, 1))]
+    assert spans([Month(2022, 1), NOVEMBER]) == [(NOVEMBER, NOVEMBER), (Month(2022, 1), Month(2022, 1))]
+    assert spans([]) == []
+
+
+@pytest.mark.parametrize(("month", "last_day"), [(Month(2024, 2), 29), (Month(2023, 2), 28), (Month(2023, 12), 31)])
+def test_a_month_is_asked_to_its_last_millisecond(month: Month, last_day: int) -> None:
+    (sent,) = [value for name, value in captured(month, month) if name.startswith("temporal")]
+    assert sent == f"{month}-01T00:00:00.000Z,{month}-{last_day}T23:59:59.999Z"
+
+
+YEARS = st.lists(st.integers(2014, 2031), min_size=1, max_size=4, unique=True)
+MONTHS = st.lists(st.integers(1, 12), min_size=1, unique=True)
+CALENDARS = st.one_of(
+    st.builds(lambda years: Time(years=years), YEARS),
+    st.builds(lambda years, months: Time(years=years, months=months), YEARS, MONTHS),
+    st.builds(lambda year: Time(full=year), st.integers(2014, 2031)),
+    st.builds(
+        lambda first, count: Time(start=str(first), end=str(first.shift(count))),
+        st.builds(Month, st.integers(2014, 2030), st.integers(1, 12)),
+        st.integers(0, 40),
+    ),
+)
+
+
+@settings(deadline=None, max_examples=60)
+@given(calendar=CALENDARS, today=st.dates(date(2014, 5, 1), date(2032, 3, 1)), data=st.data())
+@example(Time(years=[2019, 2020], months=[1, 12]), date(2020, 12, 31), None)
+@example(Time(years=[2023, 2024], months=[2, 12, 1]), date(2024, 3, 1), None)
+def test_every_instant_of_a_wanted_month_is_asked_once_and_no_other(
+    calendar: Time, today: date, data: st.DataObject | None
+) -> None:
+    months, _ = calendar.wanted(today)
+    ranges = [asked_range(first, last) for first, last in spans(months)]
+    tick = timedelta(milliseconds=1)
+    instants = [m.start + step for m in months for step in (-tick, timedelta(), timedelta(days=1), tick)]
+    instants += [m.end + step for m in months for step in (-tick, timedelta(), tick)]
+    if data:
+        seconds = data.draw(st.lists(st.integers(0, 18 * 365 * 86_400_000), max_size=20))
+        instants += [Month(2014, 1).start + timedelta(milliseconds=many) for many in seconds]
+    for instant in instants:
+        times = sum(start <= instant <= end for start, end in ranges)
+        assert times == (Month.of(instant) in months), instant
+
+
+def test_what_began_outside_the_months_is_left_out_though_cmr_lists_it(world: World) -> None:
+    moments = ["20211031T235958Z", "20211101T000000Z", "20211130T235959Z", "20211201T000000Z"]
+    names = [put(world.archive, BURSTS[0], moment) for moment in moments]
+    found = asked(world)
+    assert set(found) & set(names) == set(names[1:3])
+    world.cmr.log.clear()
+    assert set(asked(world, Month(2021, 10), Month(2021, 12))) >= set(names)
+    assert asked(world, Month(2021, 12)) == names[3:]
+
+
+# the query
+
+
+def test_a_query_asks_for_time_and_place_alone(world: World, names: list[str]) -> None:
+    assert asked(world) == names
+    first, *others = world.cmr.log
+    assert [request.headers.get("CMR-Search-After") is None for request in world.cmr.log] == [True, False, False]
+    assert all(request.parameters == first.parameters for request in others)
+    assert {(request.method, request.path) for request in world.cmr.log} == {("POST", "/search/granules.umm_json")}
+    constant = {"page_size", "options[temporal][and]", "options[platform][ignore_case]", "sort_key[]"}
+    assert {name for name, _ in first.parameters} - constant == {"shortName", "polygon", "temporal[]", "provider"}
+    assert first.values("shortName") == ["OPERA_L2_RTC-S1_V1"]
+
+
+@pytest.mark.parametrize("entry", ["default", "machine localhost"])
+def test_no_login_is_sent(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entry: str) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text(f"{entry} login someone password secret\n")
+    netrc.chmod(0o600)
+    monkeypatch.setenv("NETRC", str(netrc))
+    monkeypatch.setenv("EARTHDATA_TOKEN", "secret")
+    assert requests.get(world.cmr.web.url, timeout=10).status_code == 404
+    assert world.cmr.log.pop().authorization[0] == "basic"  # so it is sent where nothing is done against it
+    asked(world)
+    for request in world.cmr.log:
+        assert not {"authorization", "cookie", "echo-token"} & {name.lower() for name in request.headers}
+
+
+def test_nothing_is_sent_to_any_other_host(world: World, names: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts, send = set(), requests.adapters.HTTPAdapter.send
+
+    def noted(self: Any, request: requests.PreparedRequest, **options: Any) -> requests.Response:
+        hosts.add(urlsplit(request.url).netloc)
+        return send(self, request, **options)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", noted)
+    elsewhere = Reply(302, headers=(("Location", f"https://{world.hosts.login}/search/granules.umm_json"),))
+    world.cmr.faults = [None, world.cmr.cut_short(1), status(503), lambda exchange: elsewhere]
+    assert asked(world) == names
+    assert hosts == {world.hosts.cmr}
+
+
+@pytest.mark.parametrize("name", ["10SGD", "01UBT", "60UYC", "01KAB", "60KYF", "31XEK", "33XWM", "01XDJ", "31NAA"])
+def test_the_outline_sent_is_the_tile_with_a_margin(name: str) -> None:
+    tile = Tile(name)
+    sent = dict(captured(NOVEMBER, NOVEMBER, tile))
+    assert "bounding_box" not in sent
+    points = np.array(sent["polygon"].split(","), dtype=float).reshape(-1, 2)
+    assert (np.abs(points) <= (180, 90)).all() and (points[0] == points[-1]).all()
+    points[:, 0] -= 360 * np.round((points[:, 0] - points[0, 0]) / 360)
+    outline = shapely.Polygon(points)
+    assert outline.is_valid and outline.exterior.is_ccw and np.ptp(points[:, 0]) < 12
+    # as CMR sees it: edges on the shortest way
+    shortest, onto_tile = pyproj.Geod(ellps="WGS84"), pyproj.Transformer.from_crs(4326, tile.epsg, always_xy=True)
+    edges = [[start, *shortest.npts(*start, *end, 50)] for start, end in itertools.pairwise(points)]
+    seen = shapely.Polygon(np.column_stack(onto_tile.transform(*np.concatenate(edges).T)))
+    left, top = tile_origin(tile)
+    square = shapely.box(left, top - 109_800, left + 109_800, top)
+    assert seen.contains(square.buffer(QUERY_MARGIN - 30, join_style="mitre"))
+    assert square.buffer(QUERY_MARGIN + 30, join_style="mitre").contains(seen)
+
+
+# faults that pass
+
+
+def _one_for_another(world: World) -> Callable[[Any], Reply]:
+    return world.cmr.changed(lambda page: replace(page, entries=(page.matches[0], *page.entries[1:])))
+
+
+def _part_told_by_a_header_alone(world: World) -> Callable[[Any], Reply]:
+    return world.cmr.changed(lambda page: replace(page, entries=page.entries[:2], hits=2, timed_out=True))
+
+
+def _as_documented(world: World) -> Callable[[Any], Reply]:
+    def fault(exchange: Any) -> Reply:
+        reply = _part_told_by_a_header_alone(world)(exchange)
+        return replace(reply, headers=tuple((n.replace("Timed-Out", "Time-Out"), v) for n, v in reply.headers))
+
+    return fault
+
+
+def _redirection(world: World) -> Callable[[Any], Reply]:
+    return lambda exchange: Reply(302, headers=(("Location", f"{world.cmr.web.url}/search/granules.umm_json"),))
+
+
+PASSING: dict[str, Callable[[World], Sequence[Any]]] = {
+    "503 for a while": lambda world: [status(503)] * 3,
+    "503 as a page of HTML": lambda world: [status(503, html=True)],
+    "503 in the middle": lambda world: [None, status(503)],
+    "502 at the end": lambda world: [None, None, status(502, html=True)],
+    "408": lambda world: [status(408)],
+    "page cut short": lambda world: [None, world.cmr.cut_short(2)],
+    "page cut short, no header": lambda world: [None, world.cmr.cut_short(2, header=False)],
+    "page missing": lambda world: [None, world.cmr.cut_short(0)],
+    "page missing, no header": lambda world: [world.cmr.cut_short(0, header=False)],
+    "page repeated": lambda world: [None, world.cmr.first_again()],
+    "page repeated, and the next is the second": lambda world: [None, world.cmr.first_again(goes_on=False)],
+    "last page repeated": lambda world: [None, None, world.cmr.first_again()],
+    "one granule in place of another": lambda world: [None, _one_for_another(world)],
+    "part of a search": lambda world: [_part_told_by_a_header_alone(world)],
+    "part of a search, as documented": lambda world: [_as_documented(world)],
+    "connection dropped": lambda world: [drop()],
+    "connection dropped in the middle": lambda world: [None, drop()],
+    "connection reset in the body": lambda world: [None, reset()],
+    "body shorter than told": lambda world: [None, cut(0.5)],
+    "broken JSON": lambda world: [None, cut(0.5, told=True)],
+    "a page of HTML": lambda world: [login_page()],
+    "no hits": lambda world: [world.cmr.without("hits")],
+    "no items": lambda world: [None, world.cmr.without("items")],
+    "a list in place of the answer": lambda world: [lambda exchange: Reply(200, b"[]")],
+    "more hits on the second page": lambda world: [None, world.cmr.more_hits(1)],
+    "fewer hits on the last page": lambda world: [None, None, world.cmr.more_hits(-1)],
+    "fewer hits than granules": lambda world: [world.cmr.more_hits(-1)] * 3,
+    "more hits than granules": lambda world: [world.cmr.more_hits(1)] * 3,
+    "redirected": lambda world: [_redirection(world)],
+}
+
+
+@pytest.mark.parametrize("fault", PASSING)
+def test_a_fault_that_passes_changes_nothing(
+    world: World, names: list[str], fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.cmr.faults = list(PASSING[fault](world))
+    with caplog.at_level(logging.WARNING, "s1monthly"):
+        assert asked(world) == names
+    assert world.cmr.faults == []
+    assert any("10SGD 2021-11: CMR: try 1: " in message for message in caplog.messages)
+
+
+def test_another_try_begins_at_the_beginning(world: World, names: list[str]) -> None:
+    world.cmr.faults = [None, status(503)]
+    assert asked(world) == names
+    begins = [request.headers.get("CMR-Search-After") is None for request in world.cmr.log]
+    assert begins == [True, False, True, False, False]
+
+
+def test_an_answer_that_does_not_come_is_asked_for_again(
+    world: World, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cmr, "LONGEST_ANSWER", 0.2)
+    world.cmr.faults = [Hold()]
+    assert asked(world) == names
+
+
+def test_an_answer_that_trickles_is_asked_for_again(
+    world: World, names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cmr, "LONGEST_ANSWER", 0.3)
+    world.cmr.faults = [None, trickle(20)]
+    begun = time.monotonic()
+    assert asked(world) == names
+    assert time.monotonic() - begun < 10
+
+
+def test_the_server_is_left_alone_as_long_as_it_asks(world: World, waits: list[float]) -> None:
+    world.cmr.faults = [status(429, retry_after=7), status(503, retry_after=11)]
+    assert asked(world)
+    assert waits == [7, 11]
+
+
+def test_a_compressed_answer_is_read(world: World, names: list[str]) -> None:
+    def packed(exchange: Any) -> Reply:
+        reply = exchange.answer()
+        return replace(reply, body=gzip.compress(reply.body), headers=(*reply.headers, ("Content-Encoding", "gzip")))
+
+    world.cmr.faults = packed
+    assert asked(world) == names
+
+
+# faults that stay
+
+LASTING: dict[str, tuple[Callable[[World], Any], str]] = {
+    "503": (lambda world: status(503), "HTTP 503 .*The service answers 503"),
+    "503 as a page of HTML": (lambda world: status(503, html=True), "HTTP 503"),
+    "429": (lambda world: status(429, retry_after=3600), "HTTP 429"),
+    "pages cut short": (lambda world: world.cmr.cut_short(2), "of 10 granules"),
+    "no page but the first": (lambda world: world.cmr.cut_short(PAGE, header=False), "4 of 10 granules came"),
+    "empty pages": (lambda world: world.cmr.cut_short(0), "page 1 brings nothing new after 0 of 10 granules"),
+    "the first page for ever": (
+        lambda world: world.cmr.first_again(goes_on=False),
+        "page 2 brings nothing new after 4 of 10 granules",
+    ),
+    "no JSON": (lambda world: cut(0.5, told=True), "no JSON"),
+    "dropped connections": (lambda world: drop(), "connection failed|stopped answering"),
+}
+
+
+@pytest.mark.parametrize("fault", LASTING)
+def test_a_fault_that_stays_is_an_error_that_tells_all(world: World, waits: list[float], fault: str) -> None:
+    make, told = LASTING[fault]
+    world.cmr.faults = make(world)
+    with pytest.raises(SourceError, match=told) as raised:
+        asked(world, NOVEMBER, Month(2022, 1))
+    problem, remedy = raised.value.problem, raised.value.remedy
+    assert problem.startswith("tile 10SGD 2021-11 ... 2022-01: no complete answer from CMR (localhost:")
+    assert "status.earthdata.nasa.gov" in remedy and "run again later" in remedy
+    assert f"(tried {len(waits) + 1} time" in problem and problem.endswith("in 60 s)")
+    assert len(waits) == 0 if fault == "429" else len(waits) > 4
+
+
+def test_a_refusal_is_told_at_once_in_cmrs_words(world: World) -> None:
+    world.cmr.faults = status(400)
+    with pytest.raises(SourceError, match=r"tile 10SGD 2021-11: CMR \(localhost.*HTTP 400.*The service answers 400"):
+        asked(world)
+    assert len(world.cmr.log) == 1
+
+
+def test_a_host_that_is_none_is_told_at_once() -> None:
+    with pytest.raises(SourceError, match=r"not an address.*correct source\.hosts\.cmr"):
+        ask("no host", TILE, NOVEMBER, NOVEMBER, 60)
+
+
+def test_a_certificate_that_is_not_trusted_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name)
+    with pytest.raises(SourceError, match=r"certificate is not trusted.*REQUESTS_CA_BUNDLE"):
+        asked(world)
+
+
+def test_the_fault_before_the_last_is_told(world: World) -> None:
+    world.cmr.faults = [status(503), drop()]
+    with pytest.raises(SourceError, match=r"\(tried 2 times in 1\.4 s\); before that: HTTP 503"):
+        asked(world, seconds=1.4)  # the first wait is one second at most, the second one at least
+
+
+def test_time_that_is_up_ends_a_try() -> None:
+    with pytest.raises(patience.PassingFault, match="the time was up after 0 of 0 granules"):
+        cmr._Enquiry("10SGD 2021-11", 0.0).post("https://localhost:1")
+
+
+def test_asf_searchs_own_doubt_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = asf_search.search_generator
+
+    def doubting(**options: Any) -> Iterator[Any]:
+        for page in generator(**options):
+            page.searchComplete = False
+            yield page
+
+    monkeypatch.setattr(asf_search, "search_generator", doubting)
+    with pytest.raises(SourceError, match="10 of 10 granules came"):
+        asked(world)
+
+
+# what else an answer may hold
+
+
+def test_an_empty_month_is_an_empty_list(world: World) -> None:
+    assert asked(world, Month(2019, 5)) == []
+    assert len(world.cmr.log) == 1
+
+
+@pytest.mark.parametrize("doubled", [0, 3, 10])
+def test_order_and_doubled_records_change_nothing(
+    world: World, names: list[str], doubled: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    clean = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+    world.cmr.faults = world.cmr.mixed(3, doubled)
+    with caplog.at_level(logging.WARNING, "s1monthly"):
+        assert ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60) == clean
+    assert any(f"lists {doubled} granules twice" in message for message in caplog.messages) == (doubled > 0)
+
+
+def test_of_two_records_of_one_name_the_later_is_used_in_any_order(world: World, names: list[str]) -> None:
+    world.cmr.page_size = None
+
+    def twice(turn: int) -> Callable[[Any], Reply]:
+        def change(content: dict[str, Any]) -> None:
+            again = json.loads(json.dumps(content["items"][0]))
+            again["meta"]["concept-id"] = "G9999999999-ASF"
+            for file in again["umm"]["DataGranule"]["ArchiveAndDistributionInformation"]:
+                file["SizeInBytes"] = 77
+            content["items"] = [again, *content["items"]][::turn]
+            content["hits"] += 1
+
+        return edited(change)
+
+    for turn in (1, -1):
+        world.cmr.faults = [twice(turn)]
+        found = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+        assert [one.granule.id for one in found] == names
+        assert sum(all(layer.size == 77 for layer in one.granule.layers) for one in found) == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda item: item.pop("umm"),
+        lambda item: item["umm"].pop("GranuleUR"),
+        lambda item: item["meta"].pop("concept-id"),
+        lambda item: item["umm"].update(GranuleUR="OPERA_L2_RTC-S1-STATIC_T161-344054-IW2_20140403_S1B_30_v1.0"),
+        lambda item: item["umm"].update(GranuleUR=item["umm"]["GranuleUR"].replace("S1A", "S2A")),
+        lambda item: item["umm"].update(RelatedUrls=[{"URL": 7}]),
+    ],
+)
+def test_a_record_that_cannot_be_understood_does_not_vanish(world: World, change: Callable[[Any], object]) -> None:
+    world.cmr.faults = [None, edited(lambda content: change(content["items"][1]))]
+    with pytest.raises(SourceError, match=r"(?s)(lists a granule|cannot be read).* -> a newer version"):
+        asked(world)
+
+
+def test_a_record_without_outline_sizes_and_links_is_kept(world: World, names: list[str]) -> None:
+    def bare(content: dict[str, Any]) -> None:
+        for item in content["items"]:
+            kept = {key: item["umm"][key] for key in ("GranuleUR", "CollectionReference")}
+            item["umm"].clear()
+            item["umm"].update(kept)
+
+    world.cmr.faults = edited(bare)
+    found = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+    assert [one.granule.id for one in found] == names
+    for one in found:
+        here, model = shapely.from_wkt(one.granule.footprint), footprint(one.granule.burst)
+        assert one.acquired == () and one.granule.layers == ()
+        assert here.symmetric_difference(model).area < 1e-3 * model.area
+
+
+def test_progress_is_logged(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "s1monthly"):
+        asked(world, NOVEMBER, Month(2022, 1))
+    subject = "10SGD 2021-11 ... 2022-01"
+    assert [record.getMessage() for record in caplog.records if record.name == "s1monthly"] == [
+        *(f"{subject}: page {page}, {count} of 10 granules" for page, count in enumerate((4, 8, 10), 1)),
+        f"{subject}: 10 of these meet the tile",
+    ]
+
+
+@pytest.mark.parametrize("jump", [False, True])
+def test_tiles_at_the_antimeridian_find_granules_on_both_sides(world: World, jump: bool) -> None:
+    tiles = [Tile("01UBT"), Tile("60UYC")]
+    over = [set(bursts_over(tile_outline(tile), Direction.ASCENDING)) for tile in tiles]
+    placed = {burst: put(world.archive, burst, jump=jump) for burst in sorted(over[0] | over[1])}
+    crossing = [burst for burst in placed if footprint(burst).geom_type == "MultiPolygon"]
+    assert crossing and over[0] & over[1]
+    for tile, bursts in zip(tiles, over, strict=True):
+        listed = ask(world.hosts.cmr, tile, NOVEMBER, NOVEMBER, 60)
+        found = [one.granule.id for one in listed]
+        assert len(set(found)) == len(found)
+        assert set(found) >= {placed[burst] for burst in bursts}
+        for one in listed:
+            parts = shapely.get_parts(shapely.from_wkt(one.granule.footprint))
+            assert max(part.bounds[2] - part.bounds[0] for part in parts) < 3
+
+
+# the source as a whole
+
+
+def test_the_source_asks_once_a_span_and_tells_what_is_left_out(world: World) -> None:
+    january, december = Month(2021, 1), Month(2021, 12)
+    descending = bursts_over(tile_outline(TILE), Direction.DESCENDING)[0]
+    here, other_track = BURSTS[0], next(burst for burst in BURSTS if burst.track != BURSTS[0].track)
+    at = "20211203T000000Z"
+    used = put(world.archive, here, at)
+    left_out = {
+        put(world.archive, descending, at): ("direction DESCENDING, not ASCENDING", False),
+        put(world.archive, other_track, at): (f"track {other_track.track} is not among roi.tracks", False),
+        put(world.archive, BURSTS[1], at, layers=("HH", "HV", "mask")): ("polarization HH+HV, not VV+VH", False),
+        put(world.archive, here, "20211215T000000Z", layers=("VV", "mask")): ("polarization VV, not VV+VH", False),
+    }
+    assert BURSTS[1].track == here.track
+    source = AsfSource(
+        polarization=Polarization.VV_VH,
+        only_tracks=[here.track],
+        cmr=world.hosts.cmr,
+        login=world.hosts.login,
+        s3_credentials=world.hosts.s3_credentials,
+        s3_endpoint=None,
+        trusted=world.hosts.trusted,
+        access="https",
+        cache_dir=None,
+        cache_max_bytes=0,
+        keys_dir="",
+        with_mask=True,
+        search_seconds=60,
+        fetch_seconds=60,
+    )
+    world.cmr.page_size = None
+    found = source.search(TILE, Direction.ASCENDING, [january, december])
+    assert list(found) == [january, december] and len(world.cmr.log) == 2
+    assert [granule.id for granule in found[december].granules] == [used]
+    assert {one.granule_id: (one.reason, one.lost) for one in found[december].set_aside} == left_out
+    assert found[january].granules == found[january].set_aside == ()
+
+
+@pytest.mark.parametrize(("name", "listed", "kept"), [("19HBD", 666, 666), ("22WFD", 443, 443)])
+def test_real_granules_over_a_tile(world: World, shared_data: Path, name: str, listed: int, kept: int) -> None:
+    world.cmr.page_size = None
+    entries = world.archive.add_list(shared_data / "cmr" / f"granules_{name}.csv.gz")
+    assert len(entries) == listed
+    found = ask(world.hosts.cmr, Tile(name), Month(2023, 12), Month(2024, 6), 60)
+    assert len(found) == kept and len(world.cmr.log) == -(-listed // 250)
+    assert {one.acquired for one in found} == {("VV", "VH") if name == "19HBD" else ("HH", "HV")}
+    bursts = {entry.id: entry.granule.burst for entry in entries}
+    left_out = {bursts[name] for name in bursts.keys() - {one.granule.id for one in found}}
+    assert left_out == ({Burst.parse("T046-097074-IW2"), Burst.parse("T119-253872-IW2")} if kept < listed else set())

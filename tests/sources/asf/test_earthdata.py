@@ -1,0 +1,400 @@
+"""The login: where it is found, who sees it, and what a refusal is called."""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import requests
+
+from s1monthly.errors import CredentialsError, SourceError
+from s1monthly.sources.asf.earthdata import Credentials, Login, check_login, find_credentials
+from standin import Hold, Reply, login_page, status
+from support.archive_scene import Scene, archive_scene, connect_proxy, told_by
+
+HOST = "urs.earthdata.nasa.gov"
+TRUSTED = ("earthdata.nasa.gov", "asf.alaska.edu")
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty home folder, and an environment without logins."""
+    for name in [name for name in os.environ if name.startswith("EARTHDATA_")] + ["NETRC"]:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with archive_scene(tmp_path, monkeypatch) as made:
+        yield made
+        assert made.world.earthdata.leaks == []
+
+
+def netrc(path: Path, text: str, mode: int = 0o600) -> Path:
+    path.write_text(text)
+    path.chmod(mode)
+    return path
+
+
+def basic(user: str, password: str) -> str:
+    return base64.b64encode(f"{user}:{password}".encode()).decode()
+
+
+def jwt(**claims: object) -> str:
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=").decode() for part in ({}, claims)]
+    return f"{parts[0]}.{parts[1]}.c2lnbmF0dXJl"
+
+
+# where it is found
+
+
+def test_the_order_is_token_then_password_then_netrc(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc(home / "_netrc", f"machine {HOST} login third password p3")
+    assert find_credentials(HOST).authorization == f"Basic {basic('third', 'p3')}"
+    netrc(home / ".netrc", f"machine {HOST} login second password p2")
+    assert find_credentials(HOST).authorization == f"Basic {basic('second', 'p2')}"
+    monkeypatch.setenv("NETRC", str(netrc(home / "named", f"machine {HOST} login first password p1")))
+    assert find_credentials(f"{HOST}:8443").authorization == f"Basic {basic('first', 'p1')}"
+    monkeypatch.setenv("EARTHDATA_USERNAME", " me ")
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "schl\u00fcssel mit blank")
+    assert find_credentials(HOST).authorization == "Basic " + basic("me", "schl\u00fcssel mit blank")
+    monkeypatch.setenv("EARTHDATA_TOKEN", "  \n")
+    assert find_credentials(HOST).scheme == "Basic"
+    monkeypatch.setenv("EARTHDATA_TOKEN", " some-token\r\n")
+    assert find_credentials(HOST).authorization == "Bearer some-token"
+
+
+@pytest.mark.parametrize(("given", "missing"), [("USERNAME", "PASSWORD"), ("PASSWORD", "USERNAME")])
+def test_half_a_login_is_none(home: Path, monkeypatch: pytest.MonkeyPatch, given: str, missing: str) -> None:
+    netrc(home / ".netrc", f"machine {HOST} login me password p")
+    monkeypatch.setenv(f"EARTHDATA_{given}", "something")
+    monkeypatch.setenv(f"EARTHDATA_{missing}", "")
+    with pytest.raises(CredentialsError, match=f"EARTHDATA_{given} is set and EARTHDATA_{missing} is not"):
+        find_credentials(HOST)
+
+
+@pytest.mark.parametrize("text", [None, "", "machine other.host login me password p\n", "default login me password p"])
+def test_without_a_login_the_user_is_told_how_to_get_one(home: Path, text: str | None) -> None:
+    if text is not None:
+        netrc(home / ".netrc", text)
+    with pytest.raises(CredentialsError) as caught:
+        find_credentials(HOST)
+    message = str(caught.value)
+    for part in (f"https://{HOST}", "free account", "export EARTHDATA_TOKEN=", f"machine {HOST} login", ".netrc"):
+        assert part in message
+
+
+def test_a_netrc_that_is_named_and_missing_is_named(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETRC", "~/nowhere")
+    with pytest.raises(CredentialsError, match=rf"there is no {home}/nowhere"):
+        find_credentials(HOST)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("machine\n", "not understood at line"),
+        (f"machine {HOST} login me hunter2\n", "not understood at line"),
+        (f"machine {HOST} login me\n", f"the entry for {HOST} has no password"),
+        (f"machine {HOST} password hunter2\n", f"the entry for {HOST} has no login"),
+        ("folder", "cannot be read"),
+    ],
+)
+def test_a_netrc_that_is_not_usable_is_named(home: Path, text: str, problem: str) -> None:
+    path = home / ".netrc"
+    path.mkdir() if text == "folder" else netrc(path, text)
+    with pytest.raises(CredentialsError, match=problem) as caught:
+        find_credentials(HOST)
+    assert str(path) in str(caught.value) and "EARTHDATA_TOKEN" in str(caught.value)
+    assert "hunter2" not in told_by(caught.value)
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o644, 1), (0o620, 1)])
+def test_a_netrc_open_to_others_is_used_with_a_warning(
+    home: Path, mode: int, warnings: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = netrc(home / ".netrc", f"machine {HOST} login me password p", mode)
+    assert find_credentials(HOST).scheme == "Basic"
+    assert [f"chmod 600 {path}" in record.getMessage() for record in caplog.records] == [True] * warnings
+
+
+def test_a_token_that_expired_is_told_without_asking(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    token = jwt(exp=1_600_000_000)
+    monkeypatch.setenv("EARTHDATA_TOKEN", token)
+    with pytest.raises(CredentialsError) as caught:
+        find_credentials(HOST)
+    for part in ("EARTHDATA_TOKEN expired on 2020-09-13 at 12:26 UTC", f"https://{HOST}", "export EARTHDATA_TOKEN="):
+        assert part in str(caught.value)
+    assert token not in told_by(caught.value)
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        jwt(exp=4_000_000_000),
+        jwt(),
+        jwt(exp="soon"),
+        jwt(exp=1e300),
+        jwt(exp=-5),
+        jwt(exp=None),
+        "EDL-U1234",
+        "a.b.c",
+        "a.\u00e9".encode("ascii", "ignore").decode() + ".c",
+        "..",
+        f"a.{base64.urlsafe_b64encode(b'[1]').decode()}.c",
+        f"a.{base64.urlsafe_b64encode(bytes([255, 254])).decode()}.c",
+    ],
+)
+def test_any_other_token_is_taken_as_it_is(home: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", token)
+    assert find_credentials(HOST).authorization == f"Bearer {token}"
+
+
+@pytest.mark.parametrize("token", ["two words", "two\nlines", "Bearer abc", "umlaut-\u00fc"])
+def test_a_token_that_no_header_can_carry_is_refused(home: Path, monkeypatch: pytest.MonkeyPatch, token: str) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", token)
+    with pytest.raises(CredentialsError, match="EARTHDATA_TOKEN holds blanks") as caught:
+        find_credentials(HOST)
+    assert token not in told_by(caught.value)
+
+
+def test_credentials_do_not_show_themselves() -> None:
+    secret = Credentials.password("here", "me", "hunter2")
+    assert "hunter2" not in repr(secret) and basic("me", "hunter2") not in repr(secret) and "here" in repr(secret)
+
+
+# who sees it
+
+
+@pytest.mark.parametrize(
+    ("url", "token", "password"),
+    [
+        (f"https://{HOST}/oauth/authorize", True, True),
+        (f"https://{HOST.upper()}/oauth", True, True),
+        (f"https://{HOST}:443/oauth", True, True),
+        (f"http://{HOST}/oauth", False, False),
+        ("https://asf.alaska.edu/a", True, False),
+        ("https://datapool.asf.alaska.edu/a", True, False),
+        ("https://datapool.asf.alaska.edu:8443/a", True, False),
+        ("http://datapool.asf.alaska.edu/a", False, False),
+        ("ftp://datapool.asf.alaska.edu/a", False, False),
+        ("https://evil-asf.alaska.edu/a", False, False),
+        ("https://asf.alaska.edu.evil.org/a", False, False),
+        ("https://asf.alaska.edu@evil.org/a", False, False),
+        ("https://evil.org/asf.alaska.edu", False, False),
+        ("https://evil.org/?https://asf.alaska.edu", False, False),
+        ("https://evil.org#@asf.alaska.edu/", False, False),
+        ("https://d1234.cloudfront.net/a", False, False),
+        ("https://alaska.edu/a", False, False),
+        ("https:///a", False, False),
+        (f"https://sub.{HOST}/a", True, False),
+    ],
+)
+def test_who_may_see_the_login(
+    home: Path, monkeypatch: pytest.MonkeyPatch, url: str, token: bool, password: bool
+) -> None:
+    monkeypatch.setenv("EARTHDATA_USERNAME", "me")
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "hunter2")
+    assert Login(HOST, TRUSTED).authorization(url) == (f"Basic {basic('me', 'hunter2')}" if password else None)
+    monkeypatch.setenv("EARTHDATA_TOKEN", "abc")
+    assert Login(HOST, TRUSTED).authorization(url) == ("Bearer abc" if token else None)
+
+
+@pytest.mark.parametrize(
+    ("domain", "url", "trusted"),
+    [
+        ("localhost", "https://localhost:8443/", True),
+        ("localhost:8443", "https://localhost:8443/", True),
+        ("localhost:8443", "https://localhost:8444/", False),
+        ("localhost:8443", "https://localhost/", False),
+        ("example.org:443", "https://data.example.org/", True),
+        ("Example.ORG", "https://data.example.org/", True),
+        ("127.0.0.1", "https://127.0.0.1:9/", True),
+        ("[::1]:8443", "https://[::1]:8443/", True),
+        ("", "https://example.org/", False),
+    ],
+)
+def test_ports_of_trusted_hosts(home: Path, domain: str, url: str, trusted: bool) -> None:
+    assert Login("login.example.com", [domain]).trusts(url) == trusted
+
+
+def test_a_login_host_with_a_port_is_that_port_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_USERNAME", "me")
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "hunter2")
+    login = Login("localhost:8443", ["localhost"])
+    assert login.authorization("https://localhost:8443/") and not login.authorization("https://localhost:8444/")
+
+
+def test_the_token_goes_along_the_redirects_and_never_to_the_signed_host(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    earthdata = scene.world.earthdata
+    assert [r.authorization for r in earthdata.data.log] == [("bearer", scene.world.token)]
+    assert [r.authorization for r in earthdata.signed.log] == [("", "")]
+
+
+def test_a_token_survives_a_redirect_between_trusted_hosts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    earthdata = scene.world.earthdata
+    earthdata.distribution.faults = [
+        lambda exchange: Reply(302, headers=(("Location", f"{earthdata.data.url}{exchange.request.path}"),))
+    ]
+    (layer,) = scene.one.layers
+    moved = replace(layer, url=layer.url.replace(earthdata.data.url, earthdata.distribution.url))
+    assert scene.fetch(granule=replace(scene.one, layers=(moved,))) == {"VV": scene.held["VV"]}
+    assert earthdata.data.log[0].authorization[0] == "bearer"
+
+
+def password(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
+    monkeypatch.setenv("EARTHDATA_PASSWORD", scene.world.password)
+
+
+def test_a_password_logs_in_once_and_is_seen_by_the_login_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    password(scene, monkeypatch)
+    assert scene.fetch() == scene.held
+    earthdata = scene.world.earthdata
+    assert [r.authorization[0] for r in earthdata.login.log] == ["basic"]
+    assert {r.authorization[0] for server in earthdata.servers for r in server.log} == {"", "basic"}
+
+
+def test_a_netrc_entry_logs_in_and_a_default_entry_goes_nowhere(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = scene.world.write_netrc(scene.folder / "netrc")
+    path.write_text(path.read_text() + "default login anonymous password me@example.org\n")
+    monkeypatch.setenv("NETRC", str(path))
+    assert scene.fetch() == scene.held
+    shown = [r.authorization for server in scene.world.earthdata.servers for r in server.log if r.authorization[0]]
+    assert shown == [("basic", basic(scene.world.user, scene.world.password))]
+
+
+def test_a_netrc_does_not_take_the_place_of_a_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = netrc(scene.folder / "netrc", "machine localhost login a password b\ndefault login c password d\n")
+    monkeypatch.setenv("NETRC", str(path))
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    assert scene.fetch() == scene.held
+    assert {r.authorization[0] for server in scene.world.earthdata.servers for r in server.log} == {"", "bearer"}
+
+
+def test_user_and_password_in_an_address_are_not_sent(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    signed = scene.world.earthdata.signed
+    signed.faults = status(401)
+    url = f"https://me:hunter2@{signed.address}/file_VV.tif"
+    with pytest.raises(CredentialsError, match="wants a login") as caught:
+        scene.fetch(granule=scene.listed(url=url))
+    assert "hunter2" not in told_by(caught.value).replace(url, "") and "hunter2" not in str(caught.value)
+    assert signed.log and all(not r.authorization[0] for r in signed.log)
+
+
+def test_every_thread_has_its_own_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    login = Login(HOST, TRUSTED)
+    sessions: list[requests.Session] = []
+    threads = [threading.Thread(target=lambda: sessions.append(login.session)) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert len({id(session) for session in sessions}) == 3 and login.session is login.session
+
+
+def test_a_proxy_of_the_environment_is_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    with connect_proxy() as (address, asked):
+        monkeypatch.delenv("NO_PROXY")
+        monkeypatch.delenv("no_proxy")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
+        assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    hosts = scene.world.hosts
+    assert [line.split()[1] for line in asked] == [hosts.data, hosts.signed]
+    assert all(line.startswith("CONNECT ") for line in asked)
+    with pytest.raises(SourceError, match="the proxy gives no connection"):
+        scene.fetch(scene.fetcher(seconds=0.2))
+
+
+# the question at the start
+
+
+def check(scene: Scene, timeout: float = 20.0) -> None:
+    hosts = scene.world.hosts
+    check_login(hosts.login, hosts.s3_credentials, hosts.trusted, timeout)
+
+
+def refusal(scene: Scene) -> str:
+    with pytest.raises(CredentialsError) as caught:
+        check(scene)
+    told = told_by(caught.value)
+    assert not [secret for secret in scene.secrets() if secret in told]
+    return str(caught.value)
+
+
+def test_a_good_login_passes_without_a_word(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    password(scene, monkeypatch)
+    check(scene)
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    check(scene)
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert not scene.world.earthdata.data.log
+
+
+def test_a_refused_login_stops_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "no Earthdata Login" in refusal(scene)
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong")
+    assert re.search(r"user name or password .* is wrong \(from localhost, HTTP 401\)", refusal(scene))
+    monkeypatch.setenv("EARTHDATA_TOKEN", "unknown")
+    assert re.search(r"token in EARTHDATA_TOKEN is refused.*HTTP 401", refusal(scene))
+    scene.world.earthdata.redirects_bad_tokens = scene.world.earthdata.login_page = True
+    assert re.search(r"token in EARTHDATA_TOKEN is refused.*a login page", refusal(scene))
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.expired_token)
+    assert "expired on" in refusal(scene)
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    scene.world.earthdata.distribution.faults = [login_page()]
+    assert "a login page" in refusal(scene)
+    scene.world.earthdata.approved = False
+    assert re.search(r"not approved .* EULA .*HTTP 403", refusal(scene))
+
+
+@pytest.mark.parametrize("code", [401, 403])
+def test_the_page_for_approval_is_named_where_the_login_names_it(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    page = f"https://{scene.world.hosts.login}/approve_app?client_id=BO_n7nTIlMljdvU6kRRB3g"
+    told = {"error": "invalid_token", "error_description": "EULA Acceptance Failure", "resolution_url": page}
+    scene.world.earthdata.distribution.faults = [lambda exchange: Reply(code, json.dumps(told).encode())]
+    assert f"log in at {page}, approve 'Alaska Satellite Facility Data Access'" in refusal(scene)
+    told["resolution_url"] = "https://evil.org/approve_app?client_id=1"
+    scene.world.earthdata.distribution.faults = [lambda exchange: Reply(code, json.dumps(told).encode())]
+    assert "evil.org" not in refusal(scene)
+
+
+def test_a_server_in_trouble_stops_nothing(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    distribution = scene.world.earthdata.distribution
+    distribution.faults = [status(503), status(404), lambda exchange: Reply(0), Hold(5)]
+    begun = time.monotonic()
+    for _ in range(4):
+        check(scene, 1.0)
+    scene.world.close()
+    check(scene, 1.0)
+    assert time.monotonic() - begun < 5
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    reasons = ["HTTP 503", "HTTP 404", "connection failed", "stopped answering", "Connection refused"]
+    assert all(reason in warning for reason, warning in zip(reasons, warnings, strict=True))
+    assert all("could not be tried out" in warning and "/s3credentials" in warning for warning in warnings)

@@ -1,0 +1,475 @@
+"""Granules fetched by HTTPS: what arrives is what the archive holds, and every fault is named."""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import re
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+import rasterio
+from rasterio.errors import RasterioIOError
+
+from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
+from s1monthly.raster.geotiff_header import open_header
+from s1monthly.sources.asf import fetching, patience, transfer
+from s1monthly.sources.asf.held_refusal import HOLDS, HeldRefusal
+from s1monthly.sources.asf.transfer import Clock
+from standin import Hold, Reply, cut, drop, flip, login_page, reset, status, trickle
+from standin.web import Fault
+from support.archive_scene import Scene, archive_scene, told_by, written_in
+
+
+@pytest.fixture
+def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+    with archive_scene(tmp_path, monkeypatch) as made:
+        monkeypatch.setenv("EARTHDATA_TOKEN", made.world.token)
+        yield made
+        assert made.world.earthdata.leaks == []
+
+
+def refused(scene: Scene, kind: type[S1MonthlyError] = SourceError, **options: object) -> str:
+    """Fetch VV in vain; the message names granule and layer, and shows no query."""
+    with pytest.raises(kind) as caught:
+        scene.fetch(scene.fetcher(**options), scene.one)
+    message = str(caught.value)
+    assert f"granule {scene.granule.id}: layer VV: " in message and scene.one.layers[0].url in message
+    assert "?" not in message
+    told = told_by(caught.value)
+    assert not [secret for secret in scene.secrets() if secret in told]
+    return message
+
+
+def test_layers_arrive_as_the_archive_holds_them_and_are_freed(scene: Scene) -> None:
+    with scene.fetcher().in_memory(scene.granule, ("VV", "mask", "HH")) as ready:
+        assert [layer.name for layer in ready.layers] == ["VV", "mask"]
+        for layer in ready.layers:
+            listed = scene.granule.layer(layer.name)
+            assert listed and layer == replace(listed, url=layer.url)
+            assert layer.url.startswith("/vsimem/") and layer.url.endswith(Path(listed.url).name)
+            with rasterio.open(layer.url) as dataset:
+                assert dataset.read(1).tobytes() == scene.held[layer.name]
+    for layer in ready.layers:
+        with pytest.raises(RasterioIOError):
+            rasterio.open(layer.url)
+    for request in scene.signed.log:
+        assert request.headers["User-Agent"].startswith("s1monthly/")
+        assert request.headers["Accept-Encoding"] == "identity"  # bytes are counted as the archive has them
+
+
+def test_layers_are_freed_when_a_later_one_fails_or_reading_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    names: list[str] = []
+    original = rasterio.io.MemoryFile.__init__
+
+    def noted(self: rasterio.io.MemoryFile, *arguments: object, **named: object) -> None:
+        original(self, *arguments, **named)
+        names.append(self.name)
+
+    monkeypatch.setattr(rasterio.io.MemoryFile, "__init__", noted)
+    scene.signed.faults_at["_VH.tif"] = status(404)
+    with pytest.raises(SourceError, match="layer VH"):
+        scene.fetch()
+    with pytest.raises(ZeroDivisionError), scene.fetcher().in_memory(scene.one, ["VV"]):
+        raise ZeroDivisionError
+    assert len(names) == 2
+    for name in names:
+        with pytest.raises(RasterioIOError):
+            rasterio.open(name)
+
+
+def test_granules_are_fetched_side_by_side_and_keep_apart(scene: Scene) -> None:
+    fetcher = scene.fetcher()
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: scene.fetch(fetcher), range(16)))
+    assert answers == [scene.held] * 16
+    with ExitStack() as stack:
+        twice = [stack.enter_context(fetcher.in_memory(scene.one, ["VV"])) for _ in range(2)]
+        assert twice[0].layers[0].url != twice[1].layers[0].url
+
+
+def test_a_damaged_tiff_is_named_by_its_file(scene: Scene) -> None:
+    scene.signed.faults = lambda exchange: replace(exchange.answer(), body=b"II*\0" + bytes(96))
+    listed = scene.listed(size=100, md5="")
+    with scene.fetcher().in_memory(listed, ["VV"]) as ready, pytest.raises(ProductError, match=r"S1A_30_v1\.0_VV\.tif"):
+        open_header(ready.layers[0].url)
+
+
+def test_what_the_record_does_not_know_is_not_checked(scene: Scene) -> None:
+    assert scene.fetch(granule=scene.listed(size=-1, md5="")) == scene.held
+    assert scene.fetch(granule=scene.listed(size=-1)) == scene.held
+    assert scene.fetch(granule=scene.listed(md5="")) == scene.held
+    upper = [replace(layer, md5=layer.md5.upper()) for layer in scene.granule.layers]
+    assert scene.fetch(granule=replace(scene.granule, layers=tuple(upper))) == scene.held
+
+
+# faults that pass
+
+
+PASSING: dict[str, tuple[Fault, str]] = {
+    "503": (status(503, html=True), "HTTP 503 from 127.0.0.1"),
+    "500": (status(500), "HTTP 500"),
+    "429": (status(429), "HTTP 429"),
+    "408": (status(408), "HTTP 408"),
+    "dropped": (drop(), "connection failed"),
+    "reset": (reset(), "connection"),
+    "cut short": (cut(), "cut short"),
+    "cut short and not told": (cut(told=True), r"only \d+ bytes came instead of \d+"),
+    "empty": (cut(0, told=True), "an empty file came"),
+    "too long": (lambda e: replace(e.answer(), body=e.answer().body * 2), r"more bytes came instead of \d+"),
+    "flipped bit": (flip(), r"MD5 \w{32} came instead of \w{32}"),
+    "flipped first bit": (flip(0), r"MD5 \w{32} came instead of \w{32}"),
+    "signature refused": (status(403), "the signed address is refused"),
+}
+
+
+@pytest.mark.parametrize("name", PASSING)
+def test_a_fault_that_passes_is_logged_and_forgotten(scene: Scene, name: str, caplog: pytest.LogCaptureFixture) -> None:
+    fault, reason = PASSING[name]
+    scene.signed.faults = [fault]
+    assert scene.fetch() == scene.held
+    (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert re.search(rf"granule {scene.granule.id}: layer VV: try 1: .*{reason}", warning)
+
+
+@pytest.mark.parametrize("name", ["503", "dropped", "cut short", "empty"])
+def test_a_fault_that_stays_ends_with_its_name_and_the_number_of_tries(scene: Scene, name: str) -> None:
+    fault, reason = PASSING[name]
+    scene.signed.faults = fault
+    message = refused(scene, seconds=0.5)
+    # of a file the last try may begin just before the time is up
+    assert re.search(rf"({reason}.*|in the time given) \(tried \d+ times in 0\.5 s\)", message)
+    assert "memory.scene_retry_timeout_seconds" in message and len(scene.signed.log) > 2
+
+
+@pytest.mark.parametrize("fault", [cut(), reset(), trickle(9)], ids=["cut", "reset", "trickled"])
+def test_an_error_whose_page_does_not_come_whole_keeps_its_status(scene: Scene, fault: Fault) -> None:
+    page = Reply(503, b"<html>Out of service</html>" * 100)
+    scene.signed.faults = lambda exchange: fault(replace(exchange, answer=lambda: page))
+    assert "HTTP 503 from 127.0.0.1 (tried " in refused(scene, seconds=0.4)
+
+
+def test_other_hosts_of_the_chain_may_fail_too(scene: Scene) -> None:
+    scene.world.earthdata.data.faults = [status(502), drop(), None]
+    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+
+
+def test_the_time_is_the_granules_not_the_layers(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def noted(name: str, attempt: Callable[[float], object], seconds: float) -> object:
+        given.append(seconds)
+        return patience.persevere(name, attempt, seconds)
+
+    monkeypatch.setattr(fetching, "persevere", noted)
+    scene.signed.faults_at["_VV.tif"] = trickle(0.5)
+    assert scene.fetch(scene.fetcher(seconds=30.0)) == scene.held
+    assert 29 < given[0] <= 30 and given[1] < given[0] - 0.4 and given[2] <= given[1]
+
+
+def test_a_server_that_asks_to_wait_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(patience.time, "sleep", waits.append)
+    at = f"{datetime.now(UTC) + timedelta(seconds=9):%a, %d %b %Y %H:%M:%S GMT}"
+    dated = Reply(429, headers=(("Retry-After", at),))
+    scene.signed.faults = [status(503, retry_after=7), lambda exchange: dated]
+    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    assert waits[0] == 7 and 7 < waits[1] <= 9
+
+
+def test_a_wait_longer_than_the_time_is_not_begun(scene: Scene) -> None:
+    scene.signed.faults = status(503, retry_after=3600)
+    begun = time.monotonic()
+    assert "HTTP 503" in refused(scene) and "tried 1 time" in refused(scene)
+    assert time.monotonic() - begun < 2
+
+
+def test_a_server_that_does_not_answer_is_left(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer, "READ_SECONDS", 0.2)
+    scene.signed.faults = [Hold(5)]
+    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    scene.signed.faults = Hold(5)
+    assert "the server stopped answering" in refused(scene, seconds=0.5)
+
+
+def test_a_server_that_trickles_is_cut_off_by_the_time(scene: Scene) -> None:
+    scene.signed.faults = trickle(6)
+    begun = time.monotonic()
+    assert re.search(r"only \d+ bytes came in the time given \(tried 1 time in 1 s\)", refused(scene, seconds=1.0))
+    assert time.monotonic() - begun < 4
+
+
+def test_a_port_where_nobody_listens(scene: Scene) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        url = f"https://localhost:{taken.getsockname()[1]}/file_VV.tif"
+        with pytest.raises(SourceError, match="Connection refused"):
+            scene.fetch(scene.fetcher(seconds=0.2), scene.listed(url=url))
+
+
+def test_no_more_is_read_than_the_record_tells_and_one_byte(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    lengths: list[int] = []
+    original = transfer.read_body
+
+    def noted(*arguments: object) -> bytes:
+        body = original(*arguments)
+        lengths.append(len(body))
+        return body
+
+    monkeypatch.setattr(transfer, "read_body", noted)
+    scene.signed.faults = [PASSING["too long"][0]]
+    scene.fetch(granule=scene.one)
+    size = scene.one.layers[0].size
+    assert lengths == [size + 1, size]
+    endless = io.BufferedReader(io.FileIO("/dev/zero"))
+    with endless:
+        assert original(endless, Clock(5), most=1000) == bytes(1001)
+        assert endless.tell() <= 2 * transfer.PIECE
+
+
+# faults that stay
+
+
+def test_the_same_wrong_bytes_twice_are_the_archives(scene: Scene) -> None:
+    for fault in (flip(), cut(told=True), PASSING["too long"][0]):
+        before = len(scene.signed.log)
+        scene.signed.faults = fault
+        message = refused(scene)
+        assert "another file than its record says" in message and "twice" in message and "search.refresh" in message
+        assert len(scene.signed.log) == before + 2
+
+
+def test_other_wrong_bytes_each_time_are_tried_again(scene: Scene) -> None:
+    scene.signed.faults = [flip(0.1), flip(0.2), flip(0.3), flip(0.4)]
+    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+
+
+def test_no_tiff_is_no_tiff_even_where_the_record_knows_nothing(scene: Scene) -> None:
+    scene.signed.faults = lambda exchange: Reply(200, b'{"message": "hello"}')
+    with pytest.raises(SourceError, match="no TIFF"):
+        scene.fetch(granule=scene.listed(size=-1, md5=""))
+    scene.signed.faults = lambda exchange: Reply(200)
+    with pytest.raises(SourceError, match=r"an empty file came \(tried"):
+        scene.fetch(scene.fetcher(seconds=0.2), scene.listed(size=-1, md5=""))
+
+
+@pytest.mark.parametrize("server", ["data", "signed"])
+@pytest.mark.parametrize("code", [404, 410])
+def test_a_file_that_is_gone_is_not_asked_for_again(scene: Scene, server: str, code: int) -> None:
+    web = getattr(scene.world.earthdata, server)
+    web.faults = status(code, html=True)
+    message = refused(scene)
+    assert f"no longer in the archive (HTTP {code})" in message and "search.refresh: true" in message
+    assert len(web.log) == 1
+
+
+def test_an_answer_that_nobody_expects_is_told(scene: Scene) -> None:
+    scene.signed.faults = status(418)
+    assert "unexpected answer (HTTP 418 from 127.0.0.1)" in refused(scene)
+    for url in ("ftp://localhost/file_VV.tif", "https://[broken/file_VV.tif", "file_VV.tif"):
+        with pytest.raises(SourceError, match="not an address"):
+            scene.fetch(granule=scene.listed(url=url))
+
+
+def test_a_circle_of_redirects_ends(scene: Scene) -> None:
+    data = scene.world.earthdata.data
+    data.faults = lambda exchange: Reply(302, headers=(("Location", exchange.request.path),))
+    assert "redirected without end" in refused(scene)
+    assert len(data.log) < 20
+
+
+def test_a_certificate_that_is_not_trusted_is_not_tried_again(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REQUESTS_CA_BUNDLE")
+    monkeypatch.delenv("CURL_CA_BUNDLE")
+    message = refused(scene)
+    assert "certificate is not trusted" in message and "REQUESTS_CA_BUNDLE" in message
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent/bundle.pem")
+    assert "/nonexistent/bundle.pem" in refused(scene)
+
+
+# the login
+
+
+def unknown_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", "a-token-that-was-revoked")
+
+
+def expired_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.expired_token)
+
+
+def redirected_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    unknown_token(scene, monkeypatch)
+    scene.world.earthdata.redirects_bad_tokens = True
+
+
+def login_page_at_login(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    redirected_token(scene, monkeypatch)
+    scene.world.earthdata.login_page = True
+
+
+def login_page_from_data(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.world.earthdata.data.faults = login_page()
+
+
+def page_without_type(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.world.earthdata.data.faults = lambda exchange: Reply(200, b"\n <!DOCTYPE html><html>Log in</html>")
+
+
+def page_without_tags(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = Reply(200, b"Log in, please", headers=(("Content-Type", "Text/HTML; charset=utf-8"),))
+    scene.world.earthdata.data.faults = lambda exchange: plain
+
+
+def other_answer_at_login(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    redirected_token(scene, monkeypatch)
+    scene.world.earthdata.login.faults = lambda exchange: Reply(200, b'{"error": "log in"}')
+
+
+def forbidden(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.world.earthdata.data.faults = lambda exchange: Reply(403, b"no")
+
+
+def wrong_password(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN")
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
+    monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong-password")
+
+
+def no_approval(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.world.earthdata.approved = False
+
+
+def untrusted_host(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.signed.faults = status(401)
+    scene.granule = scene.listed(url=f"https://{scene.world.hosts.signed}/file_VV.tif")
+
+
+def page_of_a_portal(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    scene.signed.faults = lambda exchange: Reply(200, b"<html>Pay for your room</html>")
+
+
+REFUSALS: list[tuple[Callable[[Scene, pytest.MonkeyPatch], None], str]] = [
+    (unknown_token, r"token in EARTHDATA_TOKEN is refused.*HTTP 401.*Generate Token"),
+    (expired_token, r"token in EARTHDATA_TOKEN expired on \d{4}-\d\d-\d\d at \d\d:\d\d UTC.*Generate Token"),
+    (redirected_token, r"token in EARTHDATA_TOKEN is refused.*HTTP 401"),
+    (login_page_at_login, r"token in EARTHDATA_TOKEN is refused.*a login page"),
+    (login_page_from_data, r"token in EARTHDATA_TOKEN is refused.*a login page"),
+    (page_without_type, r"token in EARTHDATA_TOKEN is refused.*a login page"),
+    (page_without_tags, r"token in EARTHDATA_TOKEN is refused.*a login page"),
+    (other_answer_at_login, r"token in EARTHDATA_TOKEN is refused"),
+    (
+        forbidden,
+        r"the archive forbids access to the login from EARTHDATA_TOKEN \(from localhost, HTTP 403\).*Applications",
+    ),
+    (wrong_password, r"user name or password from EARTHDATA_USERNAME and EARTHDATA_PASSWORD is wrong.*HTTP 401"),
+    (no_approval, r"not approved.*EULA.*HTTP 403.*Alaska Satellite Facility Data Access"),
+    (untrusted_host, r"127\.0\.0\.1 wants a login.*HTTP 401.*source\.hosts\.trusted"),
+    (page_of_a_portal, r"127\.0\.0\.1 sent a web page instead of the file.*portal"),
+]
+
+
+@pytest.mark.parametrize(("arrange", "told"), REFUSALS, ids=[arrange.__name__ for arrange, _ in REFUSALS])
+def test_a_refused_login_ends_all_at_once_and_says_why(
+    scene: Scene, arrange: Callable[[Scene, pytest.MonkeyPatch], None], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arrange(scene, monkeypatch)
+    message = refused(scene, CredentialsError)
+    assert re.search(told, message), message
+    secrets = "a-token-that-was-revoked", "wrong-password", scene.world.expired_token
+    assert not [secret for secret in secrets if secret in message]
+    assert all(len(server.log) <= 2 for server in scene.world.earthdata.servers)
+
+
+def test_a_token_that_expires_in_mid_run_is_named(scene: Scene) -> None:
+    fetcher = scene.fetcher()
+    assert scene.fetch(fetcher) == scene.held
+    scene.world.account.tokens.clear()
+    scene.world.account.sessions.clear()
+    with pytest.raises(CredentialsError, match=r"refused: expired.*HTTP 401"):
+        scene.fetch(fetcher)
+
+
+def test_a_layer_without_https_carries_no_login(scene: Scene) -> None:
+    seen: list[dict[str, str]] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                seen.append(
+                    dict(line.split(": ", 1) for line in connection.recv(9999).decode().split("\r\n") if ": " in line)
+                )
+                connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        url = f"http://localhost:{listener.getsockname()[1]}/file_VV.tif"
+        with pytest.raises(SourceError, match="no longer"):
+            scene.fetch(granule=scene.listed(url=url))
+        thread.join()
+    assert seen[0]["Host"] and "Authorization" not in seen[0]
+
+
+# secrets
+
+
+def test_no_secret_is_told_anywhere(
+    scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for name in ("boto3", "botocore", "urllib3"):
+        monkeypatch.setattr(logging.getLogger(name), "level", logging.NOTSET)
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    told = ""
+    for access in ("https", "s3", "auto"):
+        options = {"access": access, "cache_dir": str(scene.folder / "cache" / access)}
+        web = scene.signed if access == "https" else scene.world.s3.web
+        fetcher = scene.fetcher(access=access)
+        for fault in (drop(), cut(), reset(), flip(), status(503)):  # one try in vain
+            web.faults = [fault]
+            scene.fetch(fetcher, scene.one)
+        fetcher = scene.fetcher(**options, seconds=1.0)
+        for fault in (flip(), status(418), status(403)):
+            web.faults = fault
+            try:
+                scene.fetch(fetcher, scene.one)
+            except S1MonthlyError as error:
+                told += told_by(error)
+        web.faults = []
+        scene.fetch(fetcher)
+        told += repr(fetcher) + repr(vars(fetcher))
+    assert len(scene.secrets()) > 8 and "another file" in told and "S3 is given up" in caplog.text
+    assert caplog.text.count("try 1: ") >= 15
+    told += caplog.text + written_in(scene.folder, "s3_keys.json")
+    assert not [secret for secret in scene.secrets() if secret in told]
+
+
+def test_a_refused_login_is_tried_by_no_other_job_until_it_was_tried_out_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each further try would bring the account nearer to being locked."""
+    scene.world.earthdata.data.faults = status(401)
+    told = refused(scene, CredentialsError)
+    asked = len(scene.world.earthdata.data.log)
+    scene.world.earthdata.data.faults = []
+    assert refused(scene, CredentialsError) == told
+    assert len(scene.world.earthdata.data.log) == asked
+    held = HeldRefusal(scene.options["keys_dir"])
+    old = time.time() - HOLDS - 1
+    (path,) = Path(scene.options["keys_dir"]).glob("login_refused*")
+    os.utime(path, (old, old))
+    assert scene.fetch() == scene.held, "a refusal of another day is none"
+    os.utime(path)
+    held.forget()
+    held.forget()
+    assert scene.fetch() == scene.held

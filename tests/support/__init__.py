@@ -1,0 +1,1 @@
+"""Small trees, granules, faults and readers that many tests need."""

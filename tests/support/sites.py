@@ -1,0 +1,199 @@
+"""A folder as runs leave it: questions answered, months made, a cube's axis; without arrays and without Snakemake."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+import search
+from s1monthly.config.root import Config, load_config
+from s1monthly.cube.status import COMPLETE, Slots
+from s1monthly.layout import layer_file, parse_granule_id
+from s1monthly.model import Burst, Direction, Granule, Layer, Month, Tile
+from s1monthly.records.seal import seal
+from s1monthly.sources import Found
+from s1monthly.sources.listing import list_folder
+from s1monthly.workflow import logs
+from s1monthly.workflow.ledger import Ledger
+from s1monthly.workflow.plan import Plan
+
+TODAY = date(2025, 3, 15)
+
+
+def granule(
+    acquired: str | datetime,
+    burst: str = "T137-292318-IW1",
+    *,
+    processed: str = "20250830T120000Z",
+    platform: str = "S1A",
+    version: str = "1.0",
+) -> Granule:
+    """Make a granule with both layers; `acquired` as in its name, ``20211119T015854Z``, or a datetime."""
+    if isinstance(acquired, datetime):
+        acquired = f"{acquired:%Y%m%dT%H%M%SZ}"
+    bare = parse_granule_id(f"OPERA_L2_RTC-S1_{burst}_{acquired}_{processed}_{platform}_30_v{version}")
+    layers = tuple(Layer(name, f"/granules/{layer_file(bare.id, name)}", 100) for name in ("VH", "VV"))
+    return replace(bare, layers=layers)
+
+
+def granules_of(months: str, burst: str = "T137-292318-IW1") -> list[Granule]:
+    """One granule for each of the months, ``2021-11 2021-12``: on its fifth day."""
+    return [granule(Month.parse(month).start + timedelta(days=4), burst) for month in months.split()]
+
+
+def merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Configuration with changes laid over it, section by section."""
+    result = dict(values)
+    for key, change in changes.items():
+        held = result.get(key)
+        result[key] = merged(held, change) if isinstance(held, Mapping) and isinstance(change, Mapping) else change
+    return result
+
+
+def put_layers(folder: Path, *granules: Granule, size: int = 100) -> None:
+    """Write files with the names of the granules' layers, for a listing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for each in granules:
+        for layer in each.layers:
+            (folder / layer_file(each.id, layer.name)).write_bytes(b"x" * size)
+
+
+def write_store(
+    path: str | Path, first: Month, last: Month, recipe: Mapping[str, Any], statuses: Mapping[Month, int]
+) -> Path:
+    """Write what a cube shows to plain file access: the root's attributes and the status of each month."""
+    store = Path(path)
+    chunks = store / "status" / "c"
+    chunks.mkdir(parents=True, exist_ok=True)
+    ours = {"first": str(first), "last": str(last), "chunks": [1024, 512], "recipe": dict(recipe)}
+    root = {"zarr_format": 3, "node_type": "group", "attributes": {"s1monthly": ours}}
+    (store / "zarr.json").write_text(json.dumps(root))
+    for month, status in statuses.items():
+        (chunks / str(month.ordinal - first.ordinal)).write_bytes(bytes([status]))
+    return store
+
+
+class Site:
+    """A folder with its source: plans are made in it, their questions answered by ``scripts/search.py``, months made.
+
+    Attributes
+    ----------
+    folder : Path
+    granules : list of Granule
+        What the source holds; for ``source.kind: local`` the files in `granule_folder` instead.
+    """
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
+        self.granules: list[Granule] = []
+        self.granule_folder = folder / "granules"
+        monkeypatch.setattr(search, "open_source", lambda kind, **_: SimpleNamespace(search=self._found))
+        monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))
+
+    def values(self, **sections: Any) -> dict[str, Any]:
+        """Configuration: tile 10SGD, ASCENDING, 2021-11 to 2022-02; sections given are laid over it."""
+        base = {
+            "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
+            "time": {"start": "2021-11", "end": "2022-02"},
+            "source": {"kind": "simulated"},
+            "output": {"base_dir": str(self.folder / "out"), "work_dir": str(self.folder / "work"), "disk_warn_gb": 0},
+        }
+        time = sections.pop("time", None)
+        return merged(base, sections) | ({"time": time} if time else {})
+
+    @property
+    def local(self) -> dict[str, Any]:
+        """Section ``source`` for the files in `granule_folder`."""
+        return {"kind": "local", "path": str(self.granule_folder)}
+
+    def config(self, **sections: Any) -> Config:
+        """Return the checked configuration."""
+        return load_config(self.values(**sections))
+
+    def plan(self, today: date = TODAY, deciding: bool = True, **sections: Any) -> Plan:
+        """Make the plan of a run."""
+        return Plan.make(self.config(**sections), today, lambda wkt: [Tile("10SGD")], deciding)
+
+    def book(self, **sections: Any) -> Ledger:
+        """Ledger of the only tile and direction."""
+        (book,) = self.plan(**sections).ledgers
+        return book
+
+    def search(self, today: date = TODAY, **sections: Any) -> list[str]:
+        """Make the plan of a run and answer its open questions; return the months asked."""
+        plan, asked = self.plan(today, **sections), []
+        for book in plan.ledgers:
+            stamp = plan.open_question(book)
+            if stamp:
+                months = [str(month) for month in book.to_ask()]
+                Path(stamp).parent.mkdir(parents=True, exist_ok=True)
+                listings = {str(month): listing for month, listing in (book.listings or {}).items()}
+                place = ["--tile", str(book.key.tile), "--direction", str(book.key.direction)]
+                asking = ["--months", ",".join(months), "--listings", json.dumps(listings), "--stamp", stamp]
+                settings = plan.job_settings.write(self.folder / "jobs")
+                search.main(["--settings", settings, "--log", "", *place, *asking])
+                asked += months
+                assert plan.open_question(book) is None
+        return asked
+
+    def make(self, *months: str, plan: Plan | None = None, **sections: Any) -> None:
+        """Write records, in step, complete slots, and the other products of the months (all that have granules)."""
+        plan = plan or self.plan(**sections)
+        for book in plan.ledgers:
+            wanted = [Month.parse(month) for month in months] or book.with_granules
+            for month in wanted:
+                self.write_record(book, month, book.answers[month].digest, book.recipe_digest)
+                for pattern in plan.month_products[1:]:
+                    path = Path(book.path(pattern, month))
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.touch()
+            held = Slots.read(book.path(plan.layout.cube))
+            complete = [*(held.complete() if held else ()), *wanted]
+            write_store(
+                book.path(plan.layout.cube),
+                min(complete),
+                max(complete),
+                plan.recipe,
+                dict.fromkeys(complete, COMPLETE),
+            )
+
+    @staticmethod
+    def write_record(book: Ledger, month: Month, granules_digest: str, recipe_digest: str) -> Path:
+        """Write as much of a record as a plan reads."""
+        path = Path(book.path(book.layout.record, month))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        content = {"granules_digest": granules_digest, "recipe_digest": recipe_digest, "unread": []}
+        path.write_text(json.dumps(seal(content)))
+        return path
+
+    def _found(self, tile: Tile, direction: Direction, months: list[Month]) -> dict[Month, Found]:
+        held = self.granules
+        if self.granule_folder.exists():
+            held = [
+                replace(
+                    parse_granule_id(name),
+                    layers=tuple(Layer(layer, path, size) for layer, (path, size) in files.items()),
+                )
+                for name, files in list_folder(self.granule_folder).files.items()
+            ]
+        return {month: Found(tuple(g for g in held if g.month == month)) for month in months}
+
+
+def set_time(path: str | Path, seconds: float) -> None:
+    """Set a file's time of modification to so many seconds after 2024-01-01."""
+    moment = datetime(2024, 1, 1, tzinfo=UTC).timestamp() + seconds
+    os.utime(path, (moment, moment))
+
+
+def burst_of(number: int, subswath: str = "IW1", track: int = 137) -> str:
+    """Id of a burst."""
+    return str(Burst(track, number, subswath))

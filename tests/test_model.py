@@ -1,0 +1,311 @@
+"""Months, tiles, bursts; granules grouped into passes, and the newest version of each."""
+
+from __future__ import annotations
+
+import calendar
+import csv
+import gzip
+import random
+from collections import defaultdict
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from s1monthly.errors import NameFormatError
+from s1monthly.layout import parse_granule_id
+from s1monthly.model import (
+    Burst,
+    CompositeKey,
+    Direction,
+    Granule,
+    Month,
+    Polarization,
+    Tile,
+    newest_versions,
+    passes_of,
+)
+from support.sites import burst_of, granule
+
+MONTHS = st.builds(Month, st.integers(1901, 9998), st.integers(1, 12))
+CMR_LISTS = {"granules_19HBD.csv.gz": 666, "granules_22WFD.csv.gz": 443}
+
+
+def real_granules(shared_data: Path, name: str) -> list[Granule]:
+    with gzip.open(shared_data / "cmr" / name, "rt") as stream:
+        return [parse_granule_id(row["granule"]) for row in csv.DictReader(stream)]
+
+
+def overflight(granule: Granule) -> tuple[int, bool, int]:
+    """Track, ascending or not, and cycle of a granule, from its burst number alone: gaps in time play no part.
+
+    Burst numbers count the bursts, one every 2.758273 s, since the ascending node of track 1 began a 12-day cycle.
+    """
+    since_cycle_began = granule.burst.number * 2.758273
+    revolution = 12 * 86400 / 175
+    phase = since_cycle_began % revolution / revolution
+    cycle_began = granule.acquired - timedelta(seconds=since_cycle_began) - datetime(2014, 1, 1, tzinfo=UTC)
+    return granule.burst.track, not 0.25 < phase < 0.75, round(cycle_began / timedelta(hours=6))
+
+
+# months
+
+
+@given(MONTHS)
+def test_a_month_begins_and_ends_where_the_calendar_says(month: Month) -> None:
+    days = calendar.monthrange(month.year, month.month)[1]
+    assert month.start == datetime(month.year, month.month, 1, tzinfo=UTC)
+    assert month.start.utcoffset() == timedelta(0) == month.end.utcoffset()
+    assert month.end - month.start == timedelta(days=days)
+    assert Month.of(month.end - timedelta(microseconds=1)) == month == Month.of(month.start)
+    assert Month.of(month.end) > month
+
+
+@pytest.mark.parametrize(("month", "days"), [("2024-02", 29), ("2023-02", 28), ("2000-02", 29), ("2100-02", 28)])
+def test_leap_years(month: str, days: int) -> None:
+    found = Month.parse(month)
+    assert found.end - timedelta(days=1) == datetime(found.year, 2, days, tzinfo=UTC)
+
+
+@given(MONTHS, st.integers(-12_000, 12_000))
+def test_shift_is_exact_over_years_and_the_order_is_that_of_time(month: Month, step: int) -> None:
+    target = month.ordinal + step
+    if not 1901 * 12 <= target < 9999 * 12:
+        return
+    moved = month.shift(step)
+    assert (moved.year * 12 + moved.month) - (month.year * 12 + month.month) == step == moved.ordinal - month.ordinal
+    assert moved.shift(-step) == month == Month.from_ordinal(month.ordinal)
+    assert (moved > month) == (moved.start > month.start) == (str(moved) > str(month)) == (step > 0)
+
+
+def test_until_crosses_years_and_holds_both_ends() -> None:
+    def span(first: str, last: str) -> str:
+        return " ".join(map(str, Month.parse(first).until(Month.parse(last))))
+
+    assert span("2023-11", "2024-02") == "2023-11 2023-12 2024-01 2024-02"
+    assert span("2024-02", "2024-02") == "2024-02"
+    assert span("2024-03", "2024-02") == ""
+    assert span("2014-04", "2024-03").count("-") == 120
+
+
+@given(MONTHS)
+def test_month_as_text_and_back(month: Month) -> None:
+    assert Month.parse(str(month)) == month and len(str(month)) == 7
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2024-13",
+        "2024-00",
+        "2024-1",
+        "24-01",
+        "2024-06-01",
+        " 2024-06",
+        "2024-06\n",
+        "2024/06",
+        "202406",
+        "1899-12",
+        "",
+    ],
+)
+def test_no_month(text: str) -> None:
+    with pytest.raises(NameFormatError, match="month"):
+        Month.parse(text)
+
+
+# tiles, bursts, keys
+
+
+def test_parts_of_a_tile() -> None:
+    tile = Tile("01KAB")
+    assert (tile.zone, tile.band, tile.column, tile.row, tile.north, tile.epsg) == (1, "K", "A", "B", False, 32701)
+    assert (Tile("10SGD").epsg, Tile("22NCF").north, Tile("22MCF").north) == (32610, True, False)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("61SGD", "no zone 61"),
+        ("00SGD", "no zone 0"),
+        ("10IGD", "no latitude band I"),
+        ("10BGD", "no latitude band B"),
+        ("10YGD", "no latitude band Y"),
+        ("10SJD", "no column J"),
+        ("11SGD", "no column G"),
+        ("10SGW", "no row W"),
+        ("10SGI", "no row I"),
+        ("1SGD", "not a tile name"),
+        ("010SGD", "not a tile name"),
+        ("10sgd", "not a tile name"),
+        ("10SGD ", "not a tile name"),
+        ("", "not a tile name"),
+    ],
+)
+def test_no_tile(name: str, says: str) -> None:
+    with pytest.raises(NameFormatError, match=says):
+        Tile(name)
+
+
+def test_burst_as_text_and_back() -> None:
+    burst = Burst(7, 1234, "IW3")
+    assert str(burst) == "T007-001234-IW3"
+    assert Burst.parse("T007-001234-IW3") == burst == Burst.parse("T007_001234_IW3")
+
+
+@pytest.mark.parametrize("text", ["T7-001234-IW3", "T007-1234-IW3", "T007-001234-IW4", "T007-001234-EW1", "x", ""])
+def test_no_burst(text: str) -> None:
+    with pytest.raises(NameFormatError, match="burst"):
+        Burst.parse(text)
+
+
+def test_polarization_pairs_name_the_co_polarized_layer_first() -> None:
+    assert [pair.layers for pair in Polarization] == [("VV", "VH"), ("HH", "HV")]
+
+
+def test_composite_key_by_names() -> None:
+    key = CompositeKey.parse(tile="10SGD", direction="DESCENDING", month="2021-11")
+    assert key == CompositeKey(Tile("10SGD"), Direction.DESCENDING, Month(2021, 11))
+    assert str(key) == "10SGD_DESCENDING_2021-11"
+
+
+# passes
+
+
+@pytest.mark.parametrize(
+    "start",
+    ["20211119T015950Z", "20211119T235950Z", "20211130T235950Z", "20211231T235950Z", "20240228T235950Z"],
+    ids=["minute", "midnight", "month end", "year end", "28 February of a leap year"],
+)
+def test_a_pass_is_one_whatever_the_calendar_does_meanwhile(start: str) -> None:
+    began = parse_granule_id(granule(start).id).acquired
+    overflown = [granule(began + timedelta(seconds=3 * n), burst_of(292318 + n)) for n in range(10)]
+    assert len({g.acquired.minute for g in overflown}) == 2
+    (found,) = passes_of(overflown)
+    assert found.granules == tuple(overflown)
+    assert (found.start, found.end) == (overflown[0].acquired, overflown[-1].acquired)
+    assert found.name == f"T137_{start}"
+
+
+def test_platforms_six_days_apart_make_two_passes() -> None:
+    days = [("20211119T015854Z", "S1A"), ("20211125T015813Z", "S1B"), ("20211201T015854Z", "S1A")]
+    overflown = [granule(day, burst_of(292318 + n), platform=name) for day, name in days for n in range(3)]
+    assert [[g.platform for g in p.granules] for p in passes_of(overflown)] == [["S1A"] * 3, ["S1B"] * 3, ["S1A"] * 3]
+
+
+def test_the_same_track_in_both_directions_of_a_day_makes_two_passes() -> None:
+    assert len(passes_of([granule("20211119T015854Z"), granule("20211119T141500Z", burst_of(300000))])) == 2
+
+
+def test_a_gap_of_ten_minutes_still_belongs_to_a_pass() -> None:
+    first = granule("20211119T015000Z")
+    for seconds, passes in ((600, 1), (601, 2)):
+        later = granule(first.acquired + timedelta(seconds=seconds), burst_of(292500))
+        assert len(passes_of([first, later])) == passes
+
+
+def test_tracks_at_one_time_are_kept_apart_and_passes_sorted_by_start_then_track() -> None:
+    late = granule("20211119T020000Z", burst_of(1, track=3))
+    same_time = [granule("20211119T015854Z", burst_of(1, track=track)) for track in (137, 64)]
+    assert [(p.track, len(p.granules)) for p in passes_of([late, *same_time])] == [(64, 1), (137, 1), (3, 1)]
+    assert passes_of([]) == []
+
+
+@pytest.mark.parametrize("name", CMR_LISTS)
+def test_passes_of_real_lists_are_the_overflights_that_burst_numbers_tell(shared_data: Path, name: str) -> None:
+    granules = real_granules(shared_data, name)
+    assert len(granules) == CMR_LISTS[name]
+    expected = defaultdict(set)
+    for each in granules:
+        expected[overflight(each)].add(each)
+    found = passes_of(granules)
+    assert {frozenset(p.granules) for p in found} == {frozenset(group) for group in expected.values()}
+    assert sum(len(p.granules) for p in found) == len(granules)
+    assert [p.start for p in found] == sorted(p.start for p in found)
+    shuffled = granules[:]
+    random.Random(1).shuffle(shuffled)
+    assert passes_of(shuffled) == found
+
+
+@given(st.permutations(range(12)))
+def test_passes_do_not_depend_on_the_order_of_granules(order: list[int]) -> None:
+    began = datetime(2021, 11, 30, 23, 59, 58, tzinfo=UTC)
+    granules = [
+        granule(began + timedelta(days=6 * (n // 4), seconds=n % 4 // 2), burst_of(292318 + n % 2, track=100 + n % 3))
+        for n in range(12)
+    ]
+    assert passes_of(granules[n] for n in order) == passes_of(granules)
+
+
+# versions
+
+
+@pytest.mark.parametrize(
+    ("older", "newer"),
+    [
+        ({"version": "1.0", "processed": "20250901T000000Z"}, {"version": "1.1", "processed": "20240101T000000Z"}),
+        ({"version": "1.9", "processed": "20250901T000000Z"}, {"version": "1.10", "processed": "20240101T000000Z"}),
+        ({"version": "9.9", "processed": "20250901T000000Z"}, {"version": "10.0", "processed": "20240101T000000Z"}),
+        ({"version": "1.0", "processed": "20240101T000000Z"}, {"version": "1.0", "processed": "20250901T000000Z"}),
+        ({"version": "1.0", "processed": "20240101T000000Z"}, {"version": "1.0", "processed": "20240101T000001Z"}),
+    ],
+)
+@pytest.mark.parametrize("shift", [-1, 0, 1])
+@pytest.mark.parametrize("turned", [False, True])
+def test_the_newest_version_is_kept(older: dict[str, str], newer: dict[str, str], shift: int, turned: bool) -> None:
+    """Reprocessing may move the start in the name by a second; the order of the granules plays no part."""
+    began = datetime(2021, 11, 30, 23, 59, 59, tzinfo=UTC)
+    old = granule(began, **older)
+    new = granule(began + timedelta(seconds=shift), **newer)
+    kept, replaced = newest_versions([new, old] if turned else [old, new])
+    assert kept == [new]
+    assert [(s.granule_id, s.lost) for s in replaced] == [(old.id, False)]
+    assert new.id in replaced[0].reason
+
+
+def test_other_bursts_and_other_days_replace_nothing() -> None:
+    granules = [
+        granule("20211119T015854Z", burst_of(292318, "IW1"), version="1.0"),
+        granule("20211119T015854Z", burst_of(292318, "IW2"), version="1.1"),
+        granule("20211119T015857Z", burst_of(292319, "IW1"), version="1.2"),
+        granule("20211125T015854Z", burst_of(292318, "IW1"), version="1.3"),
+    ]
+    kept, replaced = newest_versions(granules)
+    assert set(kept) == set(granules) and kept == sorted(kept, key=lambda g: g.id)
+    assert replaced == []
+
+
+def test_the_same_granule_twice_is_no_older_version() -> None:
+    once = granule("20211119T015854Z")
+    assert newest_versions([once, granule("20211119T015854Z")]) == ([once], [])
+
+
+@given(st.permutations(range(9)))
+def test_versions_do_not_depend_on_the_order_of_granules(order: list[int]) -> None:
+    granules = [
+        granule(f"20211119T01585{n % 3}Z", processed=f"2024010{n // 3 + 1}T000000Z", version=f"1.{9 + n % 2}")
+        for n in range(9)
+    ]
+    kept, replaced = newest_versions(granules[n] for n in order)
+    assert (kept, replaced) == newest_versions(granules)
+    assert len(kept) == 1 and len(replaced) == 8
+    assert {kept[0].id, *(s.granule_id for s in replaced)} == {g.id for g in granules}
+    assert kept[0].version == "1.10" and kept[0].processed == datetime(2024, 1, 3, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("name", CMR_LISTS)
+def test_one_granule_a_burst_and_overflight_is_left_of_a_real_list(shared_data: Path, name: str) -> None:
+    granules = real_granules(shared_data, name)
+    month, second = timedelta(days=30), timedelta(seconds=1)
+    again = [replace(g, acquired=g.acquired + second, processed=g.processed + month) for g in granules[::7]]
+    newest: dict[tuple[object, ...], Granule] = {}
+    for each in [*granules, *again]:
+        seen = (each.burst, overflight(each))
+        if seen not in newest or (each.version, each.processed) > (newest[seen].version, newest[seen].processed):
+            newest[seen] = each
+    kept, replaced = newest_versions([*again, *granules])
+    assert set(kept) == set(newest.values()) and len(kept) == len(newest)
+    assert len(kept) + len(replaced) == len({*granules, *again}) > len(granules)

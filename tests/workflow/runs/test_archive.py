@@ -1,0 +1,384 @@
+"""Whole workflows over the archive: the real clients, against servers on localhost that misbehave as real ones do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+
+from s1monthly.catalog.table import read_catalog
+from s1monthly.cube import months as cube
+from s1monthly.model import Granule, Month
+from s1monthly.records.month import read_record
+from standin import Archive, Hold, World, standins, status
+from support.granules import ORIGIN, write_granule
+from support.workflow import Run, run_snakemake, snakemake_command
+
+TILE = "11SLT"
+FOLDER = f"{TILE}_ASCENDING"
+NOVEMBER = Month(2021, 11)
+MONTH_JOBS = dict.fromkeys(("bursts", "composite", "publish"), 1)
+CATALOGS = {"tile_catalog": 1, "catalog": 1}
+
+
+class Site:
+    """Granules, the servers that serve them, and a folder to run in."""
+
+    def __init__(self, folder: Path, world: World) -> None:
+        self.folder = folder
+        self.world = world
+
+    def add(
+        self, month: str, day: int = 10, power: float = 0.1, burst: str = "T137-292318-IW1", **name: str
+    ) -> Granule:
+        """Put a granule of 40 x 40 pixels into the archive; speckled, so that no two files are alike."""
+        rng = np.random.default_rng([day, int(burst[5:11])])
+        noise = rng.gamma(4, 0.25, (2, 40, 40)).astype(np.float32)
+        shadow = np.zeros((40, 40), np.uint8)
+        shadow[:5] = 1
+        layers = {"VV": power * noise[0], "VH": power / 5 * noise[1], "mask": shadow}
+        left = ORIGIN[0] + 600 * (int(burst[5:11]) - 292318)
+        acquired = f"{month.replace('-', '')}{day:02d}T015854Z"
+        granule = write_granule(self.folder / "granules", layers, burst=burst, acquired=acquired, left=left)
+        self.world.archive.add(granule)
+        return granule
+
+    def values(self, access: str = "https", **sections: Mapping[str, Any]) -> dict[str, Any]:
+        """Configuration that points to the servers."""
+        hosts = self.world.hosts
+        values: dict[str, Any] = {
+            "roi": {"manual_mgrs_tiles": [TILE], "flight_direction": "ASCENDING"},
+            "time": {"start": "2021-11", "end": "2022-01"},
+            "source": {
+                "kind": "asf",
+                "hosts": {
+                    "cmr": hosts.cmr,
+                    "login": hosts.login,
+                    "s3_credentials": hosts.s3_credentials,
+                    "s3_endpoint": hosts.s3_endpoint,
+                    "trusted": list(hosts.trusted),
+                },
+            },
+            "download": {"access": access},
+            "output": {"base_dir": "output", "disk_warn_gb": 0},
+            "processing": {"target_resolution": 300},
+            "memory": {"batch_max_retries": 0, "scene_retry_timeout_seconds": 20},
+            "search": {"retry_timeout_seconds": 20},
+        }
+        for name, section in sections.items():
+            values[name] = {**values.get(name, {}), **section}
+        return values
+
+    def run(self, values: Mapping[str, Any] | None = None, *args: str, name: str = "run", **more: Any) -> Run:
+        """Run the workflow in a folder, logged in by a token unless told otherwise."""
+        more.setdefault("environment", self.world.environment(EARTHDATA_TOKEN=self.world.token))
+        return run_snakemake(self.folder / name, values or self.values(), *args, **more)
+
+    @property
+    def served(self) -> Counter[str]:
+        """How often each file was sent, by HTTPS or S3."""
+        return self.world.earthdata.served + self.world.s3.served
+
+    @property
+    def requests(self) -> int:
+        """How many requests reached any of the servers."""
+        servers = (self.world.cmr.web, *self.world.earthdata.servers, self.world.s3.web)
+        return sum(len(server.log) for server in servers)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    with standins(Archive()) as world:
+        yield Site(tmp_path, world)
+
+
+def products(folder: Path) -> dict[str, bytes]:
+    """Every file of a tile's products, but for the stamp in the cube."""
+    files = {}
+    root = folder / "output" / FOLDER
+    for path in sorted(root.rglob("*")):
+        name = str(path.relative_to(root))
+        if not path.is_file() or name == "search.json" or "/status/slots_" in name or path.suffix == ".parquet":
+            continue
+        files[name] = path.read_bytes()
+    return files
+
+
+def files_of(*granules: Granule) -> Counter[str]:
+    return Counter(Path(layer.url).name for granule in granules for layer in granule.layers)
+
+
+def rows(folder: Path) -> dict[str, dict[str, Any]]:
+    return {row["month"]: row for row in read_catalog(folder / "output" / "catalog.parquet")}
+
+
+# the same from everywhere
+
+
+def test_https_and_s3_give_the_bytes_of_the_local_source(site: Site) -> None:
+    granules = [
+        site.add("2021-11", day=10, power=0.1),
+        site.add("2021-11", day=10, power=0.2, burst="T137-292319-IW1"),
+        site.add("2021-11", day=22, power=0.3),
+        site.add("2022-01", power=0.2),
+    ]
+    local = site.values(source={"kind": "local", "path": str(site.folder / "granules")})
+    site.run(local, name="local")
+    assert site.requests == 0, "a folder needs no network"
+    preview = site.run(site.values(), "-n", name="https")
+    assert site.requests == 0 and "3 not searched yet" in preview.output
+    expected = products(site.folder / "local")
+    assert {name.split("/")[0] for name in expected} == {
+        "cog", "months", "preview", "zarr", f"{FOLDER}_2021-11.json", f"{FOLDER}_2022-01.json", ".catalog.parquet.lock",
+    }  # fmt: skip
+    for access in ("https", "s3"):
+        before = site.served
+        run = site.run(site.values(access), name=access)
+        assert run.jobs["bursts"] == 2
+        assert site.served - before == files_of(*granules), "every file once"
+        assert products(site.folder / access) == expected
+    assert site.world.s3.served == files_of(*granules)
+    assert site.world.earthdata.leaks == []
+    assert [len(query.values("polygon[]") + query.values("polygon")) for query in site.world.cmr.log] == [1, 1]
+
+    requests = site.requests
+    assert "Nothing to be done" in site.run(site.values(), "-n", name="https").output
+    assert "Nothing to be done" in site.run(site.values(), name="https").output
+    assert site.requests == requests, "neither a preview nor a run with nothing to do asks anybody"
+    secrets = [site.world.token, *(keys.secret_key for keys in site.world.keys.issued)]
+    for path in (site.folder / "https", site.folder / "s3"):
+        for file in path.rglob("*"):
+            if file.is_file() and file.parent.name != "s3_keys":
+                assert not any(secret.encode() in file.read_bytes() for secret in secrets), file
+    kept = site.folder / "s3" / "output" / "work" / "s3_keys"
+    assert [oct(path.stat().st_mode & 0o777) for path in (kept, *kept.iterdir())][:2] == ["0o700", "0o600"]
+
+
+def test_neighbouring_tiles_fetch_a_granule_once_with_a_cache(site: Site) -> None:
+    granule = site.add("2021-11")
+    tiles = {"manual_mgrs_tiles": [TILE, "11SMT"]}
+    site.run(site.values(roi=tiles, download={"access": "https", "cache_dir": "cache"}))
+    assert site.served == files_of(granule)
+    for tile in (TILE, "11SMT"):
+        record = read_record(site.folder / "run" / "output" / f"{tile}_ASCENDING" / "months" / "2021-11.json")
+        assert [held.id for held in record.granules] == [granule.id] and record.valid > 0
+
+
+# credentials
+
+
+@pytest.mark.parametrize(
+    ("variables", "says"),
+    [
+        ({}, "EARTHDATA_TOKEN"),
+        ({"EARTHDATA_USERNAME": "somebody"}, "EARTHDATA_PASSWORD"),
+        ({"EARTHDATA_USERNAME": "somebody", "EARTHDATA_PASSWORD": "wrong"}, "password"),
+    ],
+)
+def test_without_a_valid_login_a_run_stops_before_any_job(site: Site, variables: dict[str, str], says: str) -> None:
+    site.add("2021-11")
+    environment = site.world.environment(**variables)
+    run = site.run(environment=environment, check=False)
+    assert run.returncode and not run.jobs and says in run.output and "Traceback" not in run.output
+    assert site.world.cmr.log == [] and site.served == {}
+    assert "wrong" not in run.output.replace("are wrong", "").replace("is wrong", "")
+    searched = site.run(site.values(), "--until", "search", environment=environment)
+    assert searched.jobs == {"search": 1}, "to look what there is takes no account"
+
+
+def test_an_expired_token_is_told_without_asking_anybody(site: Site) -> None:
+    site.add("2021-11")
+    environment = site.world.environment(EARTHDATA_TOKEN=site.world.expired_token)
+    run = site.run(environment=environment, check=False)
+    assert run.returncode and "EARTHDATA_TOKEN" in run.output and "expired" in run.output
+    assert site.requests == 0 and site.world.expired_token not in run.output
+
+
+def test_a_login_that_is_taken_away_in_mid_run_ends_the_job_at_once(site: Site) -> None:
+    for day in (4, 10, 16, 22):
+        site.add("2021-11", day=day)
+    site.world.earthdata.data.faults = status(401)
+    run = site.run(check=False)
+    assert run.failed == {"bursts": 1} and site.served == {}
+    asked = {request.file for request in site.world.earthdata.data.log}
+    assert len(asked) <= 4, "the granules that were not begun are left alone"
+    assert "FAILED bursts" in run.output and "refused" in run.output and site.world.token not in run.output
+
+
+# incomplete answers
+
+
+def test_an_archive_that_does_not_answer_is_not_taken_for_an_empty_one(site: Site) -> None:
+    site.world.cmr.faults = status(503)
+    values = site.values(search={"retry_timeout_seconds": 3})
+    run = site.run(values, check=False)
+    assert run.returncode and run.failed == {"search": 1}
+    assert "503" in run.output and site.world.hosts.cmr in run.output
+    assert not (site.folder / "run" / "output" / FOLDER / "search.json").exists()
+    site.world.cmr.faults = []
+    site.run(values)
+    assert {month: row["status"] for month, row in rows(site.folder / "run").items()} == dict.fromkeys(
+        ("2021-11", "2021-12", "2022-01"), "no data"
+    )
+    assert all(row["asked"] is not None for row in rows(site.folder / "run").values())
+
+
+def test_a_late_granule_runs_its_month_alone_and_an_unchanged_answer_none(site: Site) -> None:
+    site.add("2021-11")
+    site.add("2022-01")
+    values = site.values(search={"settle_days": 36500, "retry_timeout_seconds": 20})
+    assert site.run(values).jobs["composite"] == 2
+    asked = len(site.world.cmr.log)
+    again = site.run(values)
+    assert again.jobs["search"] == 1 and not set(again.jobs) & set(MONTH_JOBS)
+    assert len(site.world.cmr.log) == asked + 1
+    late = site.add("2021-11", day=22)
+    served = site.served
+    run = site.run(values)
+    assert {rule: number for rule, number in run.jobs.items() if rule in MONTH_JOBS} == MONTH_JOBS
+    assert run.months("composite") == ["2021-11"]
+    assert (site.served - served)[Path(late.layers[0].url).name] == 1
+
+
+# failed fetches
+
+
+def test_what_a_failed_month_had_fetched_is_not_fetched_again(site: Site) -> None:
+    good = [site.add("2021-11", day=day) for day in (4, 10, 16)]
+    bad = site.add("2021-11", day=22)
+    other = site.add("2022-01")
+    site.world.earthdata.data.faults_at = {bad.id: status(503)}
+    run = site.run(site.values(memory={"batch_max_retries": 0, "scene_retry_timeout_seconds": 2}), check=False)
+    assert run.failed == {"bursts": 1} and run.months("composite") == ["2022-01"]
+    assert bad.id in run.output and "503" in run.output
+    assert {month: row["status"] for month, row in rows(site.folder / "run").items()}["2022-01"] == "complete"
+    site.world.earthdata.data.faults_at = {}
+    assert site.run().months("composite") == ["2021-11"]
+    assert site.served == files_of(*good, bad, other), "each once over both runs"
+    assert not list((site.folder / "run" / "output" / "work").rglob("*.tif")), "nothing is kept longer than needed"
+
+
+def test_a_granule_that_is_gone_is_recorded_and_tried_again_without_fetching_the_others(site: Site) -> None:
+    good = [site.add("2021-11", day=day) for day in (4, 10)]
+    gone = site.add("2021-11", day=22)
+    site.world.earthdata.data.faults_at = {gone.id: status(404)}
+    refused = site.run(check=False)
+    assert refused.failed == {"bursts": 1} and gone.id in refused.output and "404" in refused.output
+    values = site.values(memory={"max_failed_ratio": 0.5, "scene_retry_timeout_seconds": 20})
+    site.run(values)
+    record = read_record(site.folder / "run" / "output" / FOLDER / "months" / "2021-11.json")
+    assert [held.id for held in record.granules] == [granule.id for granule in good]
+    assert rows(site.folder / "run")["2021-11"]["missing_granules"] == [gone.id]
+    site.world.earthdata.data.faults_at = {}
+    assert site.run(values).months("composite") == ["2021-11"]
+    assert rows(site.folder / "run")["2021-11"]["missing_granules"] == []
+    assert site.served == files_of(*good, gone)
+
+
+def test_killed_in_mid_download_and_run_again(site: Site) -> None:
+    granules = [site.add("2021-11", day=day) for day in (4, 10, 16, 22)]
+    undisturbed = site.run(name="undisturbed")
+    assert undisturbed.jobs["composite"] == 1
+    before = site.served
+    held = Hold()
+    site.world.earthdata.data.faults_at = {granules[-1].id: held}
+    folder = site.folder / "run"
+    environment = site.world.environment(EARTHDATA_TOKEN=site.world.token)
+    with (site.folder / "killed.txt").open("w") as output:
+        process = subprocess.Popen(
+            snakemake_command(folder, site.values()),
+            cwd=folder, env=environment, stdout=output, stderr=output, start_new_session=True,
+        )  # fmt: skip
+        deadline = time.monotonic() + 60
+        kept = folder / "output" / "work" / FOLDER / "kept"
+        while len(list(kept.rglob("OPERA*.json"))) < 3 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    held.release()
+    assert (site.served - before).total() >= 9, (site.folder / "killed.txt").read_text()
+    site.world.earthdata.data.faults_at = {}
+    site.run(site.values(), "--unlock")
+    assert site.run().jobs["composite"] == 1
+    assert products(folder) == products(site.folder / "undisturbed")
+    assert site.served - before == files_of(*granules), "what was fetched before the kill is not fetched again"
+
+
+def test_a_raster_elsewhere_than_its_record_says_is_not_taken_for_an_empty_one(site: Site) -> None:
+    """A wrong zone would put it a thousand kilometres away: no pixel on the tile, and nobody the wiser."""
+    granule = site.add("2021-11")
+    footprint = site.world.archive.entries[granule.id].footprint
+    for layer in granule.layers:
+        with rasterio.open(layer.url, "r+") as dataset:
+            dataset.crs = "EPSG:32615"
+    del site.world.archive.entries[granule.id]
+    site.world.archive.add(replace(granule), footprint.wkt)
+    run = site.run(check=False)
+    assert run.failed == {"bursts": 1}
+    assert granule.id in run.output and "footprint" in run.output
+
+
+def test_a_granule_without_its_mask_is_not_used_unmasked(site: Site) -> None:
+    """Nor is the month made without it in silence, unless some may be missing, or no mask is wanted."""
+    whole, bare = site.add("2021-11", day=4), site.add("2021-11", day=16)
+    site.world.archive.remove(bare.id)
+    site.world.archive.add(replace(bare, layers=tuple(layer for layer in bare.layers if layer.name != "mask")))
+    run = site.run(check=False)
+    assert run.failed == {"bursts": 1} and f"{bare.id}: no layer mask" in run.output
+    site.run(site.values(memory={"max_failed_ratio": 0.5}))
+    record = site.folder / "run" / "output" / FOLDER / "months" / "2021-11.json"
+    assert [held.id for held in read_record(record).granules] == [whole.id]
+    assert rows(site.folder / "run")["2021-11"]["missing_granules"] == [bare.id]
+    site.world.archive.remove(bare.id)
+    site.world.archive.add(bare)
+    site.run(site.values(memory={"max_failed_ratio": 0.5}))
+    assert len(read_record(record).granules) == 2, "a month that lost some is asked about again"
+
+
+def test_temporary_files_of_another_recipe_or_list_are_not_used(site: Site) -> None:
+    """Even where Snakemake has forgotten of what they were made."""
+    site.add("2021-11", power=0.2)
+    strict = site.values(processing={"target_resolution": 300, "min_valid_lin": 0.5})
+    site.run(strict, "--notemp")
+    output = site.folder / "run" / "output"
+    left = [output / "work" / FOLDER / "2021-11" / name for name in ("account.json", "bursts")]
+    assert all(path.exists() for path in left)
+    site.add("2021-11", day=22, power=0.2)
+    for gone in (output / FOLDER, site.folder / "run" / ".snakemake"):
+        shutil.rmtree(gone)
+    assert site.run().jobs["bursts"] == 1
+    record = read_record(site.folder / "run" / "output" / FOLDER / "months" / "2021-11.json")
+    assert len(record.granules) == 2 and record.valid > 0
+    store = site.folder / "run" / "output" / FOLDER / "zarr" / "S1_monthly.zarr"
+    assert cube.read_count(store, NOVEMBER).max() == 2
+
+
+def test_a_refused_login_is_not_tried_over_and_over(site: Site) -> None:
+    for month in ("2021-11", "2021-12", "2022-01"):
+        site.add(month)
+    site.world.earthdata.data.faults = status(401)
+    run = site.run(site.values(memory={"batch_max_retries": 2, "scene_retry_timeout_seconds": 20}), check=False)
+    assert run.failed == {"bursts": 9}
+    assert len(site.world.earthdata.data.log) <= 2 * 2, "as many as were asked before the first answer came"
+
+
+def test_values_come_through_the_network_unharmed(site: Site) -> None:
+    granule = site.add("2021-11", power=0.2)
+    site.run(site.values(processing={"target_resolution": 30, "post_processing": False}))
+    with rasterio.open(granule.layers[0].url) as dataset:
+        power = dataset.read(1)
+    store = site.folder / "run" / "output" / FOLDER / "zarr" / "S1_monthly.zarr"
+    values = cube.read_month(store, NOVEMBER, f"{granule.layers[0].name}_dB")
+    assert np.isfinite(values).sum() == 35 * 40, "what lies in shadow is no data"
+    np.testing.assert_allclose(values[np.isfinite(values)], 10 * np.log10(power[5:].ravel()), atol=1e-4)
