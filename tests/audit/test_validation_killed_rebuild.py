@@ -86,7 +86,7 @@ def check_completed(base: Path, expected: dict[str, bytes]) -> None:
 def started(base: Path, number: int = 0) -> subprocess.Popen[str]:
     """Start a rebuilding that kills itself before it shows the file of this number; return when it has loaded all."""
     search = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
-    command = [sys.executable, str(Path(__file__).parent / "kill_rebuild.py"), str(base), str(number)]
+    command = [sys.executable, str(Path(__file__).parents[1] / "support" / "kill_rebuild.py"), str(base), str(number)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": search})
     assert process.stdout and process.stdout.readline() == "ready\n"
     return process

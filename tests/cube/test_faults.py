@@ -37,8 +37,8 @@ from support.cube_samples import (
     write,
 )
 
-TESTS = Path(__file__).parent
-ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(cube.__file__).parents[1]), str(TESTS)])}
+TESTS = Path(__file__).resolve().parents[1]
+ENVIRONMENT = os.environ | {"PYTHONPATH": os.pathsep.join([str(Path(cube.__file__).parents[2]), str(TESTS)])}
 
 
 @pytest.fixture
@@ -62,7 +62,7 @@ def fast_folder(tmp_path: Path) -> Iterator[Path]:
 
 def test_killed_at_every_step_and_at_random(fast_folder: Path) -> None:
     kills = os.environ.get("S1MONTHLY_KILLS", "12")
-    command = [sys.executable, str(TESTS / "kill_cube.py"), str(fast_folder / "kills"), "--random", kills]
+    command = [sys.executable, str(TESTS / "support" / "kill_cube.py"), str(fast_folder / "kills"), "--random", kills]
     run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
     assert run.stdout.count("killed before each of") == 10

@@ -417,7 +417,7 @@ def test_names():
 
 def test_names_do_not_need_the_compiler():
     code = "import sys; from s1monthly.kernels.texture import texture_names; print('numba' in sys.modules)"
-    scripts = Path(texture.__file__).parents[1]
+    scripts = Path(texture.__file__).parents[2]
     out = subprocess.run([sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
 

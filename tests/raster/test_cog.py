@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from rasterio.enums import Interleaving
 from rasterio.windows import Window
 from rio_cogeo.cogeo import cog_validate
-from test_20_halving import by_gdal
 
 from s1monthly.audit.overviews import unlike
 from s1monthly.errors import GridError, ProductError
@@ -32,6 +31,7 @@ from s1monthly.kernels.statistics import BandStatistics
 from s1monthly.raster import cog, cog_blocks
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.cog_blocks import Run
+from support.gdal_overviews import by_gdal
 from support.granules import ORIGIN
 from support.raster_samples import BIG, BOX, LABELS, full_disk, pixels
 from support.tiff_walker import Tiff, decoded, walk

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import rasterio
-from numpy.typing import NDArray
-from rasterio.enums import Resampling
-from rasterio.io import MemoryFile
 
 from s1monthly.raster.halving import halve, halved_shape
-
-Values = NDArray[np.float32]
+from support.gdal_overviews import Values, by_gdal
 
 
 def halved(finer: Values, side: int) -> Values:
@@ -22,20 +17,6 @@ def halved(finer: Values, side: int) -> Values:
             window = (slice(start, min(start + side, n)) for start, n in zip((row, col), coarser.shape, strict=True))
             halve(finer, coarser, *window)
     return coarser
-
-
-def by_gdal(values: Values, levels: int) -> list[Values]:
-    profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": np.nan, "crs": "EPSG:32611"}
-    profile |= {"height": values.shape[0], "width": values.shape[1], "transform": rasterio.Affine(30, 0, 0, 0, -30, 0)}
-    with MemoryFile() as file:
-        with file.open(**profile) as dataset:
-            dataset.write(values, 1)
-            dataset.build_overviews([2 ** (level + 1) for level in range(levels)], Resampling.average)
-        averaged = []
-        for level in range(levels):
-            with file.open(overview_level=level) as overview:
-                averaged.append(overview.read(1))
-    return averaged
 
 
 def speckled(shape: tuple[int, int], missing: float, infinite: float = 0) -> Values:

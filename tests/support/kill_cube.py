@@ -1,10 +1,10 @@
 """Kill the cube's writers at every step and at random moments, with readers looking on, and look at what they leave.
 
-Run ``python tests/support/kill_cube.py FOLDER --random 200`` for as many random kills as wanted. Every trial starts from a copy
-of one cube and kills a process that changes it. What it leaves must open in every way of `cube_readers`, with right
-values in every month that is complete. Then the same change runs again, undisturbed, and must give the bytes that it
-gives where nothing is killed, with nothing left beside the store. During random kills, and until the change is done, a
-reader opens the store again and again.
+Run ``python tests/support/kill_cube.py FOLDER --random 200`` for as many random kills as wanted. Every trial starts
+from a copy of one cube and kills a process that changes it. What it leaves must open in every way of `cube_readers`,
+with right values in every month that is complete. Then the same change runs again, undisturbed, and must give the
+bytes that it gives where nothing is killed, with nothing left beside the store. During random kills, and until the
+change is done, a reader opens the store again and again.
 
 Workers are forked from this process, which never touches zarr itself and so has no threads to lose.
 """

@@ -15,7 +15,7 @@ from s1monthly.model import Direction
 from s1monthly.workflow import commands
 
 TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect")
-SCRIPTS = Path(commands.__file__).parents[1]
+SCRIPTS = Path(commands.__file__).parents[2]
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ def files(base: Path) -> list[Path]:
 @contextmanager
 def other_process(base: Path) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-c", HOLD_AND_WAIT, str(base)]
-    environment = {**os.environ, "PYTHONPATH": str(Path(run_lock.__file__).parents[1])}
+    environment = {**os.environ, "PYTHONPATH": str(Path(run_lock.__file__).parents[2])}
     with subprocess.Popen(
         command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as process:

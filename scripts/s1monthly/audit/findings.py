@@ -20,7 +20,7 @@ COLUMNS = 80
 QUIET_SECONDS = 30.0
 """Seconds between two lines of progress where they go to a file."""
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 """Of the workflow: where Snakefile and scripts lie."""
 
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from test_50_dag import add, config, store
-
 from s1monthly.cube import months as cube
 from s1monthly.model import Month
 from support.cube_samples import tree
+from support.runs import add, config, store
 from support.workflow import run_snakemake
 
 FEW = {"formats": {"cog": False, "preview": False}, "base_dir": "output", "disk_warn_gb": 0}

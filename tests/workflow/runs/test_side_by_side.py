@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from test_50_dag import add, config
 
 from s1monthly.model import Direction, Tile, TileDirection
 from s1monthly.workflow.run_lock import FOLDER, hold
 from slurm.cluster import wait_until
+from support.runs import add, config
 from support.same_tree import content
 from support.workflow import Run, run_snakemake, snakemake_command
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
-from test_50_dag import CONFIG as SMALL
-from test_50_dag import add
 
 from slurm.cluster import Cluster, missing_programs, running_cluster, wait_until
+from support.runs import CONFIG as SMALL
+from support.runs import add
 from support.same_tree import content
 from support.workflow import ROOT, Run, run_snakemake, snakemake_command
 

@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from test_50_dag import CATALOGS, CONFIG, add, product
 
 import catalog_rebuild
 import catalog_validate
 from s1monthly.catalog import item as stac
 from s1monthly.records.month import read_record
 from support import stac_rules
+from support.runs import CATALOGS, CONFIG, add, product
 from support.told_commands import short
 from support.workflow import ROOT, run_snakemake
 

@@ -34,8 +34,8 @@ PROCESSING_DELAY = timedelta(hours=6)
 class SimulatedSource:
     """Granules over any tile on Earth, made when they are asked for.
 
-    Which bursts see a tile and when comes from the model of the real burst frame (`s1monthly.grid.orbit`): every track is
-    flown once in 12 days, on Sentinel-1A's real days, from October 2014 on and without end. What is seen is
+    Which bursts see a tile and when comes from the model of the real burst frame (`s1monthly.grid.orbit`): every track
+    is flown once in 12 days, on Sentinel-1A's real days, from October 2014 on and without end. What is seen is
     `s1monthly.sources.simulated.scene.Scene`, over sea and land alike. Same seed, same granules.
 
     Parameters
