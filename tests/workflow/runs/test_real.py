@@ -566,7 +566,11 @@ def test_the_lines_of_the_readme_plot_a_series(
     left, top, _ = corner(shared_data, "10SGD")
     rows, columns = np.nonzero(product.month("10SGD", "2023-01")["count"])
     x, y = (float(left + 30 * (columns[1000] + 0.5)), float(top - 30 * (rows[1000] + 0.5)))
-    block, *more = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.DOTALL | re.MULTILINE)
+    (block,), more = (
+        re.findall(r"^```python\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE)
+        for readme in (ROOT / "README.md", ROOT / "config" / "README.md")
+    )
+    assert more
     store = repr(str(product.store("10SGD")))
     for pattern, ours in {r'"output/[^"]*\.zarr"': store, r"\bx=\d+": f"x={x + 8}", r"\by=\d+": f"y={y - 8}"}.items():
         block, replaced = re.subn(pattern, lambda _, ours=ours: ours, block)

@@ -307,8 +307,10 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
 
 
 def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    readme = (CONFIG.parent / "README.md").read_text()
-    whole, folder = re.findall(r"^```yaml\n(.*?)^```", readme, re.DOTALL | re.MULTILINE)
+    (whole,), (folder,) = (
+        re.findall(r"^```yaml\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE)
+        for readme in (CONFIG.parent / "README.md", CONFIG / "README.md")
+    )
     (tmp_path / "granules").mkdir()
     monkeypatch.chdir(tmp_path)
     config = load_config(yaml.safe_load(whole))
