@@ -1,1 +1,1 @@
-"""Read and write GeoTIFFs, COGs and pictures."""
+"""Readers and writers of GeoTIFFs, COGs and preview pictures."""

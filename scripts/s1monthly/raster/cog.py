@@ -1,7 +1,7 @@
-"""Cloud-optimised GeoTIFFs of a month, written block by block: every pixel is compressed once, and none is decoded.
+"""Writer of cloud-optimised GeoTIFFs (COGs), block by block: each pixel is compressed once and never decoded.
 
-GDAL is asked what the header says; where the blocks lie is put in here. In the file come the header, then the blocks of
-the smallest overview, of the next larger, at last those of the bands themselves, each band behind the one before.
+GDAL writes the header; this module adds the positions of the blocks. The file holds the header, then the blocks of the
+smallest overview, of the next larger one and so on, and last those of the bands themselves, band after band.
 
 OGC Cloud Optimized GeoTIFF Standard, 21-026; GDAL, COG driver, "File format details"; TIFF 6.0, Adobe (1992).
 """
@@ -43,11 +43,11 @@ COPIED = 2**20
 
 NEW_SUBFILE_TYPE, IMAGE_WIDTH, IMAGE_LENGTH = 254, 256, 257
 OF_THE_RASTER = {33550, 33922, 34264, 34735, 34736, 34737, 42112}
-"""Tags that overviews lack: the place on the ground, and GDAL's metadata."""
+"""Tags that overviews do not have: georeference and GDAL's metadata."""
 
 
 class BandLabel(Protocol):
-    """What a band of a COG is called; `s1monthly.kernels.bands.Band` is one."""
+    """Name, units and description of a band of a COG, for example a `s1monthly.kernels.bands.Band`."""
 
     @property
     def name(self) -> str:
@@ -59,19 +59,19 @@ class BandLabel(Protocol):
 
     @property
     def description(self) -> str:
-        """One line for people, kept as the band's tag ``long_name``."""
+        """One line for readers, stored as the band's tag ``long_name``."""
 
 
 @dataclass(frozen=True)
 class WrittenCog:
-    """What is known of a COG once it is written.
+    """Statistics and checksum of a COG that was written.
 
     Attributes
     ----------
     statistics : list of BandStatistics
-        As written into the bands' tags ``STATISTICS_*``.
+        Also in the bands' tags ``STATISTICS_*``.
     sha256 : str
-        Of the file, 64 hexadecimal digits.
+        SHA-256 of the file, 64 hexadecimal digits.
     """
 
     statistics: list[BandStatistics]
@@ -88,21 +88,21 @@ def write_cog(
     threads: int = 1,
     known: Sequence[BandStatistics] | None = None,
 ) -> WrittenCog:
-    """Write a cloud-optimised GeoTIFF, whole or not at all; the same input gives the same bytes.
+    """Write a cloud-optimised GeoTIFF completely or not at all; the same input gives the same bytes.
 
-    float32, NaN no data, band-interleaved, ZSTD level 1 with the floating-point predictor, overviews averaged over
-    valid pixels, each from the one below. BigTIFF where 4 GiB are not enough.
+    float32, NaN for no data, band-interleaved, ZSTD level 1 with the floating-point predictor. Each overview averages
+    the valid pixels of the next finer level. The file is a BigTIFF if it needs more than 4 GiB.
 
-    Compressed blocks wait in nameless files beside the product, one a band: those of the last band's overviews come
-    before the first band's own. Four 3660 x 3660 bands take 1.1 CPU s and 0.22 GiB, with GDAL's driver 6 CPU s; twelve
-    with textures 4 to 5 CPU s and no more memory. Without a pixel in 99 of 100 four bands take 0.2 s.
+    The file begins with the overviews of all bands, so compressed blocks wait in unnamed temporary files beside it, one
+    for each band. Four 3660 x 3660 bands take 1.1 CPU s and 0.22 GiB (6 CPU s with GDAL's driver), twelve with textures
+    4 to 5 CPU s and no more memory; four with 99 % empty pixels 0.2 s.
 
     Parameters
     ----------
     path : path
-        Its folder is made where missing.
+        File to write; its folder is created if needed.
     bands : iterable of array
-        One (rows, columns) array for each label, float32, NaN where no data; taken one at a time.
+        One (rows, columns) array for each label, float32, NaN for no data; consumed one at a time.
     geobox : GeoBox
         Grid of the bands.
     labels : sequence of BandLabel
@@ -112,9 +112,9 @@ def write_cog(
     block_size : int
         Side of the blocks in pixels, a multiple of 16.
     threads : int
-        Threads that compress.
+        Number of threads that compress.
     known : sequence of BandStatistics, optional
-        Statistics of the bands, where they are known already; measured otherwise.
+        Statistics of the bands if already known; computed by default.
 
     Returns
     -------
@@ -123,9 +123,9 @@ def write_cog(
     Raises
     ------
     GridError
-        If a band is not of the grid's shape, or not float32.
+        If a band does not have the grid's shape or is not float32.
     ProductError
-        If the file cannot be written, for want of space, say.
+        If the file cannot be written, for example because the disk is full.
     """
     statistics, spooled = list(known or ()), []
     with writing(path) as temporary, ExitStack() as spools, ThreadPoolExecutor(threads) as pool:
@@ -149,13 +149,13 @@ def write_cog(
                 for spool, runs in spooled:
                     _copy(spool, product, runs[number])
                     if number == 0:
-                        spool.close()  # its place, on the disk and in memory, is free for the rest of the product
+                        spool.close()  # frees disk space and memory for the rest of the product
             checksum = product.sha256()
     return WrittenCog(statistics, checksum)
 
 
 class _Summing:
-    """Writes to a file; the checksum of a piece is taken while the next is on its way."""
+    """A file writer that computes the checksum of one piece while the next one is prepared."""
 
     def __init__(self, file: IO[bytes], pool: Executor) -> None:
         self._file, self._pool = file, pool
@@ -183,7 +183,7 @@ def _described(
     statistics: Sequence[BandStatistics],
     block_size: int,
 ) -> Directory:
-    """Let GDAL describe the raster: the directory of a GeoTIFF in memory that holds no block."""
+    """Return the directory that GDAL writes for the raster, from a GeoTIFF in memory without blocks."""
     options = {"tiled": True, "blockxsize": block_size, "blockysize": block_size, "sparse_ok": True, "bigtiff": "NO"}
     options |= {"interleave": "band", "compress": "ZSTD", "predictor": 3, "endianness": "LITTLE"}
     with MemoryFile() as memory:
@@ -199,7 +199,6 @@ def _described(
 
 
 def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
-    """GDAL's own tags of a band's statistics."""
     values = {
         "MINIMUM": numbers.minimum,
         "MAXIMUM": numbers.maximum,
@@ -211,16 +210,10 @@ def _statistics_tags(numbers: BandStatistics, geobox: GeoBox) -> dict[str, str]:
 
 
 def _header(described: Directory, shapes: Sequence[tuple[int, int]], levels: Sequence[Sequence[Run]]) -> bytes:
-    """Lay out the header, in classic TIFF where its offsets reach to the end of the file.
+    """Build the header: classic TIFF if 4-byte offsets reach the end of the file, else BigTIFF.
 
-    Parameters
-    ----------
-    described : Directory
-        Of the raster; those of its overviews are made from it.
-    shapes : sequence of tuple
-        Rows and columns of each level, the raster's first.
-    levels : sequence of sequence of Run
-        The bands' blocks at each level.
+    `described` is the directory of the raster, from which those of its overviews are derived; `shapes` and `levels`
+    give the pixels of each level and the bands' blocks there, the raster's own first.
     """
     ghost = _ghost(bands=len(levels[0]))
     sizes = [[size for run in level for size in run.sizes] for level in levels]
@@ -234,7 +227,7 @@ def _header(described: Directory, shapes: Sequence[tuple[int, int]], levels: Seq
 
 
 def _offsets(sizes: Sequence[Sequence[int]], place: int) -> tuple[list[list[int]], int]:
-    """Where blocks of given sizes lie from some place on, the smallest level's first; and where all ends."""
+    """Return the offset of each block and the end of the file; blocks start at `place`, the smallest level first."""
     offsets: list[list[int]] = [[] for _ in sizes]
     for of_level, places in zip(reversed(sizes), reversed(offsets), strict=True):
         for size in of_level:
@@ -244,7 +237,7 @@ def _offsets(sizes: Sequence[Sequence[int]], place: int) -> tuple[list[list[int]
 
 
 def _ghost(bands: int) -> bytes:
-    """Return what GDAL's reader of COGs may rely on, as its driver writes it: from 3.11 on, INTERLEAVE included."""
+    """Return the text that tells GDAL's COG reader about the layout, INTERLEAVE included as GDAL does since 3.11."""
     text = "LAYOUT=IFDS_BEFORE_DATA\nBLOCK_ORDER=ROW_MAJOR\nBLOCK_LEADER=SIZE_AS_UINT4\n"
     text += "BLOCK_TRAILER=LAST_4_BYTES_REPEATED\n"
     if bands > 1:
@@ -260,7 +253,6 @@ def _directories(
     offsets: Sequence[Sequence[int]],
     big: bool,
 ) -> list[Directory]:
-    """Directories of all levels, from the raster's own."""
     directories: list[Directory] = []
     for (height, width), of_level, places in zip(shapes, sizes, offsets, strict=True):
         directory = dict(described)

@@ -1,4 +1,4 @@
-"""Bands of a COG as compressed blocks: those of each band and of its overviews, in a spool, level by level."""
+"""Compressed blocks of a COG: those of each band and its overviews, in a temporary file, level by level."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ Values = NDArray[np.float32]
 LEADER = TRAILER = 4
 """Bytes before and after each block, see `spool_band`."""
 
-_ZSTD = Zstd(level=1)  # lets other threads run while it compresses
-_STRONGER_ZSTD = Zstd(level=3)  # 125 bytes for an empty block of 512 x 512; with level 1 2731
+_ZSTD = Zstd(level=1)  # releases the GIL while it compresses
+_STRONGER_ZSTD = Zstd(level=3)  # an empty block of 512 x 512 takes 125 bytes, with level 1 2731
 
 
 @dataclass(frozen=True)
 class Run:
-    """The blocks of a band at one level, one behind the other in the spool.
+    """The blocks of a band at one level, contiguous in the temporary file.
 
     Attributes
     ----------
     start : int
-        Where the leader of the first lies in the spool, bytes.
+        Position of the first block's leader in the temporary file, bytes.
     sizes : list of int
-        Bytes of each block, without leader and trailer; row by row from the upper left.
+        Bytes of each block without leader and trailer; row by row from the upper left.
     """
 
     start: int
@@ -41,12 +41,12 @@ class Run:
 
     @property
     def length(self) -> int:
-        """Bytes of all, with leaders and trailers."""
+        """Bytes of all blocks with leaders and trailers."""
         return sum(self.sizes) + len(self.sizes) * (LEADER + TRAILER)
 
 
 def level_shapes(shape: tuple[int, int], block_size: int) -> list[tuple[int, int]]:
-    """Rows and columns of a raster and of its overviews, each half of the one before, down to one block."""
+    """Return rows and columns of a raster and its overviews; each halves the one before, until one block holds it."""
     shapes = [shape]
     while max(shapes[-1]) > block_size:
         shapes.append(halved_shape(shapes[-1]))
@@ -54,20 +54,21 @@ def level_shapes(shape: tuple[int, int], block_size: int) -> list[tuple[int, int
 
 
 def spool_band(values: Values, block_size: int, pool: Executor, spool: IO[bytes]) -> list[Run]:
-    """Compress a band and its overviews to the end of a spool.
+    """Compress a band and its overviews, and append the blocks to a temporary file.
 
-    Each block lies between a leader, its size as 4 bytes, and a trailer, its last 4 bytes again, as GDAL's reader of
-    COGs would have it. Where a block reaches beyond the raster, the last column and row are repeated, as GDAL does.
+    GDAL's COG reader expects a leader before each block (its size as 4 bytes) and a trailer behind it (its last 4 bytes
+    again). If a block reaches beyond the raster, the last column and row are repeated, as GDAL does.
 
     Parameters
     ----------
     values : array (rows, columns)
-        NaN where no data; its bits are not kept, but those of all other values.
+        NaN for no data. All bits are kept except those of NaN.
     block_size : int
-        Side of the blocks, pixels; even.
+        Side of the blocks in pixels; even.
     pool : Executor
-        What compresses; the bytes do not depend on it.
+        Runs the compression; the bytes do not depend on it.
     spool : binary file
+        Temporary file to append to.
 
     Returns
     -------
@@ -95,7 +96,7 @@ def _corners(shape: tuple[int, int], block_size: int) -> Iterator[tuple[int, int
 
 
 def _compressed_and_halved(finer: Values, coarser: Values | None, block_size: int, row: int, col: int) -> bytes:
-    """Compress a block, and average it while it is at hand."""
+    """Compress a block and write its part of the next coarser overview."""
     if coarser is not None:
         rows, cols = (
             slice(start // 2, min((start + block_size) // 2, size))
@@ -119,6 +120,6 @@ def _compressed(pixels: Values, block_size: int) -> bytes:
 
 @cache
 def _empty(block_size: int) -> bytes:
-    """Return a block without a valid pixel; a tile that was hardly seen is made of them."""
+    """Return a compressed block without valid pixels; a tile with little coverage consists mostly of these."""
     pixels = np.full((block_size, block_size), np.nan, np.float32)
     return bytes(_STRONGER_ZSTD.encode(predicted(pixels)))

@@ -1,4 +1,4 @@
-"""The floating-point predictor of TIFF: bytes of floats, put in an order that compresses better."""
+"""The floating-point predictor of TIFF: it reorders the bytes of floats so that they compress better."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from numpy.typing import NDArray
 
 
 def predicted(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Rearrange the bytes of a block of pixels; nothing is lost.
+    """Rearrange the bytes of a block of pixels without loss.
 
-    Each row is taken apart into the first, most significant bytes of all its pixels (sign and exponent, which hardly
-    differ), then the second ones, third and fourth; of each byte the one before it in the row is then subtracted,
-    modulo 256.
+    Each row is split into the first, most significant bytes of all its pixels (sign and exponent, which hardly differ),
+    then the second, third and fourth bytes. Each byte is then replaced by its difference from the byte before it in the
+    row, modulo 256.
 
     Parameters
     ----------

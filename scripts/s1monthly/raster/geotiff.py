@@ -1,4 +1,4 @@
-"""GeoTIFFs as they lie on disk or in memory: windows of them by GDAL, and errors that name the file."""
+"""Reader of GeoTIFFs on disk or in memory: windows by GDAL, with errors that name the file."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.raster.header import REMEDY, RasterHeader, RasterInput, is_possible
 
 GDAL_OPTIONS = {
-    # GDAL's own limit is a share of the machine's memory, which on a large node is more than a job may use.
+    # GDAL's default is a share of the machine's memory; on a large node that is more than a job may use.
     "GDAL_CACHEMAX": 128,
-    # A folder of granules can hold 100,000 files: do not list it for side files at every opening.
+    # A folder of granules can hold 100,000 files: do not list it for side files each time a file is opened.
     "GDAL_DISABLE_READDIR_ON_OPEN": "EMPTY_DIR",
 }
 
 SIDE_FILES = {
-    # Look for them by name, and let none of them move the raster: its place is what its own header says.
+    # Look for side files by name, but take the georeference only from the raster's own header.
     "GDAL_DISABLE_READDIR_ON_OPEN": "TRUE",
     "GDAL_GEOREF_SOURCES": "INTERNAL,PAM",
 }
-"""For files that others made: no data, masks and scales in side files (``.msk``, ``.aux.xml``) count, too."""
+"""Options for files from other software: also read no data, masks and scales from ``.msk`` and ``.aux.xml`` files."""
 
 
 class Raster:
-    """An open GeoTIFF: its name, its header and its pixels by windows.
+    """An open GeoTIFF with its name and header; reads pixels by windows.
 
-    Made by `open_raster`; not to be shared between threads.
+    Created by `open_raster`; not to be shared between threads.
     """
 
     def __init__(self, dataset: DatasetReader, name: str) -> None:
@@ -52,13 +52,16 @@ class Raster:
 
     @property
     def block(self) -> tuple[int, int]:
-        """Rows and columns of a block: so many pixels are decoded for one."""
+        """Rows and columns of a block, the smallest unit that GDAL decodes."""
         rows, cols = self._dataset.block_shapes[0]
         return rows, cols
 
     @property
     def unlike_its_pixels(self) -> str | None:
-        """What the header declares that makes the first band other than its pixels say; None for nothing."""
+        """A declaration in the header that changes the meaning of the first band's pixels, or None.
+
+        Scale and offset, a unit in dB, or several pictures in one file.
+        """
         dataset = self._dataset
         scale, offset, unit = dataset.scales[0], dataset.offsets[0], dataset.units[0] or ""
         if (scale, offset) != (1, 0):
@@ -79,7 +82,7 @@ class Raster:
         band : int
             Counted from 1.
         missing : float, optional
-            Value that pixels get which the header or a mask declares as no data; without it they stay as they are.
+            Value for pixels that the header or a mask declares as no data; by default they stay as they are.
 
         Returns
         -------
@@ -114,7 +117,7 @@ class Raster:
     def _put_missing(self, missing: float, pixels: NDArray[Any], band: int, window: Window) -> None:
         nodata = self._dataset.nodatavals[band - 1]
         if nodata is not None and not np.isnan(nodata) and nodata != missing:
-            with np.errstate(over="ignore"):  # a value that the type cannot hold is none of its pixels
+            with np.errstate(over="ignore"):  # a value outside the type's range matches no pixel
                 pixels[pixels == nodata] = missing
         if MaskFlags.per_dataset in self._dataset.mask_flag_enums[band - 1]:
             pixels[self._dataset.read_masks(band, window=window) == 0] = missing
@@ -122,18 +125,19 @@ class Raster:
 
 @contextmanager
 def open_raster(raster: RasterInput, side_files: bool = False) -> Iterator[Raster]:
-    """Open a GeoTIFF, from a path or from bytes in memory.
+    """Open a GeoTIFF from a path or from bytes in memory.
 
     Parameters
     ----------
     raster : path or bytes
+        The file, or its content.
     side_files : bool
-        Heed what lies beside the file, see `SIDE_FILES`.
+        Also read files beside the raster, see `SIDE_FILES`.
 
     Raises
     ------
     ProductError
-        If the file is missing, cut short, or no GeoTIFF.
+        If the file is missing, truncated or not a GeoTIFF.
     GridError
         If it is not a north-up raster of square pixels in a CRS with an EPSG code.
     """
@@ -141,7 +145,7 @@ def open_raster(raster: RasterInput, side_files: bool = False) -> Iterator[Raste
     with ExitStack() as stack:
         stack.enter_context(rasterio.Env(**GDAL_OPTIONS | (SIDE_FILES if side_files else {})))
         try:
-            if raster == b"":  # MemoryFile takes it for a file yet to be written
+            if raster == b"":  # MemoryFile would create a new file
                 raise ProductError(f"raster {name}: empty", REMEDY)
             if isinstance(raster, bytes):
                 dataset = stack.enter_context(stack.enter_context(MemoryFile(raster)).open(driver="GTiff"))
@@ -154,12 +158,12 @@ def open_raster(raster: RasterInput, side_files: bool = False) -> Iterator[Raste
 
 @contextmanager
 def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[DatasetReader]:
-    """Open any raster by rasterio, for what `Raster` does not tell, with the same GDAL options.
+    """Open any raster with rasterio and our GDAL options, for properties that `Raster` lacks.
 
     Raises
     ------
     ProductError
-        If it cannot be opened, or cannot be read while it is open.
+        If it cannot be opened, or a read fails while it is open.
     """
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, **options) as dataset:
@@ -169,13 +173,13 @@ def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[Datas
 
 
 def read_window(raster: RasterInput, rows: slice, cols: slice, band: int = 1) -> NDArray[Any]:
-    """Read a window of one band of a GeoTIFF; errors as `open_raster` and `Raster.read`."""
+    """Read a window of one band of a GeoTIFF; raises as `open_raster` and `Raster.read` do."""
     with open_raster(raster) as opened:
         return opened.read(rows, cols, band)
 
 
 def crop(geobox: GeoBox, rows: slice, cols: slice) -> GeoBox:
-    """Return the grid of a window of a grid; the window may reach beyond it."""
+    """Return the grid of a window of a grid; the window may extend beyond it."""
     return GeoBox(
         epsg=geobox.epsg,
         resolution=geobox.resolution,

@@ -1,7 +1,7 @@
-"""What the header of a GeoTIFF says, read without GDAL where it is of the usual form.
+"""Reader of GeoTIFF headers that avoids GDAL if the file has the usual form.
 
-To load GDAL takes 0.1 s of a job, to ask it 2 ms a file: `search` looks at every granule of a folder, and `composite`
-at every burst, whose rows `geotiff_rows` reads.
+Loading GDAL takes 0.1 s of a job, and opening a file with it 2 ms. `search` reads the header of every granule in a
+folder, `composite` that of every burst, whose rows `geotiff_rows` reads.
 
 TIFF 6.0, Adobe (1992); OGC GeoTIFF Standard, 19-008r4; GDAL's tag 42113 for no data.
 """
@@ -31,27 +31,30 @@ _TAGS = {
 }
 _STRIPS = (_STRIP_ROWS, _STRIP_OFFSETS, _STRIP_SIZES)
 _WHOLE, _REAL = {3: "H", 4: "I"}, {12: "d"}
-"""TIFF types of whole and of real numbers that are looked for, as `struct` has them."""
+"""TIFF types of the whole and real numbers that are read -> their `struct` formats."""
 
 _DTYPES = {(1, 8): "uint8", (3, 32): "float32"}
-"""Sample format and bits: types of pixels that layers of granules and bursts have."""
+"""Sample format and bits -> pixel type; only those of granule layers and bursts."""
 
 _NODATA_TEXTS = {"uint8": {str(value): float(value) for value in range(256)}, "float32": {"nan": float("nan")}}
 
 _PROJECTED = 3072
 _KEYS = {1024: {1}, 1025: {1}, 1026: None, 2049: None, 2054: {9102}, _PROJECTED: None, 3076: {9001}}
-"""Keys of a projected CRS, pixels as areas, names of both, degrees, its EPSG code, metres; None for any value."""
+"""Allowed GeoKeys -> allowed values, None for any.
+
+Projected CRS, pixels as areas, citations of the file and of the CRS, degrees, EPSG code, metres.
+"""
 _UTM = {*range(32601, 32661), *range(32701, 32761)}
 
 
 def open_header(raster: RasterInput) -> RasterHeader:
-    """Read the header of a GeoTIFF; errors as `geotiff.open_raster`, but a damaged tag without use is not told."""
+    """Read the header of a GeoTIFF; raises as `geotiff.open_raster`, but ignores damage in tags that are not needed."""
     usual = read_usual(raster)
     return usual[0] if usual else header_by_gdal(raster)
 
 
 def header_by_gdal(raster: RasterInput) -> RasterHeader:
-    """Read the header of a GeoTIFF of any form; errors as `geotiff.open_raster`."""
+    """Read the header of any GeoTIFF with GDAL; raises as `geotiff.open_raster`."""
     from s1monthly.raster.geotiff import open_raster  # here, since it loads GDAL
 
     with open_raster(raster) as opened:
@@ -59,17 +62,16 @@ def header_by_gdal(raster: RasterInput) -> RasterHeader:
 
 
 def read_usual(raster: RasterInput) -> tuple[RasterHeader, int | None] | None:
-    """Read the header of a GeoTIFF of the usual form; None where GDAL must be asked, or tell what is wrong.
+    """Read the header of a GeoTIFF of the usual form; return None if GDAL must read it or explain what is wrong.
 
     The usual form is that of OPERA's layers and of our own bursts: little-endian, not BigTIFF, on a north-up grid of
-    square pixels in a UTM zone of WGS 84, of float32 with NaN as no data, or of uint8.
+    square pixels in a UTM zone of WGS 84, float32 with NaN as no data, or uint8.
 
     Returns
     -------
     header : RasterHeader
     start : int or None
-        Bytes before the first row of the first band, where all its rows follow one after the other, uncompressed; None
-        where they do not.
+        Bytes before the first row of the first band if its rows are uncompressed and contiguous; else None.
     """
     try:
         with BytesIO(raster) if isinstance(raster, bytes) else open(raster, "rb") as file:
@@ -102,7 +104,7 @@ def _numbers(field: Field, types: Mapping[int, str]) -> tuple[Any, ...]:
 
 
 def _grid(fields: Mapping[int, Field], keys: tuple[int, ...], width: int, height: int) -> GeoBox | None:
-    """Read the grid, and None where it is not a usual one."""
+    """Return the grid, or None if it is not a usual one."""
     entries = {keys[at]: (keys[at + 1], keys[at + 3]) for at in range(4, len(keys), 4)}
     if any(keys[at + 1] == 0 and keys[at + 2] != 1 for at in range(4, len(keys), 4)):
         return None
@@ -128,7 +130,7 @@ def _nodata(field: Field | None, dtype: str) -> float | None:
 
 
 def _start(header: RasterHeader, rows: tuple[int, ...], offsets: tuple[int, ...], sizes: tuple[int, ...]) -> int | None:
-    """Say where the rows of the first band begin, where its strips of so many rows lie whole, one after the other."""
+    """Return the offset of the first band's first row if its strips are complete and contiguous, else None."""
     height, row = header.geobox.height, header.geobox.width * np.dtype(header.dtype).itemsize
     strips = math.ceil(height / max(1, rows[0]))
     if strips * header.count != len(offsets) or len(sizes) != len(offsets):

@@ -1,4 +1,4 @@
-"""Rows of a GeoTIFF's first band, read without GDAL where they lie there as they are: so bursts do."""
+"""Reader of rows of a GeoTIFF's first band, without GDAL if they are uncompressed and contiguous, as in bursts."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ from s1monthly.raster.header import REMEDY, RasterHeader
 
 @dataclass(frozen=True)
 class RowReader:
-    """Reads rows of a file.
+    """Reader of the rows of a file.
 
-    Made by `row_reader`. Holds no open file, and may be shared between threads.
+    Created by `row_reader`. Holds no open file and may be shared between threads.
 
     Attributes
     ----------
     path : str
+        The file.
     header : RasterHeader
+        Header of the file.
     start : int or None
-        As of `read_usual`.
+        Offset of the first row; see `geotiff_header.read_usual`.
     """
 
     path: str
@@ -33,7 +35,7 @@ class RowReader:
     start: int | None
 
     def read(self, rows: slice) -> NDArray[Any]:
-        """Read whole rows: (rows, columns), of the raster's type; errors as of `geotiff.open_raster` and its `read`."""
+        """Read whole rows: (rows, columns), of the raster's type; raises as `open_raster` and `Raster.read`."""
         width = self.header.geobox.width
         if self.start is None or not 0 <= rows.start < rows.stop <= self.header.geobox.height:
             from s1monthly.raster.geotiff import read_window  # here, since it loads GDAL
@@ -52,6 +54,6 @@ class RowReader:
 
 
 def row_reader(path: str | os.PathLike[str]) -> RowReader:
-    """Find out how to read the rows of a GeoTIFF; errors as `open_header` of `geotiff_header`."""
+    """Return a reader for the rows of a GeoTIFF; raises as `geotiff_header.open_header`."""
     name = os.fspath(path)
     return RowReader(name, *(read_usual(name) or (header_by_gdal(name), None)))

@@ -1,4 +1,4 @@
-"""Overviews of a raster: two by two pixels averaged to one, no data left out."""
+"""Overviews of a raster: the mean of the valid pixels among two by two."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ Sums = NDArray[np.float64]
 
 
 def halved_shape(shape: tuple[int, int]) -> tuple[int, int]:
-    """Rows and columns of the overview of a raster: half of its own, rounded up."""
+    """Return rows and columns of a raster's overview: half of its own, rounded up."""
     return -(-shape[0] // 2), -(-shape[1] // 2)
 
 
 def halve(finer: Values, coarser: Values, rows: slice, cols: slice) -> None:
-    """Average a window of the next coarser overview from the valid pixels below it, by area and in float64.
+    """Compute a window of the next coarser overview: the mean of the valid pixels below, weighted by area, in float64.
 
-    An axis of an even number of pixels is cut into pairs. An odd number n makes (n + 1) / 2 parts of equal width, a
-    little narrower than two pixels: part i takes pixel 2 i whole, and of its neighbours what reaches into the part.
-    Infinities are values; opposite ones make NaN.
+    An axis with an even number of pixels is cut into pairs. An odd number n makes (n + 1) / 2 parts of equal width, a
+    little narrower than two pixels: part i takes all of pixel 2 i, and of its neighbours the share that lies in the
+    part. Infinities are values; opposite ones give NaN.
 
     Parameters
     ----------
     finer : array (rows, columns)
-        NaN where no data.
+        NaN for no data.
     coarser : array of `halved_shape`
-        Its window is written to, nothing else. What has no valid pixel below stays as it was: NaN, as is expected here.
+        Only the window is written. Pixels without a valid pixel below keep their value: initialise them with NaN.
     rows, cols : slice
         Start and stop of the window, in pixels of `coarser`.
 
     Notes
     -----
-    To the bit what GDAL's ``average`` makes of a level whose no data is NaN, sums being taken in its order: see
-    ``GDALResampleChunk_AverageOrRMS_T`` in its gcore/overview.cpp.
+    Bit for bit the result of GDAL's ``average`` for a level whose no data is NaN, because sums are taken in the same
+    order: see ``GDALResampleChunk_AverageOrRMS_T`` in GDAL's gcore/overview.cpp.
     """
     part = finer[max(2 * rows.start - 1, 0) : 2 * rows.stop, max(2 * cols.start - 1, 0) : 2 * cols.stop]
     if np.isnan(part[0, 0]) and np.isnan(part).all():
@@ -46,7 +46,7 @@ def halve(finer: Values, coarser: Values, rows: slice, cols: slice) -> None:
         else:
             part = finer[2 * rows.start : 2 * rows.stop, 2 * cols.start : 2 * cols.stop]
             total = _fours(part)
-            if not np.isnan(total).any():  # nearly always: four valid pixels
+            if not np.isnan(total).any():  # the usual case: all pixels are valid
                 np.multiply(total, 0.25, out=coarser[rows, cols], casting="same_kind")
                 return
             valid = ~np.isnan(part)
@@ -61,7 +61,7 @@ def _fours(values: NDArray[Any], dtype: DTypeLike = np.float64) -> NDArray[Any]:
 
 
 def _weighed(part: Values, shape: tuple[int, int], rows: slice, cols: slice) -> tuple[Sums, Sums]:
-    """Sums of the valid pixels of a window and of their weights, whatever the number of pixels."""
+    """Return the weighted sums of a window's valid pixels, and the sums of their weights, for any number of pixels."""
     window = np.full((2 * (rows.stop - rows.start) + 1, 2 * (cols.stop - cols.start) + 1), np.nan, np.float32)
     down, right = int(rows.start == 0), int(cols.start == 0)  # there is no pixel before the first
     window[down : down + part.shape[0], right : right + part.shape[1]] = part
@@ -71,9 +71,9 @@ def _weighed(part: Values, shape: tuple[int, int], rows: slice, cols: slice) -> 
 
 
 def _weights(size: int, window: slice) -> tuple[Sums, Sums]:
-    """Weights of the pixels before and after pixel 2 i, itself of weight 1, in part i of an axis.
+    """Return the weights of the pixels before and after pixel 2 i in part i of an axis; pixel 2 i has weight 1.
 
-    Written as GDAL does: means midway between two floats are common here, and then go the same way.
+    Computed exactly as GDAL does: means halfway between two floats are common here, and must round the same way.
     """
     part = np.arange(window.start, window.stop, dtype=np.float64)
     if size % 2 == 0:
@@ -84,11 +84,11 @@ def _weights(size: int, window: slice) -> tuple[Sums, Sums]:
 
 
 def _summed(values: Sums, rows: tuple[Sums, Sums], cols: tuple[Sums, Sums]) -> Sums:
-    """Sum a window by weights, along its rows, then down its columns."""
+    """Sum a window with weights, along its rows, then down its columns."""
     for before, after in (cols, rows):
         values = values.T
         total = values[1::2]
-        if before.any():  # an infinity times no weight would be NaN
+        if before.any():  # an infinity times zero would be NaN
             total = before[:, None] * values[:-1:2] + total
         values = total + after[:, None] * values[2::2]
     return values

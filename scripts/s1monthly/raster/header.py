@@ -1,4 +1,4 @@
-"""What a raster is, without its pixels: shared by the readers with GDAL and without."""
+"""The header of a raster, shared by the readers with and without GDAL."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ from dataclasses import dataclass
 from s1monthly.grid.lattice import GeoBox
 
 RasterInput = str | os.PathLike[str] | bytes
-"""A path (GDAL's ``/vsimem/`` included), or the whole file in memory."""
+"""A path (GDAL's ``/vsimem/`` included), or the content of a file as bytes."""
 
 REMEDY = "the file is damaged or cut short: delete it, then fetch or make it again"
 
 SMALLEST_PIXEL, LARGEST_PIXEL, FARTHEST = 1e-6, 1e6, 1e8
-"""Sizes of pixels, and distance from the origin, beyond which a header is wrong; in degrees, metres or feet alike.
+"""Limits of pixel size and distance from the origin; a header beyond them is wrong, in degrees, metres or feet.
 
-The equator measures 4.0e7 m or 1.3e8 feet, half of it either way; false eastings reach 6e7 m.
+The equator measures 4.0e7 m or 1.3e8 feet, half of it in each direction; false eastings reach 6e7 m.
 """
 
 
 @dataclass(frozen=True)
 class RasterHeader:
-    """What a raster is, without its pixels.
+    """Grid, type, bands and no data value of a raster.
 
     Attributes
     ----------
     geobox : GeoBox
-        Its grid.
+        Grid of the raster.
     dtype : str
-        NumPy name of the type of its pixels.
+        NumPy name of the pixel type.
     count : int
         Number of bands.
     nodata : float or None
@@ -42,6 +42,6 @@ class RasterHeader:
 
 
 def is_possible(geobox: GeoBox) -> bool:
-    """Tell whether a raster can lie on such a grid: the numbers of its header are finite, and none is absurd."""
+    """Return True if the numbers of a grid are finite and plausible."""
     near = all(abs(edge) <= FARTHEST for edge in geobox.bounds)  # false for NaN
     return near and SMALLEST_PIXEL <= geobox.resolution <= LARGEST_PIXEL

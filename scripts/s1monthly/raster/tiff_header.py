@@ -1,4 +1,4 @@
-"""The header of a TIFF as bytes: the fields of its directories are read from one, and laid out for another.
+"""Reader and writer of TIFF headers: the fields of directories, as bytes.
 
 Little-endian, classic or BigTIFF. TIFF 6.0, Adobe (1992), section 2; The BigTIFF File Format, Aware Systems (2007).
 """
@@ -13,10 +13,10 @@ from typing import IO
 
 TILE_OFFSETS, TILE_BYTE_COUNTS = 324, 325
 LONG, LONG8 = 4, 16
-"""Types of fields: whole numbers of 4 and of 8 bytes; LONG8 is BigTIFF's own."""
+"""Field types: whole numbers of 4 and of 8 bytes; LONG8 exists only in BigTIFF."""
 
 CLASSIC_LIMIT = 2**32
-"""Bytes that 4-byte offsets reach: a larger file must be BigTIFF."""
+"""Bytes that 4-byte offsets can address: a larger file must be BigTIFF."""
 
 _TYPE_SIZES = {1: 1, 2: 1, 3: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, LONG8: 8}
 _LAST = (TILE_OFFSETS, TILE_BYTE_COUNTS)
@@ -24,7 +24,7 @@ _LAST = (TILE_OFFSETS, TILE_BYTE_COUNTS)
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a directory: its TIFF type, and its values as they lie in the file."""
+    """A field of a directory: its TIFF type and the bytes of its values."""
 
     type: int
     values: bytes
@@ -41,7 +41,7 @@ Directory = Mapping[int, Field]
 
 @dataclass(frozen=True)
 class _Form:
-    """Formats of the parts of a header: its start, and of a directory the count, an entry and an offset."""
+    """Formats of a header: its start, and the count, entries and offsets of a directory."""
 
     start: struct.Struct
     count: struct.Struct
@@ -49,7 +49,7 @@ class _Form:
     offset: struct.Struct
 
     def size(self, directory: Directory) -> int:
-        """Bytes of a directory without the values that do not fit in its entries."""
+        """Return the bytes of a directory, without values too long for its entries."""
         return self.count.size + len(directory) * self.entry.size + self.offset.size
 
 
@@ -59,12 +59,12 @@ _BIG = _Form(struct.Struct("<2sHHHQ"), struct.Struct("<Q"), struct.Struct("<HHQ8
 
 
 def long_field(*values: int) -> Field:
-    """Make a field of 4-byte whole numbers."""
+    """Return a field of 4-byte whole numbers."""
     return Field(LONG, struct.pack(f"<{len(values)}I", *values))
 
 
 def offsets_field(values: Sequence[int], big: bool) -> Field:
-    """Make a field of places in the file: 4 bytes each, 8 in BigTIFF."""
+    """Return a field of file offsets: 4 bytes each, 8 in BigTIFF."""
     return Field(LONG8 if big else LONG, struct.pack(f"<{len(values)}{'Q' if big else 'I'}", *values))
 
 
@@ -74,13 +74,14 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
     Parameters
     ----------
     file : binary file
+        Must be seekable.
     tags : container of int, optional
-        Those wanted; all by default.
+        Tags to read; all by default.
 
     Raises
     ------
     ValueError, struct.error, KeyError
-        If it is no such TIFF, is cut short, has tags out of order, or a type of values that is not known.
+        If it is not such a TIFF, is truncated, has tags out of order, or a value type that is not known.
     """
     order, version, position = _CLASSIC.start.unpack(file.read(_CLASSIC.start.size))
     if (order, version) != _CLASSIC_MARKS:
@@ -93,7 +94,7 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
     fields, end, before = {}, file.seek(0, os.SEEK_END), 0
     for tag, kind, count, values in _CLASSIC.entry.iter_unpack(entries):
         if tag <= before:
-            raise ValueError("tags out of order")  # of one that stands twice readers take one or the other
+            raise ValueError("tags out of order")  # readers disagree about which of two equal tags counts
         before = tag
         if tags is not None and tag not in tags:
             continue
@@ -109,24 +110,24 @@ def first_directory(file: IO[bytes], tags: Container[int] | None = None) -> dict
 
 
 def header(directories: Sequence[Directory], ghost: bytes, big: bool) -> bytes:
-    """Lay out the header of a TIFF: start, ghost area, then directories, each with its values behind it.
+    """Build the header of a TIFF: start, ghost area, then directories, each followed by its values.
 
-    Where blocks lie is put last, behind all directories, as GDAL does: a first read of some kilobytes then tells what
-    the file is, however many its blocks.
+    The offsets and sizes of blocks come last, behind all directories, as in GDAL's files: reading the first kilobytes
+    is then enough to know the file, no matter how many blocks it has.
 
     Parameters
     ----------
     directories : sequence of Directory
         In the order in which they are chained.
     ghost : bytes
-        What is put between the start and the first directory, where readers of TIFF look past it.
+        Written between the start and the first directory; ordinary TIFF readers skip it.
     big : bool
         Write BigTIFF.
 
     Returns
     -------
     bytes
-        Its length depends on the number of values, not on the values.
+        The length depends on the number of values, not on the values.
     """
     form = _BIG if big else _CLASSIC
     starts, places, end = _places(directories, form, form.start.size + len(ghost))
@@ -149,7 +150,7 @@ def header(directories: Sequence[Directory], ghost: bytes, big: bool) -> bytes:
 def _places(
     directories: Sequence[Directory], form: _Form, end: int
 ) -> tuple[list[int], dict[tuple[int, int], int], int]:
-    """Where directories start, where values lie that do not fit in an entry (by directory and tag), and the end."""
+    """Return offsets of directories, offsets of values too long for an entry (by directory and tag), and the end."""
     starts, places = [], {}
     for number, directory in enumerate(directories):
         starts.append(_even(end))
@@ -167,12 +168,12 @@ def _places(
 
 
 def _apart(directory: Directory, form: _Form) -> Iterator[tuple[int, int]]:
-    """Tags and sizes of the values that do not fit in an entry."""
+    """Yield tag and size of the values that do not fit in an entry."""
     for tag, field in sorted(directory.items()):
         if len(field.values) > form.offset.size:
             yield tag, len(field.values)
 
 
 def _even(position: int) -> int:
-    """TIFF wants directories and values on even places."""
+    """Round an offset up to an even number, as TIFF requires for directories and values."""
     return position + position % 2

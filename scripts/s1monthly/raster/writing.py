@@ -1,4 +1,4 @@
-"""Rasters on disk: temporary GeoTIFFs between rules, preview pictures, and what their writers share."""
+"""Writers of temporary GeoTIFFs and preview pictures, and what all raster writers share."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-# rasterio lets errors of drivers that write by copying (COG, PNG) through as they are; this is their base class.
+# rasterio does not convert errors of drivers that write by copying (COG, PNG); this is their base class.
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
@@ -37,25 +37,25 @@ __all__ = [
 ]
 
 STRIP_ROWS = 64
-"""Rows of a strip of temporary rasters: row blocks are read from them without decoding more than is asked for."""
+"""Rows of a strip in temporary rasters, small enough that reading a row block decodes little more than it."""
 
 PREVIEW_RESOLUTION = 300.0
-"""Pixel size of previews, in units of the CRS; the nearest multiple of the raster's own is used."""
+"""Pixel size of previews in metres; the nearest multiple of the raster's own pixel size is used."""
 
 
 def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str]) -> None:
-    """Write a temporary raster: GeoTIFF, uncompressed, band-interleaved, whole or not at all.
+    """Write a temporary raster completely or not at all: an uncompressed, band-interleaved GeoTIFF.
 
-    Uncompressed, as it is read once and deleted: a 3660 x 3660 float32 band takes 0.03 s to write and 0.03 s to read;
-    with ZSTD level 1 0.06 s each, with its predictor 0.1 s each, for files smaller by 20 and 30 %.
+    It is uncompressed because it is read once and deleted: a 3660 x 3660 float32 band takes 0.03 s to write and 0.03 s
+    to read; with ZSTD level 1 0.06 s each, with a predictor 0.1 s each, for files smaller by 20 and 30 %.
 
     Parameters
     ----------
     path : path
-        Its folder is made where missing.
+        File to write; its folder is created if needed.
     bands : iterable of array
-        One (rows, columns) array for each name, taken one at a time; a (band, rows, columns) array will do. The type
-        of the first is the raster's; for a floating type NaN is declared as no data.
+        One (rows, columns) array for each name, consumed one at a time; or one (band, rows, columns) array. The first
+        determines the type of the raster. A floating type gets NaN as no data.
     geobox : GeoBox
         Grid of the bands.
     names : sequence of str
@@ -64,7 +64,7 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
     Raises
     ------
     ProductError
-        If the raster cannot be written, for want of space, say.
+        If the raster cannot be written, for example because the disk is full.
     """
     with writing(path, durable=False) as temporary:
         options = {"blockysize": min(STRIP_ROWS, geobox.height), "bigtiff": "IF_SAFER"}
@@ -73,13 +73,14 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
 
 
 def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
-    """Read a raster as a whole.
+    """Read all bands of a raster.
 
     Returns
     -------
     bands : array
         (band, rows, columns), in the raster's own type.
     geobox : GeoBox
+        Grid of the raster.
 
     Raises
     ------
@@ -95,7 +96,7 @@ def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
 
 
 def cog_tags(path: str | Path) -> dict[str, str]:
-    """Read what a GeoTIFF says of itself; nothing where it is missing or cannot be opened."""
+    """Read the tags of a GeoTIFF; return an empty dict if it is missing or cannot be opened."""
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
             return dict(dataset.tags())
@@ -104,9 +105,9 @@ def cog_tags(path: str | Path) -> dict[str, str]:
 
 
 def preview_geobox(geobox: GeoBox) -> GeoBox:
-    """Return the grid of a raster's preview: its pixels in square blocks of about `PREVIEW_RESOLUTION`.
+    """Return the grid of a raster's preview, with pixels of about `PREVIEW_RESOLUTION`.
 
-    The blocks on the lower and right edge may reach beyond the raster.
+    Each is a square block of pixels; blocks at the lower and right edge may extend beyond the raster.
     """
     factor = _preview_factor(geobox)
     return GeoBox(
@@ -130,16 +131,16 @@ def write_preview(
     ratio: NDArray[np.float32],
     geobox: GeoBox,
 ) -> None:
-    """Write the preview picture of a composite, whole or not at all: an RGBA PNG on `preview_geobox`.
+    """Write the preview picture of a composite completely or not at all: an RGBA PNG on `preview_geobox`.
 
-    A PNG holds no CRS, and no side file is left: where it lies is said by whoever catalogues it.
+    A PNG holds no CRS, and no side file is written: the Item gives the position.
 
     Parameters
     ----------
     path : path
-        Its folder is made where missing.
+        File to write; its folder is created if needed.
     co_db, cross_db, ratio : array
-        (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN where no data; see `previews.preview_rgba`.
+        (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN for no data; see `kernels.preview.preview_rgba`.
     geobox : GeoBox
         Grid of the arrays.
 
@@ -152,7 +153,7 @@ def write_preview(
 
     picture = preview_rgba(co_db, cross_db, ratio, _preview_factor(geobox))
     profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **grid_profile(preview_geobox(geobox))}
-    # Without GDAL's side files the CRS is kept nowhere; it is given because rasterio warns of a raster without one.
+    # The CRS is not stored, as side files are off; it is set because rasterio warns about a raster without one.
     with (
         writing(path) as temporary,
         rasterio.Env(GDAL_PAM_ENABLED="NO"),
@@ -163,7 +164,7 @@ def write_preview(
 
 @contextmanager
 def writing(path: str | Path, durable: bool = True) -> Iterator[Path]:
-    """Give a temporary path as `replacing`, with GDAL's options set and its errors turned into ours."""
+    """Yield a temporary path as `replacing`, with GDAL's options set, and turn GDAL's errors into a ProductError."""
     try:
         with replacing(path, durable=durable) as temporary, rasterio.Env(**GDAL_OPTIONS):
             yield temporary
@@ -175,7 +176,7 @@ def writing(path: str | Path, durable: bool = True) -> Iterator[Path]:
 
 
 def grid_profile(geobox: GeoBox) -> dict[str, Any]:
-    """Return the grid in rasterio's words, as `rasterio.open` takes them."""
+    """Return the grid as the keyword arguments that `rasterio.open` takes."""
     return {
         "crs": geobox.crs,
         "transform": rasterio.Affine(*geobox.transform),
@@ -187,7 +188,7 @@ def grid_profile(geobox: GeoBox) -> dict[str, Any]:
 def _write_bands(
     path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str], options: Mapping[str, Any]
 ) -> None:
-    """Write a GeoTIFF band by band, holding no band but the one at hand; the type is that of the first."""
+    """Write a GeoTIFF band by band, with only one in memory; the first determines the type."""
     profile = {"driver": "GTiff", "count": len(names), "interleave": "band", **grid_profile(geobox), **options}
     with ExitStack() as stack:
         dataset: DatasetWriter | None = None
@@ -197,14 +198,14 @@ def _write_bands(
             if dataset is None:
                 nodata = np.nan if np.issubdtype(values.dtype, np.floating) else None
                 dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
-            dataset.write(values[np.newaxis], [band])  # a band without its axis would be copied
+            dataset.write(values[np.newaxis], [band])  # rasterio would copy a two-dimensional band
             dataset.set_band_description(band, name)
 
 
 def refuse_unwritten(path: Path) -> None:
-    """Refuse a GeoTIFF that lacks blocks or whose blocks reach beyond its end.
+    """Raise OSError if a GeoTIFF lacks blocks or if blocks extend beyond its end.
 
-    On a full disk GDAL can fail to write the last blocks at closing, and tell nobody.
+    On a full disk GDAL can fail to write the last blocks on closing without reporting an error.
     """
     with rasterio.Env(**GDAL_OPTIONS):
         _refuse_unwritten(path)
