@@ -1,4 +1,4 @@
-"""What the command lines of all tools have in common: their looks, and the options that several of them take."""
+"""Command lines of the tools: their appearance, and the options that several tools share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DIRECTIONS: dict[str, list[Direction]] = {
     "DESCENDING": [Direction.DESCENDING],
     "ALL": list(Direction),
 }
-"""What can be asked for; of ALL the first has priority where only one can be had."""
+"""Allowed directions. For ALL, the first has priority if only one can be used."""
 
 SHORT_DIRECTIONS = {"ASC": "ASCENDING", "DESC": "DESCENDING"}
 
@@ -31,16 +31,16 @@ OUTPUT_DIR = "root of the output tree (output.base_dir); default: output"
 
 
 def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
-    """Make the parser of a tool's command line; its help fits a terminal of 80 columns.
+    """Return the parser of a tool's command line; its help fits a terminal of 80 columns.
 
     Parameters
     ----------
     tool : str
         Name of the script, without ``.py``.
     purpose : str
-        Paragraphs, with an empty line between two: the script's docstring.
+        The script's docstring: paragraphs separated by an empty line.
     example : str
-        Options of a usual call.
+        Options of a typical call.
     """
     command = f"python scripts/{tool}.py"
     paragraphs = (textwrap.fill(" ".join(lines.split()), WIDTH) for lines in purpose.split("\n\n"))
@@ -53,14 +53,15 @@ def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Run a tool as a program, without what others set for GDAL and PROJ, and say how it ended.
+    """Run a tool as a program and return its exit code.
 
-    A reader who has seen enough (``| head``) ends it without a word; what may not be read or written is told in a line.
+    GDAL and PROJ settings of other software are removed first. A closed pipe (``| head``) ends the tool silently; a
+    file that cannot be read or written is reported in one line.
 
     Parameters
     ----------
     main : callable
-        The tool; ends with an exit code, None where all is well.
+        The tool; returns an exit code, or None for success.
     """
     forget_foreign_settings()
     try:
@@ -69,7 +70,7 @@ def run(main: Callable[[], int | None]) -> int:
         finally:
             sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is left to print goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # discard the remaining output
         return 128 + signal.SIGPIPE
     except OSError as error:
         sys.stderr.write(f"{FileError.of(error, 'output')}\n")
@@ -78,12 +79,12 @@ def run(main: Callable[[], int | None]) -> int:
 
 
 def direction(text: str) -> str:
-    """Read a direction, or ALL: upper or lower case, or short.
+    """Parse a direction or ALL, in upper or lower case, also shortened.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        Naming what is allowed.
+        If the text is none of the allowed values; the error lists them.
     """
     name = SHORT_DIRECTIONS.get(text.upper(), text.upper())
     if name not in DIRECTIONS:
@@ -92,12 +93,12 @@ def direction(text: str) -> str:
 
 
 def folder(text: str) -> str:
-    """Read the path of a folder, as `folder_path`.
+    """Check the path of a folder with `folder_path`.
 
     Raises
     ------
     argparse.ArgumentTypeError
-        Naming what is wrong with it.
+        If the path is not allowed; the error says why.
     """
     try:
         return folder_path(text)
@@ -106,18 +107,18 @@ def folder(text: str) -> str:
 
 
 def add_output_dir(options: argparse.ArgumentParser, default: str | None = "output", note: str = OUTPUT_DIR) -> None:
-    """Let a tool take the output tree."""
+    """Add the option ``--output-dir``."""
     options.add_argument("--output-dir", type=folder, default=default, metavar="DIR", help=note)
 
 
 def add_work_dir(options: argparse.ArgumentParser, default: str = "work/ in the output tree") -> None:
-    """Let a tool take the work folder."""
+    """Add the option ``--work-dir``."""
     note = f"folder of granule lists and logs (output.work_dir); default: {default}"
     options.add_argument("--work-dir", type=lambda text: Path(folder(text)), metavar="DIR", help=note)
 
 
 def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
-    """Let a tool take a direction, a key of `DIRECTIONS`: ALL where none is given."""
+    """Add the option ``--direction``, a key of `DIRECTIONS`; the default is ALL."""
     told = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
     options.add_argument(
         "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=told
@@ -125,12 +126,12 @@ def add_direction(options: argparse.ArgumentParser, note: str, required: bool = 
 
 
 def add_json(options: argparse.ArgumentParser) -> None:
-    """Let a tool answer machines."""
+    """Add the option ``--json``."""
     options.add_argument("--json", action="store_true", help="for machines: everything, as JSON")
 
 
 def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> None:
-    """Let a tool take what decides a mosaic."""
+    """Add the options that define a mosaic."""
     add = options.add_argument
     add("--month", required=True, metavar="YYYY-MM", help="month of the COGs")
     add_direction(options, "of ALL, DESCENDING fills where ASCENDING has no value", required=True)

@@ -1,4 +1,4 @@
-"""What a run will cost, told before it begins: download, computing, disk."""
+"""Estimate what a run will cost before it starts: download, computing time and disk space."""
 
 from __future__ import annotations
 
@@ -10,72 +10,72 @@ from s1monthly.model import TILE_SIDE
 from s1monthly.records.search_log import Answer
 
 GRANULE_BYTES = 14_000_000
-"""Of a granule where the source does not tell: 7 MB each for VV and VH, and 50 kB of mask, as in the archive."""
+"""Size of a granule if the source does not give it: 7 MB each for VV and VH and 50 kB of mask, as in the archive."""
 
 USUAL_GRANULES = 36
-"""Granules of a tile, direction and month, where the source was not asked yet: as in the benchmark, in three passes."""
+"""Granules of a tile, direction and month that was not searched yet: three passes, as in the benchmark."""
 
 MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 9.5, 0.1
-"""CPU time from granules to catalogs: of a month at 30 m, and of each of its granules.
+"""CPU time from granules to catalogs: for each month at 30 m, and for each of its granules.
 
-From ``make bench`` (tests/benchmarks/pipeline.py): 13 CPU s for a month of 36 granules. Of these 3.6 go into reading
-granules and merging passes, without the start of these processes, and grow with the number of granules.
+From ``make bench`` (tests/benchmarks/pipeline.py): 13 CPU s for a month of 36 granules. Reading granules and merging
+passes takes 3.6 s of that, without process starts, and grows with the number of granules.
 """
 
 MONTH_CPU_FIXED = 5.0
-"""Part of `MONTH_CPU_SECONDS` that does not grow with the number of pixels: starts, search, Items, tables."""
+"""Part of `MONTH_CPU_SECONDS` that does not depend on the number of pixels: process starts, search, Items, tables."""
 
 WINDOW_CPU_NANOSECONDS, WINDOW_CPU_A_SIDE = 5.0, 1.5
-"""CPU time of all textures of a pixel, for each angle: so much, and so much for each pixel of the window's side.
+"""CPU time of all textures for each pixel and angle: a fixed part, and a part for each pixel of the window's side.
 
-Within a third for windows of 3 to 21 pixels, 16 to 64 levels, 1 to 4 angles (``tests/bench.py --only texture``): 26 ns
-with two angles and a window of 5, 72 ns with one of 21.
+Correct within a third for windows of 3 to 21 pixels, 16 to 64 levels and 1 to 4 angles
+(``tests/bench.py --only texture``): 26 ns with two angles and a window of 5, 72 ns with a window of 21.
 """
 
 TEXTURE_BAND_CPU_SECONDS, TEXTURE_BAND_BYTES = 0.8, 78_000_000
-"""What each band of textures costs in the cube and in the COG, at 30 m: from a full tile with eight of them."""
+"""Cost of one texture band in cube and COG at 30 m, measured on a full tile with eight such bands."""
 
 FETCHED_A_SECOND = 20_000_000
-"""Bytes that are assumed to come from the archive in a second, all jobs together: 160 Mbit/s."""
+"""Assumed download rate from the archive in bytes a second, all jobs together: 160 Mbit/s."""
 
 KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 800_000_000
-"""Disk for a month at 30 m with four bands: kept (bench: COG 195 MB, cube 153 MB), and while it is made."""
+"""Disk space of a month at 30 m with four bands: permanent (bench: COG 195 MB, cube 153 MB), and temporary."""
 
 BURST_BYTES = 17_500_000
-"""Temporary files of a granule at 30 m: what of both layers lies on the tile, not compressed (bench: 625 MB for 36)."""
+"""Temporary files of a granule at 30 m: both layers inside the tile, uncompressed (bench: 625 MB for 36 granules)."""
 
 FULL_SIDE = TILE_SIDE / 30
-"""Pixels a side of the benchmark's tile."""
+"""Pixels along one side of the benchmark's tile."""
 
 MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0)}
-"""MB that a job takes whatever the grid, and bytes that each pixel of the grid adds.
+"""Memory of a job: MB for any grid, and bytes for each pixel of the grid.
 
 Measured with four bands at 30 m and at 10 m: composite 0.8 and 5.0 GB, and 12 bytes a pixel more with textures; publish
 0.4 and 2.4 GB. The tools that check or rebuild months read bands as publish does.
 """
 
 READER_MB, READER_BYTES = 200, 4.0
-"""The same for each granule that is read at a time: 0.3 GB for two at 30 m, 1.0 GB at 10 m."""
+"""The same for each granule read at the same time: 0.3 GB for two at 30 m, 1.0 GB at 10 m."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What some months cost.
+    """Estimated cost of some months.
 
     Attributes
     ----------
     months : int
-        To be made.
+        Months to make.
     granules : int
-        That they are made of.
+        Granules of these months.
     download : int
-        Bytes to be fetched; 0 where the source lies on disk.
+        Bytes to download; 0 if the source is on disk.
     sized : bool
-        True where the source told the size of all of them.
+        True if the source gave the size of every granule.
     cpu_seconds : float
-        Without fetching.
+        CPU time without downloads.
     kept, temporary : float
-        Bytes on disk: of all months for good, and of one while it is made.
+        Bytes on disk: permanently for all months, and temporarily for one month while it is made.
     """
 
     months: int
@@ -88,17 +88,16 @@ class Cost:
 
 
 def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: float | None = None) -> Cost:
-    """Estimate what months cost.
+    """Estimate the cost of some months.
 
     Parameters
     ----------
-    config : Config
     answers : iterable of Answer
-        What the source answered for each month that will be made.
+        The source's answer for each month to make.
     unsearched : int
-        How many months more will be searched: taken for usual ones, of `USUAL_GRANULES`.
+        Number of further months that are not searched yet; each counts `USUAL_GRANULES`.
     pixels : float, optional
-        Pixels of a tile's grid; where not given, as `usual_pixels` has them.
+        Pixels of a tile's grid; default: `usual_pixels`.
     """
     known = list(answers)
     months = len(known) + unsearched
@@ -119,41 +118,45 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: flo
 
 
 def temporary_mb(config: Config, granules: int, pixels: float | None = None) -> int:
-    """MB of the burst files of a month of so many granules; at least 1."""
+    """Return the size in MB of the burst files of a month with this many granules; at least 1."""
     return max(1, round(granules * BURST_BYTES * _full_tiles(config, pixels) / 1e6))
 
 
 def memory_mb(stage: str, pixels: float) -> int:
-    """MB of memory for a job on a grid of so many pixels.
+    """Return the memory in MB of a job.
 
     Parameters
     ----------
     stage : str
         A key of `MEMORY`.
     pixels : float
+        Pixels of the grid.
     """
     fixed, each = MEMORY[stage]
     return round(fixed + each * pixels / 1e6)
 
 
 def reading_mb(readers: int, pixels: float) -> int:
-    """MB of memory for a job that reads so many granules at a time onto a grid of so many pixels."""
+    """Return the memory in MB of a job that reads `readers` granules at a time onto a grid of `pixels` pixels."""
     return round(700 + readers * (READER_MB + READER_BYTES * pixels / 1e6))
 
 
 def usual_pixels(config: Config) -> float:
-    """Pixels of a tile in its own CRS; in another CRS only the grid itself tells: those of a usual tile, at 30 m."""
+    """Return the pixels of a tile in its own CRS.
+
+    With ``target_crs``, only the grid itself gives the number: a usual tile at 30 m is assumed.
+    """
     side = FULL_SIDE if config.processing.target_crs else TILE_SIDE / config.processing.target_resolution
     return float(side**2)
 
 
 def _full_tiles(config: Config, pixels: float | None) -> float:
-    """Pixels of a tile, as a multiple of those at 30 m."""
+    """Return the pixels of a tile, divided by those of a tile at 30 m."""
     return (usual_pixels(config) if pixels is None else pixels) / FULL_SIDE**2
 
 
 def _textures(config: Config) -> tuple[float, int]:
-    """CPU seconds and bytes that the textures of a month at 30 m add."""
+    """Return the CPU seconds and bytes that textures add to a month at 30 m."""
     options = config.textures
     if options is None:
         return 0.0, 0
@@ -164,7 +167,7 @@ def _textures(config: Config) -> tuple[float, int]:
 
 
 def told(found: Cost, unsearched: int) -> str:
-    """Say it in one line."""
+    """Return the cost as one line of text."""
     what = _count(found.months, "month")
     if unsearched:
         what = f"at most {what}, {'all' if unsearched == found.months else unsearched} still to be searched"
@@ -184,7 +187,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _size(number: float) -> str:
-    """Bytes with two digits that count: 1.5 GB, 350 MB."""
+    """Format bytes with two significant digits: 1.5 GB, 350 MB."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if number >= factor:
             scaled = number / factor
@@ -193,7 +196,7 @@ def _size(number: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Seconds, minutes or hours."""
+    """Format a time in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.0f} h"

@@ -1,4 +1,4 @@
-"""Why a job failed, or made an empty month: read from the log that it left in the work folder."""
+"""Find out from its log in the work folder why a job failed or made an empty month."""
 
 from __future__ import annotations
 
@@ -12,24 +12,23 @@ from s1monthly.layout import Layout
 from s1monthly.model import Month, TileDirection
 
 FIRST_STAGE = "bursts"
-"""Rule with which every try to make a month begins."""
+"""First rule of every attempt to make a month."""
 
 _LAST_WORD = re.compile(r"^(?P<when>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d),\d+ CRITICAL (?P<message>.*)", re.M | re.S)
 
 
 @dataclass(frozen=True)
 class Failure:
-    """The end of a job.
+    """A failed job.
 
     Attributes
     ----------
-    rule : str
     when : datetime
         Local time, as in the log.
     message : str
-        What went wrong, in one line or more; of a traceback the last line.
+        What went wrong, in one or more lines; the last line of a traceback.
     log : str
-        Path of the whole log.
+        Path of the complete log.
     """
 
     rule: str
@@ -45,15 +44,17 @@ _EMPTY = re.compile(r"^[-\d]{10} [\d:]{8},\d+ WARNING (?P<message>\S+: no pixel 
 
 
 def month_failure(layout: Layout, key: TileDirection, month: Month, since: float = 0.0) -> Failure | None:
-    """Find out why the last try to make a month failed; None where no log says so.
+    """Find out why the last attempt to make a month failed.
 
     Parameters
     ----------
-    layout : Layout
-    key : TileDirection
-    month : Month
     since : float
-        Logs older than this are of an earlier try, seconds since 1970.
+        Ignore logs older than this, in seconds since 1970: they are from an earlier attempt.
+
+    Returns
+    -------
+    Failure or None
+        None if no log contains a failure.
     """
     logs = list(Path(layout.logs).glob(f"*/{key}_{month}.log"))
     began = [path.stat().st_mtime for path in logs if path.parent.name == FIRST_STAGE]
@@ -61,29 +62,28 @@ def month_failure(layout: Layout, key: TileDirection, month: Month, since: float
 
 
 def search_failure(layout: Layout, key: TileDirection) -> Failure | None:
-    """Find out why the last search failed; None where it did not, or no log is there."""
+    """Find out why the last search failed; return None if it did not fail or has no log."""
     logs = sorted(Path(layout.logs, "search").glob(f"{key}_*.log"), key=lambda path: path.stat().st_mtime)
     return _last(logs[-1:])
 
 
 def last_error(logs: Iterable[str]) -> Failure | None:
-    """Find the last word of a job in its log files; None where it ended well, or without a word."""
+    """Return the last error in a job's log files; None if the job succeeded or logged no error."""
     return _last(Path(log) for log in logs if Path(log).exists())
 
 
 def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
-    """Say of a job that failed which it was, why, and where the whole log is.
+    """Describe a failed job: which one, why, and where its log is.
 
     Parameters
     ----------
-    rule : str
     place : mapping
-        Wildcards of the job: tile, direction and month, as far as it has them.
+        Wildcards of the job: those of tile, direction and month that it has.
     logs : sequence of str
         Its log files.
     """
     failure = last_error(logs)
-    begun = [log for log in logs if Path(log).exists() and Path(log).stat().st_size]  # Snakemake makes empty ones
+    begun = [log for log in logs if Path(log).exists() and Path(log).stat().st_size]  # Snakemake creates empty logs
     what = " ".join([rule, *(place[name] for name in ("tile", "direction", "month") if name in place)])
     if failure:
         why = failure.message
@@ -98,7 +98,7 @@ def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
 
 
 def why_empty(logs: Iterable[str]) -> list[str]:
-    """Read from the logs of a finished job why the months that it made are empty; nothing where none is."""
+    """Read from the logs of a finished job why its months are empty; return an empty list if none is."""
     texts = (Path(log).read_text(encoding="utf-8", errors="replace") for log in logs if Path(log).exists())
     return [match["message"] for text in texts for match in _EMPTY.finditer(text)]
 
@@ -110,7 +110,7 @@ def _last(logs: Iterable[Path]) -> Failure | None:
 def _read(path: Path) -> Failure | None:
     try:
         match = _LAST_WORD.search(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError:  # it tells nothing, so nothing is told
+    except OSError:  # no log, no failure to report
         return None
     if not match:
         return None

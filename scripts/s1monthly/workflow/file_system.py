@@ -1,8 +1,8 @@
-"""What a file system must be able to do to hold an output tree, tried before the first job.
+"""Test before the first job whether a file system can hold an output tree.
 
-Every product appears by a rename: of a file over the one that it replaces, or of a folder into its place. A local disk,
-NFS, Lustre, BeeGFS, GPFS and CephFS do that in one step. Object storage that is mounted as a folder does not: it copies
-and deletes, so that others see halves, and a job that dies leaves them; or it refuses.
+Every product appears by a rename: a file replaces an older one, or a folder moves into place. A local disk, NFS,
+Lustre, BeeGFS, GPFS and CephFS rename in one step. Object storage mounted as a folder copies and deletes instead: other
+processes see incomplete files, and a job that dies leaves them behind. Or it refuses the rename.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ from pathlib import Path
 from s1monthly.errors import S1MonthlyError
 
 MOUNTED_BUCKETS = ("s3fs", "goofys", "geesefs", "mountpoint-s3", "gcsfuse", "blobfuse", "rclone")
-"""Programs that mount object storage, as they appear in the type or the source of a mount."""
+"""Programs that mount object storage, as named in the type or source of a mount."""
 
 _MOUNTS = Path("/proc/self/mountinfo")
 
 
 class FileSystemError(S1MonthlyError):
-    """A file system that cannot hold an output tree."""
+    """The file system cannot hold an output tree."""
 
 
 def refuse_unfit(folder: str | Path) -> None:
-    """Refuse a folder whose file system cannot rename files and folders in one step.
+    """Raise an error if a file system cannot rename files and folders in one step.
 
     Parameters
     ----------
     folder : path
-        Of the output tree, there, and writable.
+        Existing, writable folder of the output tree.
 
     Raises
     ------
     FileSystemError
-        Naming the file system, or what it refused.
+        If the folder is mounted object storage, or a rename fails.
     """
     place = Path(folder).resolve()
     remedy = (
@@ -67,7 +67,7 @@ def _try_renames(trial: Path) -> None:
 
 
 def _mount(place: Path) -> str:
-    """Type and source of the mount that a folder lies on; nothing where the system does not tell."""
+    """Return type and source of the mount that contains a folder; empty if the system does not report mounts."""
     try:
         lines = _MOUNTS.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:

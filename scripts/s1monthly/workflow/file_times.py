@@ -1,6 +1,6 @@
-"""Files from the future: made before the clock was set back, or by a computer whose clock is ahead.
+"""Correct files with a time in the future: the clock was set back, or another computer's clock is ahead.
 
-Snakemake refuses what a job makes from them, as it is older than what it was made of: until the clock is right.
+Snakemake rejects products made from such files as older than their inputs, until the clock catches up.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from s1monthly.layout import Layout
 from s1monthly.model import TileDirection
 
 _STEP = 1000
-"""Nanoseconds between two times that are given: what the coarser of today's file systems tell apart."""
+"""Nanoseconds between two new times: the coarser of today's file systems can distinguish them."""
 
 _PASSED_OVER = {"zarr", "kept"}
-"""Folders of a tile whose many files Snakemake does not know; but for the cube's stamp."""
+"""Folders of a tile whose many files Snakemake does not know, except the cube's stamp."""
 
 
 def files_of(layout: Layout, keys: Iterable[TileDirection]) -> Iterator[str]:
-    """List the files of some tiles and directions whose times Snakemake compares, catalogs included."""
+    """List the files of tiles and directions whose times Snakemake compares, including catalogs."""
     yield from filter(os.path.exists, (layout.catalog, layout.collection))
     for key in keys:
         cube = Path(layout.cube.format(tile=key.tile, direction=key.direction))
@@ -34,22 +34,18 @@ def files_of(layout: Layout, keys: Iterable[TileDirection]) -> Iterator[str]:
 
 
 def bring_back(paths: Iterable[str]) -> str | None:
-    """Set the times of files from the future to just before now; which is newer than which stays the same.
-
-    Parameters
-    ----------
-    paths : iterable of str
+    """Set the times of files from the future to just before now, and keep their order.
 
     Returns
     -------
     str or None
-        What was found, for the user; None where no file is from the future.
+        Message for the user; None if no file is from the future.
     """
     now, future = time.time_ns(), {}
     for path in paths:
         try:
             modified = os.stat(path).st_mtime_ns
-        except FileNotFoundError:  # a temporary one, gone meanwhile
+        except FileNotFoundError:  # a temporary file, removed meanwhile
             continue
         if modified > now:
             future[path] = modified

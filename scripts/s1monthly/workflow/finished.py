@@ -1,9 +1,9 @@
-"""Months that a run left finished: their jobs need not be planned again.
+"""Finished months: Snakemake does not need to plan their jobs again.
 
-Snakemake takes a job for every product of every month, made or not, to find out that it need not run: a minute for ten
-years of a hundred tiles. So a run notes the months of which it has made, or found up to date, every product, and what
-the files were then. While they are the same, and so is all that the rules pass to their jobs, nothing could run for
-them. The notes lie in Snakemake's own folder. Without them, or where they are damaged or void, it looks at everything.
+Snakemake plans a job for every product of every month, only to find out that most need not run: this takes a minute for
+ten years of a hundred tiles. So a run notes the months whose products are all up to date, with the state of their
+files. While these files and everything that rules pass to jobs are unchanged, no job could run for such a month. The
+notes are in Snakemake's own folder. If they are missing, damaged or void, Snakemake plans everything.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ from s1monthly.workflow.plan import Plan
 
 
 class FinishedMonths:
-    """Notes of earlier runs, compared with the files as they are.
+    """Notes of earlier runs, compared with the current files.
 
     Parameters
     ----------
     plan : Plan
-        Which months there are, and where their files lie.
+        The months of the run and the paths of their files.
     path : path
         File of the notes.
     passed : object
-        All that rules pass to their jobs, apart from wildcards and granules: other values void every note. JSON-able.
+        Everything that rules pass to their jobs, except wildcards and granules; JSON-able. A change voids all notes.
     """
 
     def __init__(self, plan: Plan, path: str | Path, passed: Any) -> None:
@@ -40,7 +40,7 @@ class FinishedMonths:
 
     @cached_property
     def _notes(self) -> dict[str, Any]:
-        """Record of a month -> what held of it when it was noted."""
+        """Record path of a month -> its note."""
         try:
             notes = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -49,9 +49,9 @@ class FinishedMonths:
 
     @cached_property
     def _unchanged(self) -> dict[tuple[str, Month], str]:
-        """Digest of the granules of each month whose files were as noted when this was first asked, by tile folder.
+        """Digest of the granules of each unchanged month, by tile folder and month.
 
-        Looked at once: what this very run makes stays in its plan.
+        Computed once, before jobs run: months that this run makes stay in its plan.
         """
         found = {}
         for book in self._plan.ledgers:
@@ -65,20 +65,25 @@ class FinishedMonths:
         return found
 
     def months(self, book: Ledger) -> set[Month]:
-        """Months of a tile and direction whose jobs need not be planned."""
+        """Return the months of a tile and direction whose jobs need no planning."""
         tile = str(book.key)
         return {month for month in book.to_publish if self._unchanged.get((tile, month)) == _made_of(book, month)}
 
     def note(self, months: Iterable[tuple[str, str, str]]) -> None:
-        """Note months, by tile, direction and month, of which every product is up to date; the others' notes stay.
+        """Note months whose products are all up to date; keep the notes of other months.
 
-        A month that lacks a product, or is out of step with its granules, recipe or cube, is not noted; nor is one
-        whose files are not in the order in which they are made, as something changed one of them since.
+        A month is not noted if it lacks a product, or does not match its granules, recipe or cube. Neither is a month
+        whose files are not in the order in which they are made: something has changed one of them since.
+
+        Parameters
+        ----------
+        months : iterable of tuple
+            Tile, direction and month.
 
         Raises
         ------
         OSError
-            If the notes cannot be written; older ones are then unharmed.
+            If the notes cannot be written; the older notes are then intact.
         """
         notes = dict(self._notes)
         for tile, direction, name in months:
@@ -93,7 +98,7 @@ class FinishedMonths:
             write_text(self._path, json.dumps(notes, separators=(",", ":")) + "\n")
 
     def _note(self, book: Ledger, month: Month) -> list[Any] | None:
-        """Digest of what decides the products, then time and size of each; None where a month is not finished."""
+        """Return the digest that decides the products, then time and size of each; None for an unfinished month."""
         if not (book.in_step(month) or book.kept(month)):
             return None
         files = []
@@ -111,7 +116,7 @@ class FinishedMonths:
         return digest([self._passed, granules_digest])
 
     def altered(self, book: Ledger, month: Month) -> bool:
-        """True where a COG or preview is there, but not of the size noted (cut short, say), or an Item is no JSON."""
+        """Return True if an existing COG or preview has another size than noted, or an existing Item is not JSON."""
         note = self._notes.get(book.path(book.layout.record, month))
         if note is None or note[0] != self._decided_by(_made_of(book, month)):
             return False
@@ -120,18 +125,18 @@ class FinishedMonths:
         pictures = zip(self._plan.month_products[1:-1], note[2:-1], strict=True)
         if any(_size(book.path(pattern, month)) not in (None, size) for pattern, (_, size) in pictures):
             return True
-        item = book.path(self._plan.month_products[-1], month)  # `catalog_rebuild` may write another that is as good
+        item = book.path(self._plan.month_products[-1], month)  # `catalog_rebuild` may have written another valid Item
         return _size(item) not in (None, note[-1][1]) and not _is_json(item)
 
 
 def _made_of(book: Ledger, month: Month) -> str:
-    """Digest of a month's granules; a word of its own for a month that stays as it is, whatever it was made of."""
+    """Return the digest of a month's granules; "kept" for a month that stays as it is, whatever its granules were."""
     answer = book.answers.get(month)
     return answer.digest if answer and answer.granules and not book.source_gone else "kept"
 
 
 def _is_note(note: Any) -> bool:
-    """Tell whether a note has the shape that `FinishedMonths` writes: a digest, then time and size of each file."""
+    """Return True for a valid note: a digest, then time and size of each file."""
     if not (isinstance(note, list) and len(note) > 1 and isinstance(note[0], str)):
         return False
     return all(isinstance(each, list) and [type(number) for number in each] == [int, int] for each in note[1:])

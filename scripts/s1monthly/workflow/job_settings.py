@@ -1,6 +1,6 @@
-"""What a job must know of the configuration: plain values, worked out where the configuration is checked.
+"""Settings of a run that jobs need: plain values, derived when the configuration is checked.
 
-To check it again, every job would have to build its model, which takes 0.2 s.
+If jobs checked the configuration again, each would have to build its model, which takes 0.2 s.
 """
 
 from __future__ import annotations
@@ -27,28 +27,29 @@ class JobSettings:
     base_dir, work_dir : str
         Output tree and work folder.
     logging : mapping
-        What `logs.start` takes besides the file.
+        Arguments of `logs.start`, except the file.
     recipe : mapping
-        `recipe.recipe`.
+        Result of `recipe.recipe`.
     source_kind : str
+        Kind of source: asf, local or simulated.
     source_options : mapping
-        What the source is opened with, apart from the polarization.
+        Options of the source, except the polarization.
     question : mapping
-        `planning.question_of`.
+        Result of `plan.question_of`.
     months : sequence of str
-        Every month that is asked for.
+        All months of the configuration.
     from_earliest : bool
-        True where they begin with the earliest granule (time.full).
+        True if they start with the earliest granule (time.full).
     read_workers : int
-        Granules read at once.
+        Granules read at the same time.
     max_failed_ratio : float
-        Most granules of a month that may fail, of all, 0 to 1.
+        Largest accepted share of a month's granules that fail, 0 to 1.
     overwrite : bool
-        Whether a cube of another recipe may be begun anew.
+        True if a cube with another recipe may be replaced.
     chunks : sequence of int
         Rows and columns of a chunk of a new cube.
     recipes : mapping of str to mapping
-        The recipe of a tile and direction, where its cube spells it otherwise or its own CRS is named.
+        Recipe of each tile and direction that differs: its cube writes the recipe differently, or its CRS is named.
     """
 
     base_dir: str
@@ -68,12 +69,12 @@ class JobSettings:
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:
-        """Read what `write` wrote.
+        """Read settings from a file written by `write`.
 
         Raises
         ------
         ConfigError
-            If the file cannot be read, or another version wrote it.
+            If the file cannot be read, or is from another version.
         """
         try:
             return cls(**json.loads(Path(path).read_text(encoding="utf-8")))
@@ -83,9 +84,9 @@ class JobSettings:
             ) from error
 
     def write(self, folder: str | Path) -> str:
-        """Write them to a file of their own, which runs with the same settings share; return its path.
+        """Write the settings to a file and return its path; runs with equal settings share the file.
 
-        No file is ever removed from that folder; while nothing runs, all may be.
+        Files in this folder are never removed here. While no run is active, all of them may be deleted.
         """
         plain = asdict(self)
         path = Path(folder) / f"{digest(plain)}.json"
@@ -93,22 +94,22 @@ class JobSettings:
         return str(path)
 
     def of(self, tile: str, direction: str) -> JobSettings:
-        """Settings with the recipe of a tile and direction."""
+        """Return the settings with the recipe of a tile and direction."""
         return replace(self, recipe=self.recipes.get(f"{tile}_{direction}", self.recipe))
 
     @property
     def layout(self) -> Layout:
-        """Where files lie."""
+        """Paths of the output tree and work folder."""
         return Layout(self.base_dir, self.work_dir)
 
     @property
     def polarization(self) -> Polarization:
-        """Pair of layers."""
+        """Pair of polarizations."""
         return Polarization(self.recipe["polarization"])
 
     @property
     def level(self) -> Level:
-        """hARDCp where the composite is despeckled, else ARDC."""
+        """Product level: hARDCp if the composite is despeckled, else ARDC."""
         return Level(self.recipe["level"])
 
     @property
@@ -124,5 +125,5 @@ class JobSettings:
 
     @property
     def asked_months(self) -> list[Month]:
-        """`months`, in order."""
+        """`months`, parsed and in order."""
         return [Month.parse(month) for month in self.months]

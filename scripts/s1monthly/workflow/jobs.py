@@ -1,8 +1,8 @@
-"""What a rule tells its script on the command line: the settings of the run, a log, threads, and values by name.
+"""Command line of a rule's script: settings of the run, log, threads, and named values.
 
-Not by Snakemake's `script:`, for which every job loads a part of Snakemake, and Snakemake itself a reader of notebooks:
-0.1 s each. And a job can be run by hand: `snakemake -n -p --quiet host` shows its command. It needs the folder of the
-run, and that no run works on the tile: it is Snakemake that holds the tile.
+Snakemake's `script:` is not used: it makes every job load a part of Snakemake, and Snakemake itself load a notebook
+reader, 0.1 s each. You can also run a job yourself: `snakemake -n -p --quiet host` prints its command. Run it in the
+folder of the run, while no run works on the tile: Snakemake holds the tile's lock, not the job.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from s1monthly.workflow.job_settings import JobSettings
 
 
 def command(*values: str) -> str:
-    """Shell command of a rule, for Snakemake to fill in.
+    """Return the shell command of a rule, with placeholders for Snakemake.
 
     Parameters
     ----------
     values : str
-        Names that Snakemake knows, such as ``input.bursts``: the script is told that value as ``--bursts``. What the
-        command begins with, the script and ``--settings``, is ``params.start``.
+        Snakemake names, such as ``input.bursts``, which becomes the option ``--bursts``. The start of the command, the
+        script and ``--settings``, is ``params.start``.
     """
     told = [f"--{value.rpartition('.')[2].replace('_', '-')}={{{value}:q}}" for value in values]
     return " ".join(["{params.start} --log={log:q} --threads={threads}", *told])
@@ -33,18 +33,18 @@ def command(*values: str) -> str:
 def told(
     purpose: str | None, argv: Sequence[str] | None, *names: str, optional: Collection[str] = ()
 ) -> tuple[argparse.Namespace, logging.Logger]:
-    """Read what a script was told, and begin its log.
+    """Parse a script's arguments and start its log.
 
     Parameters
     ----------
     purpose : str
         The script's docstring.
     argv : sequence of str or None
-        Arguments; those of the process where None.
+        Arguments; None for those of the process.
     names : str
-        Values that it must be given.
+        Required values.
     optional : collection of str
-        Values that may be left out; they are None then.
+        Optional values; None if not given.
 
     Returns
     -------
@@ -55,9 +55,9 @@ def told(
     Raises
     ------
     SystemExit
-        If something is missing or unknown.
+        If an argument is missing or unknown.
     ConfigError
-        If the settings cannot be read; it stands in the log.
+        If the settings cannot be read; the error is logged.
     """
     parser = argparse.ArgumentParser(description=purpose, allow_abbrev=False)
     add = parser.add_argument
@@ -73,9 +73,9 @@ def told(
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script as a program, without what others set for GDAL and PROJ.
+    """Run a script as a program, without the GDAL and PROJ settings of other software.
 
-    What is loaded by then stays: not to look through it for garbage saves 0.03 s.
+    Objects loaded so far stay in memory. Excluding them from garbage collection saves 0.03 s.
     """
     forget_foreign_settings()
     gc.freeze()

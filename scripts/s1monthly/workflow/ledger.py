@@ -1,7 +1,7 @@
-"""What is known of a tile and direction before any work: what was asked of the source, and what is finished.
+"""State of a tile and direction before a run: what the source was asked, and which months are finished.
 
-``search.json``, in the output tree, says what was asked, when, and how many granules each month has. It stays when the
-work folder goes, and the granule lists with that.
+``search.json`` in the output tree contains the questions, their time, and the number of granules of each month. It
+remains when the work folder and its granule lists are deleted.
 """
 
 from __future__ import annotations
@@ -26,27 +26,27 @@ from s1monthly.records.search_log import Answer, no_data_months, read_answers
 
 @dataclass(frozen=True)
 class Ledger:
-    """What is known of one tile and direction, read from the files as they are now.
+    """State of one tile and direction, read from the current files.
 
     Attributes
     ----------
-    key : TileDirection
-    layout : Layout
     question : mapping or None
-        What is asked of the source: another question makes every earlier answer void. None where nothing ever was.
+        Question to the source; answers to another question are void. None if the source was never asked.
     asked_months : sequence of Month
-        Months that the configuration asks for.
+        Months of the configuration.
     from_earliest : bool
-        True where the months begin with the earliest granule (time.full).
+        True if the months start with the earliest granule (time.full).
     recipe : mapping
+        Processing recipe of the cube.
     listings : mapping or None
-        What the source's folder holds now, a digest a month: an answer to another listing is void. None: not looked at.
+        Digest of the current content of the source's folder for each month; answers to another listing are void. None
+        if the folder was not read.
     refresh : bool
-        Ask again whatever is known.
+        True to ask again about all months.
     settle_days : int or None
-        Ask again about months that had ended less than so many days before they were last asked about. None: never.
+        Ask again about months that were last asked about less than this many days after their end. None: never.
     source_gone : bool
-        The source has no granule at all, of no month: it is not asked, and what it answered before is kept.
+        True if the source has no granules at all. It is not asked, and its earlier answers are kept.
     """
 
     key: TileDirection
@@ -67,7 +67,7 @@ class Ledger:
 
     @property
     def answers(self) -> dict[Month, Answer]:
-        """Answers to this very question that still hold, for the months asked for."""
+        """Valid answers to the current question, for the configured months."""
         path = self.path(self.layout.search)
         signature = file_state(path)
         if signature not in self._known:
@@ -86,13 +86,13 @@ class Ledger:
 
     @property
     def with_granules(self) -> list[Month]:
-        """Months that are known to have granules."""
+        """Months with granules."""
         return [] if self.source_gone else [month for month, answer in self.answers.items() if answer.granules]
 
     def kept(self, month: Month) -> bool:
-        """True where record and cube hold a month that the source has no usable granule of any more.
+        """Return True if record and cube hold a month for which the source no longer has a usable granule.
 
-        It cannot be made again, and stays as it is; its products can be read back from the cube.
+        The month cannot be made again and stays as it is; its products can be read back from the cube.
         """
         answer = self.answers.get(month)
         if not self.source_gone and (answer is None or answer.granules):
@@ -107,19 +107,19 @@ class Ledger:
 
     @property
     def to_publish(self) -> list[Month]:
-        """Months whose products there should be: those with granules, and those that are kept."""
+        """Months that should have products: those with granules, and those that are kept."""
         return sorted({*self.with_granules, *self.kept_months})
 
     @property
     def needing_source(self) -> list[Month]:
-        """Months of which nothing is known, or that must be made, where the source is gone."""
+        """Months that cannot be completed without the source: unknown months, and months still to make."""
         answers = self.answers
         silent = {month for month, answer in answers.items() if not (answer.granules or answer.lost)}
         return [month for month in self.asked_months if month not in silent and not self.kept(month)]
 
     @property
     def unusable(self) -> list[Month]:
-        """Months of which no granule can be used, though some should be."""
+        """Months that should have granules, but none is usable."""
         return (
             []
             if self.source_gone
@@ -128,17 +128,17 @@ class Ledger:
 
     @property
     def without_granules(self) -> list[Month]:
-        """Months that are known to have none; with `from_earliest`, those before the earliest granule do not count."""
+        """Months known to have no granules; with `from_earliest`, without those before the earliest granule."""
         return no_data_months(self.answers)
 
     @property
     def no_data(self) -> list[Month]:
-        """Every month that the account of the search shows without granules, asked for in this run or not."""
+        """Months without granules in the search log, whether or not this run asks for them."""
         return no_data_months(read_answers(self.path(self.layout.search))[1])
 
     @property
     def settling(self) -> list[Month]:
-        """Months for which late granules were to be expected when last asked, or of which some granules are lost."""
+        """Months that could still get late granules when they were last searched, or that lost some granules."""
         days = self.settle_days
         if days is None:
             return []
@@ -146,27 +146,27 @@ class Ledger:
 
     @cached_property
     def recipe_digest(self) -> str:
-        """Digest of the recipe, as records carry it."""
+        """Digest of the recipe, as in records."""
         return digest(self.recipe)
 
     def made(self, month: Month) -> bool:
-        """True where a record exists, in step or not."""
+        """Return True if a record exists, in step or not."""
         return os.path.exists(self.path(self.layout.record, month))
 
     def is_older(self, patterns: Iterable[str], month: Month) -> bool:
-        """True where a product of a month is older than its record: made from what the month was before."""
+        """Return True if a product is older than its month's record: it was made from an earlier state of the month."""
         made, *products = (file_state(self.path(pattern, month)) for pattern in (self.layout.record, *patterns))
         return made is not None and any(product is not None and product[0] < made[0] for product in products)
 
     def slot_lost(self, month: Month) -> bool:
-        """True where the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
+        """Return True if the cube lacks a month, whatever its record says: the cube was deleted, or is being remade."""
         held = Slots.read(self.path(self.layout.cube))
         return held is None or held.recipe != self.recipe or held.status(month) != COMPLETE
 
     def in_step(self, month: Month) -> bool:
-        """True where record and cube hold the month, made of just the granules now known, by just this recipe.
+        """Return True if record and cube hold the month, made with the current granules and recipe.
 
-        A month that was made without some granules that could not be read is never in step: they are tried again.
+        A month made without some unreadable granules is never in step: the next run tries to read them again.
         """
         answer, made = self.answers.get(month), read_made(self.path(self.layout.record, month))
         if answer is None or made is None:
@@ -175,21 +175,21 @@ class Ledger:
         return of_these and not self.slot_lost(month)
 
     def is_empty(self, month: Month) -> bool:
-        """True where the record says that no pixel of the month has a value."""
+        """Return True if, according to the record, no pixel of the month has a value."""
         made = read_made(self.path(self.layout.record, month))
         return made is not None and made.status == "empty"
 
     @property
     def out_of_step(self) -> list[Month]:
-        """Months that were made, and must be made again."""
+        """Months that were made and must be made again."""
         return [month for month in self.with_granules if self.made(month) and not self.in_step(month)]
 
     def work_is_stale(self, month: Month) -> bool:
-        """True where an earlier run left temporary files of other granules, or under another recipe."""
+        """Return True if an earlier run left temporary files of other granules or another recipe."""
         try:
             account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
             held = account["granules_digest"], account["recipe_digest"]
-            account["on_tile"], account["off_tile"]  # older versions left them out
+            account["on_tile"], account["off_tile"]  # missing in files of older versions
         except FileNotFoundError:
             return False
         except (OSError, ValueError, KeyError, TypeError):
@@ -198,7 +198,7 @@ class Ledger:
         return answer is not None and held != (answer.digest, self.recipe_digest)
 
     def late_list(self, month: Month) -> str | None:
-        """Path of the month's granule list where it was rewritten after the record and names other granules."""
+        """Return the path of the month's granule list if it is newer than the record and lists other granules."""
         granules, record = self.path(self.layout.granules, month), self.path(self.layout.record, month)
         try:
             later = os.stat(granules).st_mtime_ns > os.stat(record).st_mtime_ns
@@ -207,7 +207,7 @@ class Ledger:
         return granules if later and not self.in_step(month) else None
 
     def to_ask(self) -> list[Month]:
-        """Months to ask the source about: unknown and settling ones, and those whose list is gone though needed."""
+        """Return the months to search: unknown, settling, or with a lost granule list that is needed."""
         answers, settling = self.answers, set(self.settling)
         if self.source_gone:
             return []
@@ -226,11 +226,11 @@ class Ledger:
         ]
 
     def asked_stamp(self) -> str | None:
-        """Path of the stamp that the answer to what must be asked now leaves; None where nothing must be asked.
+        """Return the path of the stamp that marks the open question as answered; None if there is no open question.
 
-        Its name is the digest of the question, so an answered question is known without any other memory. A stamp that
-        is there although its question is open again (the answer was deleted, or replaced by that to another question)
-        is passed over: the next name counts.
+        The stamp's name is the digest of the question, so no other memory is needed to see that a question was
+        answered. A stamp may exist although its question is open again, because the answer was deleted or replaced by
+        one to another question. Such a stamp is skipped, and the next name is used.
         """
         months = self.to_ask()
         if not months:
@@ -243,5 +243,5 @@ class Ledger:
         return next(stamp for stamp in stamps if not os.path.exists(stamp))
 
     def missing(self) -> list[Month]:
-        """Months with granules and without a record."""
+        """Return the months with granules and without a record."""
         return [month for month in self.with_granules if not self.made(month)]

@@ -1,4 +1,4 @@
-"""A log file for every job."""
+"""Log files of jobs."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ LOGGER = logging.getLogger("s1monthly")
 def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool = True) -> logging.Logger:
     """Write this process's log to a file and return the logger.
 
-    An error that ends the process is written there too: one line for an error of ours or of a file, a traceback for any
-    other; the former stands nowhere else, as Snakemake shows the logs of jobs that fail. The last line of a job that
-    succeeds tells what it used.
+    An error that ends the process is logged, too: one line for our own errors and file errors, a traceback for all
+    others. One-line errors go only to the log, since Snakemake shows the logs of failed jobs. The last line of a
+    successful job lists the resources it used.
 
     Parameters
     ----------
     path : str or None
-        Log file, written anew; standard error where None.
+        Log file, overwritten; None for standard error.
     file_level : str
-        Name of the least level that is written.
+        Name of the lowest level that is logged.
     suppress_third_party : bool
-        Whether libraries are heard from WARNING on only.
+        True to log libraries only from WARNING up.
     """
     sys.excepthook = _log_exception
     if path:
@@ -46,7 +46,7 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
 
 
 class _LogFile(logging.FileHandler):
-    """A log file; errors that it cannot take, as its disk is full, go to standard error."""
+    """A log file; errors that cannot be written, because the disk is full, go to standard error."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802, the name is the library's
         if not isinstance(sys.exc_info()[1], OSError):
@@ -56,14 +56,14 @@ class _LogFile(logging.FileHandler):
 
 
 def _log_use(began: float) -> None:
-    """Tell seconds since the log began, CPU seconds since the process did, and its largest memory."""
+    """Log the seconds since the log started, the CPU seconds of the process, and its peak memory."""
     used = resource.getrusage(resource.RUSAGE_SELF)
     cpu = used.ru_utime + used.ru_stime
     LOGGER.info("used %.2f s, %.2f CPU s, %.0f MiB at most", time.monotonic() - began, cpu, _peak_mib(used.ru_maxrss))
 
 
 def _peak_mib(of_rusage: int) -> float:
-    """Peak resident memory of this program; on Linux `getrusage` counts the parent's, too, until `exec`."""
+    """Return the peak memory of this program. On Linux, `getrusage` includes the parent's memory until `exec`."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:
             return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmHWM:"))
@@ -72,7 +72,7 @@ def _peak_mib(of_rusage: int) -> float:
 
 
 def _log_exception(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    atexit.unregister(_log_use)  # the error stays the last word
+    atexit.unregister(_log_use)  # the error remains the last line
     if isinstance(error, S1MonthlyError):
         LOGGER.critical("%s", error)
     elif isinstance(error, OSError) and error.errno is not None:

@@ -1,4 +1,4 @@
-"""The plan of a run: from a configuration and the files that lie there to what must be asked and made."""
+"""Plan of a run: which months to search and make, from the configuration and the existing files."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from s1monthly.workflow.ledger import Ledger
 from s1monthly.workflow.work_folder import refuse_shared_work
 
 SEARCH_RULES = 1
-"""Raised whenever the archive's answer is judged otherwise: which granules meet a tile, which are set aside."""
+"""Raise it when the archive's answer is judged differently: which granules meet a tile, and which are set aside."""
 
 
 def layout_of(config: Config) -> Layout:
-    """Where a configuration's files lie."""
+    """Return the paths of a configuration's files."""
     return Layout(os.path.normpath(config.output.base_dir), os.path.normpath(config.work_dir))
 
 
 def question_of(config: Config) -> dict[str, Any]:
-    """What is asked of the source, apart from tile, direction and month; another question voids earlier answers."""
+    """Return the question to the source, without tile, direction and month. Another question voids earlier answers."""
     source: dict[str, Any] = {"kind": config.source.kind}
     if config.source.kind == "asf":
         source |= {"host": config.source.hosts.cmr, "rules": SEARCH_RULES}
@@ -50,14 +50,14 @@ def question_of(config: Config) -> dict[str, Any]:
 
 
 def listings_of(config: Config) -> tuple[dict[Month, str], tuple[str, ...]]:
-    """Look through the source's folder; nothing for a source that is asked, not listed.
+    """Read the source's folder; return empty results for a source that is not a folder.
 
     Returns
     -------
     listings : dict of Month to str
-        `listing.digests`
+        Result of `listing.digests`.
     warnings : tuple of str
-        What is not used of the folder.
+        Files in the folder that are not used.
     """
     if config.source.kind != "local":
         return {}, ()
@@ -66,7 +66,7 @@ def listings_of(config: Config) -> tuple[dict[Month, str], tuple[str, ...]]:
 
 
 def spans(months: Sequence[Month]) -> str:
-    """Months as text, neighbours joined: ``2021-11 ... 2022-02, 2022-05``."""
+    """Format months as text and join consecutive ones: ``2021-11 ... 2022-02, 2022-05``."""
     runs: list[list[Month]] = []
     for month in months:
         if runs and month.ordinal == runs[-1][-1].ordinal + 1:
@@ -80,19 +80,18 @@ def spans(months: Sequence[Month]) -> str:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a run must know before its first job.
+    """Everything that a run must know before its first job.
 
     Attributes
     ----------
-    config : Config
-    layout : Layout
     recipe : dict
+        Processing recipe of the configuration.
     ledgers : tuple of Ledger
         One for each tile and direction.
     warnings : tuple of str
-        Months that are skipped, and what is not used of the source's folder.
+        Skipped months, and unused files in the source's folder.
     stamps : dict
-        Stamp of the question that must be asked in this run, for each tile and direction that has one.
+        Stamp of the open question for each tile and direction that has one.
     """
 
     config: Config
@@ -115,24 +114,24 @@ class Plan:
 
         Parameters
         ----------
-        config : Config
         today : date
             The current date, UTC.
         tiles_of_polygon : callable
-            Gives the tiles that a WKT polygon meets; called only where the configuration names no tiles.
+            Returns the tiles that a WKT polygon meets; called only if the configuration names no tiles.
         deciding : bool
-            True in the process that decides what is done. A cluster job's process takes what was asked as settled.
+            True in the process that decides what to do. False in a cluster job, which takes the earlier answers as
+            valid.
         with_source : bool
-            False: the source is neither looked at nor asked, as tools need none.
+            False for tools: the source is neither listed nor asked.
 
         Raises
         ------
         SourceError
-            If the source's folder cannot be used, or is gone and some months are not made.
+            If the source's folder cannot be used, or is missing while some months are not made.
         ConfigError
             If no month or no tile is left to process.
         CubeError
-            If a cube was made with another recipe, or something foreign lies in its place.
+            If a cube was made with another recipe, or its path holds something else.
         """
         months, warnings = config.time.wanted(today)
         if not months:
@@ -185,7 +184,7 @@ class Plan:
 
     @property
     def job_settings(self) -> JobSettings:
-        """What jobs must know of the configuration."""
+        """Settings that jobs need."""
         config = self.config
         options = config.source_options
         return JobSettings(
@@ -213,7 +212,7 @@ class Plan:
         return {(str(book.key.tile), str(book.key.direction)): book for book in self.ledgers}
 
     def ledger(self, tile: str, direction: str) -> Ledger:
-        """Ledger of a tile and direction, by name."""
+        """Return the ledger of a tile and direction, given as text."""
         return self._by_name[tile, direction]
 
     @cached_property
@@ -221,21 +220,21 @@ class Plan:
         return {book.key: place for place, book in enumerate(self.ledgers)}
 
     def place(self, book: Ledger) -> int:
-        """Place of a ledger among all of them."""
+        """Return the index of a ledger."""
         return self._places[book.key]
 
     def open_question(self, book: Ledger) -> str | None:
-        """Stamp of the question that this run has still to ask; None where it is answered or there is none."""
+        """Return the stamp of the question that this run must still ask; None if there is none."""
         stamp = self.stamps.get(book.key)
         return stamp if stamp and not os.path.exists(stamp) else None
 
     def may_fetch(self) -> bool:
-        """Whether this run may need granules of the archive: not where every month is known and made."""
+        """Return True if this run may download granules: some month is unknown, missing or out of step."""
         needed = (bool(self.open_question(book) or book.missing() or book.out_of_step) for book in self.ledgers)
         return self.config.source.kind == "asf" and any(needed)
 
     def months_to_make(self) -> int:
-        """How many months of all tiles may have to be made: missing, out of step, or still unknown."""
+        """Count the months of all tiles that may have to be made: missing, out of step, or unknown."""
         number = 0
         for book in self.ledgers:
             answers = book.answers
@@ -244,11 +243,11 @@ class Plan:
         return number
 
     def slots(self, book: Ledger) -> Slots | None:
-        """Axis and recipe of the cube that lies there."""
+        """Return axis and recipe of the existing cube."""
         return Slots.read(book.path(self.layout.cube))
 
     def refuse_mixtures(self) -> None:
-        """Stop where a cube was made with another recipe and the run may not, or would not, remake all its months."""
+        """Raise an error if a cube has another recipe and this run may not or would not remake all its months."""
         for book in self.ledgers:
             held = self.slots(book)
             if held:
@@ -258,20 +257,20 @@ class Plan:
                 refuse_mixture(book.key, before, now, left, self.config.output.overwrite)
 
     def axis(self, book: Ledger) -> tuple[Month, Month]:
-        """First and last month that the cube must have a slot for: what it holds, and every month with granules."""
+        """Return the first and last month that need a slot in the cube: months it holds, and months with granules."""
         held = self.slots(book)
         months = [*book.with_granules, *([held.first, held.last] if held else [])]
         return min(months), max(months)
 
     def slots_stamp(self, book: Ledger) -> str:
-        """Stamp that tells axis and recipe; missing where the cube is missing, too short, or of another recipe."""
+        """Return the stamp of axis and recipe; no file if the cube is missing, too short or of another recipe."""
         first, last = self.axis(book)
         name = f"{first}_{last}_{book.recipe_digest}"
         return book.path(self.layout.slots.replace("{slots}", name))
 
     @property
     def settings_of_products(self) -> dict[str, Any]:
-        """Recipe, and the options that can make a month's product another one: not which months and tiles there are."""
+        """Recipe and all options that can change the products of a month; not the lists of months and tiles."""
         held = self.config.model_dump(
             mode="json",
             include={"roi": {"polarization", "tracks"}, "source": True, "output": {"formats"}, "processing": True},
@@ -279,12 +278,12 @@ class Plan:
         return {"recipe": self.recipe, **held}
 
     def records_out_of_step(self) -> set[str]:
-        """Records of the months that must be made again, whatever the times of files say."""
+        """Return the records of months that must be made again, whatever the file times say."""
         return {book.path(self.layout.record, month) for book in self.ledgers for month in book.out_of_step}
 
     @property
     def published(self) -> dict[str, str]:
-        """Patterns of what is read back of every month: COG and preview, where wanted, and Item."""
+        """Patterns of the products read back from the cube: COG and preview, if configured, and Item."""
         formats, layout = self.config.output.formats, self.layout
         every = (
             ("cog", layout.cog, formats.cog),
@@ -295,19 +294,19 @@ class Plan:
 
     @property
     def product_versions(self) -> list[int]:
-        """Versions of the products of a month: where one is another, they are made again."""
+        """Versions of a month's products; if one changes, the products are made again."""
         versions = [PRODUCTS[name] for name in ("cog", "previews", "stac")]
         epsg = self.config.processing.epsg
-        # Before, previews and Items took every unit for a metre; what was right stays.
+        # Earlier versions took every CRS unit for a metre; products that were right remain valid.
         return versions if epsg is None or metres_a_unit(epsg) == 1 else [*versions, 1]
 
     @property
     def month_products(self) -> tuple[str, ...]:
-        """Patterns of the files that are kept of every month."""
+        """Patterns of the permanent files of every month."""
         return (self.layout.record, *self.published.values())
 
     def _gone(self, book: Ledger, made: Sequence[Month]) -> Iterator[str]:
-        """Products of months that are made which are not there: deleted, or never written by a run that was killed."""
+        """Yield the missing products of finished months: deleted, or never written because the run was killed."""
         for name, pattern in (("COG", self.layout.cog), ("preview", self.layout.preview), ("Item", self.layout.item)):
             if pattern in self.month_products:
                 gone = [month for month in made if not os.path.exists(book.path(pattern, month))]
@@ -315,12 +314,12 @@ class Plan:
                     yield f"{len(gone)} {name}{'s' if len(gone) > 1 else ''} to be made again: {spans(gone)}"
 
     def report(self, pixels: Callable[[Tile], float] | None = None) -> Iterator[str]:
-        """Lines for the user: months skipped, options without effect, little space; what is missing, and its cost.
+        """Yield lines for the user: skipped months, options without effect, low disk space, missing months, cost.
 
         Parameters
         ----------
         pixels : callable, optional
-            Gives the pixels of a tile's grid; where not given, a usual tile's.
+            Returns the pixels of a tile's grid; default: those of a usual tile.
         """
         yield from (f"WARNING {line}" for line in self.warnings)
         yield from self.config.notes()
@@ -347,7 +346,7 @@ class Plan:
             yield estimate.told(estimate.cost(self.config, to_make, unsearched, mean), unsearched)
 
     def outcome(self) -> Iterator[str]:
-        """Lines for the user after a run: what there is now, tile by tile, and a warning where nothing was found."""
+        """Yield lines for the user after a run: the state of each tile, and a warning if nothing was found."""
         for book in self.ledgers:
             found = self._missing(book, book.missing(), book.out_of_step)
             yield f"{book.key.tile} {book.key.direction}: {found} -> {book.path(self.layout.folder)}"
@@ -411,7 +410,7 @@ class Plan:
 
 
 def _all_made_without(gone: SourceGoneError, ledgers: Sequence[Ledger]) -> str:
-    """Return a warning that the source's folder is gone, where every month is made all the same.
+    """Return a warning that the source's folder is missing although all months are made.
 
     Raises
     ------
@@ -432,5 +431,5 @@ def _all_made_without(gone: SourceGoneError, ledgers: Sequence[Ledger]) -> str:
 
 
 def recipe_part(plan: Plan | Ledger, *keys: str) -> str:
-    """Digest of some parts of the recipe: what a rule passes to its jobs so that they run again when it changes."""
+    """Return the digest of parts of the recipe. Rules pass it to their jobs, which then run again when it changes."""
     return digest({key: plan.recipe[key] for key in keys})

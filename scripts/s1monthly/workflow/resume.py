@@ -1,4 +1,4 @@
-"""Pieces of a job's work that outlive its failure, so that the next try does not do them again."""
+"""Finished pieces of a job's work, kept after a failure so that the next attempt can reuse them."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from s1monthly.files import write_text
 
 @dataclass(frozen=True)
 class Piece:
-    """What came of a piece.
+    """Result of one piece of work.
 
     Attributes
     ----------
     outcome : str
-        In a few words.
+        Result in a few words.
     files : tuple of str
-        Names of its files in `KeptPieces.folder`; none where the piece turned out to be empty.
+        Names of its files in `KeptPieces.folder`; empty if the piece has no content.
     facts : mapping of str to str
-        Whatever else is to be known of it.
+        Further facts about the piece.
     """
 
     outcome: str
@@ -32,14 +32,14 @@ class Piece:
 
 
 class KeptPieces:
-    """Files that a job makes piece by piece, outside its declared output, which Snakemake removes when the job fails.
+    """Files that a job makes piece by piece outside its declared output, which Snakemake removes when the job fails.
 
     Parameters
     ----------
     folder : str or Path
-        Where they lie; made where missing.
+        Folder of the pieces; created if missing.
     maker : str
-        Digest of what makes the pieces, apart from their sources: pieces of another maker are removed.
+        Digest of the settings that make the pieces, without their sources. Pieces of other makers are removed.
     """
 
     def __init__(self, folder: str | Path, maker: str) -> None:
@@ -47,23 +47,23 @@ class KeptPieces:
         self.folder = self._root / maker
         for other in self._root.glob("*"):
             if other.is_symlink() or not other.is_dir():
-                other.unlink()  # a stranger's
+                other.unlink()  # not one of our folders
             elif other != self.folder:
                 shutil.rmtree(other)
         self.folder.mkdir(parents=True, exist_ok=True)
         self._pieces: dict[str, Piece] = {}
 
     def once(self, name: str, source: str, make: Callable[[], Piece]) -> str:
-        """Make a piece, unless it is there already, finished and whole; say what came of it.
+        """Make a piece unless it already exists complete; return its outcome.
 
         Parameters
         ----------
         name : str
             The piece's name.
         source : str
-            Digest of what it is made of: a piece of another source is not this piece.
+            Digest of the piece's source; a piece of another source is made again.
         make : callable
-            Writes the piece's files into `folder`, each whole or not at all.
+            Writes the piece's files into `folder`; each file must be complete or absent.
         """
         earlier = self._earlier(name, source)
         if earlier:
@@ -76,38 +76,38 @@ class KeptPieces:
         return piece.outcome
 
     def facts(self, name: str) -> dict[str, str]:
-        """Return what was noted of a piece that `once` made or found."""
+        """Return the facts of a piece that `once` made or found."""
         return dict(self._pieces[name].facts)
 
     def outcome(self, name: str) -> str:
-        """Return what came of a piece that `once` made or found, in a few words."""
+        """Return the outcome of a piece that `once` made or found."""
         return self._pieces[name].outcome
 
     def files(self, name: str) -> tuple[str, ...]:
-        """Return the names of the files of a piece that `once` made or found."""
+        """Return the file names of a piece that `once` made or found."""
         return self._pieces[name].files
 
     def deliver(self, names: Iterable[str], target: str | Path) -> None:
-        """Put the files of pieces into a folder, too, over older ones; as hard links where the file system has them."""
+        """Put the files of pieces into another folder, too, over older files; as hard links if possible."""
         target = Path(target)
         target.mkdir(parents=True, exist_ok=True)
         for name in names:
             for file in self.files(name):
-                (target / file).unlink(missing_ok=True)  # where the job is run by hand, it may be this very file
+                (target / file).unlink(missing_ok=True)  # a job that a user runs may find a link to the same file
                 try:
                     os.link(self.folder / file, target / file)
                 except OSError:
                     shutil.copyfile(self.folder / file, target / file)
 
     def remove(self) -> None:
-        """Remove all pieces: they are no longer needed."""
+        """Remove all pieces."""
         shutil.rmtree(self._root)
 
     def _marker(self, name: str) -> Path:
         return self.folder / f"{name}.json"
 
     def _earlier(self, name: str, source: str) -> Piece | None:
-        """Return the piece that an earlier try finished; None where it is missing, damaged or of another source."""
+        """Return the piece of an earlier attempt; None if it is missing, damaged or of another source."""
         try:
             content = json.loads(self._marker(name).read_text(encoding="utf-8"))
             sizes = content["files"].items()

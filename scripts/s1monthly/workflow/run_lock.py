@@ -1,9 +1,9 @@
-"""Runs side by side over one output tree: each holds the tiles and directions it works on, and refuses another's.
+"""Locks of runs on one output tree: each run holds its tiles and directions, and other runs cannot use them.
 
-A run holds them by a file of its own in ``{base_dir}/.runs/``, which says who it is and what it works on, and which it
-keeps locked (flock) as long as it lives. The kernel frees the lock of a process that dies, however it dies, so a file
-that nobody locks is a dead run's and is removed by the next. The place is the output tree because that is what runs
-from several folders, users and machines have in common. Where its file system has no locks, nothing is held.
+Each run has a file in ``{base_dir}/.runs/`` that names the run and its tiles, and keeps that file locked (flock). The
+kernel releases the lock when the process ends, however it ends. So an unlocked file belongs to a dead run, and the next
+run removes it. The files are in the output tree because runs from several folders, users and machines share it. If the
+file system has no locks, nothing is held.
 """
 
 from __future__ import annotations
@@ -25,33 +25,33 @@ from s1monthly.files import flock
 from s1monthly.model import TileDirection
 
 FOLDER = ".runs"
-"""Of the files of runs, in the output tree; hidden, and no product."""
+"""Folder of the runs' files in the output tree; hidden, and not a product."""
 
 _SHOWN = 5
-"""So many tiles are named in a message."""
+"""Number of tiles named in a message."""
 
 
 class RunLockError(S1MonthlyError):
-    """Another run works on the same tile and direction, or this run cannot be entered among the others."""
+    """Another run works on the same tile and direction, or this run cannot be registered."""
 
 
 @dataclass(frozen=True)
 class Holding:
-    """What this run holds: until `release`, or until its process ends.
+    """Lock on the tiles of this run, held until `release` or until the process ends.
 
     Attributes
     ----------
     path : Path
-        Its file.
+        The run's file.
     handle : int
-        That file, open and locked.
+        Descriptor of that file, open and locked.
     """
 
     path: Path
     handle: int
 
     def release(self) -> None:
-        """Let others have it; who leaves last leaves no trace."""
+        """Release the lock; the last run to leave removes the folder."""
         self.path.unlink(missing_ok=True)
         os.close(self.handle)
         with suppress(OSError), _alone(self.path.parent) as lock:
@@ -61,24 +61,25 @@ class Holding:
 
 
 def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
-    """Take all tiles and directions that this run works on, or none.
+    """Lock all tiles and directions of this run, or none.
 
     Parameters
     ----------
     base_dir : path
-        Root of the output tree; made where missing.
+        Root of the output tree; created if missing.
     keys : sequence of TileDirection
+        Tiles and directions of this run.
 
     Returns
     -------
     Holding or None
-        To be kept until the run ends. None where the file system has no locks: others are neither seen nor kept away.
+        Keep it until the run ends. None if the file system has no locks: other runs are then neither seen nor kept out.
 
     Raises
     ------
     RunLockError
-        If a run that lives works on one of them: who, where, since when, and on which. If the output tree cannot be
-        written to.
+        If a living run works on one of them; the error says which run, since when, and on which tiles. Also if the
+        output tree is not writable.
     """
     folder = Path(base_dir, FOLDER)
     wanted = {str(key) for key in keys}
@@ -104,10 +105,10 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[Path]:
-    """Let all others wait who enter, leave or look; give the lock file, which who leaves last may remove."""
+    """Lock the folder against all other runs; yield the lock file, which the last run may remove."""
     lock = folder / "lock"
     handle = _locked(lock)
-    while handle is None:  # removed by who left meanwhile
+    while handle is None:  # another run removed it as it left
         handle = _locked(lock)
     try:
         yield lock
@@ -116,7 +117,7 @@ def _alone(folder: Path) -> Iterator[Path]:
 
 
 def _locked(path: Path) -> int | None:
-    """Make and lock a file, waiting for whoever has it; None where that file is not the one of this name by then."""
+    """Create and lock a file, waiting until it is free; return None if the file was replaced meanwhile."""
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -131,12 +132,12 @@ def _locked(path: Path) -> int | None:
 
 
 def refuse_held(base_dir: str | Path, keys: Iterable[TileDirection]) -> None:
-    """Refuse tiles and directions that a run works on now; nothing is held or written.
+    """Raise an error if a run works on one of these tiles and directions; lock and write nothing.
 
     Raises
     ------
     RunLockError
-        As `hold`.
+        See `hold`.
     """
     wanted = {str(key) for key in keys}
     for path in sorted(Path(base_dir, FOLDER).glob("*.json")):
@@ -159,15 +160,15 @@ def _myself(wanted: Iterable[str]) -> dict[str, object]:
 def _user() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # in a container, the user may have no name
         return str(os.getuid())
 
 
 def _living(folder: Path) -> Iterator[Path]:
-    """Files of the runs that live; those of dead ones are removed."""
+    """Yield the files of living runs and remove those of dead ones."""
     for path in sorted(folder.glob("*.json")):
-        with suppress(FileNotFoundError), _opened(path) as handle:  # a run that ends meanwhile removes its own
-            # shared: so that the file of another user, which may only be read, can be tried too
+        with suppress(FileNotFoundError), _opened(path) as handle:  # a run that ends now removes its file
+            # a shared lock works on read-only files of other users, too
             free = flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
             if free:
                 path.unlink()

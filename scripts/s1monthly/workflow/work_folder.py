@@ -1,4 +1,4 @@
-"""The work folder: it serves one output tree, and says which."""
+"""The work folder: it serves one output tree and stores which one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from s1monthly.layout import Layout
 
 
 def refuse_shared_work(layout: Layout) -> None:
-    """Refuse a work folder that serves another output tree: two runs would take each other's temporary files.
+    """Raise an error if a work folder serves another output tree: two runs would use each other's temporary files.
 
     Raises
     ------
     ConfigError
-        Naming both.
+        If the folder serves another tree or cannot be used; the error names both.
     """
     try:
         owner = Path(layout.owner).read_text(encoding="utf-8").strip()
@@ -42,14 +42,14 @@ def refuse_shared_work(layout: Layout) -> None:
 
 
 def claim_work(layout: Layout) -> None:
-    """Write down which output tree the work folder serves.
+    """Write into the work folder which output tree it serves.
 
     Raises
     ------
     OSError
-        If the work folder cannot be written to.
+        If the work folder is not writable.
     """
     write_text(layout.owner, f"{layout.tree_from_work()}\n", only_if_changed=True)
     Path(
         tempfile.mkdtemp(prefix=".trial.", dir=layout.work_dir)
-    ).rmdir()  # the note may be there, in a read-only folder
+    ).rmdir()  # the file may exist already, in a read-only folder
