@@ -1,8 +1,8 @@
-"""The granules over a tile as NASA's Common Metadata Repository (CMR) lists them, all of them or an error.
+"""List the granules over a tile from NASA's Common Metadata Repository (CMR): all of them, or an error.
 
-asf_search words the query, sends it and follows the pages. Whether all have come is judged here, from CMR's own
-answers: asf_search only logs that an answer is not complete, cuts pages to the number of hits, takes a page that is
-sent twice for two, and goes on in the middle where a session has failed before.
+asf_search builds the query, sends it and follows the pages. This module checks from CMR's own answers that the list is
+complete, because asf_search only logs an incomplete answer, cuts pages to the number of hits, counts a page that is
+sent twice as two, and continues in the middle if a session failed before.
 """
 
 from __future__ import annotations
@@ -29,24 +29,24 @@ from s1monthly.sources.asf.umm import read_record, record_key
 LOGGER = logging.getLogger("s1monthly")
 
 LONGEST_ANSWER = 120.0
-"""Seconds given to CMR for a page.
+"""Seconds to wait for a page from CMR.
 
-CMR gives a search up after 170 s and answers with what it has found by then, a part that looks like a whole (CMR Search
-API documentation, Request Timeouts); such an answer is not waited for.
+CMR stops a search after 170 s and returns what it has found by then: a part that looks complete (CMR Search API
+documentation, Request Timeouts). This limit avoids such answers.
 """
 
 LAST_INSTANT = timedelta(milliseconds=1)
-"""Before the end of a month: CMR counts time in milliseconds, and both ends of a range belong to it."""
+"""Subtracted from the end of a month: CMR counts time in milliseconds and includes both ends of a range."""
 
-asf_search.REPORT_ERRORS = False  # it would post the search to a third host, and a failure of that would hide the fault
+asf_search.REPORT_ERRORS = False  # else it posts the search to a third host, and a failure there hides the fault
 
-_PARTIAL = ("CMR-Timed-Out", "CMR-Time-Out")  # the header as CMR's program and as its documentation spell it
+_PARTIAL = ("CMR-Timed-Out", "CMR-Time-Out")  # the header's name in CMR's program, and in its documentation
 
 _BLANK = {"meta": {}, "umm": {"CollectionReference": {"ShortName": "SENTINEL-1"}}}
-"""What asf_search sees of a record: a Sentinel-1 product of which nothing is known.
+"""The record that asf_search sees: a Sentinel-1 product without any details.
 
-Its class of OPERA products stops at a record without an outline or without the size of a file, which UMM-G allows, and
-keeps one of several polygons.
+Its class of OPERA products fails on a record without an outline or a file size, which UMM-G allows, and keeps only one
+of several polygons.
 """
 
 
@@ -57,9 +57,9 @@ class Listed:
     Attributes
     ----------
     granule : Granule
-        With its layers and footprint.
+        The granule with layers and footprint.
     acquired : tuple of str
-        Polarizations in which it was acquired, as CMR declares; empty where it does not.
+        Polarizations in which it was acquired, as CMR declares them; empty if it does not.
     """
 
     granule: Granule
@@ -67,7 +67,7 @@ class Listed:
 
 
 def spans(months: Iterable[Month]) -> list[tuple[Month, Month]]:
-    """Join neighbouring months: the first and last month of every run, in order."""
+    """Join neighbouring months; return the first and last month of every run, in order."""
     runs: list[tuple[Month, Month]] = []
     for month in sorted(set(months)):
         if runs and runs[-1][1].shift(1) == month:
@@ -78,29 +78,31 @@ def spans(months: Iterable[Month]) -> list[tuple[Month, Month]]:
 
 
 def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> list[Listed]:
-    """Ask CMR for every granule over a tile that was acquired in a span of months.
+    """Return every granule over a tile that was acquired in a span of months, as CMR lists them.
 
-    Neither direction nor track nor polarization is asked for, so that what is left out can be told.
+    The query does not filter by direction, track or polarization, so that granules set aside can be reported.
 
     Parameters
     ----------
     host : str
-        CMR's host, with a port if need be.
+        CMR's host, with a port if needed.
     tile : Tile
+        Tile to search.
     first, last : Month
         Whole UTC months; the start of the acquisition, as in the granule's name, decides.
     seconds : float
-        Time for all tries.
+        Time limit for all tries.
 
     Returns
     -------
     list of Listed
-        Granules whose footprint meets the tile (`footprints.FOOTPRINT_MARGIN`), sorted by id, each once.
+        Granules whose footprint meets the tile (within `footprints.FOOTPRINT_MARGIN`), sorted by id, without
+        duplicates.
 
     Raises
     ------
     SourceError
-        If CMR gave no complete answer in that time, refuses the query, or lists a granule that cannot be understood.
+        If CMR gives no complete answer in that time, refuses the query, or lists a granule that cannot be parsed.
     GridError
         If there is no such tile.
     """
@@ -124,7 +126,7 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
             dataset=asf_search.DATASET.OPERA_S1,
             processingLevel=asf_search.PRODUCT_TYPE.RTC,
             intersectsWith=outline,
-            cmr_keywords=[("temporal[]", time_range(first, last))],  # asf_search's own end has whole seconds
+            cmr_keywords=[("temporal[]", time_range(first, last))],  # asf_search rounds the end to whole seconds
         )
         found: dict[str, tuple[str, Listed | None]] = {}
         complete = False
@@ -132,7 +134,7 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
             complete = page.searchComplete
             for record in enquiry.page:
                 concept_id, granule_id = record_key(record)
-                # of two records of one name the later one, in whatever order they come
+                # of two records with one name, the later one, in any order
                 if granule_id not in found or found[granule_id][0] < concept_id:
                     found[granule_id] = concept_id, _read(record["umm"], tile, first, last)
         enquiry.check(complete, doubled)
@@ -143,7 +145,7 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
     try:
         return persevere(f"{subject}: CMR", attempt, seconds)
     except GaveUpError as error:
-        # a last try that is cut off by the end of the time says nothing of CMR
+        # a last try that ran out of time says nothing about CMR
         before = f"; before that: {faults[-2]}" if len(faults) > 1 and faults[-2] != faults[-1] else ""
         raise SourceError(
             f"tile {subject}: no complete answer from CMR ({host}): {error.reason}{before}",
@@ -155,13 +157,13 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
 
 
 def time_range(first: Month, last: Month) -> str:
-    """Return every instant from the start of a month to the end of another, as CMR reads it."""
+    """Return the time range from the start of one month to the end of another, in CMR's format."""
     start, end = (f"{moment:%Y-%m-%dT%H:%M:%S.%f}" for moment in (first.start, last.end - LAST_INSTANT))
     return f"{start[:-3]}Z,{end[:-3]}Z"
 
 
 def _read(umm: Mapping[str, Any], tile: Tile, first: Month, last: Month) -> Listed | None:
-    """Granule of a record; None where it began outside the months (CMR lists what overlaps) or is not over the tile."""
+    """Return the granule of a record; None if it began outside the months (CMR lists overlaps) or misses the tile."""
     granule, acquired = read_record(umm)
     if not first <= granule.month <= last:
         return None
@@ -173,7 +175,7 @@ def _read(umm: Mapping[str, Any], tile: Tile, first: Month, last: Month) -> List
 
 
 class _Page(requests.Response):
-    """What asf_search is given in place of CMR's answer: its counts, with blank records."""
+    """The page that asf_search gets instead of CMR's answer: the same counts, with blank records."""
 
     def __init__(self, answer: requests.Response, hits: int, items: int) -> None:
         super().__init__()
@@ -185,19 +187,19 @@ class _Page(requests.Response):
 
 
 class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
-    """One try at a query: it sends what asf_search asks, as no one in particular, and keeps account of the answers.
+    """One try at a query: sends it for asf_search, without a login, and counts the answers.
 
     Parameters
     ----------
     subject : str
-        What is asked, for messages.
+        Name of the query, for messages.
     seconds : float
-        Time for the whole try.
+        Time limit for the whole try.
     """
 
     def __init__(self, subject: str, seconds: float) -> None:
         super().__init__()
-        self.auth = _no_login  # else the login for CMR's host in netrc, or its default entry, would be sent
+        self.auth = _no_login  # otherwise netrc's entry for CMR's host, or its default entry, is sent
         self.page: list[Any] = []
         self._subject = subject
         self._clock = Clock(seconds)
@@ -206,14 +208,14 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         self._seen: set[str] = set()
 
     def post(self, url: str, data: Any = None, **_: Any) -> requests.Response:
-        """Send a query and check the page that comes.
+        """Send a query and check the page that is returned.
 
         Raises
         ------
         PassingFault
-            If none came, or one that cannot belong to a complete answer.
+            If no page came, or one that cannot be part of a complete answer.
         FinalFault
-            If CMR refuses the query or cannot be asked.
+            If CMR refuses the query or cannot be reached at this address.
         SourceError
             If a record has no name.
         """
@@ -237,7 +239,7 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
             raise PassingFault(f"the time was up after {self._items:,} of {self._hits or 0:,} granules")
         timeouts = clock.timeouts[0], max(1.0, clock.left)
         try:
-            # a redirected POST would come back as a GET that asks nothing
+            # a redirect would turn the POST into an empty GET
             with super().post(url, data=data, timeout=timeouts, allow_redirects=False, stream=True) as answer:
                 answer.raw.decode_content = True
                 return answer, read_body(answer.raw, clock)
@@ -247,7 +249,7 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
             raise fault_of(error) from error
 
     def _account(self, hits: int, items: list[Any]) -> None:
-        """Enter a page; a fault where it cannot belong to a complete answer with the pages before."""
+        """Count a page; raise a fault if it cannot be part of a complete answer with the pages before it."""
         self._pages += 1
         if self._hits not in (None, hits):
             raise PassingFault(f"page {self._pages} tells of {hits:,} granules, the one before of {self._hits:,}")
@@ -260,17 +262,17 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         LOGGER.info("%s: page %d, %s of %s granules", self._subject, self._pages, f"{self._items:,}", f"{hits:,}")
 
     def check(self, complete: bool, doubled: set[frozenset[str]]) -> None:
-        """Take the account at the end.
+        """Check at the end that all granules came.
 
-        Records that come twice may be twice in CMR, or stand where others should: they are believed when two tries
-        bring the same.
+        Duplicate records may really be in CMR, or may have replaced others. They are accepted if two tries return the
+        same.
 
         Parameters
         ----------
         complete : bool
-            What asf_search says.
+            Whether asf_search says that the search is complete.
         doubled : set of frozenset
-            What tries with doubled records brought; this one is added.
+            Results of earlier tries with duplicates; this one is added.
 
         Raises
         ------
@@ -305,7 +307,7 @@ def _check_status(answer: requests.Response, body: bytes) -> None:
 
 
 def _errors(body: bytes) -> str:
-    """What CMR says in the body of a refusal; empty where it is no JSON of CMR's."""
+    """Return the error text in CMR's answer; empty if the body is not CMR's JSON."""
     try:
         errors = json.loads(body)["errors"]
     except (ValueError, KeyError, TypeError):

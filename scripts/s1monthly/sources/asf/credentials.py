@@ -23,12 +23,12 @@ TOKEN, USER, PASSWORD = "EARTHDATA_TOKEN", "EARTHDATA_USERNAME", "EARTHDATA_PASS
 """Environment variables."""
 
 NETRC_NAMES = (".netrc", "_netrc")
-"""In the home folder, unless the variable NETRC names a file."""
+"""File names in the home folder, unless the variable NETRC names a file."""
 
 
 @dataclass(frozen=True)
 class Credentials:
-    """What proves who the user is.
+    """A token, or a user name and password.
 
     Attributes
     ----------
@@ -46,7 +46,7 @@ class Credentials:
 
     @classmethod
     def password(cls, origin: str, user: str, password: str) -> Credentials:
-        """Credentials of a user name and password."""
+        """Make credentials from a user name and password."""
         return cls("Basic", origin, base64.b64encode(f"{user}:{password}".encode()).decode())
 
     @property
@@ -61,13 +61,13 @@ def find_credentials(login_host: str) -> Credentials:
     Parameters
     ----------
     login_host : str
-        Whose entry is looked up in netrc; a port is left aside, as netrc knows none.
+        Host to look up in netrc; a port is ignored, because netrc has none.
 
     Raises
     ------
     CredentialsError
-        If there is none, or the first that is there cannot be right: a token that has expired, a user name without
-        password, a netrc file that cannot be read.
+        If there is none, or the first one found cannot work: an expired token, a user name without password, an
+        unreadable netrc file.
     """
     if _given(TOKEN):
         token = Credentials("Bearer", TOKEN, os.environ[TOKEN].strip())
@@ -97,7 +97,7 @@ def _check_token(token: Credentials, login_host: str) -> None:
 
 
 def _expiry(token: Credentials) -> float | None:
-    """When a JSON Web Token expires, in seconds since 1970; None where it is none or does not say."""
+    """Return when a JSON Web Token expires, in seconds since 1970; None for other tokens or without a date."""
     parts = token.secret.split(".")
     if len(parts) != 3:
         return None
@@ -106,7 +106,7 @@ def _expiry(token: Credentials) -> float | None:
     except (binascii.Error, ValueError):
         return None
     expires = claims.get("exp") if isinstance(claims, dict) else None
-    # within the years that a date can have
+    # the range of years that datetime can hold
     return float(expires) if isinstance(expires, int | float) and 0 <= expires < 2e11 else None
 
 
@@ -127,7 +127,7 @@ def _from_netrc(login_host: str) -> Credentials:
 
 
 def _netrc_path() -> Path:
-    """Where the netrc file is, or would be."""
+    """Return the path where the netrc file is, or would be."""
     named = os.environ.get("NETRC")
     with suppress(RuntimeError):  # no home folder
         if named:
@@ -138,17 +138,17 @@ def _netrc_path() -> Path:
 
 
 class _Entry:
-    """A host's entry in a netrc file, or what is wrong.
+    """A host's entry in a netrc file, or what is wrong with it.
 
-    Keeps the parser and its errors, which may quote a password, to itself. The ``default`` entry is left aside: it is
-    not meant for this host by name.
+    The parser and its errors, which may quote a password, stay inside. The ``default`` entry is ignored, because it
+    does not name this host.
     """
 
     def __init__(self, path: Path, host: str) -> None:
         self.credentials: Credentials | None = None
         self.problem = ""
         try:
-            # given a path, the parser leaves the file's permissions to us
+            # given a path, the parser does not check the file's permissions
             user, _, password = netrc.netrc(path).hosts.get(host, (None, None, None))
         except netrc.NetrcParseError as error:
             self.problem = f"not understood at line {error.lineno}"

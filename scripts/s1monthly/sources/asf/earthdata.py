@@ -1,4 +1,4 @@
-"""Earthdata Login: which host may see it, what a refusal means, and one question at the start of a run."""
+"""Earthdata Login: which hosts may see it, what a refusal means, and a test at the start of a run."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ __all__ = ["Credentials", "Login", "check_login", "find_credentials", "is_tiff"]
 LOGGER = logging.getLogger("s1monthly")
 
 APPLICATION = "Alaska Satellite Facility Data Access"
-"""Name under which the archive asks to be approved in a user's Earthdata Login profile."""
+"""Name under which a user approves the archive in their Earthdata Login profile."""
 
 MOST_REDIRECTS = 12
-"""A login takes five."""
+"""A login needs five redirects."""
 
 
 class Login:
@@ -35,10 +35,10 @@ class Login:
     Parameters
     ----------
     host : str
-        Of Earthdata Login; with a port where it is not 443.
+        Host of Earthdata Login, with its port if that is not 443.
     trusted : collection of str
-        Domains that may see a token, their subdomains included; any port where none is named. A password is shown to
-        the login host alone.
+        Domains that may see a token, with their subdomains; on any port unless one is named. Only the login host may
+        see a password.
     """
 
     def __init__(self, host: str, trusted: Collection[str]) -> None:
@@ -49,8 +49,8 @@ class Login:
 
     @property
     def credentials(self) -> Credentials:
-        """Looked up when they are first needed: what is cached needs none."""
-        with self._lock:  # one look-up, and one warning, for all threads
+        """The credentials, looked up at first use: cached layers need none."""
+        with self._lock:  # all threads share one look-up and one warning
             return self._found
 
     @cached_property
@@ -58,7 +58,7 @@ class Login:
         return find_credentials(self.host)
 
     def authorization(self, url: str) -> str | None:
-        """What an address may see of the login: the Authorization header's value, or None."""
+        """Return the Authorization header that may be sent to an address, or None."""
         if self.credentials.scheme == "Bearer":
             shown = self.trusts(url)
         else:
@@ -66,37 +66,38 @@ class Login:
         return self.credentials.authorization if shown else None
 
     def trusts(self, url: str) -> bool:
-        """Tell whether an address is on a trusted host and reached by HTTPS."""
+        """Tell whether an address uses HTTPS and is on a trusted host."""
         return urlsplit(url).scheme == "https" and any(_within(url, domain) for domain in self._trusted)
 
     @property
     def session(self) -> requests.Session:
-        """Session of the running thread: connections and cookies are not shared between threads."""
+        """The session of this thread; threads do not share connections or cookies."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = _Session(_Policy(self))
         return session
 
     def get(self, url: str, clock: Clock, most: int | None = None) -> Answer:
-        """Get an address, showing the login where it may be seen.
+        """Get an address; send the login to hosts that may see it.
 
         Parameters
         ----------
         url : str
+            Address to get.
         clock : Clock
-            Reading ends when its time is up.
+            Time limit for reading.
         most : int, optional
-            Bytes after which a file is not read any further.
+            Stop reading a file after this many bytes.
 
         Returns
         -------
         Answer
-            Of status 200, or of another that says nothing about the login and will not pass, such as 404.
+            Its status is 200, or one that is permanent and unrelated to the login, such as 404.
 
         Raises
         ------
         CredentialsError
-            If there is no login, or it is refused, or a login page came instead of a file.
+            If there is no login, it is refused, or a login page came instead of a file.
         PassingFault
             If the fault may pass.
         FinalFault
@@ -110,7 +111,7 @@ class Login:
             raise self._refusal(answer)
         if answer.status in (401, 403):
             if answer.redirected and not self.trusts(answer.url):
-                # a signed address: its signature is good for a short time, and is made anew with every try
+                # a signed address: the signature expires soon, and every try gets a new one
                 raise PassingFault(f"the signed address is refused ({told} from {answer.host})")
             raise self._refusal(answer)
         return answer
@@ -119,7 +120,7 @@ class Login:
         return _within(answer.url, self.host, subdomains=False)
 
     def _refusal(self, answer: Answer) -> CredentialsError:
-        """Say why the login did not open the door."""
+        """Explain why access was denied."""
         page = answer.status == 200
         told = f"from {answer.host}, " + ("a login page" if page else f"HTTP {answer.status}")
         text = answer.body.decode("utf-8", "replace")
@@ -159,7 +160,7 @@ class Login:
 
 
 class _Policy(AuthBase):
-    """Writes the Authorization header of each request by the host it goes to, and nothing else."""
+    """Sets the Authorization header of each request according to its host."""
 
     def __init__(self, login: Login) -> None:
         self._login = login
@@ -173,17 +174,17 @@ class _Policy(AuthBase):
 
 
 class _Session(requests.Session):
-    """Asks the policy for every request and redirect.
+    """A session that applies the policy to every request and redirect.
 
-    `requests` on its own sends netrc entries, the ``default`` one too, to any host, and takes the token off at every
-    redirect to another host. Proxies and certificates come from the environment as usual.
+    On its own, `requests` sends netrc entries (even ``default``) to any host and drops the token at every redirect to
+    another host. Proxies and certificates come from the environment as usual.
     """
 
     def __init__(self, policy: _Policy) -> None:
         super().__init__()
         self.auth = self._policy = policy
         self.max_redirects = MOST_REDIRECTS
-        # identity: bytes as they are in the archive, so that their number can be compared
+        # identity: the archive's own bytes, so that their number can be compared
         self.headers.update({"User-Agent": f"s1monthly/{VERSION}", "Accept-Encoding": "identity"})
 
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
@@ -192,7 +193,7 @@ class _Session(requests.Session):
 
 
 def _within(url: str, domain: str, subdomains: bool = True) -> bool:
-    """Tell whether an address is on a host; on any port where the host is named without one."""
+    """Tell whether an address is on a host; on any port if the host is given without one."""
     parts, named = urlsplit(url), urlsplit(f"//{domain}")
     host, name = parts.hostname or "", named.hostname or ""
     if named.port and (parts.port or 443) != named.port:
@@ -201,27 +202,27 @@ def _within(url: str, domain: str, subdomains: bool = True) -> bool:
 
 
 def is_tiff(body: bytes) -> bool:
-    """Tell whether bytes begin as a TIFF does, BigTIFF included."""
+    """Tell whether bytes begin like a TIFF or BigTIFF."""
     return body[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _is_page(answer: Answer) -> bool:
-    """Tell whether a web page came with status 200: a login's, a proxy's or a portal's."""
+    """Tell whether a web page came with status 200, from a login, a proxy or a portal."""
     html = answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<"
     return answer.status == 200 and html and not is_tiff(answer.body)
 
 
 def check_login(login: str, s3_credentials: str, trusted: Collection[str], timeout: float = 20.0) -> None:
-    """Ask once for what every valid login gets, before anything is downloaded.
+    """Test the login once before anything is downloaded.
 
-    Where the archive does not answer, this is only logged: it may answer when it is needed.
+    If the archive does not answer, this is only logged: it may answer later.
 
     Parameters
     ----------
     login : str
         Host of Earthdata Login.
     s3_credentials : str
-        Address that gives temporary keys for S3.
+        Address that gives temporary keys for S3; it answers every valid login.
     trusted : collection of str
         Domains that may see the login.
     timeout : float

@@ -1,4 +1,4 @@
-"""Granules fetched into memory: every byte checked against the record, every fault named."""
+"""Fetch granules into memory; check every byte against the archive's record and name every fault."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ from s1monthly.sources.asf.transfer import Clock, FinalFault, without_query
 LOGGER = logging.getLogger("s1monthly")
 
 S3_PATIENCE = 4
-"""Faults of S3 in a row after which ``auto`` gives it up."""
+"""Number of S3 faults in a row after which access ``auto`` switches to HTTPS."""
 
 _numbers = itertools.count(1)
 
 
 class Fetcher:
-    """Fetches layers by HTTPS or S3, or takes them from the cache. Safe in threads.
+    """Fetches layers by HTTPS or S3, or reads them from the cache. Thread-safe.
 
     Parameters
     ----------
@@ -43,18 +43,20 @@ class Fetcher:
     s3_credentials : str
         Address that gives temporary keys for S3.
     s3_endpoint : str or None
-        Address of the S3 service; Amazon's where None.
+        Address of the S3 service; None for Amazon's.
     trusted : collection of str
         Domains that may see the login.
     access : str
-        ``https``; ``s3``; or ``auto``: S3 inside its region, as long as it works, else HTTPS.
+        ``https``; ``s3``; or ``auto``: S3 inside its region while it works, otherwise HTTPS.
     cache_dir : str or None
-        Folder of fetched layers; none are kept where None.
+        Folder for fetched layers; None keeps none.
     cache_max_bytes : int
+        Largest size of the cache.
     keys_dir : str
         Folder in which the jobs of a run share S3 keys.
     seconds : float
-        Time for a granule: all its layers and all tries. What waits for a server then may take a minute longer.
+        Time limit for a granule: all its layers and all tries. A try that is waiting for a server may take a minute
+        longer.
     """
 
     def __init__(
@@ -82,25 +84,27 @@ class Fetcher:
 
     @contextmanager
     def in_memory(self, granule: Granule, layers: Sequence[str]) -> Iterator[Granule]:
-        """Fetch layers into memory, where GDAL can read them; free it on leaving.
+        """Fetch layers into memory, where GDAL can read them; free the memory on leaving.
 
         Parameters
         ----------
         granule : Granule
+            Granule to fetch.
         layers : sequence of str
-            Names; those that the granule does not have are left out.
+            Names of layers; those that the granule does not have are skipped.
 
         Yields
         ------
         Granule
-            With these layers alone, their ``url`` a name in GDAL's ``/vsimem/`` that ends in the file's own.
+            The granule with these layers only. Each ``url`` is a path in GDAL's ``/vsimem/`` that ends in the file's
+            own name.
 
         Raises
         ------
         SourceError
-            If a layer cannot be had, or is not what the record says.
+            If a layer cannot be fetched or does not match the record.
         CredentialsError
-            If the archive does not let this user in.
+            If the archive denies access to this user.
         """
         self._refusal.check()
         begun, clock = time.monotonic(), Clock(self._seconds)
@@ -110,7 +114,7 @@ class Fetcher:
             for layer in filter(None, map(granule.layer, layers)):
                 content, way = self._content(granule, layer, clock)
                 file = layer_file(granule.id, layer.name)
-                # no two fetches share a name, and an error that quotes it names the file
+                # names are unique, and an error that quotes one shows which file it is
                 memory = stack.enter_context(MemoryFile(content, dirname=f"fetched-{next(_numbers)}", filename=file))
                 ready.append(replace(layer, url=memory.name))
                 ways[way] += 1
@@ -125,14 +129,14 @@ class Fetcher:
             yield replace(granule, layers=tuple(ready))
 
     def _content(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
-        """A layer's bytes, and the way they came."""
+        """Return a layer's bytes and how they were obtained."""
         if self._cache is None:
             return self._download(granule, layer, clock)
         file = layer_file(granule.id, layer.name)
         held = self._cache.read(file, layer.size, layer.md5)
         if held is not None:
             return held, "cache"
-        # where another job fetches it for longer than half the time, it is fetched here, too
+        # if another job takes longer than half the time to fetch it, fetch it here as well
         with self._cache.locked(file, clock.left / 2):
             held = self._cache.read(file, layer.size, layer.md5)
             if held is not None:
@@ -167,7 +171,7 @@ class Fetcher:
         return content, way
 
     def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
-        """One try, by the way that is open now."""
+        """Try once, by the access that is open now."""
         most = layer.size if layer.size >= 0 else None
         if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
             try:
@@ -207,7 +211,7 @@ class Fetcher:
             raise RefusedError(error.problem) from None
 
     def _count_s3(self, *, fault: bool) -> int:
-        """Count the faults of S3 in a row, of all threads."""
+        """Count the S3 faults in a row, over all threads."""
         with self._lock:
             self._s3_faults = self._s3_faults + 1 if fault else 0
             return self._s3_faults
@@ -220,7 +224,7 @@ class Fetcher:
 
 
 class _Check:
-    """Compares what came with what the record says; remembers what was wrong before."""
+    """Compares fetched files with the record, and remembers the last wrong one."""
 
     def __init__(self, layer: Layer) -> None:
         self._size, self._md5 = layer.size, layer.md5.lower()
@@ -232,15 +236,15 @@ class _Check:
         Raises
         ------
         PassingFault
-            If it is not what the record says.
+            If it does not match the record.
         FinalFault
-            If it is the same wrong file for the second time, or no TIFF though it is what the record says.
+            If the same wrong file came twice, or the file matches the record but is no TIFF.
         """
         if not content:
             raise PassingFault("an empty file came")
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if self._size not in (-1, len(content)):
-            came = "more" if len(content) > self._size else f"only {len(content)}"  # no more than one more is read
+            came = "more" if len(content) > self._size else f"only {len(content)}"  # it reads at most one byte past it
             self._not_as_told(f"{came} bytes came instead of {self._size}", digest)
         if self._md5 not in ("", digest):
             self._not_as_told(f"MD5 {digest} came instead of {self._md5}", digest)

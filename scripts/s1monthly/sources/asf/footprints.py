@@ -1,4 +1,4 @@
-"""Outlines for and of CMR: the polygon a tile is asked for with, and the footprints that its records declare."""
+"""The polygon of a tile in a CMR query, and the footprints that CMR's records declare."""
 
 from __future__ import annotations
 
@@ -21,30 +21,30 @@ from s1monthly.model import TILE_SIDE, Burst, Tile
 Floats = NDArray[np.float64]
 
 QUERY_MARGIN = 8_000.0
-"""Metres by which a tile is grown before CMR is asked.
+"""Metres by which a tile is grown for a CMR query.
 
-It is more than all that makes the outline CMR searches another than the tile's: asf_search straightens outlines by up
-to 0.0004 degrees, CMR takes edges for great circles (20 m together, by 2,353 tiles of all latitudes), and footprints
-off by `FOOTPRINT_MARGIN` are wanted too.
+The margin covers everything by which CMR's search outline differs from the tile: asf_search simplifies outlines by up
+to 0.0004 degrees, CMR treats edges as great circles (20 m together, over 2,353 tiles of all latitudes), and footprints
+may be off by `FOOTPRINT_MARGIN`.
 """
 
 FOOTPRINT_MARGIN = 3_000.0
 """Metres from the tile within which a footprint counts as meeting it.
 
-CMR's footprints have four to six corners and edges of up to 90 km, while a burst's true edge is curved, and in
-mountains moves by more than the height of the ground: in the Andes (tile 19HBD) the edges of neighbouring bursts jump
-by up to 2.4 km. A granule listed in vain costs a fetch of 14 MB; one left out is missed for good. All 443 granules
-that CMR names for tile 22WFD are within this margin, five of them 2 km off the tile.
+CMR's footprints have four to six corners and edges of up to 90 km, but a burst's true edge is curved, and in mountains
+it shifts by more than the height of the ground: in the Andes (tile 19HBD) the edges of neighbouring bursts jump by up
+to 2.4 km. A granule listed in vain costs a download of 14 MB; one left out is lost. All 443 granules that CMR finds for
+tile 22WFD are within this margin, five of them 2 km off the tile.
 """
 
 MODEL_MARGIN = 10_000.0
-"""The same for a burst's place by the model of the orbit: off by up to 5 km, and by about the height of the ground."""
+"""The same for a burst's place from the orbit model: off by up to 5 km, plus about the height of the ground."""
 
 LARGEST_FOOTPRINT = 300_000.0
-"""Metres from a footprint's first corner to the farthest; a burst measures 90 km by 21 km.
+"""Largest distance in metres from a footprint's first corner to the others; a burst measures 90 km by 21 km.
 
-A larger one is no burst's: CMR holds records of bursts on the meridian of Greenwich that were split as if they lay on
-the antimeridian, go round the globe and leave out the burst itself (OPERA_L2_RTC-S1-STATIC_T161-344054-IW2).
+Larger ones are wrong: CMR has records of bursts on the Greenwich meridian that were split as if they lay on the
+antimeridian; they circle the globe and leave out the burst itself (OPERA_L2_RTC-S1-STATIC_T161-344054-IW2).
 """
 
 _EARTH_RADIUS = 6_371_000.0
@@ -56,8 +56,8 @@ def query_outline(tile: Tile) -> Polygon:
     Returns
     -------
     Polygon
-        Longitude and latitude in degrees, densified, counter-clockwise. Longitudes run on beyond 180 or -180 instead of
-        jumping: asf_search wraps them, while of two polygons on either side it makes one that spans the globe.
+        Longitude and latitude in degrees, densified, counter-clockwise. Longitudes continue beyond 180 or -180:
+        asf_search wraps them, but joins two polygons on either side into one that spans the globe.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def query_outline(tile: Tile) -> Polygon:
 
 @lru_cache(maxsize=4)
 def _square(tile: Tile) -> Polygon:
-    """A tile in metres of its CRS."""
+    """Return a tile's square in metres of its CRS."""
     left, top = tile_origin(tile)
     return shapely.box(left, top - TILE_SIDE, left + TILE_SIDE, top)
 
@@ -94,17 +94,17 @@ class Footprint:
 
     @classmethod
     def declared(cls, umm: Mapping[str, Any]) -> Footprint | None:
-        """Read the outline of a record: every polygon it has.
+        """Return the outline that a record declares, with all its polygons.
 
         Parameters
         ----------
         umm : mapping
-            Record in the form UMM-G.
+            Record in UMM-G form.
 
         Returns
         -------
         Footprint or None
-            None where the record has no polygon, one that cannot be read, or one that is no burst's.
+            None if the record has no polygon, an unreadable one, or one that cannot be a burst's.
         """
         try:
             polygons = umm["SpatialExtent"]["HorizontalSpatialDomain"]["Geometry"]["GPolygons"]
@@ -116,7 +116,7 @@ class Footprint:
 
     @classmethod
     def modelled(cls, burst: Burst) -> Footprint:
-        """Return the place of a burst by the model of the orbit (`s1monthly.grid.orbit`)."""
+        """Return the place of a burst from the orbit model (`s1monthly.grid.orbit`)."""
         parts = shapely.get_parts(burst_footprint(burst))
         return cls(tuple(shapely.get_coordinates(part.exterior) for part in parts), MODEL_MARGIN)
 
@@ -126,12 +126,12 @@ class Footprint:
         return reach <= LARGEST_FOOTPRINT and all(part.area > 0 for part in self._parts())
 
     def _parts(self) -> list[Polygon]:
-        """Polygons whose longitudes run on instead of jumping."""
+        """Return polygons with continuous longitudes, without a jump at the antimeridian."""
         return [Polygon(_running_on(ring)) for ring in self.rings]
 
     @property
     def wkt(self) -> str:
-        """The corners as WKT: longitudes in [-180, 180], split at the antimeridian, 6 decimals (0.1 m)."""
+        """The outline as WKT: longitudes in [-180, 180], split at the antimeridian, 6 decimals (0.1 m)."""
         pieces = [
             piece
             for part in self._parts()
@@ -144,20 +144,20 @@ class Footprint:
     def meets(self, tile: Tile) -> bool:
         """Tell whether the footprint comes within its margin of a tile.
 
-        It is judged in the plane of the tile's UTM zone. Edges are great circles for CMR; over 90 km these leave the
-        straight line between their ends by less than 15 m there.
+        The test runs in the plane of the tile's UTM zone. CMR's edges are great circles; over 90 km these differ from
+        straight lines there by less than 15 m.
         """
         to_tile = transformer(LONLAT, tile.epsg)
         for ring in self.rings:
             xy = np.column_stack(to_tile.transform(*ring.T))
-            # what the zone's plane does not hold is half the globe away
+            # points that the zone cannot project are half the globe away
             if np.isfinite(xy).all() and shapely.dwithin(_square(tile), shapely.make_valid(Polygon(xy)), self.margin):
                 return True
         return False
 
 
 def _ring(points: list[Mapping[str, float]]) -> Floats:
-    """Corners of a boundary, closed; ValueError where they are no ring."""
+    """Return the closed ring of a boundary; raise ValueError if it is not a ring."""
     ring = np.array([(float(point["Longitude"]), float(point["Latitude"])) for point in points]).reshape(-1, 2)
     if not ((np.abs(ring) <= (360, 90)).all() and len(ring) > 2):
         raise ValueError("no ring")
@@ -167,16 +167,17 @@ def _ring(points: list[Mapping[str, float]]) -> Floats:
 
 
 def _running_on(ring: Floats) -> Floats:
-    """Bring longitudes within half a turn of the first, so that a ring goes on beyond 180 instead of jumping to -180.
+    """Bring longitudes within 180 degrees of the first, so that a ring continues beyond 180 instead of jumping to -180.
 
-    Whole turns are added, so that first and last corner stay the same (`numpy.unwrap` parts them by a rounding error).
+    It adds whole turns, so that the first and last corner stay equal (`numpy.unwrap` separates them by a rounding
+    error).
     """
     turns = np.round((ring[:, 0] - ring[0, 0]) / 360)
     return ring - np.column_stack([360 * turns, np.zeros(len(ring))])
 
 
 def _sphere(lonlat: Floats) -> Floats:
-    """Unit vectors, (n, 3)."""
+    """Return unit vectors, (n, 3)."""
     longitude, latitude = np.radians(lonlat).T
     across = np.cos(latitude)
     return np.column_stack([across * np.cos(longitude), across * np.sin(longitude), np.sin(latitude)])

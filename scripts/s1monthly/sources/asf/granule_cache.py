@@ -1,4 +1,4 @@
-"""A folder of fetched layers, bounded in size and shared by all jobs: what was not used for longest goes first."""
+"""A cache of fetched layers, shared by all jobs and limited in size: least recently used files are removed first."""
 
 from __future__ import annotations
 
@@ -19,54 +19,54 @@ from s1monthly.layout import parse_granule_id, parse_layer_file
 LOGGER = logging.getLogger("s1monthly")
 
 LOCK_POLL = 0.2
-"""Seconds between two looks at a lock."""
+"""Seconds between two checks of a lock."""
 
 SHARE_FREED = 20
-"""Eviction makes room for one part in so many of the bound, so that not every file has to be made room for."""
+"""Eviction frees at least 1/SHARE_FREED of the limit, so that it need not run for every file."""
 
 WRITERS = 64
-"""As many processes may fill the cache at once and still see in time that it is full."""
+"""Number of processes that may fill the cache at once and still notice in time that it is full."""
 
 _LEFT_BEHIND = re.compile(r"\.(?P<stem>[^.].*?)(?:\.[0-9a-f]{32}\.part)?\.tif(?:\.lock)?")
 
 
 class GranuleCache:
-    """Layer files under their own names, in a folder a track.
+    """A cache of layer files under their own names, with one folder per track.
 
-    Files of other names are neither counted nor removed. Trouble with the folder is logged once and otherwise as if
-    nothing were cached.
+    Files with other names are neither counted nor removed. If the folder fails, this is logged once and the cache acts
+    as if it were empty.
 
     Parameters
     ----------
     folder : str or Path
-        Made where missing.
+        Folder of the cache; created if missing.
     most : int
-        Bytes that its files may take together; passed at most by files that are being written.
+        Largest total size of the files in bytes; only files that are being written may exceed it.
     """
 
     def __init__(self, folder: str | Path, most: int) -> None:
         self.folder = Path(folder)
         self.most = most
         self._mutex = threading.Lock()
-        self._unseen = 0  # bytes that may be written before the folder is looked through again
+        self._unseen = 0  # bytes that may be written before the next scan of the folder
         self._warned = False
 
     def path(self, file: str) -> Path:
-        """Place of a layer file."""
+        """Return the path of a layer file."""
         granule_id, _ = parse_layer_file(file) or ("", "")
         return self.folder / f"T{parse_granule_id(granule_id).burst.track:03d}" / file
 
     def read(self, file: str, size: int, md5: str) -> bytes | None:
-        """Return a file's content if it is there and whole, and count it as used; None otherwise.
+        """Return a file's content and mark it as used; return None if it is missing or damaged.
 
         Parameters
         ----------
         file : str
             Name of a layer file.
         size : int
-            Bytes; -1 where not known.
+            Bytes; -1 if not known.
         md5 : str
-            Hexadecimal MD5; empty where not known. A file of which neither is known is not cached.
+            Hexadecimal MD5; empty if not known. Files without a known size or MD5 are not cached.
         """
         if not _can_be_checked(size, md5):
             return None
@@ -74,7 +74,7 @@ class GranuleCache:
         try:
             content = path.read_bytes()
             if _is_whole(content, size, md5):
-                with suppress(OSError):  # evicted under our hands, or another user's
+                with suppress(OSError):  # just evicted, or owned by another user
                     os.utime(path)
                 return content
             path.unlink()
@@ -87,13 +87,13 @@ class GranuleCache:
         return None
 
     def write(self, file: str, content: bytes, size: int, md5: str) -> None:
-        """Keep a file's content, making room first; arguments as of `read`. Without effect where it does not fit."""
+        """Save a file's content, making room first (arguments as for `read`). Do nothing if it does not fit."""
         if not _can_be_checked(size, md5) or len(content) > self.most:
             return
         path = self.path(file)
         try:
             self._make_room(len(content))
-            # where the MD5 is known a file that a crash of the machine emptied is found by it
+            # a known MD5 reveals a file that a crash of the machine emptied
             with replacing(path, durable=not md5) as temporary:
                 temporary.write_bytes(content)
         except OSError as error:
@@ -101,10 +101,9 @@ class GranuleCache:
 
     @contextmanager
     def locked(self, file: str, seconds: float) -> Iterator[None]:
-        """Keep other jobs from fetching a file while it is fetched here.
+        """Keep other jobs from fetching a file while this job fetches it.
 
-        Goes on without the lock where the file system has none, or where another job holds it for longer than the
-        seconds given.
+        Continue without the lock if the file system has no locks, or if another job holds it for longer than `seconds`.
         """
         descriptor = self._lock(file, seconds)
         try:
@@ -112,7 +111,7 @@ class GranuleCache:
         finally:
             if descriptor is not None:
                 with suppress(OSError):
-                    os.unlink(self._lock_path(file))  # before it is let go: who waits sees that it is gone
+                    os.unlink(self._lock_path(file))  # before the release, so that waiting jobs see that it is gone
                 os.close(descriptor)
 
     def _lock_path(self, file: str) -> Path:
@@ -124,14 +123,14 @@ class GranuleCache:
             try:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
-            except OSError:  # nothing can be written here, so nothing is fetched for others
+            except OSError:  # the cache is not writable, so there is nothing to share
                 return None
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if os.fstat(descriptor).st_ino == os.stat(path).st_ino:
                     return descriptor
             except (BlockingIOError, PermissionError, FileNotFoundError):
-                pass  # held by another job, or let go and removed just now
+                pass  # held by another job, or just released and removed
             except OSError:  # no locks on this file system
                 os.close(descriptor)
                 return None
@@ -141,7 +140,7 @@ class GranuleCache:
             time.sleep(LOCK_POLL)
 
     def _make_room(self, size: int) -> None:
-        """Remove what was not used for longest until a file of this size fits."""
+        """Remove the least recently used files until a file of this size fits."""
         with self._mutex:
             if size <= self._unseen:
                 self._unseen -= size
@@ -159,7 +158,7 @@ class GranuleCache:
             self._unseen = (self.most - total - size) // WRITERS
 
     def _held(self) -> list[tuple[float, int, str]]:
-        """Time of last use, size and path of every cached file; sweeps what killed jobs left behind long ago."""
+        """Return time of last use, size and path of every cached file; remove what killed jobs left long ago."""
         held = []
         for folder in self.folder.glob("T[0-9][0-9][0-9]"):
             with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder) as entries:
@@ -189,7 +188,7 @@ def _is_whole(content: bytes, size: int, md5: str) -> bool:
 
 
 def _is_left_behind(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a file is one of our temporary files or locks, and long dead."""
+    """Tell whether a file is an old temporary file or lock of ours."""
     match = _LEFT_BEHIND.fullmatch(entry.name)
     ours = match is not None and parse_layer_file(f"{match['stem']}.tif") is not None
     return ours and time.time() - entry.stat().st_mtime > LEFT_BEHIND

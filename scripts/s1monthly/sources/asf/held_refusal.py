@@ -1,4 +1,4 @@
-"""A refused login, told to all jobs of a run: each further try brings the account nearer to being locked."""
+"""A refused login that all jobs of a run know about: each further try could get the account locked."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from s1monthly.errors import CredentialsError
 from s1monthly.files import write_text
 
 HOLDS = 1800.0
-"""Seconds for which a refusal counts; the start of a run, which tries the login out, ends it before."""
+"""Seconds for which a refusal counts. The start of a run, which tests the login, ends it earlier."""
 
 
 class HeldRefusal:
-    """The refusal that some job met, in a file of the work folder.
+    """A refused login, kept in a file of the work folder.
 
     Parameters
     ----------
     folder : str or Path
-        That the jobs of a run share.
+        Folder that the jobs of a run share.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self._path = Path(folder) / "login_refused.json"
 
     def check(self) -> None:
-        """Raise the refusal that another try or job met.
+        """Raise the refusal that an earlier try or another job met.
 
         Raises
         ------
         CredentialsError
+            If a refusal is held.
         """
         try:
             if time.time() - self._path.stat().st_mtime > HOLDS:
@@ -42,12 +43,12 @@ class HeldRefusal:
         raise CredentialsError(problem, remedy)
 
     def hold(self, refusal: CredentialsError) -> None:
-        """Tell the others."""
-        with suppress(OSError):  # they will find out by themselves
+        """Save the refusal for the other jobs."""
+        with suppress(OSError):  # the other jobs then meet the refusal themselves
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_text(self._path, json.dumps([refusal.problem, refusal.remedy]) + "\n")
 
     def forget(self) -> None:
-        """End it: the login was tried out again."""
-        with suppress(OSError):  # it ends by itself
+        """Remove the refusal, because the login was tested again."""
+        with suppress(OSError):  # it expires anyway
             self._path.unlink()

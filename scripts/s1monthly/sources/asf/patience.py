@@ -1,4 +1,4 @@
-"""Trying again: faults that may pass, growing waits with jitter, and a limit of time for all tries together."""
+"""Retries: faults that may pass, growing waits with jitter, and one time limit for all tries."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ LOGGER = logging.getLogger("s1monthly")
 
 FIRST_WAIT = 1.0
 LONGEST_WAIT = 60.0
-"""Seconds between two tries: doubled from the first to the longest, each time shortened by up to half by chance.
+"""Seconds between two tries: doubled from the first to the longest, each randomly shortened by up to half.
 
-Many jobs that were turned away together must not come back together.
+The jitter keeps jobs that failed together from retrying together.
 """
 
 Result = TypeVar("Result")
 
 
 class PassingFault(Exception):  # noqa: N818
-    """A fault that may pass: what it was, and how long the server asks to wait.
+    """A fault that may pass.
 
     Parameters
     ----------
     reason : str
-        In few words, without secrets.
+        Short reason, without secrets.
     wait : float
-        Seconds to wait at least; 0 where the server does not say.
+        Seconds to wait at least, as the server asks; 0 if it does not say.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -40,7 +40,7 @@ class PassingFault(Exception):  # noqa: N818
 
 
 def wait_asked(header: str | None) -> float:
-    """Return the seconds that a Retry-After header asks to wait (RFC 9110, 10.2.3: seconds, or a date); 0 without."""
+    """Return the seconds that a Retry-After header asks to wait (RFC 9110, 10.2.3: seconds or a date); else 0."""
     if not header:
         return 0.0
     try:
@@ -53,13 +53,14 @@ def wait_asked(header: str | None) -> float:
 
 
 class GaveUpError(Exception):
-    """A fault that did not pass in the time given.
+    """A fault that lasted longer than the time given.
 
     Parameters
     ----------
     reason : str
         The last fault.
     tries : int
+        Number of tries.
     seconds : float
         The time given.
     """
@@ -71,22 +72,21 @@ class GaveUpError(Exception):
 
 
 def persevere(name: str, attempt: Callable[[float], Result], seconds: float) -> Result:
-    """Call a function until it succeeds or its faults have lasted too long.
+    """Call a function until it succeeds or the time is up.
 
     Parameters
     ----------
     name : str
-        What is tried, for the log.
+        Name of the task, for the log.
     attempt : callable
-        Takes the seconds that are left; raises `PassingFault` where it is worth another try. Any other exception ends
-        the tries.
+        Takes the seconds left; raises `PassingFault` if another try makes sense. Any other exception ends the tries.
     seconds : float
-        Time for all tries and waits. The first try is always made.
+        Time limit for all tries and waits. The first try is always made.
 
     Raises
     ------
     GaveUpError
-        Where the next try would begin after that time.
+        If the next try would begin after that time.
     """
     begun = time.monotonic()
     longest, tries = FIRST_WAIT, 0

@@ -1,4 +1,4 @@
-"""Direct access by S3: inside the archive's AWS region alone, with temporary keys."""
+"""Direct access by S3, inside the archive's AWS region only, with temporary keys."""
 
 from __future__ import annotations
 
@@ -19,34 +19,35 @@ from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
 from s1monthly.sources.asf.transfer import PASSING, Clock, FinalFault, fault_of, read_body
 
 REGION = "us-west-2"
-"""Of the archive's buckets."""
+"""AWS region of the archive's buckets."""
 
 SYS_VENDOR = Path("/sys/class/dmi/id/sys_vendor")
 HYPERVISOR_UUID = Path("/sys/hypervisor/uuid")
-"""By these a machine of Amazon EC2 is known."""
+"""Files that identify a machine of Amazon EC2."""
 
 KEYS_NOT_TAKEN = {"ExpiredToken", "ExpiredTokenException", "InvalidToken", "InvalidAccessKeyId", "TokenRefreshRequired"}
-"""Codes of S3's errors that other keys can mend."""
+"""S3 error codes that new keys can fix."""
 
 
 class _KeysNotTakenError(Exception):
-    """S3 does not take the keys."""
+    """S3 rejects the keys."""
 
 
 class S3Reader:
-    """Reads objects whole. Safe in threads.
+    """Reads whole objects. Thread-safe.
 
     Parameters
     ----------
     login : Login
+        The user's login.
     credentials_address : str
-        Gives temporary keys.
+        Address that gives temporary keys.
     endpoint : str or None
-        Address of the S3 service; Amazon's where None.
+        Address of the S3 service; None for Amazon's.
     keys_dir : str
         Folder in which the jobs of a run share the keys.
     seconds : float
-        The most that a granule may take.
+        Time limit for a granule.
     """
 
     def __init__(
@@ -59,25 +60,25 @@ class S3Reader:
         self._client: tuple[S3Keys, Any] | None = None
 
     def get(self, url: str, clock: Clock, most: int | None = None) -> bytes:
-        """Read an object; keys that are no longer taken are renewed on the way.
+        """Read an object; renew keys that S3 rejects.
 
         Parameters
         ----------
         url : str
             ``s3://bucket/key``.
         clock : Clock
-            Reading ends when its time is up.
+            Time limit for reading.
         most : int, optional
-            Bytes after which it is not read any further.
+            Stop reading after this many bytes.
 
         Raises
         ------
         RefusedError
-            If S3 refuses this machine or user.
+            If S3 denies access to this machine or user.
         CredentialsError
             If the archive gives no keys because of the login.
         PassingFault, FinalFault
-            If something else goes wrong, the archive's answer to the question for keys included.
+            If anything else goes wrong, also when keys are requested.
         """
         keys, fresh = self._keys.current(clock), False
         while True:
@@ -106,10 +107,10 @@ class S3Reader:
             fault = RefusedError(f"S3 cannot be used: {error}")  # AWS_PROFILE names no profile, and the like
         except (OSError, urllib3.exceptions.HTTPError) as error:
             fault = fault_of(error)
-        raise fault  # out here it does not carry the error along
+        raise fault  # raised here, so that it does not chain the error
 
     def _client_of(self, keys: S3Keys) -> Any:
-        """Client with these keys; made anew when they change."""
+        """Return a client with these keys; make a new one when they change."""
         import boto3
         from botocore.config import Config
 
@@ -127,7 +128,7 @@ class S3Reader:
                         connect_timeout=self._timeouts[0],
                         read_timeout=self._timeouts[1],
                         retries={"total_max_attempts": 1},
-                        ignore_configured_endpoint_urls=True,  # keys go to the archive's service, whatever AWS_* says
+                        ignore_configured_endpoint_urls=True,  # keys go to the archive only, whatever AWS_* says
                         max_pool_connections=64,
                     ),
                 )
@@ -136,7 +137,7 @@ class S3Reader:
 
 
 def _fault_of_answer(answer: dict[str, Any]) -> Exception:
-    """Say what an error that S3 answered means."""
+    """Translate an error answered by S3."""
     code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"]["HTTPStatusCode"]
     told = f"S3 answers {code or 'an error'}, HTTP {status}"
     if code in KEYS_NOT_TAKEN:
@@ -151,7 +152,7 @@ def _fault_of_answer(answer: dict[str, Any]) -> Exception:
 
 
 def _quiet(*names: str) -> None:
-    """Keep libraries from logging at DEBUG, where they quote keys and signatures."""
+    """Stop libraries from logging at DEBUG, where they quote keys and signatures."""
     for name in names:
         logger = logging.getLogger(name)
         logger.setLevel(max(logging.INFO, logger.getEffectiveLevel()))
@@ -164,7 +165,7 @@ def in_region() -> bool:
 
 
 def _region() -> str | None:
-    """AWS region of this machine: as the environment says; else, on EC2 alone, as the machine's metadata say."""
+    """Return this machine's AWS region from the environment or, on EC2 only, from the machine's metadata."""
     for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
         if os.environ.get(name):
             return os.environ[name]

@@ -1,4 +1,4 @@
-"""Temporary keys for S3: asked for once, shared by the jobs of a run in a file that only their owner can read."""
+"""Temporary keys for S3: requested once and shared by the jobs of a run in a file that only its owner can read."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from s1monthly.sources.asf.transfer import PAGE, Clock, FinalFault, without_quer
 LOGGER = logging.getLogger("s1monthly")
 
 LEAST_LIFE = timedelta(minutes=5)
-"""Keys with less to live are renewed before they are used."""
+"""Keys that expire sooner than this are renewed before use."""
 
 FILE = "s3_keys.json"
 
 
 class RefusedError(Exception):
-    """S3 lets this machine or user not in; HTTPS may.
+    """S3 denies access to this machine or user; HTTPS may still work.
 
     Parameters
     ----------
     reason : str
-        In few words, without secrets.
+        Short reason, without secrets.
     """
 
     def __init__(self, reason: str) -> None:
@@ -46,7 +46,7 @@ class S3Keys:
     access_key, secret_key, session_token : str
         Not shown by ``repr``.
     expires : datetime
-        UTC.
+        Time of expiry, UTC.
     """
 
     access_key: str = field(repr=False)
@@ -56,7 +56,7 @@ class S3Keys:
 
     @classmethod
     def parse(cls, content: bytes) -> S3Keys | None:
-        """Read what the archive answers; None where that is no set of keys."""
+        """Parse the archive's answer; return None if it holds no keys."""
         try:
             told = json.loads(content)
             expires = datetime.fromisoformat(told["expiration"])
@@ -68,20 +68,21 @@ class S3Keys:
 
     @property
     def alive(self) -> bool:
-        """True while they may be used for some minutes more."""
+        """True if the keys are valid for at least `LEAST_LIFE` more."""
         return self.expires - datetime.now(UTC) > LEAST_LIFE
 
 
 class SharedKeys:
-    """The keys of a run. Safe in threads; processes share them by a file.
+    """The keys of a run. Thread-safe; processes share them through a file.
 
     Parameters
     ----------
     login : Login
+        The user's login.
     address : str
-        Gives keys to who is logged in.
+        Address that gives keys to a user who is logged in.
     folder : str or Path
-        Of the file; made where missing, for its owner alone.
+        Folder of the file; created if missing, for its owner only.
     """
 
     def __init__(self, login: Login, address: str, folder: str | Path) -> None:
@@ -91,12 +92,12 @@ class SharedKeys:
         self._keys: S3Keys | None = None
 
     def current(self, clock: Clock) -> S3Keys:
-        """Return keys that have some minutes to live; asks the archive for them where there are none.
+        """Return keys that stay valid for some minutes; request new ones from the archive if needed.
 
         Raises
         ------
         CredentialsError, PassingFault, RefusedError
-            If the archive gives none.
+            If the archive gives no keys.
         """
         with self._lock:
             if not (self._keys and self._keys.alive):
@@ -104,9 +105,9 @@ class SharedKeys:
             return self._keys
 
     def renewed(self, refused: S3Keys, clock: Clock) -> tuple[S3Keys, bool]:
-        """Return other keys than those that S3 did not take, and whether they are new from the archive.
+        """Return keys other than those that S3 rejected, and whether they are new from the archive.
 
-        Where another thread or process has renewed them by now, its keys are returned. Errors as `current`.
+        If another thread or process has already renewed them, its keys are returned. Errors as for `current`.
         """
         with self._lock:
             if self._keys and self._keys != refused:
@@ -129,7 +130,7 @@ class SharedKeys:
         return keys
 
     def _read(self) -> S3Keys | None:
-        """Keys from the file, where it is ours alone, of this archive, and they are alive."""
+        """Return the keys of the file; None unless it is ours, private and of this archive, and they are valid."""
         try:
             descriptor = os.open(self.path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
             with open(descriptor, "rb") as stream:
@@ -158,5 +159,5 @@ class SharedKeys:
 
 
 def _for_owner(path: str, flags: int) -> int:
-    """Make a file that nobody else can read from its first byte."""
+    """Open a new file that only its owner can read from the first byte on."""
     return os.open(path, flags | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)

@@ -1,4 +1,4 @@
-"""Granules of NASA's archive: found in the Common Metadata Repository (CMR), fetched from ASF."""
+"""NASA's archive as a source: granules found in the Common Metadata Repository (CMR) and fetched from ASF."""
 
 from __future__ import annotations
 
@@ -15,33 +15,22 @@ from s1monthly.sources.selection import Selection, by_month
 
 @dataclass
 class AsfSource:
-    """OPERA RTC-S1 as ASF holds it.
+    """OPERA RTC-S1 granules from ASF.
 
     Attributes
     ----------
     polarization : Polarization
-        Both its layers must be there.
+        Pair of layers that a granule must have.
     only_tracks : collection of int or None
         Granules of other tracks are set aside.
     cmr, login : str
         Hosts of CMR and of Earthdata Login.
-    s3_credentials : str
-        Address that gives temporary keys for S3.
-    s3_endpoint : str or None
-        Address of the S3 service; Amazon's where None.
-    trusted : collection of str
-        Domains that may see the login.
-    access : str
-        ``auto``, ``https`` or ``s3``.
-    cache_dir : str or None
-        Folder of fetched layers; none are kept where None.
-    cache_max_bytes : int
-    keys_dir : str
-        Folder in which the jobs of a run share S3 keys.
+    s3_credentials, s3_endpoint, trusted, access, cache_dir, cache_max_bytes, keys_dir
+        See `s1monthly.sources.asf.fetching.Fetcher`.
     with_mask : bool
-        The mask layer is used, so every granule must have one.
+        Whether the mask layer is used; every granule must then have one.
     search_seconds, fetch_seconds : float
-        Time for all tries of a query, and of a granule.
+        Time limits for all tries of a query and of a granule.
     """
 
     polarization: Polarization
@@ -77,12 +66,12 @@ class AsfSource:
         return ("mask",) if self.with_mask else ()
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
-        """Find the granules over a tile, as `s1monthly.sources.Source.search`: one query a span of months.
+        """Find the granules over a tile as `s1monthly.sources.Source.search` does, with one query per span of months.
 
         Raises
         ------
         SourceError
-            If CMR gives no complete answer, however often it is asked.
+            If CMR gives no complete answer in the time given.
         """
         listed: dict[str, Listed] = {}
         for first, last in spans(months):
@@ -95,6 +84,6 @@ class AsfSource:
 
     @contextmanager
     def prepared(self, granule: Granule) -> Iterator[Granule]:
-        """Fetch the layers that are read into memory, checked; as `s1monthly.sources.Source.prepared`."""
+        """Fetch the needed layers into memory and check them; see `s1monthly.sources.Source.prepared`."""
         with self._fetcher.in_memory(granule, (*self.polarization.layers, *self._others)) as ready:
             yield ready

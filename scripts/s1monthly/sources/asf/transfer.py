@@ -1,4 +1,4 @@
-"""Bytes from a server: read under one clock for all tries, and what went wrong in words without secrets."""
+"""Read bytes from a server under one time limit; describe faults without secrets."""
 
 from __future__ import annotations
 
@@ -23,22 +23,22 @@ READ_SECONDS = 60.0
 """Longest wait for a connection, and for the next bytes."""
 
 PIECE = 1 << 16
-"""Bytes asked for at a time."""
+"""Bytes read at a time."""
 
 PAGE = 1 << 16
-"""Bytes read at most of an answer that is no file."""
+"""Largest number of bytes read from an answer that is not a file."""
 
 PASSING = {408, 425, 429}
-"""Statuses below 500 that may pass."""
+"""HTTP statuses below 500 that may pass."""
 
 
 class FinalFault(Exception):  # noqa: N818 -- as PassingFault
-    """A fault that another try will not mend: what it was, and what the user can do.
+    """A fault that another try will not fix.
 
     Parameters
     ----------
     reason, remedy : str
-        In few words, without secrets.
+        Short texts without secrets: what is wrong, and what the user can do.
     """
 
     def __init__(self, reason: str, remedy: str) -> None:
@@ -48,12 +48,12 @@ class FinalFault(Exception):  # noqa: N818 -- as PassingFault
 
 
 class Clock:
-    """Time that all tries share.
+    """A time limit that all tries share.
 
     Parameters
     ----------
     seconds : float
-        From now on.
+        Seconds from now.
     """
 
     def __init__(self, seconds: float) -> None:
@@ -61,27 +61,28 @@ class Clock:
 
     @property
     def left(self) -> float:
-        """Seconds that are left; 0 where time is up."""
+        """Seconds left; 0 when time is up."""
         return max(0.0, self._end - time.monotonic())
 
     @property
     def timeouts(self) -> tuple[float, float]:
-        """Seconds to wait for a connection and for the next bytes: never less than one, or no try could succeed."""
+        """Seconds to wait for a connection and for the next bytes; at least one, or no try could succeed."""
         left = max(1.0, self.left)
         return min(CONNECT_SECONDS, left), min(READ_SECONDS, left)
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered in the end, all redirects followed.
+    """A server's answer, after all redirects.
 
     Attributes
     ----------
     status : int
+        HTTP status.
     url : str
-        Without query, which may hold a signature.
+        Address without its query, which may hold a signature.
     redirected : bool
-        True where another address was asked at first.
+        Whether the first address was another one.
     content_type : str
         In lower case, without parameters.
     wait : float
@@ -113,11 +114,13 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
     Parameters
     ----------
     session : requests.Session
+        Session that sends the request.
     url : str
+        Address to get.
     clock : Clock
-        Reading ends when its time is up.
+        Time limit for reading.
     most : int, optional
-        Bytes after which a file is not read any further.
+        Stop reading a file after this many bytes.
 
     Raises
     ------
@@ -144,7 +147,7 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
             )
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         fault = fault_of(error)
-    raise fault  # out here it does not carry the error along, which may quote a signed address
+    raise fault  # raised here, so that it does not chain the error, which may quote a signed address
 
 
 def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: int | None = None) -> bytes:
@@ -153,38 +156,40 @@ def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: in
     Parameters
     ----------
     stream : urllib3.BaseHTTPResponse
+        Open response.
     clock : Clock
+        Time limit for reading.
     most : int, optional
-        Bytes after which nothing is read any further.
+        Stop reading after this many bytes.
     length : int, optional
-        Bytes that were announced.
+        Number of bytes that the server announced.
 
     Raises
     ------
     PassingFault
-        If fewer bytes come than were announced, or the time is up.
+        If fewer bytes come than announced, or the time is up.
     """
     body = io.BytesIO()
-    # `read1` returns with whatever has come, however little: so a server that trickles cannot outlast the clock
+    # `read1` returns whatever has come: a server that sends slowly cannot exceed the time limit
     while body.write(stream.read1(PIECE)):
         if most is not None and body.tell() > most:
             return body.getvalue()[: most + 1]
         if not clock.left:
             raise PassingFault(f"only {body.tell()} bytes came in the time given")
-    if length is not None and body.tell() < length:  # not every layer below sees to this
+    if length is not None and body.tell() < length:  # not every library below checks this
         raise PassingFault(f"cut short: {body.tell()} of {length} bytes came")
     return body.getvalue()
 
 
 def _page(stream: _Stream, clock: Clock) -> bytes:
-    """Read the page of an error; where it does not come whole it is left, the status says enough."""
+    """Return the page of an error, or nothing if it does not arrive whole: the status is enough."""
     with suppress(PassingFault, OSError, urllib3.exceptions.HTTPError):
         return read_body(stream, clock, PAGE)
     return b""
 
 
 def fault_of(error: BaseException) -> PassingFault | FinalFault:
-    """Say what a failed request means, without quoting its address."""
+    """Translate a failed request into a fault, without quoting its address."""
     causes = list(_causes(error))
     said = _said(causes)
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
@@ -212,7 +217,7 @@ def fault_of(error: BaseException) -> PassingFault | FinalFault:
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
-    """An error and what led to it, the first cause last."""
+    """Return an error and its causes, the first cause last."""
     chain: list[BaseException] = []
     while error is not None and error not in chain:
         chain.append(error)
@@ -221,7 +226,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
 
 
 def _said(causes: list[BaseException]) -> str:
-    """Words of the operating system or of TLS; of a library's error the name alone, for it may quote an address."""
+    """Return the text of an operating system or TLS error; of a library's, only its name: it may quote an address."""
     library = (requests.RequestException, urllib3.exceptions.HTTPError)
     for cause in reversed(causes):
         if isinstance(cause, OSError) and not isinstance(cause, library):
@@ -230,7 +235,7 @@ def _said(causes: list[BaseException]) -> str:
 
 
 def without_query(url: str) -> str:
-    """Cut off what may be secret in an address: user, password, query and fragment."""
+    """Remove the parts of an address that may be secret: user, password, query and fragment."""
     return re.sub(r"(?<=//)[^/]*@", "", re.split(r"[?#]", url)[0])
 
 
@@ -240,5 +245,5 @@ def _without_queries(record: logging.LogRecord) -> bool:
 
 
 for _name in ("urllib3.connectionpool", "urllib3.util.retry"):
-    # they log addresses with their query, and a signed one is a secret
+    # they log addresses with the query; in a signed address that is a secret
     logging.getLogger(_name).addFilter(_without_queries)

@@ -1,4 +1,4 @@
-"""Granules from CMR's records (UMM-G, NASA's Unified Metadata Model for granules)."""
+"""Parse granules from CMR's records (UMM-G, NASA's Unified Metadata Model for granules)."""
 
 from __future__ import annotations
 
@@ -39,22 +39,22 @@ def record_key(record: Any) -> tuple[str, str]:
 
 
 def read_record(umm: Mapping[str, Any]) -> tuple[Granule, tuple[str, ...]]:
-    """Read a record, all but its outline.
+    """Parse a record, except its outline.
 
     Returns
     -------
     granule : Granule
-        With its layers, without a footprint. A layer is a file of the granule that can be fetched by HTTPS; its size
-        and MD5 are those that the record declares, if it does.
+        The granule with its layers, without a footprint. A layer is a file of the granule that HTTPS can fetch, with
+        size and MD5 if the record declares them.
     acquired : tuple of str
-        Polarizations in which the granule was acquired, as the record declares; empty where it does not. They are
-        listed one by one (``VV``, ``VH``); pairs (``VV+VH``), as other collections of ASF have them, are parted.
+        Polarizations in which the granule was acquired; empty if the record does not say. The record lists single ones
+        (``VV``, ``VH``); pairs (``VV+VH``), as in other collections of ASF, are split.
 
     Raises
     ------
     SourceError
-        If the record's name is none of OPERA RTC-S1, or the record is not built as UMM-G asks: a granule that may be
-        one of those asked for must not vanish.
+        If the name is not one of OPERA RTC-S1, or the record does not follow UMM-G. It is not skipped: the granule may
+        be one that was searched for.
     """
     name = umm["GranuleUR"]
     try:
@@ -84,7 +84,7 @@ def _layers(granule_id: str, umm: Mapping[str, Any]) -> tuple[Layer, ...]:
 
 
 def _files(granule_id: str, links: Iterable[Mapping[str, str]], kind: str, scheme: str) -> dict[str, str]:
-    """Layer name -> address, of the layers of a granule among the links of one kind; the first of each."""
+    """Map layer names to addresses: the first link of one kind for each layer of the granule."""
     found: dict[str, str] = {}
     for link in links:
         if link["Type"] == kind and link["URL"].startswith(scheme):
