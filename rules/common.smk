@@ -35,10 +35,10 @@ if not os.access(f"{workflow.basedir}/scripts/s1monthly", os.W_OK):
 
 
 def tiles_of_polygon(wkt):
-    import shapely  # only a polygon needs geometry
+    from s1monthly.grid.regions import read_region  # only a polygon needs geometry
     from s1monthly.grid.tiles import tiles_of_roi
 
-    return tiles_of_roi(shapely.from_wkt(wkt))
+    return tiles_of_roi(read_region(wkt))
 
 
 @cache
@@ -56,14 +56,20 @@ def pixels(tile):
 
 
 def check_grids(plan):
-    """Refuse tiles and grids that do not exist, and a mask beside all tiles; only the process that decides pays."""
+    """Refuse tiles and grids that do not exist, grids that no polygon can mask, and a mask beside all tiles.
+
+    Only the process that decides pays.
+    """
     from s1monthly.grid.lattice import tile_geobox
+    from s1monthly.grid.polygon_mask import window
     from s1monthly.grid.tiles import tiles_beside
 
     processing = plan.config.processing
     tiles = list(dict.fromkeys(book.key.tile for book in plan.ledgers))
     for tile in tiles:
-        tile_geobox(tile, processing.target_resolution, processing.epsg)
+        geobox = tile_geobox(tile, processing.target_resolution, processing.epsg)
+        if processing.use_roi_mask:
+            window(geobox)
     for tile in (
         tiles_beside(plan.config.roi.wkt, tiles) if processing.use_roi_mask else []
     ):

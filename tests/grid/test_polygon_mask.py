@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 import shapely
@@ -11,9 +13,10 @@ from shapely.geometry import MultiPolygon, Polygon, box
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
+from s1monthly.grid import regions as regions_module
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import lonlat_bounds, transformer
-from s1monthly.grid.polygon_mask import outside_polygon
+from s1monthly.grid.polygon_mask import outside_polygon, window
 from s1monthly.model import Tile
 from s1monthly.versions import ALGORITHMS
 
@@ -166,3 +169,21 @@ def test_what_is_no_region_is_refused() -> None:
     for wkt in ("POINT(1 2)", "POLYGON((", box(-179, 0, 179, 10).wkt, box(5e5, 0, 6e5, 10).wkt):
         with pytest.raises(GridError):
             outside_polygon(geobox, wkt)
+
+
+def test_a_polygon_is_parsed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    parsed = []
+    monkeypatch.setattr(regions_module, "_parsed", lru_cache(lambda wkt: parsed.append(wkt) or shapely.from_wkt(wkt)))
+    region = box(-121.125, 34, -118, 36).wkt
+    for tile in ("10SGD", "10SGE"):
+        assert not outside_polygon(tile_geobox(Tile(tile), 600), region).all()
+        assert regions_module.projects_whole(region, 32610) and regions_module.projects_whole(region, 32611)
+        assert regions_module.canonical_wkt(region)
+    assert parsed == [region]
+
+
+def test_a_grid_that_no_polygon_can_mask_is_known_before() -> None:
+    geobox = tile_geobox(Tile("01CDM"), 60, 5070)
+    with pytest.raises(GridError, match="reaches beyond"):
+        window(geobox)
+    window(tile_geobox(Tile("01CDM"), 60))

@@ -18,7 +18,7 @@ from benchmarks import texture as benchmark
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels import _texture as texture_kernels
 from s1monthly.kernels import texture
-from s1monthly.kernels.pixel_pairs import offset
+from s1monthly.kernels.pixel_pairs import alike, offset
 from s1monthly.kernels.texture import METRICS, TextureOptions, texture_names, textures, valid_range
 from s1monthly.versions import ALGORITHMS
 
@@ -138,6 +138,28 @@ def _assert_true(db, options, low=LOW, high=HIGH, pixels=None):
             np.testing.assert_array_equal(values, expected.astype(np.float32), name)
         else:
             np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6, err_msg=name)
+
+
+def test_angles_of_one_mean_are_written_alike_and_give_its_bytes():
+    db = _with_holes((40, 50))
+    spellings = [(1, [0], [180]), (1, [0], [20]), (1, [45], [210]), (2, [-30, 90], [331, 270]), (3, [31], [210])]
+    for distance, one, other in spellings:
+        assert sorted(alike(distance, one)) == sorted(alike(distance, other)), (distance, one, other)
+        made = [
+            list(_made(db, TextureOptions(distance=distance, angles=tuple(angles))).values())
+            for angles in (one, other, alike(distance, one))
+        ]
+        np.testing.assert_array_equal(made[0], made[1])
+        np.testing.assert_array_equal(made[0], made[2])
+    assert [alike(1, [angle]) for angle in (0, 90, 45, 135, 30)] == [[0], [90], [45], [135], [45]]
+    assert alike(3, [30]) != alike(3, [210]), "their offsets are rounded otherwise"
+    for distance, angle in itertools.product((1, 2, 3, 11, 62), [*range(360), 20.5, 200.25]):
+        (row, column), (turned,) = offset(distance, angle), alike(distance, [angle])
+        assert offset(distance, turned) in ((row, column), (-row, -column))
+
+
+def test_a_pair_there_both_ways_stays_two_angles():
+    assert alike(1, [180, 0, 450]) == [180, 0, 90]
 
 
 # Against scikit-image

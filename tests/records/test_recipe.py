@@ -165,6 +165,10 @@ SPELLINGS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
         (TEXTURED, [0, 90], [90.0, 0.0]),
         (TEXTURED, [0, 90], [-0.0, 90]),
         (ANGLED, [0, 90], [450, 360]),
+        *((ANGLED, [0], [same]) for same in (180, 20, -160, 359.5)),
+        (ANGLED, [135, 45], [225, 315]),
+        (ANGLED, [90, 0, 180], [450, 360, 180]),
+        (ANGLED | {"processing.texture_features.distance": 2}, [30.5], [206.5]),
     ],
     "processing.texture_features.average_angles": [(TEXTURED, True, "yes")],
     "processing.texture_features.levels": [(TEXTURED, 32, 32.0)],
@@ -223,6 +227,75 @@ def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
     assert as_held(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
     other = {**held, "mosaic": "first"}
     assert as_held(other, wanted, tile) == wanted
+
+
+OLD_TEXTURES: dict[str, Any] = {
+    "metrics": ["contrast", "homogeneity", "entropy", "correlation"],
+    "window_size": 5,
+    "distance": 1,
+    "angles": [0, 90],
+    "average_angles": True,
+    "levels": 16,
+    "inputs": {"VV_dB": [-25, 5], "VH_dB": [-32, -5]},
+}
+
+
+def old_recipe(textures: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
+    """Return a recipe with its keys in the order in which the first version gave it to Snakemake."""
+    names = ["bands", "compositing", "despeckling", "masking", "resampling", "sources.reading"]
+    old: dict[str, Any] = {
+        "algorithms": dict.fromkeys([*names, *(["texture"] if textures else [])], 1),
+        "composite": {"method": "median"},
+        "data": "OPERA RTC-S1",
+        "despeckle": {"method": "tv_bregman", "reg_param": 5.0},
+        "grid": {"crs": None, "resolution": 30.0},
+        "level": "hARDCp",
+        "mask": "shadow",
+        "min_valid_power": 1e-06,
+        "mosaic": "mean",
+        "polarization": "VV+VH",
+        "roi_mask": None,
+        "tracks": None,
+    }
+    return {**old, **parts, **({"textures": textures} if textures else {})}
+
+
+SIMULATION = {"simulated": {"seed": 1, "tracks": 2, "passes_per_track": None}}
+OWN_CRS = {"crs": "EPSG:32610", "resolution": 30.0}
+TURNED = {"angles": [90, 0], "metrics": ["entropy", "contrast"]}
+
+
+@pytest.mark.parametrize(
+    ("beside", "old"),
+    [
+        ({}, old_recipe()),
+        (TEXTURED, old_recipe(OLD_TEXTURES)),
+        (MASKED | TEXTURED, old_recipe(OLD_TEXTURES, roi_mask=WKT)),
+        (MASKED | SIMULATED, old_recipe(roi_mask=WKT, data=SIMULATION)),
+        (TEXTURED | {"processing.target_crs": 32610}, old_recipe(OLD_TEXTURES, grid=OWN_CRS)),
+        (
+            TEXTURED | {f"processing.texture_features.{key}": value for key, value in TURNED.items()},
+            old_recipe(OLD_TEXTURES | TURNED),
+        ),
+        ({"processing.min_valid_lin": 0}, old_recipe(min_valid_power=-0.0)),
+        ({"roi.tracks": 137}, old_recipe(tracks=[137])),
+    ],
+)
+def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(beside: dict[str, Any], old: dict[str, Any]) -> None:
+    """It compares the repr of params, and a cube holds its recipe with sorted keys."""
+    held = json.loads(json.dumps(old, sort_keys=True))
+    found = as_held(held, recipe(load_config(values(beside))), Tile("10SGD"))
+    assert repr(found) == repr(old)
+    assert digest(found) == digest(held)
+
+
+def test_textures_added_to_an_old_masked_cube_are_added_once() -> None:
+    wanted, tile = recipe(load_config(values(MASKED, TEXTURED))), Tile("10SGD")
+    before = json.loads(json.dumps(old_recipe(roi_mask=WKT), sort_keys=True))
+    added = as_held(before, wanted, tile)
+    assert repr(added) == repr(old_recipe(OLD_TEXTURES, roi_mask=WKT))
+    after = json.loads(json.dumps(added, sort_keys=True))
+    assert repr(as_held(after, wanted, tile)) == repr(added)
 
 
 @pytest.mark.parametrize(
@@ -345,7 +418,7 @@ def test_textures_written_otherwise_are_the_same() -> None:
 
     assert of(inputs=["VH_dB", "VV_dB"]) == of(inputs=["VV_dB", "VH_dB"]) == of() != of(inputs=["VH_dB"])
     assert of(angles=[0.0, 90.0], vv_db_range=[-25.0, 5.0]) == of(angles=[0, 90], vv_db_range=[-25, 5]) == of()
-    assert of(angles=[0, 67.5], distance=2) == of(angles=[0.0, 67.5], distance=2) != of(angles=[0, 67], distance=2)
+    assert of(angles=[0, 67.5], distance=2) == of(angles=[0.0, 67.5], distance=2) != of(angles=[0, 80], distance=2)
 
 
 def test_what_means_the_same_gives_the_same_recipe() -> None:

@@ -33,27 +33,33 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
     Raises
     ------
     GridError
-        If the text is no region of interest.
+        If the text is no region of interest, or as `window`.
     """
     # Far from the tile the grid's CRS may not know the polygon or tear it: only what lies round the tile is projected.
-    window = _window(geobox)
-    dense = shapely.segmentize(on_turn(read_region(wkt), window.bounds), LONGEST_EDGE)
-    near = shapely.MultiPolygon(polygons_of(dense.intersection(window)))
+    near_grid = window(geobox)
+    dense = shapely.segmentize(on_turn(read_region(wkt), near_grid.bounds), LONGEST_EDGE)
+    near = shapely.MultiPolygon(polygons_of(dense.intersection(near_grid)))
     if near.is_empty:
         return np.ones(geobox.shape, bool)
     return _outside(geobox, _project(near, geobox))
 
 
-def _window(geobox: GeoBox) -> BaseGeometry:
-    """Densified box in longitude and latitude round a grid, on its turn; it crosses no cut of the grid's CRS."""
+def window(geobox: GeoBox) -> BaseGeometry:
+    """Return a densified box in longitude and latitude round a grid, on its turn.
+
+    Raises
+    ------
+    GridError
+        If every such box crosses a cut of the grid's CRS: no polygon can mask this grid.
+    """
     west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
     # Wider by an edge, so that edges inside the grid stay whole; not where the CRS ends so near.
     for margin in (LONGEST_EDGE, 0.0):
         box = shapely.box(west - margin, max(south - margin, -90.0), east + margin, min(north + margin, 90.0))
-        window = shapely.segmentize(box, LONGEST_EDGE)
-        outline = shapely.get_coordinates(_project(window, geobox))
+        dense = shapely.segmentize(box, LONGEST_EDGE)
+        outline = shapely.get_coordinates(_project(dense, geobox))
         if np.isfinite(outline).all() and not is_torn(outline[:, 0], outline[:, 1]):
-            return window
+            return dense
     raise GridError(
         f"a grid in {geobox.crs} at {geobox.left:g}, {geobox.top:g} lies across the edge of its CRS: a polygon cannot"
         " mask it",

@@ -45,6 +45,11 @@ def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
     return pieces
 
 
+_parsed = lru_cache(maxsize=8)(shapely.from_wkt)
+"""The geometry of a text: that of a coast has a million vertices, and every tile asks for it."""
+
+
+@lru_cache(maxsize=8)
 def read_region(wkt: str) -> Polygon | MultiPolygon:
     """Read a region of interest and check it.
 
@@ -54,7 +59,7 @@ def read_region(wkt: str) -> Polygon | MultiPolygon:
         If the text is no WKT, or as `check_region`.
     """
     try:
-        roi = shapely.from_wkt(wkt)
+        roi = _parsed(wkt)
     except shapely.errors.ShapelyError as error:
         raise GridError(f"not WKT ({error})", _REMEDY) from error
     check_region(roi)
@@ -122,6 +127,7 @@ def canonical_wkt(wkt: str) -> str:
     return str(shapely.to_wkt(tidy, rounding_precision=DIGITS))
 
 
+@lru_cache(maxsize=64)
 def projects_whole(wkt: str, epsg: int) -> bool:
     """Whether version 1 of `polygon_mask`, which projected polygons whole, was right for a grid.
 
@@ -132,7 +138,7 @@ def projects_whole(wkt: str, epsg: int) -> bool:
     epsg : int
         CRS of the grid.
     """
-    longitude, latitude = shapely.get_coordinates(shapely.from_wkt(wkt)).T
+    longitude, latitude = shapely.get_coordinates(_parsed(wkt)).T
     zone = utm_zone(epsg)
     if zone:
         east = (longitude - (6 * abs(zone) - 183) + 180) % 360 - 180

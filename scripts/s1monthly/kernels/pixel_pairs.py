@@ -59,3 +59,21 @@ def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | N
             return known[place], angle
         known[place] = angle
     return None
+
+
+def alike(distance: int, angles: Sequence[float]) -> list[float]:
+    """Return angles, in degrees, in the one form that all spellings share which have the same mean over them.
+
+    Offsets are rounded, and a pair the other way round is the same pair: 0, 20 and 180 are one at distance 1. Each
+    becomes the whole degree that lies nearest to the direction of its offset; an angle whose offset no whole degree has
+    is only turned to below 180. A pair that is there both ways stays two angles: no list may hold one twice.
+    """
+    ones = [_whole(distance, angle) for angle in angles]
+    return ones if len(set(ones)) == len(ones) else [angle % 360 for angle in angles]
+
+
+def _whole(distance: int, angle: float) -> float:
+    rows, columns = offset(distance, angle)
+    direction = math.degrees(math.atan2(rows, columns)) % 180
+    same = (whole for whole in range(360) if offset(distance, whole) in ((rows, columns), (-rows, -columns)))
+    return min(same, key=lambda whole: abs(whole % 180 - direction), default=angle % 180)

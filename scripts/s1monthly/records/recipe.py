@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.status import TEXTURE, TEXTURES, adds_bands_alone
 from s1monthly.errors import CubeError
+from s1monthly.kernels.pixel_pairs import alike
 from s1monthly.model import TEXTURE_METRICS, Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 
@@ -73,8 +74,9 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
     textures = one.get(TEXTURES)
     if textures:
         textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
-        turned = [angle % 360 for angle in textures["angles"]] if textures["average_angles"] else textures["angles"]
-        textures["angles"] = sorted(turned)
+        if textures["average_angles"]:  # else they are names of bands
+            textures["angles"] = alike(textures["distance"], textures["angles"])
+        textures["angles"].sort()
     if one.get("roi_mask"):
         from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few masks need geometry
 
@@ -98,7 +100,9 @@ def _plain_numbers(value: Any) -> Any:
 def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
     """Return a recipe as a cube spells it; in its canonical form where the cube has another recipe, or is none.
 
-    Digests of a recipe, in records and names of files, stay what they are however a configuration spells it.
+    Digests of a recipe, in records and names of files, stay what they are however a configuration spells it. So does
+    its `repr`, by which Snakemake compares params: values and lists as the cube has them, keys in the order of
+    `recipe`, since those of the cube are sorted.
 
     Parameters
     ----------
@@ -109,15 +113,23 @@ def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Til
     tile : Tile
     """
     one = canonical(wanted, tile)
-    if held is None or held == one:
+    if held is None:
         return one
     ours = canonical(held, tile)
     if ours == one:
-        return dict(held)
+        return _ordered_like(one, held)
     if adds_bands_alone(ours, one):
         algorithms = {**held["algorithms"], TEXTURE: one["algorithms"][TEXTURE]}
-        return {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]}
+        return _ordered_like(one, {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]})
     return one
+
+
+def _ordered_like(model: Any, value: Any) -> Any:
+    """Copy a JSON-able value, with the keys of its mappings in the order of a model's, and others behind them."""
+    if not (isinstance(model, Mapping) and isinstance(value, Mapping)):
+        return value
+    keys = [key for key in model if key in value] + [key for key in value if key not in model]
+    return {key: _ordered_like(model.get(key), value[key]) for key in keys}
 
 
 def digest(content: Any) -> str:

@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from s1monthly.cube.status import Slots
 from s1monthly.errors import ConfigError
 from s1monthly.files import write_text
 from s1monthly.layout import Layout
-from s1monthly.model import Level, Month, Polarization
-from s1monthly.records.recipe import digest
+from s1monthly.model import Level, Month, Polarization, Tile
+from s1monthly.records.recipe import as_held, digest
 
 
 @dataclass(frozen=True)
@@ -48,8 +49,6 @@ class JobSettings:
         True if a cube with another recipe may be replaced.
     chunks : sequence of int
         Rows and columns of a chunk of a new cube.
-    recipes : mapping of str to mapping
-        Recipe of each tile and direction that differs: its cube writes the recipe differently, or its CRS is named.
     """
 
     base_dir: str
@@ -65,7 +64,6 @@ class JobSettings:
     max_failed_ratio: float
     overwrite: bool
     chunks: Sequence[int]
-    recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:
@@ -94,8 +92,9 @@ class JobSettings:
         return str(path)
 
     def of(self, tile: str, direction: str) -> JobSettings:
-        """Return the settings with the recipe of a tile and direction."""
-        return replace(self, recipe=self.recipes.get(f"{tile}_{direction}", self.recipe))
+        """Return the settings with the recipe as the cube of a tile and direction writes it."""
+        held = Slots.read(self.layout.cube.format(tile=tile, direction=direction))
+        return replace(self, recipe=as_held(held.recipe if held else None, self.recipe, Tile(tile)))
 
     @property
     def layout(self) -> Layout:

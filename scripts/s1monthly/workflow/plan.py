@@ -195,7 +195,6 @@ class Plan:
                 "suppress_third_party": config.logging.suppress_third_party,
             },
             recipe=self.recipe,
-            recipes={str(book.key): book.recipe for book in self.ledgers if book.recipe != self.recipe},
             source_kind=config.source.kind,
             source_options={key: value for key, value in options.items() if key != "polarization"},
             question=question_of(config),
@@ -430,6 +429,6 @@ def _all_made_without(gone: SourceGoneError, ledgers: Sequence[Ledger]) -> str:
     )
 
 
-def recipe_part(plan: Plan | Ledger, *keys: str) -> str:
+def recipe_part(book: Ledger, *keys: str) -> str:
     """Return the digest of parts of the recipe. Rules pass it to their jobs, which then run again when it changes."""
-    return digest({key: plan.recipe[key] for key in keys})
+    return digest({key: book.recipe[key] for key in keys})

@@ -727,6 +727,12 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
     assert f"{TILE} ASCENDING: 4 not searched yet" in run.output
 
 
+ACROSS_THE_EDGE = config(
+    roi={"manual_mgrs_tiles": ["01CDM"], "wkt": "POLYGON((-180 -81,-170 -81,-170 -79,-180 -79,-180 -81))"},
+    processing={"use_roi_mask": True, "target_crs": 5070, "target_resolution": 60},
+)
+
+
 @pytest.mark.parametrize(
     ("values", "says"),
     [
@@ -741,6 +747,7 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
         ({**CONFIG, "processing": {"target_crs": 32611, "target_resolution": 700}}, "700 m does not divide"),
         ({**CONFIG, "processing": {"target_resolution": 36600}}, "make a grid of 3 x 3"),
         (config(roi={"wkt": "POLYGON((0 0,1 0,1 1,0 0))"}, processing={"use_roi_mask": True}), "none of the tiles"),
+        (ACROSS_THE_EDGE, "reaches beyond what EPSG:5070 covers"),
         ({**CONFIG, "roi": {"manual_mgrs_tiles": ["11CLT"], "flight_direction": "ASCENDING"}}, "11CLT"),
     ],
 )
