@@ -1,4 +1,4 @@
-"""Sources of granules, and how one is opened; what they all promise is in `contract`."""
+"""Sources of granules and how to open one; `contract` defines what they all promise."""
 
 from __future__ import annotations
 
@@ -33,15 +33,15 @@ _KINDS: Mapping[str, Callable[..., Source]] = {"asf": _asf, "local": _local, "si
 
 
 def open_source(kind: str, **options: Any) -> Source:
-    """Open a source.
+    """Open a source of granules.
 
     Parameters
     ----------
     kind : str
         ``asf``, ``local`` or ``simulated``.
     options
-        What `s1monthly.sources.asf.source.AsfSource`, `s1monthly.sources.local.LocalSource` or
-        `s1monthly.sources.simulated.source.SimulatedSource` takes.
+        Arguments of `s1monthly.sources.asf.source.AsfSource`, `s1monthly.sources.local.LocalSource` or
+        `s1monthly.sources.simulated.source.SimulatedSource`.
 
     Raises
     ------

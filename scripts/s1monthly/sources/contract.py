@@ -1,4 +1,4 @@
-"""What every source of granules promises."""
+"""The interface of every source of granules."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from s1monthly.model import Direction, Granule, Month, SetAside, Tile
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds of one month: the granules to use, and those set aside.
+    """The granules of one month in a source: those to use, and those set aside.
 
     Attributes
     ----------
@@ -27,10 +27,7 @@ class Found:
 
 
 class Source(Protocol):
-    """Where granules come from.
-
-    A source is made for one polarization pair and, where asked, for some tracks alone.
-    """
+    """A source of granules, opened for one polarization pair and, optionally, for some tracks only."""
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
         """Find the granules over a tile.
@@ -38,31 +35,32 @@ class Source(Protocol):
         Parameters
         ----------
         tile : Tile
+            Tile to search.
         direction : Direction
-            Only granules acquired in this flight direction are used.
+            Only granules acquired in this direction are used.
         months : sequence of Month
             Whole UTC months; the start of the acquisition decides.
 
         Returns
         -------
         dict of Month to Found
-            An entry for every month asked. Granules whose footprint does not meet the tile are not listed. Of the rest
-            are set aside, with the reason: those of another direction, track or polarization, those that lack a layer,
-            and older versions of one that is used.
+            An entry for every month. Granules whose footprint misses the tile are not listed. These are set aside, with
+            the reason: granules of another direction, track or polarization, granules that lack a layer, and older
+            versions of one that is used.
 
         Raises
         ------
         SourceError
-            If the source cannot be searched as a whole: no answer is never taken for an empty one.
+            If the search as a whole fails: a missing answer is never treated as an empty one.
         """
 
     def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
-        """Return a context in which the granule's layers can be read; what they take of memory is free behind it.
+        """Return a context in which the granule's layers can be read; leaving it frees their memory.
 
         Raises
         ------
         SourceError
-            On entering, if a layer cannot be had.
+            On entering, if a layer cannot be fetched.
         CredentialsError
-            On entering, if the archive does not let this user in.
+            On entering, if the archive denies access to this user.
         """

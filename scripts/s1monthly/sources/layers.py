@@ -1,4 +1,4 @@
-"""Layer files of a granule: refused by name where they are not of OPERA's kind, else read as their header says."""
+"""Read a granule's layer files as their header describes them; refuse, by name, files unlike OPERA's."""
 
 from __future__ import annotations
 
@@ -15,27 +15,31 @@ from s1monthly.model import Granule
 from s1monthly.raster.geotiff import Raster, open_raster
 
 MOST_PIXELS = 50_000_000
-"""Pixels of a raster, and of a block of it, beyond which its header is wrong: a burst has 5 million at 30 m."""
+"""Largest number of pixels of a raster, and of one of its blocks; a burst has 5 million at 30 m.
+
+A larger number means a wrong header.
+"""
 
 LONGEST_SIDE = 500_000.0
-"""The same for its sides, in units of the CRS: a burst is 90 km long."""
+"""The same limit for its sides, in units of the CRS; a burst is 90 km long."""
 
 REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
 
 _SAMPLED = 64
-"""Rows looked at, at least, to tell decibels from power."""
+"""Smallest number of rows sampled to distinguish decibels from power."""
 
 
 class LayerFile:
-    """An open layer of a granule; made by `open_layer`, not to be shared between threads.
+    """An open layer of a granule, made by `open_layer`. Do not share it between threads.
 
     Attributes
     ----------
     layer : str
-        Its name, such as ``VV`` or ``mask``.
+        Name of the layer, such as ``VV`` or ``mask``.
     name : str
-        The file's.
+        Name of the file.
     geobox : GeoBox
+        Grid of the file.
     """
 
     def __init__(self, raster: Raster, layer: str) -> None:
@@ -44,12 +48,12 @@ class LayerFile:
         self._refuse_unlike_opera()
 
     def read(self, rows: slice, cols: slice) -> NDArray[Any]:
-        """Read a window: power, NaN where the header or a mask declares no data; or classes, `NO_DATA` there.
+        """Read a window: power with NaN, or classes with `NO_DATA`, where the header or a mask declares no data.
 
         Raises
         ------
         ProductError
-            If the pixels are decibels, or no classes; or as `Raster.read`.
+            If the pixels are decibels or unknown classes; or as for `Raster.read`.
         """
         if self.layer == "mask":
             classes = self._raster.read(rows, cols, missing=NO_DATA)
@@ -92,10 +96,10 @@ def open_layer(granule: Granule, layer: str) -> Iterator[LayerFile]:
     SourceError
         If the granule has no such layer.
     ProductError
-        If its file is missing, cut short, no GeoTIFF, or not of the kind that OPERA publishes: one band of power
-        (floating-point) or of classes (uint8), whose pixels are what they say, in no more than `MOST_PIXELS`.
+        If its file is missing, cut short, no GeoTIFF, or unlike OPERA's: one band of power (floating-point) or of
+        classes (uint8), with matching pixel values and at most `MOST_PIXELS`.
     GridError
-        As `s1monthly.raster.geotiff.open_raster`.
+        As for `s1monthly.raster.geotiff.open_raster`.
     """
     found = granule.layer(layer)
     if found is None:

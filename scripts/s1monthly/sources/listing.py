@@ -1,4 +1,4 @@
-"""What lies in a folder of granules, by file names and sizes alone. Standard library only."""
+"""List a folder of granules by file names and sizes only. Imports the standard library only."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ LayerFiles = Mapping[str, Mapping[str, tuple[str, int]]]
 
 @dataclass(frozen=True)
 class FolderContent:
-    """What a folder of granules holds.
+    """The granules in a folder.
 
     Attributes
     ----------
     files : LayerFiles
         Sorted by granule and layer.
     warnings : tuple of str
-        What is not used though it may be, or hold, granules; with the remedy.
+        Unused files and folders that may be or contain granules, with the remedy.
     """
 
     files: LayerFiles
@@ -43,30 +43,30 @@ class FolderContent:
 def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cache: str | None = None) -> FolderContent:
     """List the layer files of all granules in a folder, at any depth, by their names.
 
-    Links to folders are followed, each folder once. Passed over are:
+    Links to folders are followed, each folder once. These are skipped:
 
-    - hidden folders (``.name``), as half-made files live there;
-    - what runs keep in output trees, work folders and the cache: files there are named as the granules they come from;
-    - folders that may not be read.
+    - hidden folders (``.name``): unfinished files live there;
+    - files that runs keep in output trees, work folders and the cache: their names are those of the granules used;
+    - folders without read permission.
 
-    A file that is there twice, with the same size, is taken from the first path in alphabetical order.
+    If a file exists twice with the same size, the first path in alphabetical order is used.
 
     Parameters
     ----------
     folder : path
-        Relative paths stay relative.
+        Folder of granules; relative paths stay relative.
     trees : collection of str
-        Output tree and work folder of this run. Work folders of other runs are known by a file in them.
+        Output tree and work folder of this run. A marker file identifies the work folders of other runs.
     cache : str, optional
         Folder of fetched layers.
 
     Raises
     ------
     SourceGoneError
-        If there is no such folder, or no granule in it.
+        If there is no such folder, or it holds no granule.
     SourceError
-        If the folder cannot be listed or holds a run's own files, a granule's file cannot be reached, or two files of
-        one name differ in size.
+        If the folder cannot be listed or belongs to a run, a granule's file cannot be reached, or two files with one
+        name differ in size.
     """
     root = os.fspath(folder)
     if not os.path.isdir(root):
@@ -96,28 +96,28 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
 
 
 class _OwnFolders:
-    """Tells the folders in which runs keep files of their own, however their paths are written."""
+    """Recognizes the folders in which runs keep their own files, by any path."""
 
     def __init__(self, trees: Collection[str], cache: str | None) -> None:
         self._trees = set(filter(None, map(_identity, trees)))
         self._caches = set(filter(None, [cache and _identity(cache)]))
 
     def holds(self, folder: str | Path) -> bool:
-        """Whether it is one of them."""
+        """Tell whether a folder is one of them."""
         parent, name = os.path.split(folder)
         if name == SIMULATED or parse_folder(name):
             return _identity(parent) in self._trees or os.path.exists(os.path.join(parent, WORK_MARKER))
         return _identity(folder) in self._caches if self._caches else False
 
     def hold_inside(self, path: str) -> bool:
-        """Whether a path leads into one, all links resolved. Simulated granules may be asked for by their path."""
+        """Tell whether a path leads into one of them, with links resolved; simulated granules are allowed."""
         real = Path(path).resolve()
         return any(folder.name != SIMULATED and self.holds(folder) for folder in (real, *real.parents))
 
 
 @dataclass
 class _Walk:
-    """A walk through a folder, and what it passed over."""
+    """A walk through a folder, with a list of what it skipped."""
 
     root: str
     own_folders: _OwnFolders
@@ -126,7 +126,7 @@ class _Walk:
     unused: list[tuple[str, str]] = field(default_factory=list)
 
     def layer_files(self) -> Iterator[tuple[str, str, str]]:
-        """Path, granule id and layer name of every layer file."""
+        """Yield path, granule id and layer name of every layer file."""
         if self.own_folders.hold_inside(self.root):
             raise SourceError(
                 f"source.path {self.root}: a run keeps its own files there",
@@ -143,7 +143,7 @@ class _Walk:
                     continue
                 seen.add(identity)
                 with os.scandir(folder) as scan:
-                    # sorted: which of two ways to a linked folder is taken must not depend on the file system
+                    # sorted: which of two paths to a linked folder is used must not depend on the file system
                     entries = sorted(scan, key=lambda entry: entry.name)
             except PermissionError as error:
                 if folder == self.root:
@@ -174,7 +174,7 @@ class _Walk:
         return False
 
     def warnings(self, found: Collection[str]) -> Iterator[str]:
-        """Say what is not used, given the granules that were found: other files of these are not missed."""
+        """Yield a warning for each kind of unused path, except other files of granules that were found."""
         if self.closed:
             yield (
                 f"source.path {self.root}: passed over, as it may not be read: {_shown(self.closed, 5)}"
@@ -189,7 +189,7 @@ class _Walk:
             )
 
     def own_passed_over(self) -> Iterator[str]:
-        """Say which folders of runs were passed over."""
+        """Report the skipped folders of runs."""
         if self.own:
             yield f"passed over, as runs keep their own files there: {_shown(self.own, 5)}"
 
@@ -206,7 +206,7 @@ def _unlisted(folder: str, error: OSError) -> SourceError:
 
 
 def _identity(path: str | Path) -> tuple[int, int] | None:
-    """What tells a file from all others, however its path is written; None where there is none."""
+    """Return device and inode of a file, the same for every path to it; None if there is no file."""
     try:
         status = os.stat(path)
     except OSError:
@@ -215,9 +215,9 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
 
 
 def digests(files: LayerFiles) -> dict[Month, str]:
-    """Digest of what a folder holds of each month: it differs where a granule, a layer or a size differs.
+    """Return a digest of each month in a folder; it changes with any granule, layer or size.
 
-    Paths do not enter: moving files about changes nothing.
+    Paths do not count: moving files does not change the digest.
 
     Parameters
     ----------
@@ -227,7 +227,7 @@ def digests(files: LayerFiles) -> dict[Month, str]:
     Returns
     -------
     dict of Month to str
-        UTC month of acquisition -> SHA-256, hexadecimal; months without a granule are not there.
+        UTC month of acquisition -> SHA-256, hexadecimal. Months without a granule have no entry.
     """
     contents: dict[Month, hashlib._Hash] = {}
     for granule_id in sorted(files):

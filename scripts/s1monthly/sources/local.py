@@ -1,4 +1,4 @@
-"""Granules in a folder."""
+"""A folder of granules as a source."""
 
 from __future__ import annotations
 
@@ -23,26 +23,26 @@ from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month
 
 THREADS = 8
-"""Headers read at a time: on network file systems an opening is mostly waiting."""
+"""Headers read at once: on network file systems, opening a file is mostly waiting."""
 
 
 class LocalSource:
-    """Granules that lie in a folder, at any depth, under their OPERA file names.
+    """Granules in a folder, at any depth, under their OPERA file names.
 
-    Nothing but names and the grids of the files is relied on: no tags, no list, no folder structure.
+    It relies on the names and grids of the files only: not on tags, lists or the folder structure.
 
     Parameters
     ----------
     folder : path
-        Where they lie; relative stays relative.
+        Folder of granules; a relative path stays relative.
     polarization : Polarization
-        Both its layers must be there.
+        Pair of layers that a granule must have.
     only_tracks : collection of int, optional
         Granules of other tracks are set aside.
     with_mask : bool
-        The mask layer is used, so every granule must have one.
+        Whether the mask layer is used; every granule must then have one.
     trees, cache
-        Folders of runs to pass over, see `s1monthly.sources.listing.list_folder`.
+        Folders of runs to skip, see `s1monthly.sources.listing.list_folder`.
     """
 
     def __init__(
@@ -63,15 +63,15 @@ class LocalSource:
         self.cache = cache
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
-        """Find the granules over a tile, as `Source.search`.
+        """Find the granules over a tile, as `Source.search` does.
 
-        A granule's footprint is the outline of its raster, no-data margins included: a granule may be listed that has
-        no valid pixel on the tile.
+        A granule's footprint is the outline of its raster, with its no-data margins: a listed granule may have no valid
+        pixel on the tile.
 
         Raises
         ------
         SourceError
-            As `list_folder`.
+            As for `list_folder`.
         """
         granules = list(self._granules())
         aside = Selection(direction, self.polarization, self.only_tracks, self.needed).set_aside(granules)
@@ -79,7 +79,7 @@ class LocalSource:
         return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in asked]), aside)
 
     def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
-        """Return the granule with its layers' checksums; they can be read where they lie.
+        """Return the granule with its layers' checksums; the layers are read from their folder.
 
         Raises
         ------
@@ -99,7 +99,7 @@ class LocalSource:
 
 
 def _meeting(tile: Tile, direction: Direction, granules: Iterable[Granule]) -> Iterator[Granule]:
-    """Granules whose footprint meets the tile, with the footprint filled in."""
+    """Yield the granules whose footprint meets the tile, with the footprint filled in."""
     outline = tile_outline(tile)
     shapely.prepare(outline)
     ordered = list(granules)
@@ -110,10 +110,10 @@ def _meeting(tile: Tile, direction: Direction, granules: Iterable[Granule]) -> I
 
 
 def _footprint(direction: Direction, granule: Granule) -> shapely.Geometry:
-    """Outline of a granule's raster in longitude and latitude, from the first layer that opens.
+    """Return the outline of a granule's raster in longitude and latitude, from the first layer that opens.
 
-    Where none does, the place of its burst decides: a damaged granule is listed, and reading it stops its own month,
-    not the search of all. So it does for the other direction, which is only told: no file is opened for it.
+    If none opens, return the place of its burst: a damaged granule then stops only its own month when it is read, not
+    the whole search. The same place serves the other direction: it is only reported, so no file is opened.
     """
     for layer in granule.layers if orbit_direction(granule.burst) == direction else ():
         with suppress(S1MonthlyError):

@@ -1,4 +1,4 @@
-"""Which of the granules over a tile are used, and why the others are set aside."""
+"""Decide which granules over a tile are used, and why the others are set aside."""
 
 from __future__ import annotations
 
@@ -22,17 +22,18 @@ from s1monthly.sources.contract import Found
 
 @dataclass(frozen=True)
 class Selection:
-    """What granules must be to be used.
+    """The conditions that granules must meet to be used.
 
     Attributes
     ----------
     direction : Direction
+        Direction to use.
     polarization : Polarization
-        Both its layers must be there.
+        Pair of layers that must be present.
     only_tracks : collection of int or None
-        All tracks where None.
+        Tracks to use; None for all.
     needed : tuple of str
-        Layers that must be there besides.
+        Other layers that must be present.
     """
 
     direction: Direction
@@ -43,16 +44,16 @@ class Selection:
     def set_aside(
         self, granules: Iterable[Granule], acquired: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, SetAside]:
-        """Tell which granules are not used.
+        """Return the granules that are not used, with the reasons.
 
         Parameters
         ----------
         granules : iterable of Granule
-            With their layers. All that are known, of any month: versions are compared before months are told apart, as
-            reprocessing can move a start across the end of a month.
+            All known granules with their layers, of any month: versions are compared before months are separated,
+            because reprocessing can move a start across the end of a month.
         acquired : mapping, optional
-            Granule id -> polarizations in which it was acquired, where the source tells: a layer that was never
-            acquired is not lost.
+            Granule id -> polarizations in which it was acquired, if the source says so: a layer that was never acquired
+            is not lost.
 
         Returns
         -------
@@ -88,7 +89,7 @@ class Selection:
         return aside
 
     def _unwanted(self, granule: Granule, acquired: Collection[str] | None) -> str:
-        """Why a granule is none of those asked for; empty where it is one."""
+        """Return why a granule does not fit the search; empty if it does."""
         direction = orbit_direction(granule.burst)
         if direction != self.direction:
             return f"direction {direction}, not {self.direction}"
@@ -97,9 +98,9 @@ class Selection:
         wanted = set(self.polarization.layers)
         held = {layer.name for layer in granule.layers} & _POLARIZATIONS
         if acquired is None:
-            # a folder says only what lies in it: layers of the other pair, and none of this, are another acquisition
+            # a folder shows only its files: layers of the other pair and none of this one mean another acquisition
             acquired = wanted if held & wanted or not held else held
-        acquired = held.union(acquired)  # what has a layer was acquired, whatever is declared
+        acquired = held.union(acquired)  # a layer that exists was acquired, whatever is declared
         if not wanted <= acquired:
             return f"polarization {'+'.join(sorted(acquired, key=_co_first))}, not {self.polarization}"
         return ""
@@ -123,8 +124,9 @@ def by_month(
     Parameters
     ----------
     months : sequence of Month
-        Each gets an entry; granules of other months are passed over.
+        Months to return; granules of other months are skipped.
     granules : iterable of Granule
+        Granules to sort.
     set_aside : mapping
         From `Selection.set_aside`.
     """

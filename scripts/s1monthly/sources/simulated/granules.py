@@ -1,4 +1,4 @@
-"""The granule writer of the simulated source: a burst of the scene, speckled, as files like OPERA RTC-S1's."""
+"""Write simulated granules: a burst of the scene with speckle, in files like those of OPERA RTC-S1."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from s1monthly.raster.geotiff import GDAL_OPTIONS
 from s1monthly.sources.simulated.scene import Power, Scene, Spans
 
 SPACING = 30
-"""Pixel spacing of a product in metres."""
+"""Pixel spacing of a granule in metres."""
 LOOKS = 4
-"""Looks of the speckle."""
+"""Number of looks of the speckle."""
 BLOCK = 512
 
 _KEPT_BITS = 12
-"""Bits of the mantissa that are written, 1.2e-4 of the value: finer is lost in speckle, and DEFLATE is the quicker."""
+"""Bits of the mantissa that are written, 1.2e-4 of the value: finer steps are lost in speckle and slow DEFLATE down."""
 
 
 @lru_cache(maxsize=64)
 def burst_geobox(burst: Burst) -> GeoBox:
-    """Raster of a burst's product: its footprint's UTM bounds, grown to multiples of `SPACING`."""
+    """Return the grid of a burst's granule: its footprint's UTM bounds, grown to multiples of `SPACING`."""
     left, bottom, right, top = (bound / SPACING for bound in utm_footprint(burst).bounds)
     first_column, first_row = math.floor(left), math.ceil(top)
     return GeoBox(
@@ -49,18 +49,19 @@ def burst_geobox(burst: Burst) -> GeoBox:
 
 
 def footprint_spans(footprint: Polygon, geobox: GeoBox) -> Spans:
-    """Columns whose pixel centres lie within a footprint.
+    """Return the columns whose pixel centres lie within a footprint.
 
     Parameters
     ----------
     footprint : Polygon
-        In the raster's CRS; no line of pixel centres may cross it twice, as none does a burst's.
+        In the raster's CRS; it must meet each row of pixel centres in one piece, as every burst's does.
     geobox : GeoBox
+        Grid of the raster.
 
     Returns
     -------
     ndarray of int64, (rows, 2)
-        First and past-the-last column by row; both 0 in rows without any.
+        First and past-the-last column of each row; both 0 in rows without any.
     """
     x, y = np.asarray(footprint.exterior.coords).T
     lines = geobox.top - (np.arange(geobox.height) + 0.5) * geobox.resolution
@@ -82,8 +83,8 @@ def _speckle(power: Power, spans: Spans, key: np.uint64, looks: int, dropped: in
     """Multiply by gamma-distributed speckle of mean 1, in place, and round the mantissa.
 
     Multilook intensity is gamma distributed with as many degrees as looks (Ulaby, Moore & Fung 1986, Microwave Remote
-    Sensing III); for a whole number of looks it is the mean of so many exponential variables, that is the logarithm of
-    a product of uniform ones. They are hashed from the pixel's index (SplitMix64), two from each 64 bits.
+    Sensing III). For a whole number of looks it is the mean of as many exponential variables, that is, the logarithm of
+    a product of uniform ones. These are hashed from the pixel's index (SplitMix64), two from each 64 bits.
     """
     width = power.shape[1]
     flat = power.view(np.uint32)
@@ -110,14 +111,16 @@ def _key(seed: int, granule: Granule, layer: str) -> np.uint64:
 
 
 def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict[str, npt.NDArray[np.generic]]:
-    """Layers of a granule on `burst_geobox`.
+    """Return the layers of a granule on its `burst_geobox`.
 
     Parameters
     ----------
     scene : Scene
-        Its seed is the speckle's too.
+        World to show; its seed is also the seed of the speckle.
     granule : Granule
+        Granule to simulate.
     polarization : Polarization
+        Pair of layers to make.
 
     Returns
     -------
@@ -135,10 +138,10 @@ def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict
 
 
 def write_granule(folder: Path, scene: Scene, granule: Granule, polarization: Polarization) -> None:
-    """Write the files of a granule, each whole or not at all, with the names, tiling and compression of the product.
+    """Write the files of a granule atomically, with the names, tiling and compression of OPERA's.
 
-    They are made in a hidden folder of this call's own beside `folder`, so that any number of threads, processes and
-    machines may make the same granule at once.
+    They are made in a hidden folder beside `folder` that belongs to this call, so that any number of threads, processes
+    and machines may make the same granule at once.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as own:

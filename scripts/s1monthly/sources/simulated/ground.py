@@ -1,9 +1,9 @@
-"""Compiled kernels of the simulated world: hashed noise, and the painting of a raster. Arrays in, arrays out.
+"""Compiled kernels of the simulated world: hashed noise, and painting into a raster. Arrays in, arrays out.
 
-Noise is value noise: uniform numbers hashed from lattice corners (Perlin 1985, An image synthesizer, SIGGRAPH; the
-quintic fade of Perlin 2002, Improving noise), on cubic lattices in Earth-centred space, one lattice an octave.
+The noise is value noise: uniform numbers hashed from lattice corners (Perlin 1985, An image synthesizer, SIGGRAPH; the
+quintic fade of Perlin 2002, Improving noise), on cubic lattices in Earth-centred space, one lattice per octave.
 
-All kernels are in one file, since Numba's cache does not notice that a function from another file has changed.
+All kernels are in one file, because Numba's cache does not notice changes to functions in other files.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Codes = NDArray[np.uint8]
 
 WATER, FIELD, GRASS, FOREST, CLEARING, CITY, HILL = range(7)
 SURFACES = ("water", "forest", "cleared", "street", "park", "building", "rock", "wooded slope")
-"""Rows of the table of surfaces that have no crop: backscatter in dB."""
+"""Rows of the table of surfaces without crops: backscatter in dB."""
 CROPS = ("winter wheat", "maize", "rapeseed", "rice", "late crops", "pasture")
 """Rows of the table of crops; the last is grass."""
 
@@ -40,24 +40,24 @@ _WAVELENGTHS = np.array(
 _PER_METRE = 1.0 / _WAVELENGTHS
 LAND, ROUGH, PATCH, WOOD, COURSE, CORE, WIND, RIDGE = range(8)
 FIELDS = RIDGE + 7
-"""Smooth fields: those named, then height and slope of three octaves of ridges, and the slope of a fourth."""
+"""Number of smooth fields: those named, then height and slope of three octaves of ridges, and the slope of a fourth."""
 _SHORE = -0.26
 _BAND = 0.5  # degrees of latitude
 _ROWS = 34  # sections of a band, south to north: 1,635 m each
-_CITY_BAND = 0.25  # degrees of latitude; one site a cell of about that size
+_CITY_BAND = 0.25  # degrees of latitude; one site per cell of about that size
 _DB = math.log(10.0) / 10.0
 _LAYOVER = 0.93  # slope towards the radar: tangent of about 43 degrees of incidence
-_SHADOW = -0.92  # slope away from it; shadows are cast beyond the slope that is too steep
+_SHADOW = -0.92  # slope away from it; shadows reach beyond the steep slope itself
 
 _sections = np.maximum(1, np.rint(np.cos(np.radians(np.arange(-90, 90, _BAND) + _BAND / 2)) * 360 / _BAND * _ROWS))
-_COLUMNS = _sections.astype(np.int64)  # sections round the Earth, by band
+_COLUMNS = _sections.astype(np.int64)  # sections around the Earth, by band
 _sites = np.maximum(1, np.rint(np.cos(np.radians(np.arange(-90, 90, _CITY_BAND) + _CITY_BAND / 2)) * 360 / _CITY_BAND))
 _SITES = _sites.astype(np.int64)
 
 
 @njit(cache=True, nogil=True)
 def _mix(value: np.uint64) -> np.uint64:
-    """Scramble 64 bits: the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA)."""
+    """Scramble 64 bits with the finaliser of SplitMix64 (Steele, Lea & Flood 2014, OOPSLA)."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))
@@ -72,7 +72,7 @@ def _hash(first: int, second: int, third: int, seed: np.uint64) -> np.uint64:
 
 @njit(cache=True, nogil=True)
 def _uniform(value: np.uint64) -> float:
-    """Uniform number in [0, 1) of 53 hashed bits."""
+    """Return a uniform number in [0, 1) from 53 hashed bits."""
     return float(value >> np.uint64(11)) * 2.0**-53
 
 
@@ -80,7 +80,7 @@ def _uniform(value: np.uint64) -> float:
 def _corners(
     octave: int, x: float, y: float, z: float, cells: Integers, values: Floats, seed: np.uint64
 ) -> tuple[float, float, float]:
-    """Place in a lattice cell; the cell's eight corner values are renewed where the point left the last one."""
+    """Return the place within a lattice cell; update the eight corner values if the point has left the last cell."""
     px, py, pz = x * _PER_METRE[octave], y * _PER_METRE[octave], z * _PER_METRE[octave]
     ix, iy, iz = math.floor(px), math.floor(py), math.floor(pz)
     if ix != cells[octave, 0] or iy != cells[octave, 1] or iz != cells[octave, 2]:
@@ -99,7 +99,7 @@ def _fade(t: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _noise(octave: int, x: float, y: float, z: float, cells: Integers, values: Floats, seed: np.uint64) -> float:
-    """Value noise of an octave, in [-1, 1]."""
+    """Return the value noise of an octave, in [-1, 1]."""
     tx, ty, tz = _corners(octave, x, y, z, cells, values, seed)
     fx, fy, fz = _fade(tx), _fade(ty), _fade(tz)
     v = values[octave]
@@ -123,7 +123,7 @@ def _noise_and_slope(
     values: Floats,
     seed: np.uint64,
 ) -> tuple[float, float]:
-    """Value noise of an octave and its derivative along a direction, per wavelength."""
+    """Return the value noise of an octave and its derivative along a direction, per wavelength."""
     tx, ty, tz = _corners(octave, x, y, z, cells, values, seed)
     fx, fy, fz = _fade(tx), _fade(ty), _fade(tz)
     dx = 30.0 * tx * tx * (tx - 1.0) * (tx - 1.0)
@@ -143,14 +143,14 @@ def _noise_and_slope(
 
 @njit(cache=True, nogil=True)
 def _step(low: float, high: float, value: float) -> float:
-    """Smooth step from 0 at `low` to 1 at `high`."""
+    """Return a smooth step from 0 at `low` to 1 at `high`."""
     t = min(max((value - low) / (high - low), 0.0), 1.0)
     return t * t * (3.0 - 2.0 * t)
 
 
 @njit(cache=True, nogil=True)
 def cities(south: float, north: float, west: float, east: float, seed: np.uint64) -> Floats:
-    """City sites about a window in degrees: (site, 3) longitude, latitude, radius in metres."""
+    """Return the cities around a window in degrees: (site, 3) longitude, latitude, radius in metres."""
     found = []
     first = math.floor((max(south, -89.0) + 90.0) / _CITY_BAND) - 1
     last = math.floor((min(north, 89.0) + 90.0) / _CITY_BAND) + 1
@@ -173,7 +173,7 @@ def cities(south: float, north: float, west: float, east: float, seed: np.uint64
 
 @njit(cache=True, nogil=True)
 def _growth(day: float, peak: float, width: float) -> float:
-    """Canopy, 0 to 1: a bell over the year that wraps at its end."""
+    """Return the canopy, 0 to 1: a bell curve that wraps at the end of the year."""
     away = abs(day - peak) % 365.25
     away = min(away, 365.25 - away) / width
     return math.exp(-0.5 * away * away)
@@ -181,7 +181,7 @@ def _growth(day: float, peak: float, width: float) -> float:
 
 @njit(cache=True, nogil=True)
 def _parcel(section: np.uint64, u: float, v: float, dry: bool) -> tuple[np.uint64, bool]:
-    """Parcel of a point in a section: its key, and whether it is grass between irrigated circles."""
+    """Return the parcel at a point of a section: its key, and whether it is grass between irrigated circles."""
     if dry and _uniform(_mix(section + np.uint64(1))) < 0.7:
         column, row = int(u * 2.0), int(v * 2.0)
         across, up = u * 2.0 - column - 0.5, v * 2.0 - row - 0.5
@@ -196,7 +196,7 @@ def _parcel(section: np.uint64, u: float, v: float, dry: bool) -> tuple[np.uint6
 
 @njit(cache=True, nogil=True)
 def _crop(draw: float) -> int:
-    """Crop of a uniform number: row of the table of crops."""
+    """Return the crop (row of the table of crops) for a uniform number."""
     for crop, share in enumerate((0.22, 0.44, 0.56, 0.63, 0.78)):
         if draw < share:
             return crop
@@ -205,7 +205,7 @@ def _crop(draw: float) -> int:
 
 @njit(cache=True, nogil=True)
 def _town(section: np.uint64, u: float, v: float, core: float) -> tuple[int, float]:
-    """Row of the table of surfaces and dB above it, of a point in a city of density `core`, 0 to 1."""
+    """Return the surface (row of the table) and the dB above it, at a point in a city of density `core`, 0 to 1."""
     column, row = int(u * 12.0), int(v * 15.0)
     across, up = u * 12.0 - column, v * 15.0 - row
     block = _mix(section + np.uint64(1000 + 32 * row + column))
@@ -222,7 +222,7 @@ def _town(section: np.uint64, u: float, v: float, core: float) -> tuple[int, flo
 
 @njit(cache=True, nogil=True)
 def _between(knots: Floats | Power, index: int, j: int, k: int, down: float, right: float) -> float:
-    """Bilinear interpolation in a cell of a (quantity, row, column) grid."""
+    """Interpolate bilinearly in a cell of a (quantity, row, column) grid."""
     upper = knots[index, j, k] + right * (knots[index, j, k + 1] - knots[index, j, k])
     lower = knots[index, j + 1, k] + right * (knots[index, j + 1, k + 1] - knots[index, j + 1, k])
     return upper + down * (lower - upper)
@@ -230,20 +230,21 @@ def _between(knots: Floats | Power, index: int, j: int, k: int, down: float, rig
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def smooth_fields(knots: Floats, ratio: int, spans: Integers, sites: Floats, seed: np.uint64) -> Power:
-    """Fields that vary slowly, at every node of a grid that is `ratio` times as dense as the knots.
+    """Compute the slowly varying fields at every node of a grid that is `ratio` times as dense as the knots.
 
     Parameters
     ----------
     knots : float64 (8, knot row, knot column)
-        Place in the noise's space (3) in metres, latitude and longitude in degrees, and the horizontal unit vector from
+        Position in noise space (3) in metres, latitude and longitude in degrees, and the horizontal unit vector from
         the radar to the ground (3).
     ratio : int
         Nodes from knot to knot.
     spans : int64 (node rows, 2)
-        First and past-the-last node to compute, by row; the others stay 0.
+        First and past-the-last node to compute in each row; the others stay 0.
     sites : float64 (site, 4)
-        Cities: place in the noise's space and radius, in metres.
+        Cities: position in noise space and radius, in metres.
     seed : uint64
+        Seed of the world.
 
     Returns
     -------
@@ -291,18 +292,18 @@ def smooth_fields(knots: Floats, ratio: int, spans: Integers, sites: Floats, see
 
 @njit(cache=True, nogil=True)
 def _steep(land: float, rough: float, patch: float) -> float:
-    """How mountainous a place is, 0 to 1."""
+    """Return how mountainous a place is, 0 to 1."""
     return _step(0.02, 0.55, rough + 0.45 * patch) * _step(_SHORE, _SHORE + 0.15, land)
 
 
 @njit(cache=True, nogil=True)
 def _slopes(fields: Power, j: int, k: int, down: float, right: float) -> tuple[float, float]:
-    """Slope towards the radar (negative: away from it) at full detail and of the great ridges alone."""
+    """Return the slope towards the radar (negative: away from it), in full detail and of the large ridges only."""
     slope, broad = 0.0, 0.0
     for ridge in range(3):
         height = _between(fields, RIDGE + 2 * ridge, j, k, down, right)
         rise = _between(fields, RIDGE + 2 * ridge + 1, j, k, down, right)
-        # a ridge's crest is where the noise changes its sign
+        # the noise changes sign at a ridge's crest
         slope -= (0.85, 0.65, 0.42)[ridge] * rise * height / math.sqrt(height * height + 0.01)
         if ridge == 1:
             broad = slope
@@ -311,11 +312,11 @@ def _slopes(fields: Power, j: int, k: int, down: float, right: float) -> tuple[f
 
 @njit(cache=True, nogil=True)
 def _cultivated(crops: Floats, crop: int, parcel: np.uint64, season: float, latitude: float) -> tuple[float, float]:
-    """Co- and cross-polarized dB of a parcel."""
+    """Return the co- and cross-polarized dB of a parcel."""
     level = 2.2 * _uniform(_mix(parcel + np.uint64(2))) - 1.1
     other = 1.4 * _uniform(_mix(parcel + np.uint64(3))) - 0.7
     shift = 24.0 * _uniform(_mix(parcel + np.uint64(4))) - 12.0
-    # southern seasons are half a year off, eased in across the tropics
+    # southern seasons are half a year off, with a smooth transition in the tropics
     half_year = 182.625 * (0.5 - 0.5 * min(max(latitude / 8.0, -1.0), 1.0))
     grown = _growth(season, crops[crop, 4] + shift + half_year, crops[crop, 5])
     co = crops[crop, 0] + level + crops[crop, 2] * grown
@@ -324,7 +325,7 @@ def _cultivated(crops: Floats, crop: int, parcel: np.uint64, season: float, lati
 
 @njit(cache=True, nogil=True)
 def _roadside(section: np.uint64, u: float, v: float) -> int:
-    """1 on a road along the section's edge, 2 in a farmyard, else 0."""
+    """Return 1 on a road along the section's edge, 2 in a farmyard, otherwise 0."""
     farm = _mix(section + np.uint64(5))
     if (min(v, 1.0 - v) < 0.008 and farm & np.uint64(1)) or (min(u, 1.0 - u) < 0.008 and farm & np.uint64(2)):
         return 1
@@ -359,14 +360,15 @@ def paint(
     step : int
         Pixels between knots.
     fields : float32 (field, node row, node column)
-        Of `smooth_fields`, at every `fine`-th pixel; linear in between.
+        From `smooth_fields`, at every `fine`-th pixel; linear in between.
     fine : int
         Pixels between nodes; divides `step`.
     phase : tuple of int
-        Row and column, counted from the first knot, of the raster's first pixel.
+        Row and column of the raster's first pixel, counted from the first knot.
     spans : int64 (rows, 2)
-        First and past-the-last column to paint, by row; what lies outside is left as it is.
+        First and past-the-last column to paint in each row; other pixels stay unchanged.
     seed : uint64
+        Seed of the world.
     season : float
         Day of the year, 0 to 366.
     cleared : bool
@@ -377,11 +379,11 @@ def paint(
     surfaces : float64 (8, 2)
         By surface: co- and cross-polarized dB.
     co, cross : float32 (rows, columns)
-        Written: linear power, NaN in radar shadow.
+        Output: linear power, NaN in radar shadow.
     mask : uint8 (rows, columns)
-        Written: 0 valid, 1 shadow, 2 layover, 3 both.
+        Output: 0 valid, 1 shadow, 2 layover, 3 both.
     cover : uint8 (rows, columns)
-        Written: class of land cover.
+        Output: class of land cover.
     """
     cells = np.full((len(_WAVELENGTHS), 3), -(2**62), np.int64)
     values = np.zeros((len(_WAVELENGTHS), 8))

@@ -1,11 +1,10 @@
-"""The simulated world: a seamless ground truth, a function of position, date, direction and layer alone.
+"""The simulated world: a seamless ground truth that depends only on position, date, direction and layer.
 
-Every quantity is computed from a point's place on the Earth, never from the raster in which it is asked for, so a point
-looks the same in each burst, tile and UTM zone that shows it. Smooth fields (coast, hills, woods) are noise on lattices
-in Earth-centred space, which have neither seams nor poles. Parcels lie on sections of about 1.6 km in bands of half a
-degree of latitude: in each band a whole number of sections runs round the Earth, so that they keep their size up to
-high latitudes and close at the antimeridian, and they are laid anew at each band's edge, as land surveys do at their
-correction lines.
+Every quantity is computed from a point's position on the Earth, never from the raster, so a point looks the same in
+every burst, tile and UTM zone. Smooth fields (coast, hills, woods) are noise on lattices in Earth-centred space, which
+has neither seams nor poles. Parcels lie on sections of about 1.6 km in bands of half a degree of latitude. In each band
+a whole number of sections runs around the Earth, so that they keep their size up to high latitudes and close at the
+antimeridian. They start anew at each band's edge, like land surveys at their correction lines.
 
 Levels and seasons are typical of C-band at mid latitudes, chosen to look plausible, not measured.
 """
@@ -51,16 +50,16 @@ class LandCover(IntEnum):
 
 
 CLEARING_DAY = date(2024, 7, 1)
-"""Day from which clearings are bare, unless told otherwise."""
+"""Default day from which clearings are bare."""
 
 _EARTH = 6_371_000.0
 _TURN = np.linalg.qr(np.array([[0.71, -0.36, 0.23], [0.28, 0.83, 0.41], [-0.52, 0.19, 0.77]]))[0]
-"""Rotation of the noise lattices against the Earth's axis and meridians, so that none runs along a coast or a tile."""
+"""Rotation of the noise lattices against the Earth's axis and meridians: none is parallel to a coast or a tile."""
 _HEADING_SINE = np.cos(np.radians(98.18))
 _NODE_METRES = 120.0
-"""Spacing of the points at which smooth fields are computed; linear in between, outlines less than 2 m off."""
+"""Spacing of the nodes of smooth fields. Fields are linear between nodes, with outlines off by less than 2 m."""
 _RATIO = 8
-"""Nodes from knot to knot: the places themselves are computed every 960 m; linear in between, 2 cm off."""
+"""Nodes from knot to knot: positions are computed every 960 m. Between knots they are linear, off by 2 cm."""
 
 # columns: co- and cross-polarized dB of bare ground, change of both at full growth, day of the peak, width in days
 _CROPS = {
@@ -82,12 +81,12 @@ _SURFACES = {
     "wooded slope": (-9.0, -14.8),
 }
 _HORIZONTAL = (0.4, -0.3)
-"""HH against VV, HV against VH, in dB, over land."""
+"""HH relative to VV and HV relative to VH, in dB, over land."""
 _HORIZONTAL_WATER = (-1.5, -0.5)
 
 
 def _tables(polarization: Polarization) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """Crops and surfaces in the kernel's order, for a pair of layers."""
+    """Return crops and surfaces in the kernel's order, for a pair of layers."""
     crops = np.array([_CROPS[name] for name in ground.CROPS])
     surfaces = np.array([_SURFACES[name] for name in ground.SURFACES])
     if polarization is Polarization.HH_HV:
@@ -119,12 +118,12 @@ class Painting:
 
 @dataclass(frozen=True)
 class Scene:
-    """One simulated world.
+    """A simulated world.
 
     Attributes
     ----------
     seed : int
-        Same seed, same world.
+        The same seed gives the same world.
     clearing : date
         Day from which the clearings are bare.
     """
@@ -135,19 +134,20 @@ class Scene:
     def paint(
         self, geobox: GeoBox, moment: date, direction: Direction, polarization: Polarization, spans: Spans | None = None
     ) -> Painting:
-        """Everything that is to be seen in a raster.
+        """Paint everything visible in a raster.
 
         Parameters
         ----------
         geobox : GeoBox
-            In any CRS; values are those at pixel centres.
+            Grid in any CRS; values are those at pixel centres.
         moment : date or datetime
-            A datetime must be in UTC.
+            Time of the acquisition; a datetime must be in UTC.
         direction : Direction
             Decides which slopes face the radar.
         polarization : Polarization
+            Pair of layers to paint.
         spans : ndarray of int64, (rows, 2), optional
-            First and past-the-last column to paint in each row; all where not given.
+            First and past-the-last column to paint in each row; default all.
         """
         co, cross = (np.full(geobox.shape, np.nan, np.float32) for _ in range(2))
         mask, cover = (np.full(geobox.shape, 255, np.uint8) for _ in range(2))
@@ -170,15 +170,16 @@ class Scene:
         return Painting(co, cross, mask, cover)
 
     def truth(self, geobox: GeoBox, moment: date, direction: Direction, layer: str) -> Power:
-        """Backscatter without speckle.
+        """Return the backscatter without speckle.
 
         Parameters
         ----------
         geobox : GeoBox
-            In any CRS; values are those at pixel centres.
+            Grid in any CRS; values are those at pixel centres.
         moment : date or datetime
-            A datetime must be in UTC.
+            Time of the acquisition; a datetime must be in UTC.
         direction : Direction
+            Decides which slopes face the radar.
         layer : str
             VV, VH, HH or HV.
 
@@ -199,11 +200,11 @@ class Scene:
         raise SourceError(f"layer {layer}: the scene has no such backscatter", "ask for VV, VH, HH or HV")
 
     def mask(self, geobox: GeoBox, direction: Direction) -> Codes:
-        """Shadow and layover of a direction: 0 valid, 1 shadow, 2 layover, 3 both; uint8 (rows, columns)."""
+        """Return shadow and layover of a direction, uint8 (rows, columns): 0 valid, 1 shadow, 2 layover, 3 both."""
         return self.paint(geobox, self.clearing, direction, Polarization.VV_VH).mask
 
     def landcover(self, geobox: GeoBox) -> Codes:
-        """`LandCover` at pixel centres; uint8 (rows, columns)."""
+        """Return the `LandCover` at pixel centres, uint8 (rows, columns)."""
         return self.paint(geobox, self.clearing, Direction.ASCENDING, Polarization.VV_VH).landcover
 
 
@@ -216,7 +217,7 @@ class _Lattice:
     fine : int
         Pixels between nodes, where smooth fields are computed; knots are `_RATIO` times as far apart.
     phase : tuple of int
-        Row and column, counted from the first knot, of the raster's first pixel.
+        Row and column of the raster's first pixel, counted from the first knot.
     knots : tuple of int
         Rows and columns of knots: enough for a node below and to the right of the raster's last pixel.
     """
@@ -236,7 +237,7 @@ class _Lattice:
         return cls(fine, phase, (rows, columns))
 
     def lonlat(self, geobox: GeoBox) -> tuple[Floats, Floats]:
-        """Longitude and latitude of the knots; longitudes run on where they cross the antimeridian."""
+        """Return longitude and latitude of the knots; longitudes continue across the antimeridian without a jump."""
         step = self.fine * _RATIO
         row, column = (np.arange(size) * step - first for size, first in zip(self.knots, self.phase, strict=True))
         x = geobox.left + (column + 0.5) * geobox.resolution
@@ -247,7 +248,7 @@ class _Lattice:
         return first + (longitude - first + 180.0) % 360.0 - 180.0, latitude
 
     def node_spans(self, spans: Spans) -> Spans:
-        """First and past-the-last node needed, by row of nodes, to paint pixels within spans."""
+        """Return the first and past-the-last node that each row of nodes needs to paint the pixels of `spans`."""
         rows, columns = (size * _RATIO for size in (self.knots[0] - 1, self.knots[1] - 1))
         painted = np.flatnonzero(spans[:, 0] < spans[:, 1])
         node = (painted + self.phase[0]) // self.fine
@@ -260,14 +261,14 @@ class _Lattice:
 
 
 def _places(longitude: Floats, latitude: Floats) -> Floats:
-    """Place in the noise's space, metres: (3, ...). A sphere will do: it is a label, not a measure."""
+    """Return positions in noise space in metres, (3, ...). A sphere is enough: they are labels, not measurements."""
     east, north = np.radians(longitude), np.radians(latitude)
     unit = np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)])
     return np.asarray(_EARTH * np.tensordot(_TURN, unit, axes=1))
 
 
 def _sight(longitude: Floats, latitude: Floats, direction: Direction) -> Floats:
-    """Horizontal unit vector from a right-looking radar to the ground in the noise's space, (3, ...)."""
+    """Return the horizontal unit vector from a right-looking radar to the ground, in noise space, (3, ...)."""
     heading = np.arcsin(np.clip(_HEADING_SINE / np.cos(np.radians(latitude)), -1.0, 1.0))
     if direction is Direction.DESCENDING:
         heading = np.pi - heading

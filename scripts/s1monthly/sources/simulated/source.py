@@ -1,4 +1,4 @@
-"""Granules of a simulated world, for trials, benchmarks and tests: real bursts and names, made-up pixels."""
+"""A simulated world as a source, for trials, benchmarks and tests: real bursts and names, invented pixels."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from s1monthly.sources.simulated.scene import Scene
 from s1monthly.versions import ALGORITHMS
 
 FIRST_ACQUISITION = datetime(2014, 10, 3, tzinfo=UTC)
-"""Nothing is acquired earlier."""
+"""Start of the simulated archive."""
 SECOND_SATELLITE = datetime(2025, 1, 1, tzinfo=UTC)
-"""From the first whole cycle on, S1C serves the odd tracks, half a cycle after S1A's days; S1A keeps the even ones."""
+"""From the next whole cycle on, S1C flies the odd tracks, half a cycle after S1A; S1A keeps the even ones."""
 PROCESSING_DELAY = timedelta(hours=6)
 
 
 class SimulatedSource:
-    """Granules over any tile on Earth, made when they are asked for.
+    """Granules over any tile on Earth, made on request.
 
-    Which bursts see a tile and when comes from the model of the real burst frame (`s1monthly.grid.orbit`): every track
-    is flown once in 12 days, on Sentinel-1A's real days, from October 2014 on and without end. What is seen is
-    `s1monthly.sources.simulated.scene.Scene`, over sea and land alike. Same seed, same granules.
+    The model of the real burst frame (`s1monthly.grid.orbit`) gives bursts and times: every track is flown once in 12
+    days, on Sentinel-1A's real days, from October 2014 on without end. The pixels show
+    `s1monthly.sources.simulated.scene.Scene`, over sea and land alike. The same seed gives the same granules.
 
     Parameters
     ----------
     folder : path
-        Where granules are made: one folder each, under one for the seed. A granule that is there is not made again.
+        Where granules are made: one folder each, inside a folder for the seed. An existing granule is not made again.
     seed : int
-        Of the scene and its speckle.
+        Seed of the scene and its speckle.
     polarization : Polarization
-        The layers made.
+        Pair of layers to make.
     tracks : int
-        How many tracks fly over a tile in a direction: those that see most of it, where the frame has more.
+        Largest number of tracks over a tile in a direction; those that see most of it are used.
     passes_per_track : int, optional
-        How many passes of a track a month, its first; all, two or three, where not given.
+        Number of passes of a track in a month, counted from the first; default all, that is two or three.
     only_tracks : collection of int, optional
         Granules of other tracks are set aside.
     """
@@ -71,9 +71,9 @@ class SimulatedSource:
         self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
-        """Find the granules over a tile, as `s1monthly.sources.Source.search`; nothing is written.
+        """Find the granules over a tile, as `s1monthly.sources.Source.search` does, without writing anything.
 
-        Each has a footprint, and layers that name the files which `make` makes, of unknown size.
+        Each has a footprint, and layers with the paths that `make` will write, of unknown size.
         """
         outline = tile_outline(tile)
         bursts = bursts_over(outline, direction)
@@ -86,14 +86,14 @@ class SimulatedSource:
         return {month: self._found(frame, month) for month in months}
 
     def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
-        """Make the granule where it is missing, as `make`, and tell its layers' checksums."""
+        """Make the granule if it is missing (see `make`), and return it with its layers' checksums."""
         made = self.make(granule)
         return nullcontext(replace(made, layers=tuple(replace(layer, md5=md5_of(layer.url)) for layer in made.layers)))
 
     def make(self, granule: Granule) -> Granule:
-        """Make the granule's files where they are missing, and return it with their paths.
+        """Make the granule's missing files, and return the granule with their paths.
 
-        Each file appears whole; where several processes make the same granule at once, they make the same bytes.
+        Files are written atomically; several processes that make the same granule at once make the same bytes.
 
         Raises
         ------
@@ -132,7 +132,7 @@ class SimulatedSource:
 
     @staticmethod
     def _passes(footprints: dict[Burst, str], month: Month) -> list[list[Granule]]:
-        """Granules of a track that start within a month, pass by pass; a pass may begin or end outside it."""
+        """Return a track's granules that start within a month, by pass; a pass may begin or end outside the month."""
         passes = []
         for day, platform in _overflights(next(iter(footprints)).track, month):
             granules = []
@@ -147,7 +147,7 @@ class SimulatedSource:
 
 
 def _overflights(track: int, month: Month) -> Iterator[tuple[datetime, str]]:
-    """Starts of the cycles that may reach into a month, on the days of the satellite that flies the track; its name."""
+    """Yield the starts of cycles that may reach into a month, on the days of the track's satellite, and its name."""
     first = math.floor((month.start - REFERENCE_NODE) / CYCLE) - 1
     last = math.floor((month.end - REFERENCE_NODE) / CYCLE)
     for cycle in range(first, last + 1):
