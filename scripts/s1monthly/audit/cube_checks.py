@@ -1,8 +1,8 @@
-"""Whether a cube's metadata and coordinates are what they must be, and how they are made again; months are not read.
+"""Check and mend a cube's metadata and coordinates; the months are not read.
 
-Metadata of an array stand in the cube twice, in a file of its own and in the root; coordinates and the wordings follow
-from the root's description, and that stands in every record and COG too. So nothing of them is lost where one is left.
-A description from elsewhere is believed where it gives the chunks of a month the very digest that it says.
+A cube holds the metadata of an array twice: in the array's own file and in the root. Coordinates and descriptive texts
+follow from the root's description, which every record and COG also contains. So if one copy is lost, nothing is lost.
+A description from a record or COG is believed if it gives the chunks of a month exactly the digest stated there.
 """
 
 from __future__ import annotations
@@ -34,33 +34,33 @@ from s1monthly.model import Direction, Month, Tile
 from s1monthly.records.month import Record, read_record
 
 KEYS = ("shape", "dimension_names", *(key for key in DECODING if key != "codecs"))
-"""Metadata of an array that readers go by; wordings, which another version may change, are not compared."""
+"""Array metadata that readers depend on. Descriptive texts may change between versions and are not compared."""
 
 ROOT = Path("zarr.json")
 
 _ATTEMPTS = 3
-"""How often a cube that a run changes meanwhile is looked at again."""
+"""Number of attempts to check a cube that a run changes meanwhile."""
 
 _WITNESSES = 5
-"""So many months are read at most to find one that tells how the cube was made."""
+"""Largest number of months read to find out how the cube was made."""
 
 Metadata = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class CubeCheck:
-    """What was found of a cube.
+    """Result of the check of a cube.
 
     Attributes
     ----------
     state : CubeState or None
-        None where its months cannot be told or read by what it says of itself.
+        None if the cube's own metadata do not tell its months, or are not enough to read them.
     problem : str
-        Empty where nothing is wrong.
+        Empty if nothing is wrong.
     mendable : bool
-        True where `mend_cube` makes it good.
+        True if `mend_cube` can repair the cube.
     strays : tuple of Path
-        What lies in it and is none of its arrays.
+        Entries of the store that are not arrays of the cube.
     """
 
     state: CubeState | None
@@ -70,7 +70,7 @@ class CubeCheck:
 
 
 def check_cube(folder: TileFolder) -> CubeCheck:
-    """Compare a cube with an empty one that is made from its description, or from that in records and COGs."""
+    """Compare a cube with an empty one made from its description, or from the description in records and COGs."""
     root = folder.cube / ROOT
     for _ in range(_ATTEMPTS):
         before = _identity(root)
@@ -82,19 +82,19 @@ def check_cube(folder: TileFolder) -> CubeCheck:
 
 
 def mend_cube(folder: TileFolder) -> CubeCheck:
-    """Make metadata and coordinates of a cube again where they are lost or wrong; no chunk of a month is touched.
+    """Write lost or wrong metadata and coordinates of a cube again; chunks of months stay untouched.
 
-    All is read under the cube's lock, under which it is written: what another run changed before is not undone.
+    Everything is read and written under the cube's lock, so that earlier changes by another run are not undone.
 
     Returns
     -------
     CubeCheck
-        What was found, and the state after.
+        The problem found, and the state after the repair.
 
     Raises
     ------
     CubeError
-        If the disk refuses.
+        If the files cannot be written.
     """
     with staging(folder.cube, "mend") as place, locked(folder.cube):
         check, files = _compared(folder, place / "store")
@@ -106,12 +106,12 @@ def mend_cube(folder: TileFolder) -> CubeCheck:
 
 
 def commands_for(check: CubeCheck, store: Path, mend: Commands) -> tuple[str, ...]:
-    """Commands that mend a cube with a problem."""
+    """Return the commands that mend a cube with a problem."""
     if check.strays:
         return tuple(mend.move_out(path) for path in check.strays)
     if check.mendable:
         return (mend.rebuild,)
-    # whatever lies in its place that is not its own the workflow never writes into
+    # the workflow never writes into something that is not its cube
     return (mend.move_out(store), mend.run) if store.exists() else (mend.run,)
 
 
@@ -124,7 +124,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _compared(folder: TileFolder, made: Path) -> tuple[CubeCheck, list[Path]]:
-    """Compare a cube with what it should be, which is made in the folder `made`; name the files that differ."""
+    """Compare a cube with the expected one, made in the folder `made`; return the files that differ, too."""
     store, header, fault = folder.cube, None, ""
     try:
         header = read_header(store)
@@ -152,7 +152,7 @@ def _compared(folder: TileFolder, made: Path) -> tuple[CubeCheck, list[Path]]:
     named = (str(spec.tile), str(spec.direction)) if spec else named
     if named != (str(folder.owner.tile), str(folder.owner.direction)):
         return CubeCheck(None, f"it is the cube of {'_'.join(named)}"), []
-    if spec is None or axis is None:  # a recipe of another version: the two copies of its metadata are compared
+    if spec is None or axis is None:  # a recipe of another version: compare the two copies of the metadata
         return _compared_copies(store, copies, made, cube.state(store))
     try:
         create(made, spec, *axis, _codecs(store, copies, _arrays(spec)))
@@ -164,7 +164,10 @@ def _compared(folder: TileFolder, made: Path) -> tuple[CubeCheck, list[Path]]:
 def _judged(
     folder: TileFolder, header: Header | None, fault: str, spec: CubeSpec, axis: tuple[Month, Month], made: Path
 ) -> tuple[CubeCheck, list[Path]]:
-    """Compare a cube with the one in the folder `made`, in which what may stay as it is replaces what was made."""
+    """Compare a cube with the one in the folder `made`.
+
+    Valid metadata of the cube first replace those in `made`, so that they stay as they are.
+    """
     store, names = folder.cube, (*_arrays(spec), *COORDINATES)
     copies: Mapping[str, Any] = header.arrays if header else {}
     root = json.loads((made / ROOT).read_text("utf-8"))
@@ -207,7 +210,7 @@ def _judged(
 def _compared_copies(
     store: Path, copies: Mapping[str, Any], made: Path, state: CubeState
 ) -> tuple[CubeCheck, list[Path]]:
-    """Compare the arrays' own metadata with their copies in the root, which are put in the folder `made`."""
+    """Compare the arrays' own metadata with the copies in the root; write copies of lost ones to the folder `made`."""
     lost = [name for name, copy in copies.items() if not _alike(_own(store, name), copy, "codecs")]
     for name in lost:
         (made / name).mkdir(parents=True)
@@ -223,7 +226,7 @@ def _arrays(spec: CubeSpec) -> tuple[str, ...]:
 
 
 def _spec_of(header: Header) -> CubeSpec | None:
-    """Say what a cube is made of, by its root; None where its recipe is of another version."""
+    """Return a cube's specification from its root; None if its recipe is of another version."""
     held = header.description
     try:
         bands = tuple(bands_of(held["recipe"]))
@@ -237,7 +240,7 @@ def _spec_of(header: Header) -> CubeSpec | None:
 
 
 def _witnesses(folder: TileFolder) -> Iterator[Record]:
-    """Yield what tells how the cube was made: records, the newest first, then COGs."""
+    """Yield records, newest first, then COGs: they tell how the cube was made."""
     for month, path in sorted(folder.files["record"].items(), reverse=True):
         try:
             record = read_record(path)
@@ -252,7 +255,7 @@ def _witnesses(folder: TileFolder) -> Iterator[Record]:
 
 
 def _spec_by(record: Record, store: Path, copies: Mapping[str, Any]) -> CubeSpec | None:
-    """Say what a cube is made of, by a record, and its chunks by its arrays; None where that cannot be."""
+    """Return a cube's specification from a record, and its chunks from the arrays; None if they are invalid."""
     recipe = {**record.recipe}
     try:
         bands = tuple(bands_of(recipe))
@@ -268,7 +271,7 @@ def _spec_by(record: Record, store: Path, copies: Mapping[str, Any]) -> CubeSpec
 def _proven_spec(
     witnesses: Iterable[Record], store: Path, copies: Mapping[str, Any], axis: tuple[Month, Month], made: Path
 ) -> CubeSpec | None:
-    """Return the first specification under which a month's chunks have the digest that its witness tells."""
+    """Return the first specification under which a month's chunks have the digest of its record or COG."""
     for record in witnesses:
         spec = _spec_by(record, store, copies)
         if spec is None or not axis[0] <= record.key.month <= axis[1]:
@@ -281,14 +284,14 @@ def _proven_spec(
             proven = cube.slot_digest(made, record.key.month) == record.digest
         except CubeError:
             proven = False
-        shutil.rmtree(made)  # of the chunks the links alone
+        shutil.rmtree(made)  # removes only links to chunks
         if proven:
             return spec
     return None
 
 
 def _own(store: Path, name: str) -> Metadata | None:
-    """Read an array's metadata from its own file; None where they are lost or damaged."""
+    """Read an array's metadata from its own file; return None if they are lost or damaged."""
     try:
         found = json.loads((store / name / ROOT).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -297,13 +300,13 @@ def _own(store: Path, name: str) -> Metadata | None:
 
 
 def _found(store: Path, copies: Mapping[str, Any], *names: str) -> Iterator[Metadata]:
-    """Yield what is found of the metadata of some arrays: in the root, and in their own files."""
+    """Yield the available metadata of arrays, from the root and from their own files."""
     for name in names:
         yield from (found for found in (copies.get(name), _own(store, name)) if isinstance(found, dict))
 
 
 def _codecs(store: Path, copies: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
-    """Return how arrays are compressed, where that is told: a cube stays compressed as it was made."""
+    """Return the known compression of arrays: a mended cube keeps it."""
     told: dict[str, Any] = {}
     for name in names:
         codecs = [found["codecs"] for found in _found(store, copies, name) if isinstance(found.get("codecs"), list)]
@@ -312,12 +315,12 @@ def _codecs(store: Path, copies: Mapping[str, Any], names: Iterable[str]) -> dic
 
 
 def _alike(one: Any, other: Any, *more: str) -> bool:
-    """Whether two arrays' metadata mean the same to a reader."""
+    """Return True if the metadata of two arrays mean the same to a reader."""
     return isinstance(one, dict) and all((one.get(key) or None) == (other.get(key) or None) for key in (*KEYS, *more))
 
 
 def _coordinates(store: Path, made: Path) -> Iterator[Path]:
-    """Chunks of coordinates that are missing, or other than they should be."""
+    """Yield chunks of coordinates that are missing or wrong."""
     for name in COORDINATES:
         for path in sorted((made / name / "c").rglob("*")):
             found = store / path.relative_to(made)
@@ -326,7 +329,7 @@ def _coordinates(store: Path, made: Path) -> Iterator[Path]:
 
 
 def _axis_of(store: Path, copies: Mapping[str, Any]) -> tuple[Month, Month] | None:
-    """First and last month by the times; None where these are not the first days of months in order."""
+    """Return first and last month from the times; None if these are not the first days of consecutive months."""
     try:
         number = next(found["shape"][0] for found in _found(store, copies, STATUS, COUNT, "time"))
         times = np.frombuffer((store / "time" / "c" / "0").read_bytes(), "<i4").astype(np.int64)[:number]

@@ -1,17 +1,16 @@
-"""Whether a record is to be believed: its Item has its checksum, cube and COG must fit it.
+"""Decide whether a record is credible: its checksum is in the Item, and it must fit cube and COG.
 
-A record may have been edited by hand, and Item, catalogs and the next COG would be made from what it says. So it is
-compared, cheaply, with what cannot have followed the edit. Where something does not fit, the month is read as if its
-record were lost, and then
+A record may have been edited, and Item, catalogs and the next COG would repeat what it says. So it is compared, at low
+cost, with files that cannot contain the edit. If something does not fit, the month is read as if its record were lost:
 
-- a record that comes out the same is believed, and the Item is at fault;
-- one that the Item's checksum proves to have been another, or that cube or COG contradict, is replaced by what is left
-  without it: what nobody else knows is then not known;
-- one against which the Item's checksum alone speaks is not believed and not replaced: what it alone says cannot be
-  proven or disproven. The operator is told, and may remove it.
+- If the restored record is the same, the record is believed, and the Item is wrong.
+- If the Item's checksum proves that the record was another, or cube or COG contradict it, the restored record replaces
+  it. Facts that only the record contained become unknown.
+- If only the Item's checksum contradicts it, it is neither believed nor replaced: what only the record says can be
+  neither proven nor disproven. The operator gets a message, and may remove it.
 
-A month that was made again by a run that was killed before the Item was written has a record newer than its products.
-It is believed where the values are those of the cube, and where the granule list names its granules.
+If a run was killed after it made a month again and before it wrote the Item, the record is newer than its products. It
+is believed if its values are those of the cube and the granule list contains its granules.
 """
 
 from __future__ import annotations
@@ -64,17 +63,16 @@ MEASURED = (
 """Attributes of a record that follow from the cube."""
 
 RECIPE = ("level", "polarization", "recipe", "recipe_digest")
-"""Those of them that it says in its attributes, where no digest of a month tells whether they were changed."""
+"""Those of them that the cube stores in its attributes: no month's digest shows whether these were changed."""
 
 
 def read_credible(path: Path) -> Record:
-    """Read a record, altered or not, from which everything can be made that is made from records.
+    """Read a complete record, whether or not it was altered.
 
     Raises
     ------
     ProductError
-        As `read_record`, but not for its seal, which `doubt` looks at; also where a value is of a kind that none of
-        ours has.
+        If `read_record` rejects it, or a value has an unexpected type. The seal is not checked here but in `doubt`.
     """
     record = read_record(path, check_seal=False)
     try:
@@ -93,17 +91,18 @@ def read_credible(path: Path) -> Record:
 
 @dataclass(frozen=True)
 class Doubt:
-    """Why a record is not believed.
+    """Reason not to believe a record.
 
     Attributes
     ----------
     problem : str
+        What does not fit.
     restored : Restored or None
-        What takes its place, or would; None where the cube cannot tell.
+        The record to use instead; None if the cube cannot provide one.
     contradicted : bool
-        True where the record is proven wrong; False where the Item's checksum alone speaks against it.
+        True if the record is proven wrong; False if only the Item's checksum contradicts it.
     in_short : str
-        The same in a few words, of one that is contradicted.
+        The problem of a contradicted record in a few words.
     """
 
     problem: str
@@ -119,18 +118,16 @@ def doubt(
     row: Mapping[str, Any] | None,
     count: NDArray[np.uint8] | None,
 ) -> Doubt | None:
-    """Say why a record is not believed; None where it is. The month is read only where something does not fit.
+    """Return the reason not to believe a record; None if it is credible. Read the month only if something does not fit.
 
     Parameters
     ----------
-    folder : TileFolder
     record : Record
-        Of a month that the cube holds.
-    state : CubeState
+        Record of a month that the cube holds.
     row : mapping or None
         The month's row in the tile's catalog.
     count : array (rows, columns), uint8, or None
-        Passes with a valid value; None where the cube's cannot be read, which another check tells.
+        Passes with a valid value; None if the cube's count cannot be read, which another check reports.
     """
     witnesses = _Witnesses.of(folder, record, row)
     found = list(witnesses.suspicions(record, state, count))
@@ -138,13 +135,13 @@ def doubt(
 
 
 def doubt_values(folder: TileFolder, record: Record, state: CubeState, row: Mapping[str, Any] | None) -> Doubt | None:
-    """Say why a record is not believed that `doubt` believes: every value is read."""
+    """Return the reason not to believe a record that `doubt` accepts, after reading every value."""
     return _examined(folder, record, state, row, _Witnesses.of(folder, record, row), [])
 
 
 @dataclass(frozen=True)
 class _Witnesses:
-    """What there is of a month beside its record."""
+    """Other files about a month, to compare its record with."""
 
     path: Path
     text: bytes
@@ -161,12 +158,12 @@ class _Witnesses:
 
     @property
     def checksum(self) -> str | None:
-        """Checksum of the record, as the Item says it."""
+        """Checksum of the record according to the Item."""
         return checksum_in(self.item, "record")
 
     @property
     def is_sealed(self) -> bool:
-        """Whether the record is as it was written."""
+        """True if the record is unchanged since it was written."""
         return seal_is_whole(json.loads(self.text))
 
     @property
@@ -174,7 +171,7 @@ class _Witnesses:
         return self.checksum == hashlib.sha256(self.text).hexdigest()
 
     def suspicions(self, record: Record, state: CubeState, count: NDArray[np.uint8] | None) -> Iterator[str]:
-        """What does not fit, by the count of passes and a few headers."""
+        """Yield what does not fit, judged by the count of passes and a few headers."""
         if self.checksum and not self.item_has_it:
             yield "not the file that the month's Item names (checksum)"
         if not self.checksum and self.text.decode(errors="replace") != record.to_json():
@@ -199,7 +196,7 @@ class _Witnesses:
 
 
 def _recipe_faults(record: Record) -> Iterator[str]:
-    """What a record says of its own recipe, and the recipe does not."""
+    """Yield statements of a record that its recipe contradicts."""
     told = {"level": str(record.level), "polarization": str(record.polarization), "digest": record.recipe_digest}
     is_so = {**record.recipe, "digest": digest(record.recipe)}
     for name, value in told.items():
@@ -208,7 +205,7 @@ def _recipe_faults(record: Record) -> Iterator[str]:
 
 
 def _count_faults(record: Record, count: NDArray[np.uint8]) -> Iterator[str]:
-    """In what the count of passes is not the record's."""
+    """Yield differences between the count of passes and the record."""
     statistics = count_statistics(count)
     pixels = sum(statistics.histogram.values())
     if statistics != record.count:
@@ -227,7 +224,7 @@ def _examined(
     witnesses: _Witnesses,
     found: list[str],
 ) -> Doubt | None:
-    """Read the month as if its record were lost, and say what comes of the suspicions."""
+    """Read the month as if its record were lost, and judge the suspicions."""
     month = record.key.month
     try:
         restored = restore(folder, month, state, row, record)
@@ -235,7 +232,7 @@ def _examined(
         return Doubt("; ".join([*found, error.problem]))
     other = restored.record
     if witnesses.item_has_it and witnesses.is_sealed:
-        # whoever wrote the Item had this record: where the COG says otherwise the COG is older
+        # the Item was written from this record: a COG that differs is older
         wrong = [name for name in MEASURED if _differ(name, record, other)]
         if wrong and not set(wrong) - set(RECIPE):
             return Doubt(f"{some(found)}; but Item and record agree: the cube's attributes were changed")
@@ -252,12 +249,12 @@ def _examined(
     listing = listed(folder, month)
     newer = witnesses.is_sealed and not wrong and "granules" in origin
     if newer and listing and from_list(record, listing) == record:
-        return None  # newer than COG and Item, which happen to be of the same values
+        return None  # newer than COG and Item, which have the same values by chance
     if wrong or origin:
         return _contradiction(found, [*wrong, *origin], "cube and COG", restored)
     item_knows = witnesses.checksum and property_of(witnesses.item, "s1:digest") == record.digest
     if witnesses.is_sealed and not item_knows:
-        return None  # what does not fit is older
+        return None  # the files that do not fit are older
     unproven = [name for name in other.unknown if name not in record.unknown]
     return Doubt(
         f"{some(found)}; nothing else tells whether it is true ({', '.join(unproven) or 'its form'})", restored
@@ -270,7 +267,7 @@ def _contradiction(found: list[str], wrong: list[str], by: str, restored: Restor
 
 
 def _differ(name: str, record: Record, other: Record) -> bool:
-    """Whether two records say otherwise; not where one of them does not know."""
+    """Return True if two records contradict each other; an unknown value contradicts nothing."""
     mine, its = getattr(record, name), getattr(other, name)
     if mine is None or its is None:
         return name == "footprint" and mine is not its

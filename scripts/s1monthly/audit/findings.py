@@ -1,4 +1,4 @@
-"""What is found wrong in an output tree, and the commands that mend it; as text for people and as JSON."""
+"""Problems found in an output tree and the commands that mend them, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -15,27 +15,27 @@ from pathlib import Path
 from typing import Any
 
 COLUMNS = 80
-"""Width of the text; commands are not broken, so that they can be copied."""
+"""Width of the text. Commands are not wrapped, so that they can be copied."""
 
 QUIET_SECONDS = 30.0
-"""Seconds between two lines of progress where they go to a file."""
+"""Seconds between two lines of progress that go to a file."""
 
 ROOT = Path(__file__).parents[3]
-"""Of the workflow: where Snakefile and scripts lie."""
+"""Folder of the workflow, with Snakefile and scripts."""
 
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """Something that is wrong, or worth a note.
+    """A problem or a note.
 
     Attributes
     ----------
     place : str
-        The file or folder, as a path that the commands use too.
+        File or folder, as in the commands.
     problem : str
         What is wrong with it.
     commands : tuple of str
-        What mends it: shell commands, in order.
+        Shell commands that mend it, in order.
     """
 
     place: str
@@ -45,14 +45,14 @@ class Finding:
 
 @dataclass(frozen=True)
 class Commands:
-    """The commands that mend an output tree; each can be pasted in any folder, whatever is on the path.
+    """Commands that mend an output tree. They work in any folder and with any PATH.
 
     Attributes
     ----------
     base_dir : Path
         Root of the tree, as the user gave it.
     work_dir : Path or None
-        Folder of granule lists, where it is not ``work`` in the tree.
+        Folder of granule lists, if it is not ``work`` in the tree.
     """
 
     base_dir: Path
@@ -60,33 +60,36 @@ class Commands:
 
     @property
     def run(self) -> str:
-        """Run the workflow again, with the configuration that made the tree."""
+        """Run the workflow again with the configuration that made the tree."""
         snakefile = shlex.quote(str(ROOT / "Snakefile"))
         return f"{_PYTHON} -m snakemake --snakefile {snakefile} --cores 4 --configfile my.yaml"
 
     @property
     def rebuild(self) -> str:
-        """Make catalogs, Collection and whatever else can be made from what lies in the tree."""
+        """Make catalogs, Collection and everything else that can be made from the tree."""
         lists = f" --work-dir {_absolute(self.work_dir)}" if self.work_dir else ""
         script = shlex.quote(str(ROOT / "scripts" / "catalog_rebuild.py"))
         return f"{_PYTHON} {script} --output-dir {_absolute(self.base_dir)}{lists}"
 
     def remove(self, *paths: Path) -> str:
-        """Remove files."""
+        """Return the command that removes files."""
         return f"rm {' '.join(_absolute(path) for path in paths)}"
 
     def move(self, path: Path, target: Path) -> str:
-        """Give a file or folder another name."""
+        """Return the command that renames a file or folder."""
         return f"mv {_absolute(path)} {_absolute(target)}"
 
     def move_out(self, path: Path) -> str:
-        """Move something out of the tree, beside it, to the place that it had in it: two of a name do not meet."""
+        """Return the command that moves something out of the tree.
+
+        The target lies beside the tree and has the same relative path, so that two files of one name do not collide.
+        """
         aside = Path(f"{os.path.abspath(self.base_dir)}.aside")
         folder = aside / Path(os.path.abspath(path)).relative_to(os.path.abspath(self.base_dir)).parent
         return f"mkdir -p {_absolute(folder)} && mv {_absolute(path)} {shlex.quote(f'{folder}/')}"
 
     def allow(self, path: Path) -> str:
-        """Let the owner of a file or folder read it."""
+        """Return the command that lets the owner read a file or folder."""
         return f"chmod -R u+rwX {_absolute(path)}"
 
 
@@ -98,7 +101,7 @@ _PYTHON = shlex.quote(sys.executable)
 
 
 def unreadable(paths: Iterable[Path], mend: Commands) -> Iterator[Finding]:
-    """Tell of files and folders that this user may not read, and whose they are."""
+    """Yield findings for files and folders that this user cannot read, with their owner."""
     for path in paths:
         problem = "may not be read: what depends on it was not looked at, and its rows in the catalogs are kept"
         with suppress(OSError, KeyError):
@@ -108,7 +111,7 @@ def unreadable(paths: Iterable[Path], mend: Commands) -> Iterator[Finding]:
 
 
 def misnamed(renamed: Mapping[Path, Path], mend: Commands) -> Iterator[Finding]:
-    """Tell of folders that hold what belongs into one of another name: folder -> the name that it should have."""
+    """Yield findings for folders with the wrong name; `renamed` maps each folder to its right name."""
     for path, name in renamed.items():
         problem = f"holds {name.name}: the catalogs show older rows of its months until it has that name"
         if renamed.get(name) == path:
@@ -125,15 +128,14 @@ def misnamed(renamed: Mapping[Path, Path], mend: Commands) -> Iterator[Finding]:
 
 @dataclass
 class Report:
-    """What was found in an output tree.
+    """Result of the check of an output tree.
 
     Attributes
     ----------
-    base_dir : str
     months, tiles : int
-        Months that were made, of all directions; tiles that have a folder.
+        Finished months of all directions, and tiles with a folder.
     problems, notes : list of Finding
-        What is wrong; and what is not, but worth knowing.
+        Problems, and other things worth knowing.
     """
 
     base_dir: str
@@ -143,16 +145,16 @@ class Report:
     notes: list[Finding] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """Everything, as a JSON object; ``valid`` is true where nothing is wrong."""
+        """Return everything as a JSON object; ``valid`` is true if nothing is wrong."""
         content: dict[str, Any] = {"valid": not self.problems, **asdict(self)}
         return json.dumps(content, indent=1)
 
     def to_text(self) -> str:
-        """One line where nothing is wrong; else every finding with the commands that mend it."""
+        """Return all findings with their commands as text; only a summary line if nothing is wrong."""
         extent = f"{counted(self.months, 'month')} of {counted(self.tiles, 'tile')}"
         lines = []
         run = Commands(Path()).run
-        # what mends without a download goes first: a record that is rebuilt need not be made of granules again
+        # repairs without a download first: a month whose record is rebuilt needs no granules
         for finding in sorted(self.problems, key=lambda finding: (run in finding.commands, finding)):
             lines += [*told(finding), ""]
         for finding in _alike(self.notes):
@@ -167,7 +169,7 @@ class Report:
 
 
 def _alike(findings: Iterable[Finding]) -> Iterator[Finding]:
-    """Of those that tell the same the first, with the number of the others."""
+    """Yield the first of all findings with the same problem, with the number of the others."""
     groups: dict[str, list[Finding]] = {}
     for finding in sorted(findings):
         groups.setdefault(finding.problem, []).append(finding)
@@ -176,29 +178,29 @@ def _alike(findings: Iterable[Finding]) -> Iterator[Finding]:
 
 
 def counted(number: int, thing: str) -> str:
-    """Number and noun: ``1 month``, ``2 months``."""
+    """Return number and noun: ``1 month``, ``2 months``."""
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
 def some(things: Iterable[str], most: int = 3) -> str:
-    """Join the first few with semicolons, and say how many more there are."""
+    """Join the first few with semicolons and count the rest."""
     things = list(things)
     more = [f"and {len(things) - most} more"] if len(things) > most else []
     return "; ".join([*things[:most], *more])
 
 
 def wrapped(line: str) -> list[str]:
-    """Break a line between words; what follows is indented."""
+    """Wrap a line between words; continuation lines are indented."""
     return textwrap.wrap(line, COLUMNS, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
 
 
 def fitted(line: str) -> str:
-    """Cut a line to the width of the text, with dots where something is left out."""
+    """Shorten a line to the width of the text; dots mark the cut."""
     return line if len(line) <= COLUMNS else f"{line[: COLUMNS - 3].rstrip()}..."
 
 
 def told(finding: Finding, label: str = "") -> Iterator[str]:
-    """Lines of a finding: the place, the problem, a command a line."""
+    """Yield the lines of a finding: place, problem, then each command."""
     yield f"{label}{finding.place}"
     yield from wrapped(f"  {finding.problem}")
     for command in finding.commands:
@@ -206,7 +208,7 @@ def told(finding: Finding, label: str = "") -> Iterator[str]:
 
 
 class Progress:
-    """A line on standard error that says how far the work is: rewritten on a terminal, seldom repeated elsewhere."""
+    """Progress line on standard error: updated in place on a terminal, repeated at long intervals elsewhere."""
 
     def __init__(self, doing: str, total: int) -> None:
         self._doing, self._total, self._done = doing, total, 0
@@ -215,7 +217,7 @@ class Progress:
         self._told = time.monotonic()
 
     def step(self) -> None:
-        """One more is done."""
+        """Count one more finished item."""
         self._done += 1
         now = time.monotonic()
         last = self._terminal and self._done == self._total

@@ -1,4 +1,4 @@
-"""What an output tree holds of every month, and why anything is missing."""
+"""Find out which months an output tree holds, and why others are missing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from s1monthly.workflow.plan import listings_of, question_of
 
 
 class Kind(StrEnum):
-    """What there is of a month."""
+    """State of a month."""
 
     PRESENT = "present"
     NOT_MADE = "not made"
@@ -42,29 +42,27 @@ class Kind(StrEnum):
 
 
 MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED, Kind.UNUSABLE)
-"""A month of one of these is known to be expected, and is not there."""
+"""States of a month that is expected and not there."""
 
 EXPECTED = (Kind.PRESENT, *MISSING, Kind.NOT_SEARCHED)
-"""Of a month that was not searched nobody knows; a gap is counted, as S1-GRiTS does."""
+"""States of a month that counts as expected. A month not searched yet may have no data; it counts, as in S1-GRiTS."""
 
 OUT_OF_STEP = "out of step, the next run makes it again: "
-"""Beginning of a remark."""
+"""Start of a remark."""
 
 
 @dataclass(frozen=True)
 class MonthState:
-    """A month of a tile and direction.
+    """State of a month of a tile and direction.
 
     Attributes
     ----------
-    month : Month
-    kind : Kind
     reason : str
-        Why it is not present; empty where it is.
+        Why it is not present; empty if it is.
     remarks : tuple of str
-        What else is to be told of a month that was made: what it is out of step with, what of it is gone.
+        Further facts about a finished month: what it does not match, and which of its files are missing.
     missing_granules : mapping of str to str
-        Granules that it lacks, or would lack: id -> why they cannot be used, as far as that is known.
+        Granules that it lacks or would lack: id -> why they cannot be used, as far as known.
     """
 
     month: Month
@@ -76,11 +74,10 @@ class MonthState:
 
 @dataclass(frozen=True)
 class TileState:
-    """All months of a tile and direction.
+    """States of all months of a tile and direction.
 
     Attributes
     ----------
-    key : TileDirection
     months : tuple of MonthState
         In order.
     troubles : tuple of str
@@ -92,21 +89,21 @@ class TileState:
     troubles: tuple[str, ...] = ()
 
     def of(self, *kinds: Kind) -> list[MonthState]:
-        """Months of some kinds."""
+        """Return the months of the given kinds."""
         return [state for state in self.months if state.kind in kinds]
 
     @property
     def present(self) -> int:
-        """How many months were made and are in the catalog."""
+        """Number of months that are finished and in the catalog."""
         return len(self.of(Kind.PRESENT))
 
     @property
     def expected(self) -> list[Month]:
-        """Months that are or should be there: those with granules, and those that nobody has searched yet."""
+        """Months that are or should be present: those with granules, and those not searched yet."""
         return [state.month for state in self.of(*EXPECTED)]
 
     def to_json(self) -> dict[str, Any]:
-        """Everything, for machines."""
+        """Return everything as a JSON object."""
         expected = self.expected
         return {
             "tile": str(self.key.tile),
@@ -133,12 +130,19 @@ class TileState:
 def tiles_there(
     layout: Layout, tile: str | None = None, directions: Collection[Direction] = tuple(Direction)
 ) -> list[TileDirection]:
-    """Tiles and directions that have a folder in the output tree, in order.
+    """Return the tiles and directions with a folder in the output tree, in order.
+
+    Parameters
+    ----------
+    tile : str, optional
+        Only this tile.
+    directions : collection of Direction
+        Only these directions.
 
     Raises
     ------
     ProductError
-        If there is none (of that tile and those directions).
+        If there is none.
     """
     base = Path(layout.base_dir)
     names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
@@ -154,24 +158,23 @@ def tiles_there(
 
 
 def inspect(key: TileDirection, layout: Layout, config: Config | None = None, today: date | None = None) -> TileState:
-    """Find out what there is of every month of a tile and direction.
+    """Find out the state of every month of a tile and direction.
 
     Parameters
     ----------
-    key : TileDirection
     layout : Layout
-        The output tree, and the work folder, where logs tell why a month failed. It need not be there.
+        Output tree and work folder. Logs in the work folder tell why a month failed; the folder may be missing.
     config : Config, optional
-        Tells which months are asked for, and by which recipe. Without it the months from the first to the last known
-        are looked at, and a month's recipe is compared to that of its cube.
+        Gives the requested months and their recipe. Without it, all months from the first to the last known are
+        inspected, and their recipe is compared with that of their cube.
     today : date, optional
-        The current date, UTC; with `config`.
+        The current date, UTC; needed with `config`.
     """
     return _Inspection(key, layout, config, today).state()
 
 
 class _Inspection:
-    """The files of a tile and direction, each read once."""
+    """Files of a tile and direction, each read once."""
 
     def __init__(self, key: TileDirection, layout: Layout, config: Config | None, today: date | None) -> None:
         self.key, self.layout, self.config = key, layout, config
@@ -202,7 +205,7 @@ class _Inspection:
 
     @contextmanager
     def _told(self) -> Iterator[None]:
-        """Tell of what is damaged or may not be read, and go on with what else there is."""
+        """Collect errors of damaged or unreadable files and continue with the other files."""
         try:
             yield
         except (ProductError, CubeError) as error:
@@ -214,19 +217,19 @@ class _Inspection:
         return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
 
     def _asked(self, config: Config, today: date) -> dict[Month, Answer | None]:
-        """Months that the configuration asks for, with the answers that still hold."""
+        """Return the configured months with their valid answers."""
         months, full = config.time.wanted(today)[0], config.time.full is not None
         question, listings = question_of(config), None
         try:
             listings, unused = listings_of(config)
             self.troubles += unused
-        except SourceError as error:  # what was made, and what is known of the rest, can be told without
+        except SourceError as error:  # the inspection works without the source
             self.troubles.append(str(error))
         book = Ledger(self.key, self.layout, question, months, full, self._wanted(config), listings)
         return {**dict.fromkeys(months), **book.answers}
 
     def _wanted(self, config: Config) -> dict[str, Any]:
-        """Recipe of a configuration, as the cube spells it."""
+        """Return the recipe of a configuration as the cube writes it."""
         return as_held(self.cube.recipe if self.cube else None, recipe(config), self.key.tile)
 
     def _record_files(self) -> list[Path]:
@@ -234,7 +237,7 @@ class _Inspection:
         return [path for path in folder.glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem)]
 
     def state(self) -> TileState:
-        """Look at every month that is known, asked for, or between two that are known."""
+        """Return the state of every month that is known, requested, or between two known months."""
         silent = set(no_data_months(self.answers))
         before_all = {month for month, answer in self.answers.items() if not answer.granules} - silent
         months = {*self.answers, *self.records, *(self.asked or {})} - before_all
@@ -269,7 +272,7 @@ class _Inspection:
         return self.asked is not None and month in self.asked and self.asked[month] is None
 
     def _set_aside(self, month: Month) -> dict[str, str]:
-        """Reasons of the granule list, where the work folder still has it."""
+        """Return the reasons in the granule list, if the work folder still has it."""
         try:
             listed = read_granule_list(self._path(self.layout.granules, month))
         except ProductError:
@@ -302,7 +305,7 @@ class _Inspection:
             return []
 
     def _steps(self, month: Month, record: Mapping[str, Any]) -> Iterator[str]:
-        """What a month is out of step with."""
+        """Yield what a month does not match."""
         answer = self.answers.get(month)
         if self._void(month):
             yield OUT_OF_STEP + _ASK_AGAIN
@@ -354,7 +357,7 @@ _ASK_AGAIN = "to be searched again: the source's folder, or what is asked of it 
 
 
 def _content(path: Path) -> dict[str, Any]:
-    """Read a JSON object; empty where the file holds none. Raises PermissionError where it may not be read."""
+    """Read a JSON object; return an empty one if there is none. Raise PermissionError for an unreadable file."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except ValueError:
@@ -363,6 +366,6 @@ def _content(path: Path) -> dict[str, Any]:
 
 
 def _plain(path: Path) -> dict[str, Any]:
-    """Read a record as it is; empty where it is damaged, or was altered since it was written."""
+    """Read a record unparsed; return an empty one if it was damaged or altered since it was written."""
     content = _content(path)
     return content if seal_is_whole(content) else {}

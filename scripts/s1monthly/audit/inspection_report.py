@@ -1,4 +1,4 @@
-"""What inspections found, as text for a terminal of 80 columns."""
+"""Results of inspections as text for a terminal of 80 columns."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ WIDTH = 80
 _GRANULE_ID = re.compile(r"OPERA_L2_RTC-S1_[^\s/]+?_v[\d.]*\d(?=[\s:,;)]|$)")
 
 MOST_LINES = 14
-"""Lines of a reason that are shown; the log that it names holds all."""
+"""Largest number of lines shown of a reason; the log named there has all."""
 
 
 def coverage(states: Sequence[TileState]) -> Iterator[str]:
-    """Table of all tiles and directions, as S1-GRiTS has it, then in words what is missing, and what else there is."""
+    """Yield a table of all tiles and directions, as in S1-GRiTS, then missing months and remarks as text."""
     yield f"{'Tile':<11}{'Direction':<13}{'Months':>6}{'Expected':>10}{'Missing':>9}{'Complete':>10}  Range"
     for state in states:
         yield _row(str(state.key.tile), str(state.key.direction), [state])
@@ -39,7 +39,7 @@ def _row(tile: str, direction: str, states: Sequence[TileState]) -> str:
 
 
 def _percent(present: int, expected: int) -> str:
-    """Completeness; 100.0% only where nothing is missing."""
+    """Format the completeness; 100.0% only if nothing is missing."""
     if not expected:
         return "-"
     return f"{100.0 if present == expected else min(99.9, 100 * present / expected):.1f}%"
@@ -70,7 +70,7 @@ def _paragraphs(title: str, found: Sequence[tuple[TileState, Sequence[str]]]) ->
 
 
 def details(states: Sequence[TileState]) -> Iterator[str]:
-    """Every month of some directions of a tile that is missing or worth a word, with the reason."""
+    """Yield every missing or remarkable month of a tile's directions, with the reason."""
     title = f" Tile: {states[0].key.tile}"
     title += f"  |  {states[0].key.direction} " if len(states) == 1 else " "
     yield title.center(WIDTH, "-")
@@ -123,7 +123,7 @@ def _granules(missing: Mapping[str, str], made: bool) -> Iterator[str]:
 
 
 def _short(granule_id: str) -> str:
-    """Burst, time and platform of a granule; what has no granule's name stays as it is."""
+    """Return burst, time and platform of a granule; other text stays unchanged."""
     try:
         granule = parse_granule_id(granule_id)
     except NameFormatError:
@@ -132,7 +132,7 @@ def _short(granule_id: str) -> str:
 
 
 def _wrapped(text: str, first: str, others: str, width: int = WIDTH) -> str:
-    whole = text.startswith("see ")  # a path to be copied
+    whole = text.startswith("see ")  # keep paths whole, to be copied
     return textwrap.fill(
         text, width, initial_indent=first, subsequent_indent=others, break_long_words=not whole, break_on_hyphens=False
     )

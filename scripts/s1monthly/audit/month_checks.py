@@ -1,4 +1,4 @@
-"""Whether a month is whole: its record, its place in the cube, its COG, preview and Item, each against the others."""
+"""Check that a month is complete: record, slot in the cube, COG, preview and Item, each against the others."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ from s1monthly.records.month import Record
 
 @dataclass(frozen=True)
 class Depth:
-    """How much is read.
+    """How much a check reads.
 
     Attributes
     ----------
     checksums : bool
-        Whole COGs, for their checksums; else their headers and sizes.
+        True to read whole COGs for their checksums; else only headers and sizes.
     digests : bool
-        Every value in cube and COGs, for the months' digests, and overviews; else the counts.
+        True to read every value in cube and COGs for the months' digests, and overviews; else only the counts.
     """
 
     checksums: bool = True
@@ -61,15 +61,15 @@ DEFAULT = Depth()
 
 @dataclass
 class MonthCheck:
-    """What was found of a month.
+    """Result of the check of a month.
 
     Attributes
     ----------
     problems, notes : list of Finding
     made : bool
-        True where it has a record.
+        True if the month has a record.
     row : dict or None
-        Its row in the tile's catalog; None where something is wrong, and the catalogs will be written again anyway.
+        Its row in the tile's catalog; None if something is wrong: the repair writes the catalogs again.
     """
 
     problems: list[Finding] = field(default_factory=list)
@@ -81,18 +81,14 @@ class MonthCheck:
 def check_month(
     folder: TileFolder, month: Month, state: CubeState | None, before: Row | None, depth: Depth, mend: Commands
 ) -> MonthCheck:
-    """Check all that there is of a month.
+    """Check all files of a month.
 
     Parameters
     ----------
-    folder : TileFolder
-    month : Month
     state : CubeState or None
-        Of the folder's cube; None where it has none that can be read.
+        State of the folder's cube; None if it has no readable cube.
     before : dict or None
         The month's row in the tile's catalog.
-    depth : Depth
-    mend : Commands
     """
     check = MonthCheck()
     looker = _Looker(folder, month, state, depth, mend, check)
@@ -100,7 +96,7 @@ def check_month(
     if record is not None:
         check.made = True
         looker.compare_with_cube(record, before)
-        if not check.problems:  # else all products are made again
+        if not check.problems:  # otherwise all products are made again
             looker.look_at_products(record)
         if not check.problems and state is not None:
             check.row = record_row(record, folder.layout)
@@ -108,7 +104,7 @@ def check_month(
 
 
 class _Looker:
-    """Looks at what there is of a month, and tells what is wrong with it."""
+    """Checks the files of a month and records what is wrong."""
 
     def __init__(
         self,
@@ -131,7 +127,7 @@ class _Looker:
         self._check.problems.append(Finding(str(path), problem, commands))
 
     def record(self, before: Row | None) -> Record | None:
-        """Read the month's record; tell why there is none, and whether it can be made from the cube."""
+        """Read the month's record; report why there is none, and whether it can be made from the cube."""
         path = self._path("record")
         commands: tuple[str, ...] = (self._mend.run,)
         if "record" in self._files:
@@ -164,9 +160,10 @@ class _Looker:
         return None
 
     def compare_with_cube(self, record: Record, before: Row | None) -> None:
-        """Tell where cube and record differ, and which is at fault; of a cube that cannot be read the folder's check.
+        """Report differences between cube and record, and which is at fault.
 
-        Of a month in the cube the count of passes is read, and that there are chunks; where that is wanted all values.
+        An unreadable cube is reported by the folder's check. By default this reads the count of passes and looks for
+        the chunks; with `Depth.digests` it reads all values.
         """
         state = self._state
         if state is None:
@@ -196,7 +193,7 @@ class _Looker:
         elif self._depth.digests:
             doubted = doubt_values(self._folder, record, state, before)
             if doubted and doubted.restored is None and values_in_cog(self._folder, record) is not None:
-                # without an Item every value is read, and written again from the COG
+                # the rebuild reads every value of a month without an Item, and restores the values from the COG
                 commands = (self._mend.remove(self._path("item")), self._mend.rebuild)
                 problem = "the values in the cube are not those of its record and COG: damaged"
                 self._tell(self._folder.cube, f"{self._month}: {problem}", *commands)
@@ -204,7 +201,7 @@ class _Looker:
                 self._tell_doubt(doubted, again=True)
 
     def _tell_doubt(self, doubted: Doubt, again: bool) -> None:
-        """Tell that a record is not believed; `again`: what reads less than this must be made to look again."""
+        """Report a record that is not believed; with `again`, the commands make a rebuild look again."""
         path = self._path("record")
         if doubted.restored is None:
             self._tell(self._folder.cube, f"{self._month}: {doubted.problem}", self._mend.remove(path), self._mend.run)
@@ -214,26 +211,26 @@ class _Looker:
             self._tell(path, doubted.problem, self._mend.remove(path), self._mend.rebuild)
 
     def _count(self) -> tuple[NDArray[np.uint8] | None, str]:
-        """Read the count of passes; or say why it cannot be read."""
+        """Read the count of passes, or return why it cannot be read."""
         try:
             return cube.read_count(self._folder.cube, self._month), ""
         except CubeError as error:
             return None, error.problem
 
     def _denied(self, state: CubeState) -> list[Path]:
-        """Folders of the month in the cube with chunks that this user may not read."""
+        """Return the month's folders in the cube with chunks that this user cannot read."""
         folders = sorted(self._folder.cube.glob(f"*/c/{self._month.ordinal - state.first.ordinal}"))
         return [folder for folder in folders if any(not is_readable(path) for path in folder.rglob("*"))]
 
     def _chunk_fault(self, state: CubeState, count: NDArray[np.uint8] | None) -> str:
-        """Say which chunks are lost, by the count, which tells which there must be."""
+        """Return which chunks are lost; the count tells which must exist."""
         if count is None:
             return ""
         slot, polarization = self._month.ordinal - state.first.ordinal, Polarization(state.recipe["polarization"])
         return some(lost_chunks(self._folder.cube, slot, state.bands, polarization, count))
 
     def look_at_products(self, record: Record) -> None:
-        """Tell what is wrong with COG, preview and Item, and note what is not known of the month."""
+        """Report what is wrong with COG, preview and Item, and note unknown facts about the month."""
         item, sound = self._item(), []
         named = named_by(item, self._files)
         for kind in OPTIONAL:
@@ -248,7 +245,7 @@ class _Looker:
             problem = "of an older state of the month: its digest is not the record's"
             self._tell(path, problem, self._mend.remove(path, *sound), self._mend.run)
         elif item and not self._check.problems and self._state is not None:
-            self._compare_item(item, record, named)  # else whatever mends the others writes the Item again
+            self._compare_item(item, record, named)  # otherwise the other repairs write the Item again
         if self._depth.digests and not self._check.problems and self._state is not None:
             self._compare_values(record, named)
         if record.unknown:
@@ -257,7 +254,7 @@ class _Looker:
             self._check.notes.append(note)
 
     def _compare_values(self, record: Record, named: set[str]) -> None:
-        """Tell where a product does not show what the cube holds."""
+        """Report a product that does not show the content of the cube."""
         fault = unlike_the_cube(record, self._folder.layout, {kind for kind in OPTIONAL if kind in self._files})
         if fault:
             kind, reason = fault
@@ -265,7 +262,7 @@ class _Looker:
             self._tell(self._path(kind), reason, self._mend.remove(self._path(kind)), *again)
 
     def _item(self) -> dict[str, Any] | None:
-        """Read the month's Item; tell why there is none."""
+        """Read the month's Item; report why there is none."""
         path = self._path("item")
         if "item" not in self._files:
             self._tell(path, "no Item", self._mend.run)
@@ -277,7 +274,7 @@ class _Looker:
             return None
 
     def _is_sound(self, kind: str, record: Record, named: bool) -> bool:
-        """Whether there is such a product, and nothing wrong with it; one that no Item names must be true, too."""
+        """Return True if a product exists and is correct; a product not named by the Item must fit the record, too."""
         path = self._path(kind)
         if kind not in self._files:
             if named:
@@ -294,9 +291,9 @@ class _Looker:
         return not fault
 
     def _compare_item(self, item: Mapping[str, Any], record: Record, named: set[str]) -> None:
-        """Tell where the Item does not say what record and files say.
+        """Report where the Item contradicts record and files.
 
-        Its products' sizes and checksums are what tells a product that was cut short or changed.
+        Sizes and checksums in the Item show whether a product was cut short or changed.
         """
         path = self._files["item"]
         try:
@@ -322,7 +319,7 @@ def _file_facts(kind: str) -> tuple[str, ...]:
 
 
 def _other_file(item: Mapping[str, Any], expected: Mapping[str, Any], kind: str, found: list[str]) -> str | None:
-    """Say in what a product is not the file that the Item names."""
+    """Return how a product differs from the file named by the Item."""
     if not any(line.startswith(_file_facts(kind)) and not line.endswith(": missing") for line in found):
         return None
     told, size = (document["assets"][kind].get("file:size") for document in (item, expected))

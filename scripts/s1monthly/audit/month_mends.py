@@ -1,6 +1,6 @@
-"""Months of a cube that are mended without a granule: a status that was lost, chunks that a COG still holds.
+"""Mend months of a cube without granules: a lost status, or chunks that a COG still holds.
 
-Nothing is believed that the month's digest does not prove.
+Values are used only if the month's digest proves them.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from s1monthly.records.month import Record
 
 
 def digests_told(folder: TileFolder, month: Month, row: Mapping[str, Any] | None) -> set[str]:
-    """Return the digests that record, COG, Item and catalog tell of a month."""
+    """Return the digests of a month in record, COG, Item and catalog."""
     try:
         told: list[Any] = [read_credible(Path(folder.fill(folder.layout.record, month))).digest]
     except ProductError:
@@ -40,14 +40,10 @@ def digests_told(folder: TileFolder, month: Month, row: Mapping[str, Any] | None
 
 
 def lost_status_alone(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str, Any] | None) -> set[str]:
-    """Return the digest of a month whose values are whole in the cube, though its status says otherwise; else nothing.
+    """Return the digest of a month that lost only its status, and whose values are intact; else an empty set.
 
     Parameters
     ----------
-    folder : TileFolder
-    month : Month
-    state : CubeState
-        Of the folder's cube.
     row : mapping or None
         The month's row in the tile's catalog.
     """
@@ -63,9 +59,9 @@ def lost_status_alone(folder: TileFolder, month: Month, state: CubeState, row: M
 
 
 def values_in_cog(folder: TileFolder, record: Record) -> dict[str, NDArray[Any]] | None:
-    """Read the bands of a month from its COG, to be written into the cube again.
+    """Read the bands of a month from its COG, in order to write them into the cube again.
 
-    None where they, with the count of passes that the cube alone holds, have not the record's digest.
+    Return None unless they have the record's digest, together with the count of passes, which only the cube holds.
     """
     path = Path(folder.fill(folder.layout.cog, record.key.month))
     if cog_tags(path).get("DIGEST") != record.digest:

@@ -1,7 +1,7 @@
-"""What an Item tells of what its month was made of, as far as it can be true: types, vocabulary, and one with another.
+"""Check what an Item says about the origin of its month: types, allowed values, and consistency.
 
-An Item may have been edited by hand. Where a record was rebuilt, what its Item alone tells is kept, so it is looked at
-before it is believed.
+An Item may have been edited. For a rebuilt record, facts that only the Item contains are kept, so they are checked
+first.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
 
 
 def credible_origin(properties: Mapping[str, Any], month: Month) -> dict[str, Any]:
-    """Those properties of `stac.ORIGIN` that can be true; where two contradict each other neither is kept.
+    """Return the properties of `item.ORIGIN` that can be true; of two that contradict each other, neither.
 
     Parameters
     ----------
     properties : mapping
-        Of an Item.
+        Properties of an Item.
     month : Month
-        The Item's.
+        Month of the Item.
     """
     told = {name: properties[name] for name in ORIGIN if name in properties}
     kept = {name: value for name, value in told.items() if _KINDS[name](value)}
@@ -63,12 +63,12 @@ def _is_track(value: Any) -> bool:
 
 
 def _is_set_of(belongs: Callable[[Any], bool]) -> Callable[[Any], bool]:
-    """Whether something is a list, not empty, in order, of different values that belong to it."""
+    """Return a test for a non-empty, sorted list of distinct values that all pass `belongs`."""
     return lambda value: isinstance(value, list) and all(map(belongs, value)) and value == sorted(set(value)) != []
 
 
 def _is_software(value: Any) -> bool:
-    """Whether something can be ``processing:software``: package -> version, neither with a space."""
+    """Return True for a valid ``processing:software``: package -> version, without spaces."""
     return (
         isinstance(value, Mapping)
         and bool(value)
@@ -98,4 +98,4 @@ _RELATIONS: tuple[tuple[tuple[str, ...], Callable[..., bool]], ...] = (
     (("s1:tracks", "s1:passes"), lambda every, passes: len(every) <= passes),
     (("s1:first_acquisition", "s1:last_acquisition"), lambda first, last: _moment(first) <= _moment(last)),
 )
-"""Names of properties, and whether their values can be true together."""
+"""Names of properties, and a test whether their values can be true together."""

@@ -1,4 +1,4 @@
-"""Whether a month's files are what its record says they are: COG, preview, Item."""
+"""Compare a month's COG, preview and Item with its record."""
 
 from __future__ import annotations
 
@@ -31,40 +31,40 @@ from s1monthly.raster.writing import refuse_unwritten
 from s1monthly.records.month import Record, verified
 
 NAMES = {"cog": "COG", "preview": "preview"}
-"""Products that the configuration may switch off, and what people call them."""
+"""Products that the configuration can switch off, and their names in messages."""
 
 OPTIONAL = tuple(NAMES)
 
 TOLERANCE = 2e-6
-"""Degrees by which an outline may differ that another version of PROJ computed: twice the rounding."""
+"""Tolerance in degrees for outlines computed by another version of PROJ: twice the rounding."""
 
 PNG_END = b"IEND\xaeB`\x82"
-"""Last bytes of a whole PNG; GDAL reads one that was cut short without a word."""
+"""Last bytes of a complete PNG; GDAL reads a truncated one without an error."""
 
 SHADE = 1
-"""Grey levels, of 255, by which a preview may differ that another processor computed."""
+"""Tolerance in grey levels, of 255, for a preview computed on another processor."""
 
 
 def paths_of(record: Record, layout: Layout) -> dict[str, Path]:
-    """Where a month's products lie, by the kinds of `stac.ASSETS`."""
+    """Return the paths of a month's products by the kinds of `item.ASSETS`."""
     patterns = {"cog": layout.cog, "zarr": layout.cube, "preview": layout.preview, "record": layout.record}
     return {kind: Path(fill(patterns[kind], record.key)) for kind in stac.ASSETS}
 
 
 def named_by(item: Mapping[str, Any] | None, usual: Iterable[str]) -> set[str]:
-    """Optional products that a month should have: those that its Item names; `usual` where none can tell."""
+    """Return the optional products that the Item names; if no Item tells, those in `usual`."""
     assets = item.get("assets") if item else None
     return {kind for kind in OPTIONAL if kind in (assets if isinstance(assets, Mapping) else usual)}
 
 
 def property_of(item: Mapping[str, Any] | None, name: str) -> Any:
-    """A property of an Item; None where it has none, or there is no Item."""
+    """Return a property of an Item; None if there is no such property or no Item."""
     properties = item.get("properties") if item else None
     return properties.get(name) if isinstance(properties, Mapping) else None
 
 
 def read_item(path: Path) -> dict[str, Any] | None:
-    """Read an Item; None where there is none that can be read."""
+    """Read an Item; return None if it is missing or cannot be read."""
     try:
         return stac.read_document(path)
     except ProductError:
@@ -78,19 +78,17 @@ def expected_item(
 
     Parameters
     ----------
-    record : Record
-    layout : Layout
     kinds : iterable of str
-        Optional products that it names.
+        Optional products that the Item names.
     found : mapping or None
-        The Item that there is. What it says of the origin of a month whose record was rebuilt is kept.
+        The existing Item. If the record was rebuilt, what this Item says about the month's origin is kept.
     checksums : bool
-        False: the COG is not read, and has the checksum that `found` says.
+        False to take the COG's checksum from `found` instead of reading the COG.
 
     Raises
     ------
     ProductError
-        If a product is missing, or the preview is no picture of the month's grid.
+        If a product is missing, or the preview is not a picture of the month's grid.
     """
     paths, folder = paths_of(record, layout), Path(fill(layout.folder, record.key))
     files = {"zarr": asset_file(paths["zarr"], folder), "record": asset_file(paths["record"], folder)}
@@ -108,7 +106,7 @@ def expected_item(
 
 
 def checksum_in(item: Mapping[str, Any] | None, kind: str) -> str | None:
-    """SHA-256 of an asset, as an Item says it; None where it does not."""
+    """Return the SHA-256 of an asset from its Item; None if the Item does not have it."""
     try:
         text = item["assets"][kind]["file:checksum"] if item else ""
     except (KeyError, TypeError):
@@ -118,7 +116,7 @@ def checksum_in(item: Mapping[str, Any] | None, kind: str) -> str | None:
 
 
 def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
-    """One line for each value of a document that is not what it should be: ``place: found, not expected``."""
+    """Yield a line for each wrong value of a document: ``place: found, not expected``."""
     if isinstance(found, Mapping) and isinstance(expected, Mapping):
         for key in [*expected, *(key for key in found if key not in expected)]:
             inner = f"{place}.{key}" if place else str(key)
@@ -153,14 +151,14 @@ def _short(value: Any, most: int = 40) -> str:
 
 
 def names_granules(tags: Mapping[str, str], record: Record) -> bool:
-    """Whether a COG names the granules of a record; also where one of them does not know."""
+    """Return True if COG and record name the same granules, or one of them names none."""
     if "GRANULES" not in tags or record.granules is None:
         return True
     return sorted(tags["GRANULES"].split()) == sorted(granule.id for granule in record.granules)
 
 
 def names_software(tags: Mapping[str, str], record: Record) -> bool:
-    """Whether a COG names the software of a record; also where one of them does not know."""
+    """Return True if COG and record name the same software, or one of them names none."""
     if record.software is None:
         return True
     software = sorted(f"{name}={text}" for name, text in record.software.items())
@@ -168,7 +166,10 @@ def names_software(tags: Mapping[str, str], record: Record) -> bool:
 
 
 def cog_faults(path: Path, record: Record) -> list[str]:
-    """Say in what a file is not the COG of a month: layout, overviews, grid, bands, no data, tags, length; no pixel."""
+    """Return why a file is not the COG of a month, without reading pixels.
+
+    Compared are layout, overviews, grid, bands, no data, tags and length.
+    """
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
             faults = [*_layout_faults(dataset), *_content_faults(dataset, record)]
@@ -219,7 +220,7 @@ def _content_faults(dataset: DatasetReader, record: Record) -> Iterator[str]:
 
 
 def preview_fault(path: Path, grid: GeoBox) -> str | None:
-    """Say why a preview cannot be shown on its month's grid; None where it can."""
+    """Return why a preview cannot be shown on its month's grid; None if it can."""
     try:
         preview_grid(path, grid)
         if not path.read_bytes().endswith(PNG_END):
@@ -233,7 +234,7 @@ def preview_fault(path: Path, grid: GeoBox) -> str | None:
 
 
 def _picture(path: Path) -> NDArray[np.uint8]:
-    # without side files, which could say that it is something else
+    # ignore side files, which could describe it differently
     with rasterio.Env(GDAL_PAM_ENABLED="NO", **GDAL_OPTIONS), rasterio.open(path, driver="PNG") as dataset:
         picture: NDArray[np.uint8] = dataset.read()
         return picture
@@ -241,7 +242,7 @@ def _picture(path: Path) -> NDArray[np.uint8]:
 
 @contextmanager
 def pictures_need_no_grid() -> Iterator[None]:
-    """Keep rasterio from warning that a PNG has none; around threads, not in them: they share the filters."""
+    """Suppress rasterio's warning that a PNG has no grid. Use it around threads, not inside: they share the filters."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
         yield
@@ -251,22 +252,20 @@ def pictures_need_no_grid() -> Iterator[None]:
 
 
 def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tuple[str, str] | None:
-    """Name the first product that does not show what the cube holds of the month, and say why.
+    """Return the first product that does not show the month as the cube holds it, and why.
 
     The values of every band are compared with the record's statistics and digest, and with the COG pixel by pixel,
-    overviews included; the preview is drawn again.
+    including overviews. The preview is drawn again and compared.
 
     Parameters
     ----------
-    record : Record
-    layout : Layout
     kinds : iterable of str
-        Which of `OPTIONAL` are compared.
+        Products of `OPTIONAL` to compare.
 
     Returns
     -------
     tuple of str, or None
-        Kind (``record`` where the cube itself is not what the record says) and reason; None where all is well.
+        Kind (``record`` if the cube contradicts the record) and reason; None if nothing differs.
     """
     paths = paths_of(record, layout)
     shown = shown_bands(record.polarization.layers)

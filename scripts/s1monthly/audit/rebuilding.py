@@ -1,4 +1,4 @@
-"""Make again what an output tree has lost, from what still lies there: records, Items, catalogs, the Collection."""
+"""Rebuild lost records, Items, catalogs and the Collection from the remaining files of an output tree."""
 
 from __future__ import annotations
 
@@ -54,6 +54,7 @@ class Made:
     what : str
         ``cube``, ``month``, ``record``, ``Item``, ``catalog`` or ``Collection``.
     why : str
+        What was wrong before.
     """
 
     place: str
@@ -63,16 +64,16 @@ class Made:
 
 @dataclass
 class Rebuilt:
-    """What came of it.
+    """Result of a rebuild.
 
     Attributes
     ----------
-    base_dir : str
     months, without_data, folders : int
-        What the global catalog holds.
+        Content of the global catalog.
     made : list of Made
+        Everything written.
     left : list of Finding
-        What could not be made, and the commands that do.
+        What could not be made, and the commands that make it.
     """
 
     base_dir: str
@@ -83,11 +84,11 @@ class Rebuilt:
     left: list[Finding] = field(default_factory=list)
 
     def to_json(self) -> str:
-        """Everything, as a JSON object; ``whole`` is true where nothing is left to mend."""
+        """Return everything as a JSON object; ``whole`` is true if nothing is left to mend."""
         return json.dumps({"whole": not self.left, **asdict(self)}, indent=1)
 
     def to_text(self) -> str:
-        """A line for each thing that was written, what is left with its commands, and what there is now."""
+        """Return a line for each thing written, the remaining problems with their commands, and a summary."""
         lines = [fitted(f"{made.place} {made.what}: {made.why}") for made in self.made]
         for finding in sorted(self.left):
             lines += ["", *told(finding)]
@@ -100,18 +101,18 @@ class Rebuilt:
 
 
 def rebuild(base_dir: Path, work_dir: Path | None = None) -> Rebuilt:
-    """Make records that are lost, Items that are missing or wrong, every catalog and the Collection.
+    """Make lost records, missing or wrong Items, all catalogs and the Collection.
 
-    A record is made from the cube, see `restoring`, also in place of one that is proven wrong, see `doubts`. An Item is
-    written where COG and preview are proven to show what the cube holds. COGs and previews are made by the workflow;
-    those that are missing are told. What is right already is not written again.
+    A lost record, or one that is proven wrong (see `doubts`), is made from the cube (see `restoring`). An Item is
+    written if COG and preview are proven to show the content of the cube. COGs and previews are made by the workflow;
+    missing ones are reported. Correct files are not written again.
 
     Parameters
     ----------
     base_dir : Path
         Root of the output tree.
     work_dir : Path, optional
-        Where granule lists may lie; by default ``work`` in the tree.
+        Folder of granule lists, if any; default: ``work`` in the tree.
     """
     lists = work_dir or base_dir / "work"
     done, mend, layout = Rebuilt(str(base_dir)), Commands(base_dir, work_dir), Layout(str(base_dir), str(lists))
@@ -131,12 +132,12 @@ def rebuild(base_dir: Path, work_dir: Path | None = None) -> Rebuilt:
     with no_folder_at(_place_taken(layout), mend, done), may_be_refused(base_dir, mend, done):
         taken = [folder for folder in tree.folders if Path(folder.fill(layout.tile_catalog)).is_dir()]
         if not (taken or {Path(layout.catalog), Path(layout.collection)} & set(tree.unreadable)):
-            _catalog_all(tree, base_dir, done)  # else that is told, and the global catalog would lose its rows
+            _catalog_all(tree, base_dir, done)  # otherwise the global catalog would lose rows
     return done
 
 
 def _place_taken(layout: Layout) -> Path:
-    """The first of the global files in whose place a folder lies, if any does."""
+    """Return the first global file whose path is a folder, else the catalog."""
     places = [Path(layout.catalog), Path(layout.collection)]
     return next((path for path in places if path.is_dir()), places[0])
 
@@ -154,7 +155,7 @@ def _catalog_all(tree: Tree, base_dir: Path, done: Rebuilt) -> None:
 
 @contextmanager
 def no_folder_at(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
-    """Tell of a folder that lies where a file is to be read or written, and go on with the next thing."""
+    """Report a folder at the path of a file, and continue."""
     try:
         yield
     except IsADirectoryError:
@@ -164,7 +165,7 @@ def no_folder_at(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
 
 @contextmanager
 def may_be_refused(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
-    """Tell of what this user may not read or write, and go on with the next thing."""
+    """Report a file that this user cannot read or write, and continue."""
     try:
         yield
     except PermissionError as error:
@@ -174,7 +175,7 @@ def may_be_refused(path: Path, mend: Commands, done: Rebuilt) -> Iterator[None]:
 
 @contextmanager
 def held_by_no_run(folder: TileFolder, mend: Commands, done: Rebuilt) -> Iterator[bool]:
-    """Keep runs from a folder; where one works on it, tell so and give False."""
+    """Keep runs out of a folder and yield True; if a run works on it, report that and yield False."""
     try:
         held = hold(folder.path.parent, [folder.owner])
     except RunLockError as error:
@@ -189,7 +190,7 @@ def held_by_no_run(folder: TileFolder, mend: Commands, done: Rebuilt) -> Iterato
 
 
 class FolderRebuild:
-    """What is made again in the folder of a tile and direction."""
+    """Rebuild of the folder of a tile and direction."""
 
     def __init__(self, folder: TileFolder, mend: Commands, done: Rebuilt) -> None:
         self._folder, self._mend, self._done = folder, mend, done
@@ -199,7 +200,7 @@ class FolderRebuild:
         self._doubted: set[Month] = set()
 
     def _mended_cube(self) -> CubeState | None:
-        """Make the cube's coordinates and metadata again where they are wrong; say what it holds."""
+        """Write wrong coordinates and metadata of the cube again; return the cube's state."""
         store = self._folder.cube
         check = check_cube(self._folder)
         if check.mendable:
@@ -214,7 +215,7 @@ class FolderRebuild:
         return check.state
 
     def mend(self) -> None:
-        """Mend what the cube says of its months, records and Items, then write the folder's catalog."""
+        """Mend status of months, records and Items, then write the folder's catalog."""
         self._mend_months()
         self._restore_records()
         records = dict(self._records())
@@ -237,7 +238,7 @@ class FolderRebuild:
     # months of the cube
 
     def _mend_months(self) -> None:
-        """Mark months as complete of which the status alone was lost."""
+        """Mark months as complete if they lost only their status."""
         if self._state is None:
             return
         for month in self._state.months:
@@ -247,7 +248,7 @@ class FolderRebuild:
         self._state = cube.state(self._folder.cube)
 
     def _give_back(self, record: Record) -> bool:
-        """Write a month's values into the cube again, from its COG, where that proves to hold them."""
+        """Write a month's values into the cube again from its COG, if the COG is proven to hold them."""
         values = values_in_cog(self._folder, record)
         if values is None:
             return False
@@ -306,7 +307,7 @@ class FolderRebuild:
                 self._leave(path, problem, self._mend.remove(path), self._mend.rebuild)
 
     def _believed(self, record: Record) -> Record | None:
-        """The record, or what takes its place where it is proven wrong; None where it is not believed."""
+        """Return the record, or its replacement if it is proven wrong; None if it is not believed."""
         month = record.key.month
         path, before = self._path("record", month), self._rows_before.get(str(month))
         content = content_of(path)
@@ -314,7 +315,7 @@ class FolderRebuild:
             return record
         try:
             count = cube.read_count(self._folder.cube, month)
-        except CubeError:  # where it matters, the values are read and told of
+        except CubeError:  # if it matters, a later check reads and reports the values
             count = None
         if count is not None and self._lacks_chunks(self._state, month, count):
             self._give_back(record)
@@ -332,7 +333,7 @@ class FolderRebuild:
     # Items
 
     def _mend_month(self, found: Record) -> None:
-        """Write the month's record again where it is proven wrong, its Item where that is missing or wrong."""
+        """Write the month's record again if it is proven wrong, and its Item if it is missing or wrong."""
         record = self._believed(found)
         if record is None:
             return
@@ -370,7 +371,7 @@ class FolderRebuild:
             self._leave(product, f"{month}: {reason}", self._mend.remove(product), again)
             return
         item = expected_item(record, folder.layout, kinds, found, checksums=True)
-        if content_of(self._path("record", month)) == made_of:  # else a running workflow makes the Item
+        if content_of(self._path("record", month)) == made_of:  # otherwise a running workflow makes the Item
             stac.write_document(path, item)
             self._done.made.append(Made(str(record.key), "Item", _in_short(wrong)))
 
@@ -390,16 +391,16 @@ class FolderRebuild:
                 self._done.made.append(Made(folder.path.name, "catalog", _changes(self._rows_before, rows)))
 
     def _rows(self) -> Iterator[Row]:
-        """Rows by what lies there now: a running workflow may have finished months since the folder was looked at."""
+        """Yield rows of the files that exist now: a run may have finished more months since the survey."""
         folder, made = self._folder, set()
         for path in catalog.record_paths(folder.path):
             month = Month.parse(path.stem)
             if month in folder.hidden:
                 continue
             try:
-                read_record(path)  # an altered one is never catalogued
+                read_record(path)  # rejects an altered record: it is never catalogued
                 record = read_credible(path)
-            except ProductError:  # told already
+            except ProductError:  # reported already
                 continue
             if record.key != folder.key(month) or (month in self._doubted and str(month) in self._rows_before):
                 continue
@@ -418,13 +419,13 @@ class FolderRebuild:
     def _row(self, record: Record) -> Row:
         try:
             return catalog.record_row(record, self._folder.layout)
-        except ProductError as error:  # the preview is no picture, or of another grid
+        except ProductError as error:  # the preview is not a picture, or has another grid
             path = self._path("preview", record.key.month)
             self._leave(path, error.problem.removeprefix(f"preview {path}: "), self._mend.remove(path), self._mend.run)
             return catalog.record_row(record, self._folder.layout, with_preview=False)
 
     def _row_of_remains(self, month: Month) -> Row | None:
-        """Row of a month without a record that is its own; None where an older catalog tells more, or nothing tells."""
+        """Return the row of a month without a valid record; None if an older catalog tells more, or nothing does."""
         files, before = self._folder.files, self._rows_before.get(str(month))
         row = row_of_remains(self._folder, month)
         known = before is not None and (row is None or row["digest"] == before["digest"])
@@ -448,7 +449,7 @@ class FolderRebuild:
 
 
 def _is_lost(path: Path) -> bool:
-    """Whether a record cannot be read, and is not one of another version, which must not be written over."""
+    """Return True for an unreadable record, but not for one of another version, which must not be overwritten."""
     try:
         read_credible(path)
         return False
@@ -461,13 +462,13 @@ def _is_lost(path: Path) -> bool:
 
 
 def _in_short(wrong: Iterable[str]) -> str:
-    """Names of what was wrong in an Item, from `products.differences`, without the values."""
+    """Return the names of wrong values in an Item, without the values, from `products.differences`."""
     names = [line.split(": ")[0].removeprefix("properties.") for line in wrong]
     return f"wrong in {some(names)}" if names else "missing, or no JSON object"
 
 
 def _changes(before: dict[str, Row], rows: Iterable[Row]) -> str:
-    """How many rows came, went and changed."""
+    """Return the number of rows added, removed and changed, as text."""
     now = {row["month"]: row for row in rows}
     numbers = {
         "new": len(now.keys() - before.keys()),

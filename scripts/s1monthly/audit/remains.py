@@ -1,4 +1,4 @@
-"""Months whose record and values in the cube are both lost: what COG and Item still tell of them, for the catalog."""
+"""Catalog rows of months that lost both record and values in the cube, from their COG and Item."""
 
 from __future__ import annotations
 
@@ -29,16 +29,15 @@ from s1monthly.records.recipe import digest
 
 
 def left_of(kinds: Collection[str]) -> str:
-    """What there is of a month, for people: ``COG, Item``."""
+    """Return the existing files of a month as text: ``COG, Item``."""
     named = {**NAMES, "item": "Item", "record": "record"}
     return ", ".join(named[kind] for kind in named if kind in kinds)
 
 
 def row_of_remains(folder: TileFolder, month: Month) -> Row | None:
-    """Row of a month from its COG, and what its Item adds; what neither tells is null.
+    """Return the row of a month from its COG, completed from its Item; unknown values are null.
 
-    None where there is no COG of this month, or it is damaged: then an older catalog alone knows of the month, see
-    `cataloguing.kept_rows`.
+    None if the COG is missing or damaged: then only an older catalog knows the month, see `update.kept_rows`.
     """
     record = told_by_cog(folder, month)
     try:
@@ -52,7 +51,7 @@ def row_of_remains(folder: TileFolder, month: Month) -> Row | None:
 
 
 def told_by_cog(folder: TileFolder, month: Month) -> Record | None:
-    """Read what a month's COG tells, as a record that is never written; None where there is none of the month."""
+    """Read a temporary record from a month's COG; return None if there is no COG of that month."""
     path = Path(folder.fill(folder.layout.cog, month))
     tags = cog_tags(path)
     key = folder.key(month)
@@ -66,7 +65,7 @@ def told_by_cog(folder: TileFolder, month: Month) -> Record | None:
 
 
 def _record_of(path: Path, tags: Mapping[str, str], folder: TileFolder, month: Month) -> Record:
-    """What a COG tells, as a record that is never written: its count of passes is in the cube alone."""
+    """Return a temporary record from a COG. It has no count of passes, which only the cube holds."""
     grid, recipe = open_header(path).geobox, json.loads(tags["RECIPE"])
     with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
         names, valid = dataset.descriptions, np.isfinite(dataset.read(1))
@@ -92,7 +91,7 @@ def _record_of(path: Path, tags: Mapping[str, str], folder: TileFolder, month: M
 
 
 def _counts(item: Mapping[str, Any] | None) -> Row:
-    """Columns that an Item fills: statistics of the count, and that no granule is missing."""
+    """Return the columns that an Item fills: statistics of the count, and that no granule is missing."""
     found: Row = {}
     for column, name in (("count_min", "minimum"), ("count_max", "maximum"), ("count_mean", "mean")):
         value = property_of(item, f"s1:count_{name}")

@@ -1,7 +1,7 @@
-"""The record of a month that was lost: made again from the cube, and from what COG, Item and granule list still say.
+"""Restore the lost record of a month from the cube, and from COG, Item and granule list.
 
-What came out of a month is measured again. What it was made of cannot be seen in the values; it is taken from those
-witnesses that are proven to be of these very values, and is otherwise not known, which the record then says.
+The results of a month are measured again. Its origin does not show in the values: it is taken from files that are
+proven to belong to exactly these values. What remains unknown is null in the record.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ _REMEDY = "run the workflow: it makes the month again"
 
 @dataclass(frozen=True)
 class Restored:
-    """A record made again.
+    """A restored record.
 
     Attributes
     ----------
     record : Record
     proven : bool
-        True where it is the lost one to the byte, by the checksum in the month's Item.
+        True if it equals the lost one byte for byte, by the checksum in the month's Item.
     """
 
     record: Record
@@ -53,7 +53,7 @@ class Restored:
 
     @property
     def told(self) -> str:
-        """How it was made, and how much of it is not known, in a few words."""
+        """How it was made and how much is unknown, in a few words."""
         if self.proven:
             return "the same to the byte again"
         sources = "cube" if self.record.granules is None else "cube, COG"
@@ -66,27 +66,26 @@ class Restored:
 def restore(
     folder: TileFolder, month: Month, state: CubeState, row: Mapping[str, Any] | None, record: Record | None = None
 ) -> Restored:
-    """Make a record again, as if it were lost; nothing is written.
+    """Restore a record as if it were lost; write nothing.
 
     Parameters
     ----------
     folder : TileFolder
-        Its layout says where granule lists lie.
+        Files of the tile and direction; its layout gives the paths of granule lists.
     month : Month
-        One that the cube holds.
-    state : CubeState
+        A month that the cube holds.
     row : mapping or None
-        The month's row in the tile's catalog, as it was.
+        The month's row in the existing catalog of the tile.
     record : Record, optional
-        One that is there and is doubted: one more witness of the values, and of nothing else.
+        An existing, doubted record: only its digest is used, as one more witness of the values.
 
     Raises
     ------
     ProductError
-        If COG, Item, catalog and record are all of other values than the cube holds: they were damaged, or a run that
-        replaced them was killed. Or if the cube cannot be read, or is not what this version writes.
+        If none of COG, Item, catalog and record has the digest of the cube's values: these were damaged, or a run that
+        replaced them was killed. Also if the cube cannot be read or is of another version.
     """
-    from s1monthly.records.measuring import measure  # here, since it loads compiled kernels, and most tools need none
+    from s1monthly.records.measuring import measure  # loads compiled kernels, which most tools do not need
 
     key = folder.key(month)
     item = read_item(Path(folder.fill(folder.layout.item, month)))
@@ -127,20 +126,19 @@ def restore(
 
 
 def invented_by(folder: TileFolder, month: Month, row: Mapping[str, Any] | None) -> Path | None:
-    """Status of a month that the cube calls complete, and of which nothing else knows: no file, row, search or value.
+    """Find the status of a month that the cube calls complete but no file, row, search or value knows.
 
     Parameters
     ----------
-    folder : TileFolder
     month : Month
-        One that the cube holds, without a record.
+        A month that the cube holds, without a record.
     row : mapping or None
-        The month's row in the tile's catalog, as it was.
+        The month's row in the existing catalog of the tile.
 
     Returns
     -------
     Path or None
-        The byte that says so; None where there is a witness, or a valid pixel.
+        File of the status; None if there is a witness or a valid pixel.
     """
     if row is not None or any(month in files for files in folder.files.values()) or listed(folder, month):
         return None
@@ -160,7 +158,7 @@ INVENTED = "the cube calls {month} complete: no value, file, row or search knows
 
 
 def _is_file_of(item: Mapping[str, Any] | None, cog: Path) -> bool:
-    """Whether a COG is the one that an Item names; also where the Item does not say."""
+    """Return True if an Item names exactly this COG, or does not give its checksum."""
     told = checksum_in(item, "cog")
     return told is None or asset_file(cog, cog.parent).sha256 == told
 
@@ -168,10 +166,10 @@ def _is_file_of(item: Mapping[str, Any] | None, cog: Path) -> bool:
 def _with_origin(
     record: Record, tags: Mapping[str, str], item: Mapping[str, Any] | None, found: GranuleList | None
 ) -> Restored:
-    """Add what is known of the month's origin.
+    """Add the known origin of the month.
 
-    The granule list alone proves nothing: it may have been renewed since. It is believed where it makes the record
-    that the Item's checksum is of, or where it names the very granules that the COG names.
+    The granule list alone proves nothing: it may be newer than the month. It is used if the record made with it has the
+    checksum in the Item, or if it lists exactly the granules that the COG names.
     """
     named, software = granules_named(tags), software_named(tags) or _software_of(item, record.key.month)
     record = replace(record, software=software)
@@ -186,17 +184,17 @@ def _with_origin(
 
 
 def from_list(record: Record, found: GranuleList) -> Record:
-    """Record of a month that was made from all granules of a list."""
+    """Return the record of a month made from all granules of a list."""
     return replace(record, granules=found.granules, set_aside=found.set_aside, unread=(), granules_digest=found.digest)
 
 
 def ids(granules: Iterable[Granule]) -> list[str]:
-    """Names of granules, sorted."""
+    """Return the sorted ids of granules."""
     return sorted(granule.id for granule in granules)
 
 
 def granules_named(tags: Mapping[str, str]) -> tuple[Granule, ...] | None:
-    """Granules that a COG names, without layers."""
+    """Return the granules that a COG names, without layers; None if it names none."""
     if "GRANULES" not in tags:
         return None
     try:
@@ -206,7 +204,7 @@ def granules_named(tags: Mapping[str, str]) -> tuple[Granule, ...] | None:
 
 
 def software_named(tags: Mapping[str, str]) -> dict[str, str] | None:
-    """Package -> version, as a COG says; None where it does not."""
+    """Return package -> version as named by a COG; None if it names none."""
     if "SOFTWARE" not in tags:
         return None
     return dict(pair.split("=", 1) for pair in tags["SOFTWARE"].split() if "=" in pair)
@@ -218,7 +216,7 @@ def _software_of(item: Mapping[str, Any] | None, month: Month) -> dict[str, str]
 
 
 def listed(folder: TileFolder, month: Month) -> GranuleList | None:
-    """The month's granule list; None where there is none that can be read."""
+    """Read the month's granule list; return None if it is missing or cannot be read."""
     try:
         return read_granule_list(folder.fill(folder.layout.granules, month))
     except ProductError:
@@ -226,24 +224,26 @@ def listed(folder: TileFolder, month: Month) -> GranuleList | None:
 
 
 def write_restored(path: Path, restored: Restored, products: Iterable[Path], instead_of: bytes | None) -> bool:
-    """Write a record that was made again.
+    """Write a restored record.
 
-    It gets a time before that of the products that were made from the lost one: the workflow shall not take them for
-    outdated. (A month whose granules are not known it makes again anyway.)
+    Its time is set before that of the products made from the lost record, so that the workflow does not take them for
+    outdated. (The workflow makes a month with unknown granules again anyway.)
 
     Parameters
     ----------
     path : Path
+        File of the record.
     restored : Restored
+        The record to write.
     products : iterable of Path
-        Files of the month; those that are gone, and `path`, do not count.
+        Files of the month; missing files, and `path`, are ignored.
     instead_of : bytes or None
-        What was found in the record's place. What a running workflow has written since is left alone.
+        Previous content of the file. If a running workflow has changed it since, it is left alone.
 
     Returns
     -------
     bool
-        True where it was written.
+        True if the record was written.
     """
     times = [product.stat().st_mtime_ns for product in products if product != path and product.exists()]
     with suppress(_WrittenSinceError), replacing(path) as temporary:
@@ -257,11 +257,11 @@ def write_restored(path: Path, restored: Restored, products: Iterable[Path], ins
 
 
 class _WrittenSinceError(Exception):
-    """Somebody else wrote the record meanwhile."""
+    """Another process has written the record meanwhile."""
 
 
 def content_of(path: Path) -> bytes | None:
-    """Content of a file; None where there is none."""
+    """Return the content of a file; None if it does not exist."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

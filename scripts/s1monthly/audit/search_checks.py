@@ -1,4 +1,4 @@
-"""Whether the account of a search can be believed, and is that of its own tile and direction."""
+"""Check that a search log is credible and belongs to its tile and direction."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from s1monthly.records.search_log import read_answers
 
 @dataclass(frozen=True)
 class SearchCheck:
-    """What was found of an account.
+    """Result of the check of a search log.
 
     Attributes
     ----------
     rows : dict of Month to dict
-        Rows of the months without usable granules; none where something is wrong.
+        Rows of the months without usable granules; empty if something is wrong.
     problem : str
-        Empty where nothing is wrong.
+        Empty if nothing is wrong.
     """
 
     rows: dict[Month, Row] = field(default_factory=dict)
@@ -33,11 +33,10 @@ class SearchCheck:
 
 
 def check_search(folder: TileFolder) -> SearchCheck:
-    """Read the account of a search, and compare its digests with those of the records.
+    """Read a search log and compare its digests with those of the records.
 
-    The account does not name its tile. One copied from another tile agrees with no record: none of its digests is that
-    of a month's granules, neither as the record nor as the granule list of today says. A search that found late
-    granules in a month has another digest than the record, and that of the list.
+    The log does not name its tile. If it was copied from another tile, none of its digests fits a record or a current
+    granule list. If a search found late granules in a month, the digest differs from the record and fits the list.
     """
     path = Path(folder.fill(folder.layout.search))
     try:
@@ -59,7 +58,7 @@ def check_search(folder: TileFolder) -> SearchCheck:
 
 
 def _granules_digest(folder: TileFolder, month: Month) -> str | None:
-    """Digest of the granules that a month was made of; None where no record tells."""
+    """Return the digest of a month's granules; None if no record has it."""
     try:
         record: Any = json.loads(folder.files["record"][month].read_text(encoding="utf-8"))
         told = record["granules_digest"]

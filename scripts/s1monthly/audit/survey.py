@@ -1,4 +1,4 @@
-"""What lies in an output tree, by name: folders of tiles, files of months, and what does not belong there."""
+"""List the content of an output tree by name: folders of tiles, files of months, and everything else."""
 
 from __future__ import annotations
 
@@ -17,38 +17,36 @@ from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
 from s1monthly.records.month import read_record
 
 KINDS = ("record", "cog", "preview", "item")
-"""Files of a month, each named by the property of `Layout` that says where it lies."""
+"""Files of a month, each named like the property of `Layout` with its path."""
 
 DRAWN = "demo.jpg"
-"""What ``make demo`` draws into its output tree."""
+"""Picture that ``make demo`` draws into its output tree."""
 
 Found = dict[str, dict[Month, Path]]
 
 
 @dataclass
 class TileFolder:
-    """What lies in the folder of a tile and direction.
+    """Content of the folder of a tile and direction.
 
     Attributes
     ----------
     owner : TileDirection
-        By the folder's name.
-    path : Path
-    layout : Layout
+        From the folder's name.
     files : dict
         Kind, as in `KINDS` -> month -> path.
     strays : list of Path
-        What does not belong there.
+        Files that do not belong there.
     leftovers : list of Path
-        What killed runs left, and side files of viewers.
+        Files left by killed runs, and side files of viewers.
     empty : bool
-        True where nothing lies there that is not hidden.
+        True if the folder has only hidden files.
     unreadable : list of Path
-        What this user may not read.
+        Files that this user cannot read.
     hidden : set of Month
-        Months of which a file may not be read.
+        Months with an unreadable file.
     closed : bool
-        True where more than files of months may not be read: nothing can be said of the folder.
+        True if other files than those of months are unreadable: then nothing is known about the folder.
     """
 
     owner: TileDirection
@@ -64,7 +62,7 @@ class TileFolder:
 
     @property
     def cube(self) -> Path:
-        """The store."""
+        """Path of the store."""
         return Path(self.fill(self.layout.cube))
 
     def fill(self, pattern: str, month: Month | str | None = None) -> str:
@@ -72,22 +70,22 @@ class TileFolder:
         return pattern.format(tile=self.owner.tile, direction=self.owner.direction, month=month)
 
     def key(self, month: Month) -> CompositeKey:
-        """Name a month of it."""
+        """Return the key of a month."""
         return CompositeKey(self.owner.tile, self.owner.direction, month)
 
 
 @dataclass
 class Tree:
-    """What lies in an output tree.
+    """Content of an output tree.
 
     Attributes
     ----------
     folders : list of TileFolder
         By name.
     renamed : dict
-        Folder that holds the products of a tile and direction under another name -> the name that it should have.
+        Folder with the products of another tile and direction than its name says -> its right name.
     strays, leftovers, unreadable : list of Path
-        As in `TileFolder`, of the root.
+        As in `TileFolder`, for the root.
     """
 
     folders: list[TileFolder] = field(default_factory=list)
@@ -98,7 +96,7 @@ class Tree:
 
     @property
     def untold(self) -> set[str]:
-        """Names of folders of which the tree cannot tell what they hold: their rows in the global catalog are kept."""
+        """Names of folders with unknown content: their rows in the global catalog are kept."""
         names = {folder.path.name for folder in self.folders if folder.closed}
         there = {folder.path.name for folder in self.folders}
         names |= {path.name for paths in self.renamed.items() for path in paths} - there
@@ -106,14 +104,14 @@ class Tree:
 
 
 def survey(base_dir: Path, work_dir: Path) -> Tree:
-    """Look through an output tree; work folder, mosaics, hidden files and the insides of cubes are passed over.
+    """List the content of an output tree; skip work folder, mosaics, hidden files and the content of cubes.
 
     Parameters
     ----------
     base_dir : Path
         Root of the tree.
     work_dir : Path
-        Where granule lists may lie.
+        Folder of granule lists, if any.
     """
     tree = Tree()
     layout = Layout(str(base_dir), str(work_dir))
@@ -145,7 +143,7 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
 
 
 def is_readable(path: Path) -> bool:
-    """Whether this user may read a file, or look into a folder and read what lies there."""
+    """Return True if this user can read a file, or list a folder and read its files."""
     return os.access(path, os.R_OK | (os.X_OK if path.is_dir() else 0), effective_ids=True)
 
 
@@ -157,9 +155,9 @@ def _owner_by_name(folder: Path) -> TileDirection | None:
 
 
 def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
-    """Yield tile and direction by what the cube says and a record says; where there is neither, by what an Item says.
+    """Yield tile and direction from the cube and from a record; if both are missing, from an Item.
 
-    Where both are there and one of them fits the folder's name, the other is damaged.
+    If cube and record disagree and one fits the folder's name, the other is damaged.
     """
     told = False
     try:
@@ -234,7 +232,7 @@ def _month(text: str) -> Month | None:
 
 
 def _unreadable(entry: Path) -> Iterator[Path]:
-    """A file, or of a cube what tells what it holds, and the folders of its months; chunks are not looked at."""
+    """Yield unreadable files: the entry itself, or a cube's metadata and month folders; chunks are not checked."""
     if not is_readable(entry):
         yield entry
     elif entry.is_dir():
@@ -248,7 +246,7 @@ def _unreadable(entry: Path) -> Iterator[Path]:
 
 
 def _entries(path: Path, inside: set[Path], folder: TileFolder) -> Iterator[Path]:
-    """Files and folders, those in `inside` replaced by what lies in them."""
+    """Yield files and folders; replace those in `inside` by their content."""
     if not is_readable(path):
         folder.unreadable.append(path)
         folder.closed, folder.empty = True, False

@@ -1,4 +1,4 @@
-"""Whether an output tree is whole and in step: every month, the catalogs, the Collection, and nothing else."""
+"""Check that an output tree is complete and consistent: months, catalogs, Collection, and no stray files."""
 
 from __future__ import annotations
 
@@ -31,22 +31,21 @@ from s1monthly.layout import Layout
 from s1monthly.model import Month
 
 WORKERS = 2
-"""Months that are checked at a time: most of the work is reading, hashing and decoding, side by side."""
+"""Months checked at the same time; the work is mostly reading, hashing and decoding, which run in parallel."""
 
 FILES = (".parquet", ".json", ".tif", ".png")
-"""Suffixes of the files of an output tree."""
+"""Suffixes of files in an output tree."""
 
 
 def validate(base_dir: Path, depth: Depth = DEFAULT, work_dir: Path | None = None) -> Report:
-    """Check an output tree; nothing is written.
+    """Check an output tree; write nothing.
 
     Parameters
     ----------
     base_dir : Path
         Root of the tree.
-    depth : Depth
     work_dir : Path, optional
-        Where granule lists may lie; by default ``work`` in the tree.
+        Folder of granule lists, if any; default: ``work`` in the tree.
     """
     report, mend = Report(str(base_dir)), Commands(base_dir, work_dir)
     there = "give the one that output.base_dir names"
@@ -106,14 +105,12 @@ def _told_by_name(strays: Iterable[Path], leftovers: Iterable[Path], report: Rep
 
 @dataclass(frozen=True)
 class HeldCatalog:
-    """A catalog as it lies there.
+    """An existing catalog.
 
     Attributes
     ----------
-    path : Path
-    rows : list of dict
     problem : str
-        Why it cannot be read; empty where it can.
+        Why it cannot be read; empty if it can.
     """
 
     path: Path
@@ -131,7 +128,7 @@ class HeldCatalog:
     def problems(
         self, expected: Iterable[Row], passed_over: Callable[[Row], bool], mend: Commands
     ) -> Iterator[Finding]:
-        """Tell where it has not the rows that it should have, but for those that are passed over."""
+        """Yield a finding if its rows are not the expected ones, except rows for which `passed_over` is true."""
         if self.problem:
             yield Finding(str(self.path), self.problem, (mend.rebuild,))
             return
@@ -171,18 +168,16 @@ def _same(name: str, found: Any, expected: Any) -> bool:
 
 
 class FolderCheck:
-    """The check of the folder of a tile and direction.
+    """Check of the folder of a tile and direction.
 
     Attributes
     ----------
-    folder : TileFolder
     state : CubeState or None
-        Of its cube; None where there is none that can be read.
-    catalog : HeldCatalog
+        State of its cube; None if there is no readable cube.
     months : dict of Month to MonthCheck
-        Filled from outside, for the months of `to_check`.
+        Results for the months of `to_check`, filled by the caller.
     unsure : bool
-        True where the account of the search cannot be read: the months without data are not known.
+        True if the search log cannot be read or is wrong: the months without data are unknown.
     """
 
     def __init__(self, folder: TileFolder, mend: Commands) -> None:
@@ -201,28 +196,28 @@ class FolderCheck:
             self._without_data = {Month.parse(row["month"]): row for row in kept if row["record_path"] is None}
 
     def to_check(self) -> list[Month]:
-        """Months of which there is a file, or which the cube holds."""
+        """Return the months with a file or a complete slot in the cube."""
         held = self.state.complete if self.state else ()
         found = {month for paths in self.folder.files.values() for month in paths} | set(held)
         return sorted(found - self.folder.hidden)
 
     def row_before(self, month: Month) -> Row | None:
-        """Row of a month in the catalog that there is."""
+        """Return the month's row in the existing catalog, or None."""
         return next((row for row in self.catalog.rows if row["month"] == str(month)), None)
 
     def troubled(self, row: Row) -> bool:
-        """Whether something is wrong with a row's month: what mends it writes the catalogs again."""
+        """Return True if a row's month has a problem: the repair writes the catalogs again."""
         checked = any(check.row is None for month, check in self.months.items() if str(month) == row["month"])
         return checked or any(str(month) == row["month"] for month in self.folder.hidden)
 
     def rows(self) -> list[Row]:
-        """Rows that the catalog should have; of a month in trouble the one that it has."""
+        """Return the rows that the catalog should have; a month with a problem keeps its row."""
         rows = {month: check.row for month, check in self.months.items() if check.row}
         rows |= {month: row for month, row in self._without_data.items() if month not in self.months}
         return [*rows.values(), *(row for row in self.catalog.rows if self.troubled(row))]
 
     def problems(self) -> Iterator[Finding]:
-        """Everything that is wrong in the folder."""
+        """Yield all problems of the folder."""
         made = any(check.made for check in self.months.values())
         if self._cube.problem and (made or self.folder.cube.exists()):
             yield Finding(
@@ -240,7 +235,7 @@ class FolderCheck:
             yield from self.catalog.problems(self.rows(), self.troubled, self._mend)
 
     def notes(self) -> Iterator[Finding]:
-        """What is worth knowing of the folder."""
+        """Yield notes about the folder."""
         for check in self.months.values():
             yield from check.notes
         for month, status in self.state.months.items() if self.state else ():
@@ -252,7 +247,7 @@ class FolderCheck:
 def _global_problems(
     layout: Layout, folders: Sequence[FolderCheck], untold: set[str], mend: Commands
 ) -> Iterator[Finding]:
-    """Tell where the global catalog and the Collection are not in step with the tiles."""
+    """Yield findings if the global catalog and the Collection do not match the tiles."""
     by_name = {check.folder.path.name: check for check in folders}
     unsure = {name for name, check in by_name.items() if check.unsure} | untold
 
