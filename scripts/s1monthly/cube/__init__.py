@@ -1,1 +1,1 @@
-"""The Zarr cube of a tile and direction."""
+"""Reader and writer of the Zarr cube of a tile and direction."""

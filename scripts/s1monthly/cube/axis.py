@@ -1,8 +1,8 @@
-"""The cube's axis and bands: made, lengthened, begun earlier, given more bands, begun anew under another recipe.
+"""Creation and change of a cube: a longer or earlier axis, more bands, or a new start with another recipe.
 
-A cube that changes is put together anew beside the old one: new metadata, and hard links to the chunks under the keys
-that they now have. Then the two change places in one step. No pixel is read or written; a reader that opens the store
-finds the old one or the new one, and a kill leaves one of them.
+A changed cube is built beside the old one: new metadata, and hard links to the chunks under their new keys. Then the
+two are exchanged in one step. No pixel is read or written. Readers see either the old or the new store, even if the
+process is killed.
 """
 
 from __future__ import annotations
@@ -47,26 +47,27 @@ def prepare(
     replace: bool = False,
     covered: Collection[Month] | None = None,
 ) -> tuple[Month, Month]:
-    """Make the cube, or change it, so that it has a slot for every month from `first` to `last`, and every band.
+    """Create or change the cube so that it has every band and a slot for every month from `first` to `last`.
 
-    The axis never shrinks, and bands are never taken out. Calling it again changes nothing. Killed at any moment, the
-    cube is as before or as asked for.
+    The axis never shrinks, and bands are never removed. A second call changes nothing. If the process is killed, the
+    cube is either unchanged or as requested.
 
     Parameters
     ----------
     path : path
         The store.
     spec : CubeSpec
+        Tile, direction, grid, bands, chunks and recipe.
     first, last : Month
-        Months that must have a slot, both ends included.
+        First and last month that need a slot.
     replace : bool
-        Where the cube was made with another recipe, band set, grid or chunks: begin it anew, with the same months and
-        every slot empty, instead of refusing.
+        If the existing cube has another recipe, band set, grid or chunks: start it anew with the same months and empty
+        slots instead of raising an error.
     covered : collection of Month or None
-        Months that the run writes, whatever the cube holds of them: a cube with a complete month besides is never begun
-        anew. None: the caller answers for that. Bands beyond those of the cube (textures, all else
-        equal) are added where they include every complete month. Such a month then counts as being written until it is:
-        its core bands stay in place, but nobody takes the new ones, still without values, for no data.
+        Months that the run writes, even if the cube holds them. A cube with any other complete month is never started
+        anew. None: the caller takes that responsibility. Bands (textures, all else equal) are added if `covered`
+        includes every complete month. Such a month counts as being written until it is written again: its core bands
+        stay, but nobody takes the empty new bands for no data.
 
     Returns
     -------
@@ -76,18 +77,18 @@ def prepare(
     Raises
     ------
     CubeError
-        If a cube of another tile, direction, recipe, band set, grid or layout lies there (naming the differences), or a
-        store that is not ours; if bands are to be added to months that the run does not write; if the axis would exceed
-        `AXIS_LIMIT` months; if the folder cannot be written.
+        If the store belongs to another product, or to another tile, direction, recipe, band set, grid or layout (the
+        message names the differences); if bands would be added to months that the run does not write; if the axis would
+        exceed `AXIS_LIMIT` months; if the folder cannot be written.
     """
-    from s1monthly.cube.create import create  # here: zarr, which writing and reading a month do without
+    from s1monthly.cube.create import create  # here: loads zarr, which reading and writing a month do not need
 
     path = Path(path)
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")
     asked = description(spec)
     with told(path, "preparing the axis"):
-        read_header(path)  # a store of others is refused before a file is made beside it
+        read_header(path)  # refuses a store of another product before any file is created beside it
         path.parent.mkdir(parents=True, exist_ok=True)
         with staging(path, "axis", sweep_all=True) as folder, locked(path):
             recover(path, folder)
@@ -99,7 +100,7 @@ def prepare(
             left = _complete_besides(path, held, covered or ()) if held else []
             keep = held is not None and _may_be_kept(path, held, asked, replace, left)
             store = folder / "store"
-            # a cube is compressed as it was made, whatever new ones are
+            # an existing cube keeps its codecs, even if new cubes use others
             codecs = {name: how["codecs"] for name, how in held.decoding.items() if "codecs" in how} if held else {}
             create(store, spec, first, last, codecs if keep else {})
             if held and keep:
@@ -108,7 +109,7 @@ def prepare(
                     flush(store)
                     _change(path, store, held, asked, first)
                     return first, last
-                if not replace or covered is not None:  # damage, most likely: no run begins a cube anew for that
+                if not replace or covered is not None:  # most likely damage, for which no run starts a cube anew
                     raise CubeError(f"cube {path} was made otherwise: {'; '.join(layout_changes)}", how_to_mend(path))
                 store = folder / "anew"
                 create(store, spec, first, last)
@@ -129,7 +130,7 @@ def _complete_besides(path: Path, held: Header, covered: Collection[Month]) -> l
 
 
 def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bool, left: list[Month]) -> bool:
-    """Say whether the months held stay; False where the cube is begun anew; raise where neither may be."""
+    """Return True if the existing months stay, False if the cube is started anew; raise if neither is allowed."""
     changes = differences(held.description, asked)
     if any(held.description[key] != asked[key] for key in ("tile", "direction")):
         raise CubeError(
@@ -154,7 +155,7 @@ def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bo
 
 
 def _adds_bands(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    """Whether a cube is asked for that has the bands of the one held, made alike, and more."""
+    """Return True if the requested cube has all bands of the existing one, made alike, and more."""
     equal = all(held[key] == asked[key] for key in asked if key not in ("bands", "recipe"))
     return equal and set(held["bands"]) < set(asked["bands"]) and adds_bands_alone(held["recipe"], asked["recipe"])
 
@@ -167,7 +168,7 @@ def _made_otherwise(path: Path, held: Header, changes: list[str]) -> CubeError:
 
 
 def differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
-    """Name what differs between two descriptions, one line a key: ``recipe.level: "ARDC" in the cube, ...``."""
+    """Return one line for each key that differs between two descriptions: ``recipe.level: "ARDC" in the cube, ...``."""
     before, after = _flat(held), _flat(asked)
     shown = {True: lambda value: json.dumps(value), False: lambda value: "nothing"}
     return [
@@ -188,7 +189,7 @@ def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
-    """Name the arrays whose chunks could not be read under the metadata of a store made today."""
+    """Name the arrays whose chunks cannot be read with the metadata of a new store."""
     changes = []
     for name in (*held.data_arrays, STATUS):
         today = json.loads((store / name / "zarr.json").read_text("utf-8"))
@@ -201,14 +202,14 @@ def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
 
 
 def _change(path: Path, store: Path, held: Header, asked: Mapping[str, Any], first: Month) -> None:
-    """Put the chunks held into the new store, and the new store into the old one's place, if anything differs."""
+    """Link the existing chunks into the new store and exchange the stores, if anything differs."""
     differing = changed(store, path)
     if not differing:
         return
     shift = held.first.ordinal - first.ordinal
     adds_bands = list(held.bands) != asked["bands"]
     if not shift and not adds_bands and not links_and_exchanges(store.parent):
-        # arrays grow one after the other; whoever reads the root's metadata still sees all of it in one step
+        # arrays grow one after the other, but readers of the root's metadata still see one step
         replace_files(store, path, differing)
         return
     for name in (*held.data_arrays, STATUS):

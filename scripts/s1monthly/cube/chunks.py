@@ -1,7 +1,7 @@
-"""A cube's chunks as files, read and written as zarr does, without loading zarr: that takes 0.2 s of every job.
+"""Reader and writer of a cube's chunk files as zarr makes them, without loading zarr, which takes 0.2 s of every job.
 
-For arrays as `cube_layout` makes them: chunks of one slot under Zarr's default keys, little-endian, compressed by
-Blosc. An array of another form (`ChunkForm.of` says None) is zarr's business. Zarr v3 core specification, sections
+Only for arrays as `cube.create` makes them: chunks of one slot under Zarr's default keys, little-endian, compressed by
+Blosc. For any other array `ChunkForm.of` returns None, and zarr must be used. Zarr v3 core specification, sections
 "regular chunk grid", "default chunk key encoding", "bytes" and "blosc" codec.
 """
 
@@ -20,22 +20,23 @@ from numpy.typing import NDArray
 _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 _FILLS: dict[str, tuple[Any, np.generic]] = {"float32": ("NaN", np.float32(np.nan)), "uint8": (0, np.uint8(0))}
 _HEADER = 16
-"""Bytes of Blosc's header: length of the values at 4, of the chunk at 12, little-endian (README_CHUNK_FORMAT)."""
+"""Bytes of Blosc's header; length of the values at byte 4, of the chunk at 12, little-endian (README_CHUNK_FORMAT)."""
 
 
 @dataclass(frozen=True)
 class ChunkForm:
-    """How an array's chunks are made.
+    """Shape, fill value and codec of an array's chunks.
 
     Attributes
     ----------
     shape : tuple of int
         Rows and columns of a slot.
     chunk : tuple of int
-        Rows and columns of a chunk; those at the edges are filled up.
+        Rows and columns of a chunk; chunks at the edges are padded.
     fill : scalar
-        What a missing chunk holds, and what chunks are filled up with; of the array's type.
+        Value of missing chunks and of padding, in the array's type.
     codec : Blosc
+        Compressor.
     """
 
     shape: tuple[int, int]
@@ -45,7 +46,7 @@ class ChunkForm:
 
     @classmethod
     def of(cls, metadata: Mapping[str, Any]) -> ChunkForm | None:
-        """Read it from an array's ``zarr.json``; None where the array is of another form."""
+        """Read the form from an array's ``zarr.json``; return None if this module cannot read such an array."""
         try:
             (_, *shape), (slots, *chunk) = metadata["shape"], metadata["chunk_grid"]["configuration"]["chunk_shape"]
             written, fill = _FILLS[metadata["data_type"]]
@@ -71,7 +72,7 @@ class ChunkForm:
         return self.fill.dtype.newbyteorder("<")
 
     def places(self, rows: slice) -> Iterator[tuple[str, tuple[slice, slice]]]:
-        """Key of each chunk in these rows, which begin and end with chunks, and the rows and columns that it holds."""
+        """Yield key, rows and columns of each chunk in these rows, which must start and end at chunk boundaries."""
         height, width = self.chunk
         for top in range(rows.start, rows.stop, height):
             for left in range(0, self.shape[1], width):
@@ -80,21 +81,23 @@ class ChunkForm:
 
 
 def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArray[Any]:
-    """Read a slot of an array, (rows, columns).
+    """Read a slot of an array as (rows, columns).
 
     Parameters
     ----------
     array : Path
         The array's folder.
     form : ChunkForm
+        Form of its chunks.
     slot : int
+        Position on the time axis.
     pool : Executor
         Decodes several chunks at a time.
 
     Raises
     ------
     ValueError, RuntimeError
-        If a chunk is damaged or cut short.
+        If a chunk is damaged or truncated.
     OSError
         If a file cannot be read.
     """
@@ -126,30 +129,32 @@ def _decoded(encoded: bytes, form: ChunkForm, key: str) -> NDArray[Any]:
 def write_rows(
     array: Path, form: ChunkForm, slot: int, row: int, values: NDArray[Any], pool: Executor
 ) -> list[Future[None]]:
-    """Begin to write the chunks of some rows of a slot; chunks of nothing but the fill value get no file.
+    """Start to write the chunks of some rows of a slot; chunks that hold only the fill value get no file.
 
     Parameters
     ----------
     array : Path
-        The array's folder; the slot has no chunks there.
+        The array's folder; the slot has no chunks there yet.
     form : ChunkForm
+        Form of its chunks.
     slot : int
+        Position on the time axis.
     row : int
-        First row, where a chunk begins.
+        First row, at a chunk boundary.
     values : array (rows, columns)
-        Of the array's type, to where a chunk ends; must not be changed meanwhile.
+        In the array's type, up to a chunk boundary; must not be changed until the futures are done.
     pool : Executor
         Encodes several chunks at a time.
 
     Returns
     -------
     list of Future
-        One a chunk; each raises OSError where its file cannot be written.
+        One for each chunk; raises OSError if its file cannot be written.
 
     Raises
     ------
     ValueError
-        If no chunk begins at that row.
+        If no chunk starts at that row.
     """
     if row % form.chunk[0]:
         raise ValueError(f"no chunk begins at row {row}: they have {form.chunk[0]} rows")

@@ -1,4 +1,4 @@
-"""A new, empty cube: its metadata and coordinates, written by zarr."""
+"""Writer of a new, empty cube: its metadata and coordinates, by zarr."""
 
 from __future__ import annotations
 
@@ -34,25 +34,25 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
-"""Compression of the bands of a new cube. Measured beside zstd 3, by ``tests/bench.py --only layouts``: a month is
-written in about half the time and is 3.5 % larger; a point's series takes two thirds of the CPU time."""
+"""Compression of the bands of a new cube. Compared with zstd 3 (``tests/bench.py --only layouts``), a month is written
+in about half the time and is 3.5 % larger; reading the series of a point takes two thirds of the CPU time."""
 
 CELL_METHODS = {
     "median": "time: median (of the power of the passes)",
     "mean": "time: mean (of the power of the passes)",
     "trimmed_mean": "time: mean (trimmed, of the power of the passes)",
 }
-"""How a recipe's method of compositing is told in CF's words."""
+"""Composite method of a recipe -> CF ``cell_methods``."""
 
 CONVENTIONS = {
     "proj": ("f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"),
     "spatial": ("689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information"),
 }
-"""Conventions of GeoZarr that are kept: name -> identity and description, as they themselves give them."""
+"""GeoZarr conventions that a cube follows: name -> UUID and description, as the conventions give them."""
 
 
 def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapping[str, Any] | None = None) -> None:
-    """Write an empty cube: metadata and coordinates, no chunk of any slot.
+    """Write an empty cube: metadata and coordinates, no chunks of any slot.
 
     The same arguments give the same bytes.
 
@@ -61,17 +61,18 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     folder : Path
         Root of the new store; must not exist.
     spec : CubeSpec
+        Tile, direction, grid, bands, chunks and recipe.
     first, last : Month
-        The axis, both included, at most `AXIS_LIMIT` months.
+        First and last month of the axis, at most `AXIS_LIMIT` months.
     codecs : mapping of str to list, optional
-        Array -> its codecs as metadata has them, where they shall be those of a cube made before.
+        Array -> its codecs as in the metadata, to keep those of an existing cube.
     """
     described = description(spec)
     months = last.ordinal - first.ordinal + 1
     (rows, columns), chunks = spec.geobox.shape, tuple(described["chunks"])
     crs = crs_of(spec.geobox.epsg)
 
-    # each array as a store of its own: in a group, zarr makes parents by hard links, which some file systems lack
+    # each array is a store of its own: in a group, zarr needs hard links for parents, which some file systems lack
     for band in spec.bands:
         zarr.create_array(
             folder / band.name,
@@ -105,7 +106,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
         chunks=(1,),
         dtype="uint8",
         fill_value=int(Status.EMPTY),
-        compressors=None,  # `slots` reads the one byte of a chunk without zarr
+        compressors=None,  # `cube.status` reads the one byte of a chunk without zarr
         dimension_names=("time",),
         attributes={
             "standard_name": "status_flag",
@@ -135,7 +136,7 @@ def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
         **({"cell_methods": CELL_METHODS[method]} if method in CELL_METHODS else {}),
         "ancillary_variables": f"{COUNT} {STATUS}",
         "grid_mapping": GRID_MAPPING,
-        # makes the grid mapping travel with each band that xarray hands out, where rioxarray looks for it
+        # makes xarray attach the grid mapping to each band, where rioxarray looks for it
         "coordinates": GRID_MAPPING,
         # xarray's form of a float _FillValue in Zarr v3: base64 of the little-endian double
         "_FillValue": base64.b64encode(struct.pack("<d", NODATA)).decode(),
@@ -167,7 +168,7 @@ def _create_time(folder: Path, first: Month, months: int) -> None:
             attributes=attributes[name],
         )
         array[...] = values
-        array.resize((months, *values.shape[1:]))  # the chunk keeps all it holds; the shape says how much is shown
+        array.resize((months, *values.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
 
 
 def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
@@ -220,7 +221,7 @@ def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: 
         ATTRIBUTE: described | {"first": str(first), "last": str(last)},
     }
     names = [band.name for band in spec.bands] + [COUNT, STATUS, *COORDINATES]
-    # written here rather than by zarr, whose order of members follows the folder's: equal cubes shall have equal bytes
+    # not written by zarr, whose order of members depends on the folder: equal cubes must have equal bytes
     root = {
         "zarr_format": 3,
         "node_type": "group",
@@ -235,7 +236,7 @@ def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: 
 
 
 def _geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
-    """Say where the grid lies in the words of GeoZarr's conventions, version 0.1; they hold for all arrays below."""
+    """Describe the grid by GeoZarr's conventions, version 0.1; they apply to all arrays below."""
     return {
         "zarr_conventions": [
             {

@@ -1,4 +1,4 @@
-"""The digest of a month: a hash of its values, whatever their chunks, compression and place on the axis."""
+"""The digest of a month: a hash of its values that does not depend on chunks, compression or position on the axis."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ _NAN_BITS = 0x7FC00000
 
 
 def canonical(block: NDArray[Any]) -> NDArray[Any]:
-    """Give values the bytes that are hashed: little-endian, C order, one bit pattern for NaN (0x7FC00000).
+    """Convert values to the bytes that are hashed: little-endian, C order, one bit pattern for NaN (0x7FC00000).
 
     Parameters
     ----------
     block : array
-        float32 or uint8; NaN where no data.
+        float32 or uint8; NaN for no data.
 
     Returns
     -------
     array
-        Itself where nothing had to be changed, else a copy.
+        The input itself if nothing had to be changed, else a copy.
     """
     same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
     if same.dtype.kind == "f":
@@ -39,15 +39,16 @@ def canonical(block: NDArray[Any]) -> NDArray[Any]:
 
 
 def digest_of(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
-    """Put the digest of a month together; see `cube.month_digest`.
+    """Combine the hashes of a month's arrays into its digest; see `cube.months.month_digest`.
 
     Parameters
     ----------
     header : Header
-        Of the cube.
+        Header of the cube.
     month : Month
+        The month.
     hashes : mapping of str to str
-        Band, or count -> SHA-256 of its `canonical` values, row by row, hexadecimal.
+        Band name or ``count`` -> SHA-256 of its `canonical` values, row by row, hexadecimal.
     """
     described = {key: header.description[key] for key in ("tile", "direction", "grid")}
     content = {

@@ -1,11 +1,11 @@
-"""What a cube looks like on disk: its arrays, coordinates and attributes, and how two cubes differ.
+"""The layout of a cube on disk: arrays, coordinates and attributes.
 
-A cube is a Zarr v3 group: one array (time, y, x) float32 a band, ``count`` (time, y, x) uint8, ``status`` (time) uint8,
-the coordinates ``time``, ``time_bnds``, ``y``, ``x`` and the grid mapping ``spatial_ref``. The root ``zarr.json`` holds
-the metadata of all arrays (consolidated), so one small file, replaced in one step, says how long the axis is.
+A cube is a Zarr v3 group: one array (time, y, x) float32 for each band, ``count`` (time, y, x) uint8, ``status`` (time)
+uint8, the coordinates ``time``, ``time_bnds``, ``y``, ``x`` and the grid mapping ``spatial_ref``. The root
+``zarr.json`` holds the metadata of all arrays (consolidated); replacing this small file changes the axis in one step.
 
-``time`` and ``time_bnds`` are one chunk each, which holds `AXIS_LIMIT` months from the first one on, whatever the
-present shape: a longer axis shows more of a chunk that is there already, and is never out of step with the arrays.
+``time`` and ``time_bnds`` have one chunk each with `AXIS_LIMIT` months from the first one on, whatever the current
+shape. A longer axis only reveals more of that chunk, so it always agrees with the arrays.
 """
 
 from __future__ import annotations
@@ -26,18 +26,18 @@ AXIS_LIMIT = 1200
 """Most months that the axis of a cube can hold."""
 
 ATTRIBUTE = "s1monthly"
-"""Root attribute that makes a store one of ours."""
+"""Root attribute that identifies a cube of this product."""
 
 COUNT = "count"
 STATUS = slots.STATUS
 GRID_MAPPING = "spatial_ref"
 DECODING = ("chunk_grid", "chunk_key_encoding", "codecs", "data_type", "fill_value", "storage_transformers")
-"""Metadata of an array that say what its chunks mean."""
+"""Metadata of an array that are needed to decode its chunks."""
 COORDINATES = ("time", "time_bnds", "y", "x", GRID_MAPPING)
 
 
 class Status(IntEnum):
-    """What a slot of the cube holds."""
+    """State of a month's slot."""
 
     EMPTY = slots.EMPTY
     BEING_WRITTEN = slots.BEING_WRITTEN
@@ -59,7 +59,8 @@ class CubeSpec:
     chunks : tuple of int
         Rows and columns of a chunk; clipped to the grid.
     recipe : dict
-        Everything that decides the values (level, polarization, processing options, algorithm versions), as plain JSON.
+        Everything that determines the values (level, polarization, processing options, algorithm versions), as plain
+        JSON.
     """
 
     tile: Tile
@@ -71,12 +72,12 @@ class CubeSpec:
 
 
 def description(spec: CubeSpec) -> dict[str, Any]:
-    """Everything that two cubes must share to be one, as plain JSON in a fixed order; the axis is not part of it.
+    """Return everything that must be equal for two cubes to be the same, except the axis: plain JSON in a fixed order.
 
     Raises
     ------
     CubeError
-        If the recipe is not plain JSON, the chunks are not positive or the band names cannot stand side by side.
+        If the recipe is not plain JSON, the chunks are not positive, or band names are repeated or reserved.
     """
     names = [band.name for band in spec.bands]
     label = f"cube of tile {spec.tile} {spec.direction}"
@@ -105,14 +106,14 @@ def description(spec: CubeSpec) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Header:
-    """What the root of an existing cube says.
+    """The content of a cube's root metadata.
 
     Attributes
     ----------
     first, last : Month
-        The axis, both included.
+        First and last month of the axis.
     description : dict
-        As `description` gives it.
+        As returned by `description`.
     arrays : dict
         Metadata of each array, as plain JSON.
     """
@@ -134,7 +135,7 @@ class Header:
 
     @property
     def decoding(self) -> dict[str, dict[str, Any]]:
-        """What says how to read the chunks of those arrays; where it is empty it is as good as absent."""
+        """What is needed to decode the chunks of each data array; empty metadata count as absent."""
         found = {name: self.arrays.get(name, {}) for name in self.data_arrays}
         return {name: {key: array[key] for key in DECODING if array.get(key)} for name, array in found.items()}
 
@@ -145,11 +146,11 @@ class Header:
 
     @property
     def months(self) -> int:
-        """Slots on the axis."""
+        """Number of slots on the axis."""
         return self.last.ordinal - self.first.ordinal + 1
 
     def refuse_nonsense(self) -> None:
-        """Raise ValueError, TypeError or NameFormatError where the description holds what no cube of ours has."""
+        """Raise ValueError, TypeError or NameFormatError if the description cannot be that of a cube."""
         described = self.description
         Tile(described["tile"])
         Direction(described["direction"])
@@ -160,17 +161,17 @@ class Header:
             raise ValueError("its description is none of a cube")
 
     def slot(self, month: Month) -> int | None:
-        """Place of a month on the axis; None where it lies outside."""
+        """Return the position of a month on the axis, or None if it is outside."""
         return month.ordinal - self.first.ordinal if self.first <= month <= self.last else None
 
 
 def read_header(path: Path) -> Header | None:
-    """Read the root of a cube; None where there is nothing, or folders without any file.
+    """Read the root of a cube; return None if nothing is there, or only folders without files.
 
     Raises
     ------
     CubeError
-        If what lies there was not written by this product, or is damaged.
+        If the store was not written by this product or is damaged.
     """
     try:
         root = json.loads((path / "zarr.json").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""Whether the files of a month's chunks lie in a cube: by their names and lengths, none is decoded."""
+"""Check for missing or truncated chunk files of a month, by name and length, without decoding any."""
 
 from __future__ import annotations
 
@@ -15,34 +15,34 @@ from s1monthly.kernels.bands import bands
 from s1monthly.model import Polarization
 
 _BLOSC_HEADER = 16
-"""Bytes of the header of a chunk that Blosc compressed; the last four are its length (README_CHUNK_FORMAT)."""
+"""Bytes of the header of a Blosc chunk; the last four are the chunk's length (README_CHUNK_FORMAT)."""
 
 
 def lost_chunks(
     store: Path, slot: int, names: tuple[str, ...], polarization: Polarization, count: NDArray[np.uint8]
 ) -> list[str]:
-    """Say of which bands chunks are missing, or shorter than they say they are.
+    """Return the bands of a month with missing or truncated chunks.
 
-    Where the count has a valid pixel every core band has a value, so there must be a chunk. Textures may lack a value
-    beside pixels without one; where more than half of a chunk's pixels are valid some have neighbours, and there must
-    be a chunk.
+    Every core band has a value wherever the count is above 0, so the chunk must exist. Textures may lack a value beside
+    empty pixels; if more than half of a chunk's pixels are valid, some have valid neighbours, so the chunk must exist.
 
     Parameters
     ----------
     store : Path
         The cube.
     slot : int
-        Place of the month on its axis.
+        Position of the month on the axis.
     names : tuple of str
-        Bands.
+        Bands to check.
     polarization : Polarization
+        Polarization pair of the cube.
     count : array (rows, columns), uint8
-        Of the month.
+        Count of passes of the month.
 
     Returns
     -------
     list of str
-        A line a band; none where all is well.
+        One line for each faulty band.
     """
     core, valid = {band.name for band in bands(*polarization.layers)}, count > 0
 
@@ -67,7 +67,7 @@ def _fault_of(array: Path, slot: int, needed: Callable[[int, int, float], list[s
 
 
 def _needed(valid: NDArray[np.bool_], rows: int, columns: int, share: float) -> Iterator[str]:
-    """Names of the chunks of which a larger share than this is valid."""
+    """Yield the names of the chunks whose share of valid pixels exceeds `share`."""
     for row, top in enumerate(range(0, valid.shape[0], rows)):
         for column, left in enumerate(range(0, valid.shape[1], columns)):
             pixels = valid[top : top + rows, left : left + columns]

@@ -1,10 +1,11 @@
-"""The Zarr cube of one tile and direction: write a month, read a month, say what is there.
+"""The months of a cube: writing, reading, digests and status.
 
-A month is written in two steps. Its chunks are made in a staging folder beside the store, without any lock, so months
-can be written side by side. Then, under the cube's lock and within milliseconds: the slot's status becomes 1 (being
-written), the chunks change places with the slot's old ones, the status becomes 2 (complete). Bad input, a full disk or
-a kill before the second step leave the cube exactly as it was, and so does an error within it; a kill within it leaves
-the status at 1, and writing the month again makes it good.
+A month is written in two steps. First its chunks are written to a staging folder beside the store, without any lock, so
+that several months can be written at once. Then, under the cube's lock and within milliseconds, the slot's status
+becomes 1 (being written), the chunks are exchanged with the slot's old ones, and the status becomes 2 (complete).
+
+Bad input, a full disk or a kill before the second step leave the cube exactly as it was, and so does an error in the
+second step. A kill in the second step leaves status 1; writing the month again repairs it.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ __all__ = [
 ]
 
 READ_ATTEMPTS = 5
-"""How often a month that is replaced while it is read is read again."""
+"""Attempts to read a month that is replaced at the same time."""
 
 _ROWS_HASHED = 1024
 
@@ -60,22 +61,24 @@ Count = NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class CubeState:
-    """What a cube holds.
+    """The content of a cube.
 
     Attributes
     ----------
     tile : Tile
     direction : Direction
     first, last : Month
-        The axis, both included.
+        First and last month of the axis.
     months : dict of Month to Status
         Every month of the axis, in order.
     geobox : GeoBox
+        Grid of every month.
     bands : tuple of str
+        Band names, in order.
     chunks : tuple of int
         Rows and columns of a chunk.
     recipe : dict
-        Everything that decided the values.
+        Everything that determined the values.
     """
 
     tile: Tile
@@ -90,17 +93,22 @@ class CubeState:
 
     @property
     def complete(self) -> tuple[Month, ...]:
-        """Months that can be read, in order."""
+        """Complete months, in order."""
         return tuple(month for month, status in self.months.items() if status is Status.COMPLETE)
 
 
 def state(path: str | Path) -> CubeState:
-    """Say what a cube holds, from its root and one byte a month.
+    """Return what a cube holds; reads only its root and one byte for each month.
 
     Raises
     ------
     CubeError
-        If there is no cube, or what lies there is not ours.
+        If there is no cube, or the store belongs to another product.
+
+    Examples
+    --------
+    cube = state("output/10SEG_ASCENDING/zarr/S1_monthly.zarr")
+    print(cube.bands, cube.complete)
     """
     path = Path(path)
     with told(path, "reading the status"):
@@ -120,7 +128,7 @@ def state(path: str | Path) -> CubeState:
 
 
 def months_complete(path: str | Path) -> tuple[Month, ...]:
-    """Months of a cube that can be read, in order."""
+    """Return the complete months of a cube, in order."""
     return state(path).complete
 
 
@@ -152,22 +160,23 @@ def write_month(
     recipe: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> str:
-    """Write a month into its slot, in place of what the slot held.
+    """Write a month into its slot and replace what the slot held.
 
     Parameters
     ----------
     path : path
-        The store, made by `prepare`.
+        The store, created by `prepare`.
     month : Month
+        Month to write.
     values : mapping, or iterable of (band name, array)
-        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. From an iterable two
-        arrays are held at a time: one that is written, and the next. An array must not be changed once it was given.
+        Every band of the cube once, in any order: float32, (rows, columns), NaN for no data. With an iterable, only two
+        arrays are in memory: the one that is written and the next. Do not change an array after handing it over.
     count : array
-        Passes with a valid value, uint8, (rows, columns).
+        Number of passes with a valid value, uint8, (rows, columns).
     recipe : mapping, optional
-        How the values were made: a cube that was begun anew under another recipe meanwhile does not take them.
+        How the values were made. The month is refused if the cube was started anew with another recipe in the meantime.
     threads : int
-        One more than so many chunks are compressed, hashed or flushed at a time; the bytes do not depend on it.
+        `threads` + 1 chunks are compressed, hashed or flushed at a time; the bytes do not depend on it.
 
     Returns
     -------
@@ -177,8 +186,8 @@ def write_month(
     Raises
     ------
     CubeError
-        If the month has no slot, a band is missing, unknown or given twice, an array has the wrong shape or type, the
-        cube was begun anew in the meantime, or the disk refuses. The slot is then as it was before.
+        If the month has no slot, a band is missing, unknown or repeated, an array has the wrong shape or type, the cube
+        was started anew in the meantime, or the disk reports an error. The slot then stays as it was.
     """
     path = Path(path)
     header = _header(path)
@@ -209,7 +218,7 @@ def write_month(
             flushed.append(pool.submit(flush, folder / name))
             return digest
 
-        for name, array in values:  # the next band is made while this one is written
+        for name, array in values:  # the next band is computed while this one is written
             if name in staged:
                 raise CubeError(f"{label}: band {name} was given twice", "give every band once")
             _check_names(label, header, {*header.bands, name})
@@ -254,11 +263,11 @@ def _check_array(label: str, name: str, array: NDArray[Any], shape: tuple[int, i
 
 
 def _metadata(path: Path, name: str, header: Header) -> dict[str, Any]:
-    """Read the metadata of an array from its own file. Where they are lost, its chunks must not be taken for empty."""
+    """Read the metadata of an array from its own file; if that is lost, its chunks must not be taken for empty."""
     try:
         found = json.loads((path / name / "zarr.json").read_text("utf-8"))
         other = _otherwise(found, header, name)
-        if other:  # the cube may have become another meanwhile
+        if other:  # the cube may have been replaced meanwhile
             other = _otherwise(found, _header(path), name)
         problem = f"they have another {other[0]} than the root says" if other else ""
     except (FileNotFoundError, NotADirectoryError):
@@ -271,7 +280,7 @@ def _metadata(path: Path, name: str, header: Header) -> dict[str, Any]:
 
 
 def _otherwise(metadata: Mapping[str, Any], header: Header, name: str) -> list[str]:
-    """Keys in which an array's own metadata say otherwise than the root how its chunks are read."""
+    """Return the decoding keys whose values in an array's own metadata differ from those in the root."""
     described = header.arrays[name]
     return [key for key in DECODING if (metadata.get(key) or None) != (described.get(key) or None)]
 
@@ -299,15 +308,7 @@ def _stage(path: Path, header: Header, folder: Path, name: str, array: NDArray[A
 
 
 def _zarr_writer(folder: Path, metadata: Mapping[str, Any]) -> tuple[int, Callable[[int, NDArray[Any]], None]]:
-    """Make an array of one slot that is compressed in another way than today's.
-
-    Returns
-    -------
-    step : int
-        Rows of a chunk.
-    write : callable
-        Writes some rows, from a row on.
-    """
+    """Return the rows of a chunk and a function that writes rows with zarr, for cubes with older codecs."""
     import zarr  # here, since only older cubes need it
 
     one_slot = {**metadata, "shape": [1, *metadata["shape"][1:]]}
@@ -328,11 +329,11 @@ def _status(path: Path, slot: int) -> Status:
 
 
 def month_digest(path: str | Path, month: Month) -> str:
-    """Compute the digest of a month from the store.
+    """Compute the digest of a complete month from the store.
 
     SHA-256, hexadecimal, of a JSON text (keys sorted, no spaces) with tile, direction, grid, month and, for each band
     and the count, the SHA-256 of its values: row by row, little-endian float32 (uint8 for the count), every NaN
-    0x7FC00000. It depends on the values alone, not on chunks, compression or the place on the axis.
+    0x7FC00000. It depends only on the values, not on chunks, compression or position on the axis.
 
     Raises
     ------
@@ -345,12 +346,12 @@ def month_digest(path: str | Path, month: Month) -> str:
 
 
 def slot_digest(path: str | Path, month: Month) -> str:
-    """Compute the digest of what a month's slot holds, whatever its status; see `month_digest`.
+    """Compute the digest of the values in a month's slot, whatever its status; see `month_digest`.
 
     Raises
     ------
     CubeError
-        If the month has no slot, or it cannot be read.
+        If the month has no slot or cannot be read.
     """
     path = Path(path)
     header = _header(path)
@@ -359,7 +360,7 @@ def slot_digest(path: str | Path, month: Month) -> str:
 
 
 def digest_of_values(path: str | Path, month: Month, values: Mapping[str, Values], count: Count) -> str:
-    """Compute the digest that a month would have with these values; see `month_digest`.
+    """Compute the digest that a month with these values would have; see `month_digest`.
 
     Raises
     ------
@@ -383,25 +384,26 @@ def _hash(array: NDArray[Any]) -> str:
 
 
 def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> bool:
-    """Mark a month as complete whose values are whole, though its status says otherwise: a byte that was lost.
+    """Mark a month as complete again if its status was lost but its values are intact.
 
     Parameters
     ----------
     path : path
         The store.
     month : Month
+        Month to mark.
     digests : collection of str
-        Digests that the month may have: of its record, or of what was made from it.
+        Accepted digests: of its record, or of what was made from it.
 
     Returns
     -------
     bool
-        True where it is complete now; False where the slot holds other values.
+        True if the month is complete now, False if the slot holds other values.
 
     Raises
     ------
     CubeError
-        If the slot cannot be read, or the disk refuses.
+        If the slot cannot be read, or the disk reports an error.
     """
     path = Path(path)
     with told(path, f"marking {month} as complete"), staging(path, str(month)) as folder, locked(path):
@@ -417,12 +419,17 @@ def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> 
 
 
 def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> Values:
-    """Read a band of a complete month: float32, (rows, columns), NaN for no data; some chunks at a time.
+    """Read a band of a complete month: float32, (rows, columns), NaN for no data; decodes `threads` chunks at a time.
 
     Raises
     ------
     CubeError
         If the month is not complete, the cube has no such band, or its chunks are damaged.
+
+    Examples
+    --------
+    store = "output/10SEG_ASCENDING/zarr/S1_monthly.zarr"
+    vv_db = read_month(store, Month.parse("2024-06"), "VV_dB")
     """
     path = Path(path)
 
@@ -449,27 +456,32 @@ def read_count(path: str | Path, month: Month) -> Count:
 def read_bands(
     path: str | Path, month: Month, names: Iterable[str] | None = None, threads: int = 1
 ) -> Iterator[tuple[str, Values]]:
-    """Yield name and values of some bands of a complete month (all, in order, by default), one in memory at a time.
+    """Yield name and values of the named bands of a complete month (default: all, in order), one in memory at a time.
 
     Raises
     ------
     CubeError
         If the month is not complete or its chunks are damaged.
+
+    Examples
+    --------
+    for name, values in read_bands(store, Month.parse("2024-06")):
+        print(name, np.nanmean(values))
     """
     for name in names or _header(Path(path)).bands:
         yield name, read_month(path, month, name, threads)
 
 
 def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) -> Iterator[tuple[str, Values]]:
-    """Yield every band of a complete month as `read_bands` does; then fail where digest and values do not fit.
+    """Yield every band of a complete month as `read_bands` does, then raise an error if the digest does not fit.
 
-    Only who takes all bands knows that they are right. A band is hashed while the caller works on it, who must not
-    change it before the next one comes.
+    The check comes after the last band, so take all bands. A band is hashed while the caller uses it: do not change it
+    before the next one is yielded.
 
     Raises
     ------
     CubeError
-        As `read_bands`; after the last band where the values, or the count, are not those of `digest`.
+        As `read_bands`; after the last band if bands or count do not match `digest`.
     """
     path = Path(path)
     hashes: dict[str, Future[str]] = {}
@@ -496,12 +508,12 @@ def _read_slot(path: Path, header: Header, name: str, slot: int, threads: int = 
         import zarr  # here, since only older cubes need it
 
         return np.asarray(zarr.open_array(path / name, mode="r")[slot])
-    except (RuntimeError, ValueError) as error:  # what the codecs raise on bytes that are not theirs
+    except (RuntimeError, ValueError) as error:  # raised by codecs for damaged bytes
         raise CubeError(f"cube {path}: slot {slot} of {name} is damaged: {error}", how_to_mend(path)) from error
 
 
 def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:
-    """Read something that the root explains, again where the root was replaced in between."""
+    """Return header and result of a read; read again if the root was replaced in between."""
     header = _header(path)
     while True:
         found = read(header)
@@ -512,10 +524,10 @@ def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:
 
 
 def _read_complete(path: Path, month: Month, read: Callable[[Header, int], T]) -> T:
-    """Read something of a complete month."""
+    """Call `read` for a complete month; try again if the month is replaced in between."""
 
     def mark(header: Header) -> tuple[Status, tuple[int, int]]:
-        """Status of the month, and the identity of its file: a status is replaced by a new file, never changed."""
+        """Return the month's status and the identity of its file: a new status is always a new file."""
         slot = _slot(path, header, month)
         try:
             identity = (path / STATUS / "c" / str(slot)).stat()

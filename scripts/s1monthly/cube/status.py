@@ -1,4 +1,4 @@
-"""A cube's axis and finished months, read by plain file access: what the Snakefile must know before any work."""
+"""A cube's axis and complete months, read with plain file access for the Snakefile, before any work."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
 """Status of a month's slot."""
 
 STATUS = "status"
-"""Array of them: one byte in a file of its own for each slot, none where it is empty."""
+"""Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
 
 TEXTURES, TEXTURE = "textures", "texture"
-"""Part of the recipe, and module among its algorithms, that decide bands beyond the core ones, and nothing else."""
+"""Key of the recipe and name among its algorithms that determine only textures, never the core bands."""
 
 AWAY = "move it away, or give another output.base_dir; it is never written into"
-"""What to do about a store of others."""
+"""Remedy for a store of another product."""
 
 PEER_BANDS = ("VV_dB", "HH_dB")
-"""Bands by one of which a store of S1-GRiTS is known."""
+"""Bands that identify a store of S1-GRiTS; one of them is enough."""
 
 OWN_ARRAYS = ("count", STATUS, "time_bnds")
-"""Arrays by two of which a store of this product is known, whatever became of its root."""
+"""Arrays that identify a store of this product even without its root; two of them are enough."""
 
 
 def how_to_mend(path: str | Path) -> str:
-    """Name the command that mends a damaged cube. Deleting it, or moving it away, is never the remedy."""
+    """Return the command that repairs a damaged cube. Deleting or moving the cube is never the remedy."""
     base = os.path.normpath(Path(path, *[os.pardir] * 3))
     return (
         f"keep the cube, and run scripts/catalog_rebuild.py --output-dir {shlex.quote(base)}:"
@@ -43,7 +43,7 @@ def how_to_mend(path: str | Path) -> str:
 
 
 def whose(path: str | Path) -> str | None:
-    """Say what lies in a cube's place that this product did not write; None for its cubes, and for nothing."""
+    """Describe a store or file that this product did not write; return None for our cubes and for nothing."""
     path = Path(path)
     if not path.is_dir():
         return "a file, not a folder" if path.exists() else None
@@ -64,16 +64,16 @@ def whose(path: str | Path) -> str | None:
 
 
 def adds_bands_alone(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Whether a recipe is another one and textures besides: the core bands then have the same values under both.
+    """Return True if `wanted` is `held` plus textures: the core bands then have the same values under both.
 
-    Textures that are made otherwise are another matter: those that the cube holds would be wrong.
+    Textures that differ do not count as an addition, because those in the cube would be wrong.
     """
     (core, textures), (wanted_core, wanted_textures) = _parted(held), _parted(wanted)
     return core == wanted_core and bool(wanted_textures) and not textures
 
 
 def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Part a recipe into what decides the core bands, and what decides textures."""
+    """Split a recipe into what determines the core bands and what determines textures."""
     algorithms = dict(recipe.get("algorithms", {}))
     core = {key: value for key, value in recipe.items() if key != TEXTURES} | {"algorithms": algorithms}
     textures = [recipe.get(TEXTURES), algorithms.pop(TEXTURE, None)]
@@ -81,7 +81,7 @@ def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
 
 
 def read_status(path: str | Path, slot: int) -> int:
-    """Read a slot's status; a file that is not one byte of a status counts as BEING_WRITTEN: it was cut or changed."""
+    """Read a slot's status; a file that is not one valid byte was truncated or changed and counts as BEING_WRITTEN."""
     try:
         found = Path(path, STATUS, "c", str(slot)).read_bytes()
     except FileNotFoundError:
@@ -98,17 +98,18 @@ def _attributes(path: str, _signature: tuple[int, int, int]) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Slots:
-    """One slot for every calendar month from `first` to `last`.
+    """Axis, chunks and recipe of a cube, with one slot for every calendar month from `first` to `last`.
 
     Attributes
     ----------
     path : str
         The store.
     first, last : Month
+        First and last month of the axis.
     chunks : tuple of int
         Rows and columns of a chunk.
     recipe : dict
-        How its values are made.
+        Recipe of the cube.
     """
 
     path: str
@@ -119,15 +120,15 @@ class Slots:
 
     @classmethod
     def read(cls, path: str) -> Slots | None:
-        """Read a store's axis and recipe; None where there is no store.
+        """Read a store's axis and recipe; return None if there is no store.
 
         Raises
         ------
         CubeError
-            If something lies there that this product did not write.
+            If the store was not written by this product or is damaged.
         """
         if not Path(path).is_file() and not any(names for _, _, names in os.walk(path)):
-            return None  # at most the empty folders that Snakemake makes for the stamp
+            return None  # Snakemake may have created empty folders for the stamp
         try:
             root = os.stat(os.path.join(path, "zarr.json"))
             ours = _attributes(path, (root.st_mtime_ns, root.st_size, root.st_ino))
@@ -141,19 +142,19 @@ class Slots:
             raise CubeError(f"{path}/zarr.json is lost or damaged ({damage})", how_to_mend(path)) from error
 
     def status(self, month: Month) -> int:
-        """EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
+        """Return EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
         inside = self.first <= month <= self.last
         return read_status(self.path, month.ordinal - self.first.ordinal) if inside else EMPTY
 
     def refuse_damage(self) -> None:
-        """Refuse a cube of which an array's metadata, or the status of every month, is lost.
+        """Raise an error if an array's metadata, or the statuses of all months, are lost.
 
-        Its months would be taken for missing and made again, or their jobs would fail.
+        Otherwise the months would count as missing and be made again, or their jobs would fail.
 
         Raises
         ------
         CubeError
-            Naming what is lost, and the command that brings it back.
+            Names what is lost, and the command that restores it.
         """
         root = json.loads(Path(self.path, "zarr.json").read_text(encoding="utf-8"))
         lost = []
@@ -172,5 +173,5 @@ class Slots:
             raise CubeError(f"cube {self.path}: lost or damaged: {', '.join(lost)}", how_to_mend(self.path))
 
     def complete(self) -> list[Month]:
-        """Months whose slot is complete."""
+        """Return the complete months."""
         return [month for month in self.first.until(self.last) if self.status(month) == COMPLETE]

@@ -1,14 +1,14 @@
-"""The file operations under a cube: lock, staging folders, exchange of folders, and what reaches the disk when.
+"""File operations of a cube: lock, staging folders, exchange of folders, and flushing to disk.
 
-Nothing inside a live store is ever written in place. Files are made in a staging folder beside it and moved in by
-renames, or change places with those they replace, so that a process killed at any moment leaves in the store whole
-files only, and beside it a staging folder that the next run knows to be dead (nobody holds its lock) and removes.
+No file of a live store is changed in place. Files are written in a staging folder beside the store and then moved in by
+renames, or exchanged with the files they replace. A process killed at any moment therefore leaves only whole files in
+the store, and beside it a staging folder without a lock holder, which the next run removes.
 
-A file is flushed to the disk before the rename that shows it, and the folders after; a power cut then cannot show a
-month as complete whose pixels were lost. The order of renames is left to the file system's journal.
+A file is flushed to disk before the rename that publishes it, and folders after, so that a month never counts as
+complete after a power cut that lost its pixels. The order of renames is left to the file system's journal.
 
-Where the file system has no locks, writers of different months still touch different files, and the order of the rules
-keeps the axis from being changed while months are written.
+On file systems without locks, writers of different months still touch different files, and the order of the rules
+keeps the axis unchanged while months are written.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _REMOVALS = 20
 
 @contextmanager
 def told(path: Path, doing: str) -> Iterator[None]:
-    """Turn the operating system's errors into a CubeError that names the cube and what was being done."""
+    """Turn errors of the operating system into a CubeError that names the cube and the action."""
     try:
         yield
     except OSError as error:
@@ -51,22 +51,22 @@ def told(path: Path, doing: str) -> Iterator[None]:
 
 
 def locked(path: Path) -> AbstractContextManager[None]:
-    """Hold the cube's lock, a file beside the store, waiting for whoever has it."""
+    """Hold the cube's lock, a file beside the store; wait until it is free."""
     return files.locked(path.with_name(f"{path.name}.lock"))
 
 
 @contextmanager
 def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]:
-    """Make a folder beside the store, on its file system, and remove it at the end.
+    """Create a folder beside the store, on its file system, and remove it at the end.
 
     Parameters
     ----------
     path : Path
         The store.
     purpose : str
-        Part of the folder's name: the month, or ``axis``. Dead folders of the same purpose are removed first.
+        Part of the folder's name: the month, or ``axis``. Abandoned folders of the same purpose are removed first.
     sweep_all : bool
-        Remove dead folders of every purpose.
+        Remove abandoned folders of every purpose.
     """
     with told(path, "making a folder beside it"), locked(path):
         for folder in path.parent.iterdir():
@@ -78,8 +78,8 @@ def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]
     try:
         yield mine
     finally:
-        with suppress(OSError):  # what cannot be removed now, the next run removes
-            # the bulk while our lock still keeps others from removing it too, the rest while nobody can look
+        with suppress(OSError):  # the next run removes what is left
+            # first the bulk, while our lock keeps others from removing it too; then the rest under the cube's lock
             for entry in mine.iterdir():
                 if entry.is_dir():
                     _remove(entry)
@@ -96,7 +96,7 @@ def _remove_dead(folder: Path) -> None:
         return
     try:
         free = flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        if free is None:  # nobody can tell whether its owner lives: no job takes a day
+        if free is None:  # without locks only the age tells whether the owner lives: no job takes a day
             free = time.time() - os.fstat(handle).st_mtime > LEFT_BEHIND
         if free:
             _remove(folder)
@@ -105,7 +105,7 @@ def _remove_dead(folder: Path) -> None:
 
 
 def _remove(folder: Path) -> None:
-    """Remove a folder. After an error zarr's threads may still write into it; what is left the next run removes."""
+    """Remove a folder. After an error zarr's threads may still write into it; the next run removes what is left."""
     for _ in range(_REMOVALS):
         shutil.rmtree(folder, ignore_errors=True)
         if not folder.exists():
@@ -114,7 +114,7 @@ def _remove(folder: Path) -> None:
 
 
 def flush(folder: Path) -> None:
-    """Wait until all files and folders below have reached the disk."""
+    """Wait until all files and folders below a folder are on disk."""
     for root, _, names in os.walk(folder, topdown=False):
         for name in names:
             _fsync(os.path.join(root, name))
@@ -130,12 +130,12 @@ def _fsync(path: str | Path) -> None:
 
 
 def flush_folder(folder: Path) -> None:
-    """Wait until the names in a folder have reached the disk."""
+    """Wait until the file names in a folder are on disk."""
     _fsync(folder)
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Give a file, or a folder of files, a second name; copy where the file system has no hard links."""
+    """Hard-link a file or a folder of files; copy if the file system has no hard links."""
     if source.is_dir():
         target.mkdir()
         for entry in source.iterdir():
@@ -151,7 +151,7 @@ def link_tree(source: Path, target: Path) -> None:
 
 
 def links_and_exchanges(folder: Path) -> bool:
-    """Whether a folder's file system has hard links and can exchange two folders in one step."""
+    """Return True if a folder's file system has hard links and can exchange two folders in one step."""
     one, other = folder / "one", folder / "other"
     for made in (one, other):
         made.mkdir()
@@ -166,7 +166,7 @@ def links_and_exchanges(folder: Path) -> bool:
 
 
 def changed(source: Path, target: Path) -> list[Path]:
-    """Files of a folder that another lacks, or has otherwise: their relative paths, the root's ``zarr.json`` last."""
+    """Return the files that are missing or different in `target`: relative paths, the root's ``zarr.json`` last."""
     names = [Path(root, name).relative_to(source) for root, _, found in os.walk(source) for name in found]
     return [
         name
@@ -176,7 +176,7 @@ def changed(source: Path, target: Path) -> list[Path]:
 
 
 def replace_files(source: Path, target: Path, names: Iterable[Path]) -> None:
-    """Move files into a store, one after the other, over those of the same name."""
+    """Move files into a store one after the other, replacing those of the same name."""
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(source / name, target / name)
@@ -184,7 +184,7 @@ def replace_files(source: Path, target: Path, names: Iterable[Path]) -> None:
 
 
 def swap(one: Path, other: Path) -> None:
-    """Let two files or folders change places, or move the one that exists: doing it again undoes it."""
+    """Exchange two files or folders, or move the one that exists; a second call reverts the first."""
     if not one.exists():
         if other.exists():
             other.rename(one)
@@ -196,14 +196,14 @@ def swap(one: Path, other: Path) -> None:
 
 
 def _rename_all(steps: Sequence[tuple[Path, Path]]) -> None:
-    """Rename some files one after the other; where one is refused, give those before it their old names again.
+    """Rename files one after the other; if one rename fails, revert those before it.
 
     Raises
     ------
     OSError
-        If one was refused, and nothing is changed.
+        If a rename failed and all were reverted.
     CubeError
-        If that was refused too, and files lie where they should not.
+        If reverting failed too, so that files are in the wrong place.
     """
     done: list[tuple[Path, Path]] = []
     try:
@@ -227,9 +227,9 @@ def stage_status(folder: Path) -> None:
 
 
 def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> None:
-    """Let a slot's chunks and those staged as slot 0 change places, between status 1 and status 2. Needs the lock.
+    """Exchange a slot's chunks with those staged as slot 0, between status 1 and status 2. Needs the lock.
 
-    Where the disk refuses, the chunks change back, and the slot has the status that it had.
+    If the disk reports an error, the chunks are exchanged back and the slot gets its old status.
     """
     pairs = [(path / name / "c" / str(slot), folder / name / "c" / "0") for name in arrays]
     before, swapped = read_status(path, slot), []
@@ -244,7 +244,7 @@ def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> Non
             flush_folder(live.parent)
         _set_status(path, folder, slot, COMPLETE)
     except OSError:
-        with suppress(OSError):  # where even this fails the slot stays as being written, which it is
+        with suppress(OSError):  # if even this fails, the slot rightly stays at "being written"
             for live, staged in swapped:
                 swap(live, staged)
             _set_status(path, folder, slot, before)
@@ -253,7 +253,7 @@ def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> Non
 
 
 def show_status(path: Path, folder: Path, slot: int) -> None:
-    """Mark a slot as complete whose chunks are whole; `folder` is where statuses were staged. Needs the lock."""
+    """Mark a slot with intact chunks as complete; `folder` holds the staged statuses. Needs the lock."""
     (path / STATUS / "c").mkdir(exist_ok=True)
     _set_status(path, folder, slot, COMPLETE)
     flush_folder(path / STATUS / "c")
@@ -268,10 +268,10 @@ def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
 
 
 def publish(store: Path, path: Path) -> None:
-    """Put a whole new store in the place of the old one, which moves to where the new one was.
+    """Put a new store in the place of the old one, which moves to where the new one was.
 
-    In one step where the system can exchange two folders. Elsewhere by renames over the names ``.new`` and ``.old``,
-    which `recover` completes if the process is killed between them.
+    In one step if the system can exchange two folders; otherwise by renames through the names ``.new`` and ``.old``,
+    which `recover` completes if the process is killed in between.
     """
     if not path.exists() or (path.is_dir() and not any(path.iterdir())):
         store.rename(path)
@@ -286,7 +286,7 @@ def _aside(path: Path) -> tuple[Path, Path]:
 
 
 def recover(path: Path, bin_: Path) -> None:
-    """Complete, or undo, a `publish` that was killed between its renames; leftovers go to the folder `bin_`."""
+    """Complete or revert a `publish` that was killed between its renames; move leftovers to the folder `bin_`."""
     new, old = _aside(path)
     if old.exists() and not path.exists():
         (new if new.exists() else old).rename(path)
@@ -296,7 +296,7 @@ def recover(path: Path, bin_: Path) -> None:
 
 
 def exchanged(one: Path, other: Path) -> bool:
-    """Exchange two files or folders in one step (Linux); False where the system or the file system cannot."""
+    """Exchange two files or folders in one step (Linux); return False if the system or file system cannot."""
     working_directory, rename_exchange = -100, 2
     renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
     if renameat2 is None:
