@@ -1,4 +1,4 @@
-"""The files of a month as they lie on disk: place, size, checksum; and the grid of a preview picture."""
+"""The files of a month on disk: path, size, checksum; and the grid of a preview."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class AssetFile:
     sha256 : str or None
         64 hexadecimal digits; None for a store of many files.
     grid : GeoBox or None
-        Its grid, where that differs from the month's.
+        Grid of the file if it differs from the month's.
     """
 
     href: str
@@ -38,23 +38,24 @@ class AssetFile:
 
 
 def relative(path: str | Path, folder: str | Path) -> str:
-    """Path as seen from a folder, with forward slashes."""
+    """Return a path relative to a folder, with forward slashes."""
     return Path(os.path.relpath(path, folder)).as_posix()
 
 
 def asset_file(path: str | Path, folder: str | Path, sha256: str | None = None) -> AssetFile:
-    """Measure a file for an Item in `folder`; a store (a folder itself) is only named.
+    """Describe a file for an Item in `folder`; a store (itself a folder) gets no size or checksum.
 
     Parameters
     ----------
     path, folder : path
+        The file, and the folder of the Item.
     sha256 : str, optional
-        The file's checksum where it is known; otherwise the file is read.
+        Checksum of the file if known; otherwise the file is read.
 
     Raises
     ------
     ProductError
-        If there is nothing at `path`.
+        If `path` does not exist.
     """
     path = Path(path)
     if path.is_dir():
@@ -68,25 +69,25 @@ def asset_file(path: str | Path, folder: str | Path, sha256: str | None = None) 
 
 
 def preview_file(path: str | Path, folder: str | Path, grid: GeoBox) -> AssetFile:
-    """Measure a preview for an Item in `folder`, its grid included; `grid` is that of the month.
+    """Describe a preview and its grid for an Item in `folder`; `grid` is the month's.
 
     Raises
     ------
     ProductError
-        If there is no PNG picture at `path`.
+        If `path` is not a PNG picture.
     """
     return replace(asset_file(path, folder), grid=preview_grid(path, grid))
 
 
 def preview_grid(path: str | Path, grid: GeoBox) -> GeoBox:
-    """Grid of a preview, from the size of the picture: blocks of whole pixels from the upper-left corner of `grid`.
+    """Return the grid of a preview from its size: blocks of whole pixels from the upper-left corner of `grid`.
 
-    Where the size of `grid` is no multiple of the block, the last blocks reach beyond it.
+    If the size of `grid` is not a multiple of the block, the last blocks extend beyond it.
 
     Raises
     ------
     ProductError
-        If there is no PNG picture at `path`.
+        If `path` is not a PNG picture.
     """
     remedy = "delete it; the next run makes it again"
     try:

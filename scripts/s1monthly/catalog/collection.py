@@ -1,4 +1,4 @@
-"""STAC 1.1.0: the Collection of all months, made from the rows of the global catalog alone."""
+"""STAC 1.1.0: the Collection of all months, built from the rows of the global catalog."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_L
 
 
 def _extent(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Spatial extent: all, then each tile where there are several (STAC forbids just two boxes). And months."""
+    """Return the extent in space and time. With several tiles each has a box too (STAC forbids exactly two)."""
     shapes: dict[str, list[shapely.Geometry]] = {}
     for row in rows:
         if row["geometry"] is not None:
@@ -67,7 +67,7 @@ def _extent(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
-    """Every value that occurs, as sorted arrays."""
+    """Return every value that occurs, as sorted arrays."""
 
     def values(column: str) -> list[Any]:
         return sorted({row[column] for row in rows if row[column] is not None})
@@ -103,7 +103,7 @@ def _metres_a_pixel(row: Mapping[str, Any]) -> float:
 
 
 def _band(polarization: Polarization, name: str) -> Band:
-    """Describe a band by its name: a texture without its options, which may differ from tile to tile."""
+    """Describe a band by its name. A texture's options are left out, because they may differ between tiles."""
     core = {band.name: band for band in bands(*polarization.layers)}
     of, is_texture, metric = name.partition("_glcm_")
     if name not in core and not is_texture:
@@ -130,8 +130,8 @@ def _item_assets(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def collection(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Build the Collection from the rows of the global catalog (`catalog.global_rows`).
 
-    Months without data count for the summaries of tiles and directions and carry no Item; extents are those of the
-    months made, or of what was asked for while there are none.
+    Months without data count in the summaries of tiles and directions but have no Item. The extent is that of the
+    months with a product or, if there are none, of all rows.
 
     Returns
     -------

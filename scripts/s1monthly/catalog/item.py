@@ -1,7 +1,7 @@
 """STAC 1.1.0: the Item of a month.
 
-A plain dictionary, complete as it stands, made from the record and the files of a month alone. Links are relative, so
-that a tree can be moved or served from anywhere; there is no ``self`` link, which would have to be absolute.
+An Item is a plain dictionary, built only from the record and the files of a month. Links are relative, so that a tree
+can be moved or served from anywhere; there is no ``self`` link, because it would have to be absolute.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ EXTENSIONS = {
         "sat": "sat/v1.0.0",
     }.items()
 }
-"""Prefix -> schema. ``mgrs:tile_id`` and ``s1:*`` are S1-GRiTS's names and ours; no extension is declared for them.
+"""Prefix -> schema. ``mgrs:tile_id`` and ``s1:*`` are names of S1-GRiTS and ours, without a declared extension.
 
 (The MGRS extension allows no ``mgrs:tile_id``; ``grid:code`` says the same in a standard way.)
 """
 
 PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
-"""International designators; of platforms not listed here nothing is said."""
+"""International designators; Items of other platforms have none."""
 
 ORIGIN = (
     *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
     *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
     *("sat:relative_orbit", "sat:platform_international_designator"),
 )
-"""Properties that say what a month was made of: left out where the record does not know."""
+"""Properties that say what a month was made of; left out if the record does not know."""
 
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 ZARR_TYPE = "application/vnd+zarr"
@@ -69,17 +69,17 @@ def _moment(moment: datetime) -> str:
 
 
 def month_span(first: Month, last: Month) -> list[str]:
-    """First and last second: STAC's ``end_datetime`` belongs to the span."""
+    """Return the first and last second of a span of months: STAC's ``end_datetime`` is inclusive."""
     return [_moment(first.start), _moment(last.end - timedelta(seconds=1))]
 
 
 def output_bands(record: Record) -> list[Band]:
-    """Bands of a month, in order.
+    """Return the bands of a month, in order.
 
     Raises
     ------
     ProductError
-        If the record names other bands than its recipe makes in this version.
+        If the record's bands differ from those that its recipe gives in this version.
     """
     known = list(bands_of({**record.recipe, "polarization": str(record.polarization)}))
     names = [band.name for band in known]
@@ -101,7 +101,7 @@ def _projection(grid: GeoBox) -> dict[str, Any]:
 
 
 def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
-    """Dimensions and variables of the datacube extension 2.3.0: this month of the cube."""
+    """Return dimensions and variables of the datacube extension 2.3.0, for this month of the cube."""
     grid, span = record.grid, month_span(record.key.month, record.key.month)
     left, bottom, right, top = grid.bounds
 
@@ -136,7 +136,7 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 
 
 def lineage(record: Record) -> str:
-    """Say in words, from the recipe, how a month was made."""
+    """Describe in words, from the recipe, how a month was made."""
     recipe, despeckle = record.recipe, record.recipe.get("despeckle")
     source = "OPERA RTC-S1" if isinstance(recipe.get("data"), str) else "simulated OPERA RTC-S1"
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
@@ -155,7 +155,7 @@ def lineage(record: Record) -> str:
 
 
 def processing_tags(record: Record) -> dict[str, str]:
-    """What a month's COG says of itself: tags of the file; what is not known is left out."""
+    """Return the tags of a month's COG; unknown values are left out."""
     granules, passes = record.granules, record.passes
     software = None if record.software is None else sorted(record.software.items())
     tags = {
@@ -179,12 +179,12 @@ def _number(things: Sequence[Any] | None) -> int | None:
 
 
 def _only(things: Sequence[T] | None) -> T | None:
-    """Return the only one; None where there are several, or where they are not known."""
+    """Return the only element; None if there are several or they are not known."""
     return things[0] if things and len(things) == 1 else None
 
 
 def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
-    """What an Item says of its month; what is not known, or has no single value, is left out."""
+    """Return the properties of an Item; unknown values, and those with no single value, are left out."""
     key, passes, platforms = record.key, record.passes, record.platforms
     start, end = month_span(key.month, key.month)
     platform = _only(platforms)
@@ -193,7 +193,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "datetime": start,
         "start_datetime": start,
         "end_datetime": end,
-        # A field for one name: of several platforms the constellation is named, and all of them in s1:platforms.
+        # This field holds one name: for several platforms the constellation's; s1:platforms has them all.
         "platform": None if platforms is None else platform or "sentinel-1",
         "constellation": "sentinel-1",
         "instruments": ["c-sar"],
@@ -238,7 +238,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 
 
 def band_facts(band: Band) -> dict[str, Any]:
-    """Describe a band by STAC 1.1's common metadata, the same in every month."""
+    """Describe a band with STAC 1.1's common metadata, the same in every month."""
     return {"name": band.name, "description": band.description, "unit": band.units, **DATA_TYPE}
 
 
@@ -284,11 +284,11 @@ ASSETS: dict[str, dict[str, Any]] = {
         "roles": ["metadata"],
     },
 }
-"""What is said of every asset of its kind: in Items, and in the Collection's item_assets."""
+"""Fields that all assets of a kind share, in Items and in the Collection's item_assets."""
 
 
 def named_bands(described: Iterable[Band]) -> dict[str, Any]:
-    """Names of the bands once more, as before STAC 1.1: odc-stac (0.5) finds bands by name in no other place."""
+    """Return the bands' names in the form before STAC 1.1: odc-stac (0.5) finds bands by name only there."""
     return {"eo:bands": [{"name": band.name, "description": band.description} for band in described]}
 
 
@@ -320,7 +320,7 @@ def _prefixes(value: Any) -> Iterator[str]:
 
 
 def declared(document: Mapping[str, Any]) -> list[str]:
-    """Schemas of the extensions that a document uses, and of no other."""
+    """Return the schemas of exactly those extensions that a document uses."""
     used = set(_prefixes(document))
     return [uri for prefix, uri in EXTENSIONS.items() if prefix in used]
 
@@ -331,14 +331,15 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
     Parameters
     ----------
     record : Record
+        Record of the month.
     files : mapping of str to AssetFile
-        By kind, see `ASSETS`; a kind that is switched off is left out.
+        By kind, see `ASSETS`; kinds that are switched off have no entry.
 
     Returns
     -------
     dict
-        A STAC 1.1.0 Item. Its geometry is the footprint of the valid data; of a month without any (``s1:status`` is
-        ``empty``) the outline of the grid.
+        A STAC 1.1.0 Item. Its geometry is the footprint of the valid data or, for a month without any (``s1:status`` is
+        ``empty``), the outline of the grid.
 
     Raises
     ------
@@ -365,7 +366,7 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
 
 
 def write_document(path: str | Path, document: Mapping[str, Any]) -> None:
-    """Write an Item or the Collection atomically, as it stands (the order of keys is that of the specification)."""
+    """Write an Item or the Collection atomically, with its keys in the order of the specification."""
     write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
 
 

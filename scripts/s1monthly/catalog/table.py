@@ -1,7 +1,7 @@
-"""Catalogs: Parquet tables with one row a month, of a tile and direction or of everything.
+"""Catalogs: Parquet tables with one row per month, for one tile and direction or for all of them.
 
 GeoParquet 1.1 (https://geoparquet.org/releases/v1.1.0): the geometry is WKB in longitude and latitude (OGC:CRS84), and
-``bbox`` its covering, by which readers find the rows of an area without decoding geometries.
+``bbox`` is its covering, with which readers find the rows of an area without decoding geometries.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ from s1monthly.records.month import Record, read_record
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 
 NO_DATA, UNUSABLE = "no data", "unusable"
-"""Status of a month that the source has no granule of."""
+"""Status of a month without granules in the source, and of one without usable granules."""
 
 _HEADER = 2**20
-"""Bytes in which a COG's tags lie."""
+"""Number of bytes at the start of a COG that contain its tags."""
 
 GEOPARQUET_VERSION = "1.1.0"
 
@@ -49,10 +49,13 @@ class Column:
     Attributes
     ----------
     name : str
+        Name of the column.
     type : pyarrow.DataType
+        Type of its values.
     description : str
+        One line for the documentation.
     always : bool
-        False where a month without data, or one whose record was rebuilt, has null.
+        False if the value may be null: for a month without data, or one whose record was rebuilt.
     """
 
     name: str
@@ -128,12 +131,12 @@ _REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
 
 
 def key_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Key that rows are unique and sorted by: tile, direction, month."""
+    """Return the key by which rows are unique and sorted: tile, direction, month."""
     return row["mgrs_tile_id"], row["flight_direction"], row["month"]
 
 
 def tile_rows(folder: str | Path) -> list[Row]:
-    """Rows of a tile and direction from what lies in its folder: records, their files, and the account of the search.
+    """Return the rows of a tile and direction from the files in its folder: records, their files, the search log.
 
     Parameters
     ----------
@@ -143,14 +146,15 @@ def tile_rows(folder: str | Path) -> list[Row]:
     Returns
     -------
     list of dict
-        One row a month, by month, with every column of `COLUMNS`; paths are relative to `folder`. A month with a
-        record is `complete` or `empty`; one that the source has no granule of, and that has no record, is `no data`.
+        One row per month, by month, with every column of `COLUMNS`; paths are relative to `folder`. A month with a
+        record is `complete` or `empty`. A month without a record is `no data` or `unusable` if the source has no usable
+        granule.
 
     Raises
     ------
     ProductError
-        If the folder's name is none of a tile and direction, or a record or ``search.json`` is damaged or belongs to
-        another tile, direction or month.
+        If the folder's name is not that of a tile and direction, or a record or ``search.json`` is damaged or belongs
+        to another tile, direction or month.
     """
     folder = Path(folder)
     owner = owner_of(folder)
@@ -169,17 +173,17 @@ def tile_rows(folder: str | Path) -> list[Row]:
 
 
 def is_tree(folder: Path) -> bool:
-    """Whether a folder is an output tree of its own, as the demo's is in ``output/``: it has a Collection."""
+    """Tell whether a folder is an output tree of its own (it has a Collection), like the demo's in ``output/``."""
     return (folder / Path(Layout("", "").collection).name).exists()
 
 
 def owner_of(folder: Path) -> TileDirection:
-    """Tile and direction whose folder this is, by its name.
+    """Return the tile and direction of a folder, from its name.
 
     Raises
     ------
     ProductError
-        If it has another name.
+        If the folder has another kind of name.
     """
     try:
         tile, _, direction = folder.name.partition("_")
@@ -192,17 +196,17 @@ def owner_of(folder: Path) -> TileDirection:
 
 
 def record_paths(folder: Path) -> list[Path]:
-    """Records in the folder of a tile and direction, by month; what a killed run or a stranger left is passed over."""
+    """Return the records in the folder of a tile and direction, by month; ignore all other files."""
     return sorted(path for path in (folder / "months").glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem))
 
 
 def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
-    """Rows of the months that the source has no usable granule of, from the account of the search.
+    """Return the rows of the months without a usable granule, from the search log.
 
     Raises
     ------
     ProductError
-        If that account is damaged.
+        If the search log is damaged.
     """
     path = layout.search.format(tile=owner.tile, direction=owner.direction)
     _, answers = read_answers(path)
@@ -211,28 +215,30 @@ def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
 
 
 def fill(pattern: str, key: CompositeKey) -> str:
-    """Fill a pattern of the layout."""
+    """Fill in a pattern of the layout."""
     return pattern.format(tile=key.tile, direction=key.direction, month=key.month)
 
 
 def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
-    """Row of a month that was made, with the paths of the files that there are, relative to the tile's folder.
+    """Return the row of a month with a record; paths are those of existing files, relative to the tile's folder.
 
-    An Item of other values is passed over with all that it names, and so are a COG and preview that the Item does not
-    name, as they may be of values that the month had before; not a COG that says that it is of the record's values.
-    Where there is no Item they are named as they are.
+    An Item whose digest differs from the record's is left out, with all that it names. A COG or preview that the Item
+    does not name is left out too, because it may hold older values of the month; but a COG whose own tags give the
+    record's digest is kept. Without an Item, the COG and preview are taken as they are.
 
     Parameters
     ----------
     record : Record
+        Record of the month.
     layout : Layout
+        Layout of the output tree.
     with_preview : bool
-        False: without its preview, which is damaged.
+        False to leave out a damaged preview.
 
     Raises
     ------
     ProductError
-        If its preview is no picture of its grid.
+        If the preview is not a picture on the month's grid.
     """
     folder = fill(layout.folder, record.key)
 
@@ -285,7 +291,7 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
 
 
 def _named_by_item(record: Record, layout: Layout) -> set[str] | None:
-    """Products that are of a record's values, the Item included; None where no Item can be read."""
+    """Return the products with the record's values, the Item included; None if the Item cannot be read."""
     try:
         item = read_document(fill(layout.item, record.key))
         if item["properties"]["s1:digest"] != record.digest:
@@ -299,7 +305,7 @@ def _named_by_item(record: Record, layout: Layout) -> set[str] | None:
 
 
 def _holds(path: str, digest: str) -> bool:
-    """Whether a COG's header names a digest; read as bytes, since GDAL takes long to load."""
+    """Tell whether a COG's header contains a digest; reads bytes, because GDAL takes long to load."""
     try:
         with open(path, "rb") as stream:
             return digest.encode() in stream.read(_HEADER)
@@ -338,14 +344,14 @@ def _geometry_columns(geometry: BaseGeometry) -> Row:
 
 
 def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> list[Row]:
-    """Rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
+    """Return the rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
 
     Parameters
     ----------
     base_dir : path
         Root of the output tree.
     passed_over : collection of Path
-        Folders whose catalogs are left out, as are those of hidden ones.
+        Folders to leave out, in addition to hidden ones.
 
     Raises
     ------
@@ -366,7 +372,7 @@ def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> lis
 
 
 def seen_from_above(rows: Iterable[Row], folder: str) -> list[Row]:
-    """Rows of a tile's catalog as they are in the global one: with paths relative to the folder above."""
+    """Return rows of a tile's catalog for the global one: with paths relative to the parent folder."""
     return [{**row, **{name: f"{folder}/{row[name]}" for name in PATHS if row[name] is not None}} for row in rows]
 
 
@@ -379,7 +385,7 @@ def read_catalog(path: str | Path) -> list[Row]:
         If the file is missing or damaged, or has other columns than `SCHEMA`.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(Path(path).read_bytes())).read()  # it takes text for a URI
+        table = pq.ParquetFile(pa.BufferReader(Path(path).read_bytes())).read()  # it reads a path in text as a URI
     except (OSError, pa.ArrowException) as error:
         raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
     if not table.schema.equals(SCHEMA):
@@ -399,19 +405,21 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
     Parameters
     ----------
     path : path
+        Path of the catalog.
     rows : iterable of mapping
+        Its rows, in any order.
     only_if_changed : bool
-        Leave a file of these very bytes untouched, its time of modification included.
+        Do not touch a file that already has these bytes; it keeps its modification time.
 
     Returns
     -------
     bool
-        True where the file was written.
+        True if the file was written.
 
     Raises
     ------
     ProductError
-        If a month is there twice.
+        If a month occurs twice.
     """
     rows = sorted(rows, key=key_of)
     for before, row in pairwise(rows):
@@ -430,7 +438,7 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
 
 
 def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Metadata of GeoParquet 1.1 under the key ``geo``; without a CRS the geometry is in OGC:CRS84."""
+    """Return GeoParquet 1.1 metadata for the key ``geo``; without a CRS the geometry is in OGC:CRS84."""
     shapes = [shapely.from_wkb(row["geometry"]) for row in rows]
     column: dict[str, Any] = {
         "encoding": "WKB",

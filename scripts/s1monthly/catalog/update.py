@@ -1,7 +1,7 @@
-"""Catalogs and the Collection replaced: what they are made from is read, and they are written, under one lock.
+"""Update the catalogs and the Collection: read the sources and write the files under one lock.
 
-Without it a writer that had read the tree before another finished a month, and wrote after it, would drop that month.
-The lock is a hidden file beside the catalog, see `files.locked`.
+Without the lock, a writer could read the tree before another writer finishes a month, write after it, and so drop that
+month. The lock is a hidden file beside the catalog, see `files.locked`.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from s1monthly.layout import Layout
 from s1monthly.model import CompositeKey, TileDirection
 
 PRODUCTS = ("cog_path", "preview_path", "item_path")
-"""Columns of the files that keep a month in the catalog whose record is lost."""
+"""Columns of the files that keep a month in the catalog if its record is lost."""
 
 PREVIEW_COLUMNS = ("preview_crs", "preview_width", "preview_height", "preview_bounds")
 
 
 @contextmanager
 def alone(path: str | Path) -> Iterator[None]:
-    """Let every other writer of a catalog wait; say once where this one must wait, and for whom.
+    """Lock a catalog against other writers; if it is locked already, report once by whom, and wait.
 
-    The file says who has the lock: user, process and machine.
+    The lock file names the holder: user, process and machine.
 
     Raises
     ------
     ProductError
-        If its folder cannot be written to.
+        If the catalog's folder is not writable.
     """
     lock = Path(path).with_name(f".{Path(path).name}.lock")
     try:
@@ -67,7 +67,7 @@ def alone(path: str | Path) -> Iterator[None]:
             sys.stderr.flush()
             flock(handle, fcntl.LOCK_EX)
         os.ftruncate(handle, 0)
-        with suppress(OSError):  # on a full disk: who waits is not told for whom
+        with suppress(OSError):  # on a full disk, waiting writers cannot see who holds the lock
             os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
         try:
             yield
@@ -78,7 +78,7 @@ def alone(path: str | Path) -> Iterator[None]:
 
 
 def catalog_tile(folder: str | Path) -> list[Row]:
-    """Write the catalog of a tile and direction from all that lies in its folder.
+    """Write the catalog of a tile and direction from all files in its folder.
 
     Parameters
     ----------
@@ -88,12 +88,12 @@ def catalog_tile(folder: str | Path) -> list[Row]:
     Returns
     -------
     list of dict
-        Its rows: those of `catalog.tile_rows`, and what `kept_rows` adds.
+        Its rows: those of `catalog.tile_rows`, and those that `kept_rows` adds.
 
     Raises
     ------
     ProductError
-        As `catalog.tile_rows`.
+        As for `catalog.tile_rows`.
     """
     owner = owner_of(Path(folder))
     layout = Layout(str(Path(folder).parent), "")
@@ -108,17 +108,20 @@ def replace_rows(
     Parameters
     ----------
     owner : TileDirection
+        Tile and direction of the catalog.
     layout : Layout
+        Layout of the output tree.
     rows_of : callable
-        Reads the folder: from the rows that were catalogued before to those that there should be. `kept_rows` is added.
+        Takes the previous rows, reads the folder and returns the new rows; those of `kept_rows` are added.
     only_if_changed : bool
-        Leave a catalog of these very rows untouched.
+        Do not touch a catalog that already has these rows.
 
     Returns
     -------
     rows : list of dict
         By month.
     written : bool
+        Whether the file was written.
     """
     path = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
     with alone(path):
@@ -129,7 +132,7 @@ def replace_rows(
 
 
 def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
-    """Rows that a tile and direction has in its catalog or, where that cannot be read, in the global one."""
+    """Return the previous rows of a tile and direction from its catalog or, if that is unreadable, the global one."""
     catalog = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
     for path, above in ((catalog, ""), (layout.catalog, f"{Path(catalog).parent.name}/")):
         try:
@@ -145,18 +148,19 @@ def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
 
 
 def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> list[Row]:
-    """Rows of an older catalog that tell of what the tree itself no longer tells.
+    """Return the rows of an older catalog that the tree itself can no longer give.
 
-    A month whose record is lost, and of which a COG, preview or Item still lies there: its paths are those of what
-    there is now. A month without data, where the account of the search is lost.
+    These are months whose record is lost but whose COG, preview or Item still exists, with the paths that exist now;
+    and months without data whose search log is lost.
 
     Parameters
     ----------
     before : iterable of dict
         The older catalog of a tile and direction.
     rows : iterable of dict
-        What the tree tells; of its months nothing is kept.
+        Rows from the tree; they replace older rows of the same months.
     layout : Layout
+        Layout of the output tree.
     """
     taken, kept = {row["month"] for row in rows}, {}
     for row in before:
@@ -179,7 +183,7 @@ def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> lis
 
 
 def paths_there(key: CompositeKey, layout: Layout) -> dict[str, str | None]:
-    """Paths of what lies there of a month, relative to the tile's folder; None for what does not."""
+    """Return the paths of a month's existing files, relative to the tile's folder; None for missing ones."""
     patterns = (layout.cog, layout.cube, layout.preview, layout.record, layout.item)
     folder = fill(layout.folder, key)
     paths = {name: fill(pattern, key) for name, pattern in zip(PATHS, patterns, strict=True)}
@@ -200,24 +204,24 @@ def catalog_all(
     base_dir : path
         Root of the output tree.
     passed_over : collection of Path
-        Folders in it that may not be read, or are not to be. Those without the name of a tile and direction are
-        passed over too; where a tile is there under such a name alone, its rows stay as they were.
+        Folders that must or can not be read. Folders not named after a tile and direction are skipped too; if a tile
+        exists only under such a name, its rows stay unchanged.
     kept : collection of str
-        Names of tiles' folders that are not there to be read, or not by these names: their rows stay as they were.
+        Names of tile folders that are missing or renamed: their rows stay unchanged.
     only_if_changed : bool
-        Leave files that say this already untouched.
+        Do not touch files that already have this content.
 
     Returns
     -------
     rows : list of dict
-        Of the global catalog.
+        Rows of the global catalog.
     written : list of Path
-        Which files.
+        Files that were written.
 
     Raises
     ------
     ProductError
-        As `catalog.global_rows`.
+        As for `catalog.global_rows`.
     """
     layout = Layout(str(base_dir), "")
     with alone(layout.catalog):
@@ -239,13 +243,14 @@ def catalog_all(
 
 
 def _misnamed(base_dir: Path, passed_over: Collection[Path]) -> tuple[set[Path], set[str]]:
-    """Find folders with a catalog under another name than a tile's, a copy that somebody keeps, or a renamed folder.
+    """Find folders with a catalog that are not named after a tile and direction: copies and renamed folders.
 
     Returns
     -------
     folders : set of Path
+        The misnamed folders.
     kept : set of str
-        Names of the tiles' folders that are there under such a name alone.
+        Proper folder names of the tiles that exist only under such a name.
     """
     folders: set[Path] = set()
     kept: set[str] = set()

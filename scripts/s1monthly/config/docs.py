@@ -1,6 +1,6 @@
-"""config.yaml, schema.json and the table of options, generated from the configuration model.
+"""Generate config.yaml, schema.json and the table of options from the configuration model.
 
-``python -m s1monthly.config.docs`` writes them; a test fails when they are out of step.
+``python -m s1monthly.config.docs`` writes them; a test fails if they do not match the model.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXAMPLE = {
     "time.years": [2024],
     "time.months": [1, 2, 3],
 }
-"""Values of the shipped config.yaml where the model has no default."""
+"""Values in the shipped config.yaml for options without a default."""
 
 HEADER = """\
 # Every option of s1monthly, with its default. Every key of an S1-GRiTS configuration file is understood.
@@ -65,7 +65,7 @@ def _choices(annotation: Any) -> Iterator[str]:
 
 
 def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every option below a section, with its full key, sections left out."""
+    """Yield every option of a section and the sections inside it, with its full key."""
     for key, field in model.model_fields.items():
         inner = next(models_in(field.annotation), None)
         if inner:
@@ -99,18 +99,18 @@ def _lines(model: type[BaseModel], indent: str, prefix: str) -> Iterator[str]:
 
 
 def config_yaml() -> str:
-    """Text of the shipped, commented config.yaml."""
+    """Return the text of the shipped, commented config.yaml."""
     return HEADER + "\n".join(_lines(Config, "", "")) + "\n"
 
 
 def schema_json() -> str:
-    """Text of schema.json: JSON Schema of the configuration."""
+    """Return the text of schema.json, the JSON Schema of the configuration."""
     schema = Config.model_json_schema()
     return json.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}, indent=1) + "\n"
 
 
 def option_table() -> str:
-    """Markdown table of every option: key, default, meaning."""
+    """Return a Markdown table of every option: key, default, meaning."""
     rows = ["| option | default | meaning |", "|---|---|---|"]
     for key, field in options(Config):
         given = field.default not in (None, PydanticUndefined)
@@ -123,7 +123,7 @@ def option_table() -> str:
 
 
 def files(readme: str) -> dict[str, str]:
-    """Name and text of every generated file of the config folder, its README with a new table."""
+    """Return name and text of every generated file in the config folder; the README gets a new table."""
     start, end = "<!-- options -->\n", "\n<!-- end of options -->"
     before, rest = readme.split(start)
     after = rest.split(end)[1]

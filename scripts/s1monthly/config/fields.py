@@ -1,4 +1,4 @@
-"""What the sections of the configuration are built of: options, checked types, the base of all sections."""
+"""Building blocks of the configuration's sections: options, checked types, the base class."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from s1monthly.model import TRACKS, Month, Tile
 
 
 def option(default: Any, description: str, *, example: Any = None, no_effect: str = "", **limits: Any) -> Any:
-    """Declare an option: its default, its one-line description, an example where there is no default.
+    """Declare an option with its default, a one-line description and, without a default, an example.
 
     Parameters
     ----------
     default : object
-        Default value; ``...`` where the option must be given.
+        Default value; ``...`` if the option is required.
     description : str
         One line for config.yaml and the documentation.
     example : object
-        Shown, commented out, where the default is None.
+        Shown, commented out, if the default is None.
     no_effect : str
-        For an option of S1-GRiTS that means nothing here: the reason.
+        For an option of S1-GRiTS that has no effect here: the reason.
     **limits
         Passed on to `pydantic.Field` (``gt``, ``ge``, ``le``, ``min_length`` ...).
     """
@@ -35,17 +35,17 @@ def option(default: Any, description: str, *, example: Any = None, no_effect: st
 
 
 def listed(value: Any) -> Any:
-    """Take one value for a list of one."""
+    """Turn a single value into a list of one."""
     return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
 def unique(values: list[Any] | None) -> list[Any] | None:
-    """Refuse a list in which a value stands twice.
+    """Refuse a list with duplicate values.
 
     Raises
     ------
     PydanticCustomError
-        Naming the value.
+        If a value occurs twice; the message names it.
     """
     if values is not None and len(set(values)) < len(values):
         twice = sorted({v for v in values if values.count(v) > 1})
@@ -75,7 +75,7 @@ def _folder(path: str) -> str:
 
 
 def rows_columns(value: Any) -> Any:
-    """Take S1-GRiTS's other form of chunks, {time: 1, y: 1024, x: 1024}, for rows and columns."""
+    """Turn chunks in S1-GRiTS's other form, {time: 1, y: 1024, x: 1024}, into rows and columns."""
     return [value.get("y"), value.get("x")] if isinstance(value, Mapping) else value
 
 
@@ -89,7 +89,7 @@ FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
 
 
 class Section(BaseModel):
-    """A section of the configuration: unknown keys are refused, values are never changed after loading."""
+    """A section of the configuration: it refuses unknown keys, and its values never change after loading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 

@@ -1,4 +1,4 @@
-"""The configuration's file, read so that nothing in it is lost without a word."""
+"""Read the configuration file and report every problem in it."""
 
 from __future__ import annotations
 
@@ -12,30 +12,30 @@ from s1monthly.errors import ConfigError
 
 
 def read_config_file(path: str | Path) -> dict[str, Any]:
-    """Read a configuration; one without content is empty.
+    """Read a configuration file; an empty file gives an empty configuration.
 
     Parameters
     ----------
     path : path
-        Of a YAML or JSON file.
+        YAML or JSON file.
 
     Raises
     ------
     ConfigError
-        If the file cannot be read, is not UTF-8 or not YAML, holds no keys, or one key twice.
+        If the file cannot be read, is not UTF-8 or YAML, holds no keys, or holds a key twice.
     """
     where, remedy = f"configuration {path}", "mend the file, or give another one"
     try:
         text = Path(path).read_text(encoding="utf-8")
         if text.lstrip().startswith("{"):
-            text = text.expandtabs()  # which JSON may have between its values, and YAML may not
+            text = text.expandtabs()  # JSON allows tabs between values, YAML does not
         root = yaml.compose(text, Loader=yaml.CSafeLoader)
         content = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigError(f"{where}: cannot be read ({error.strerror})", "give an existing file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}: not in UTF-8 ({error})", "save it as UTF-8") from error
-    except (yaml.YAMLError, ValueError) as error:  # the latter for 2021-02-30, which it takes for a date
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML reads 2021-02-30 as a date
         raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})", remedy) from error
     if content is None:
         return {}
@@ -48,7 +48,7 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
 
 
 def _twice(node: yaml.Node | None, place: str) -> Iterator[str]:
-    """Keys that stand twice in one section, with the line of the second: YAML drops the first without a word."""
+    """Yield the keys that occur twice in a section, with the second line: YAML silently drops the first."""
     if isinstance(node, yaml.SequenceNode):
         for inner in node.value:
             yield from _twice(inner, place)

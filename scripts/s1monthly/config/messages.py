@@ -1,4 +1,4 @@
-"""What is said when a configuration cannot be used: places, allowed values, nearest known keys."""
+"""Error messages for an unusable configuration: places, allowed values, nearest known keys."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from s1monthly.grid.crs import crs_of, map_crs
 
 
 def check_polygon(wkt: str) -> None:
-    """Refuse a region that is no valid polygon in longitude and latitude.
+    """Refuse a region that is not a valid polygon in longitude and latitude.
 
     Raises
     ------
     PydanticCustomError
-        Saying what is wrong with the text.
+        If the text is invalid; the message says why.
     """
     from s1monthly.grid.regions import (
-        read_region,  # here, since only a configuration with a polygon pays for the import
+        read_region,  # here: only a configuration with a polygon needs this slow import
     )
 
     try:
@@ -34,12 +34,12 @@ def check_polygon(wkt: str) -> None:
 
 
 def check_epsg(code: int) -> None:
-    """Refuse an EPSG code that names no CRS of maps.
+    """Refuse an EPSG code that is not a map CRS.
 
     Raises
     ------
     PydanticCustomError
-        Naming the code.
+        If there is no such CRS, or it is not for maps; the message names the code.
     """
     try:
         crs_of(code)
@@ -54,12 +54,12 @@ def check_epsg(code: int) -> None:
 
 
 def check_folder(path: str) -> None:
-    """Refuse what is no folder; one that is not there, or may not be read, stops those alone who look into it.
+    """Refuse a path that is not a folder. A missing or unreadable folder passes: only jobs that read it must stop.
 
     Raises
     ------
     PydanticCustomError
-        Naming the folder and the reason.
+        If the path is not a folder; the message names it and the reason.
     """
     try:
         with os.scandir(path):
@@ -75,7 +75,7 @@ def check_folder(path: str) -> None:
 
 
 def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Every section that an annotation can hold."""
+    """Yield every section that an annotation can hold."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         yield annotation
     elif get_origin(annotation) in (Union, UnionType):
@@ -112,11 +112,12 @@ def _unknown(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Turn pydantic's errors into one line each: place, what is wrong, what is allowed.
+    """Turn pydantic's errors into one line each: the place, what is wrong, what is allowed.
 
     Parameters
     ----------
     error : ValidationError
+        Errors of pydantic.
     root : type
         The model that was validated.
     """
@@ -134,7 +135,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
         elif kind == "missing":
             field = _section(root, keys[:-1]).model_fields[str(keys[-1])]
             text = f"{place}: missing; {field.description or 'this section must be given'}"
-        elif "url" not in item:  # a refusal of ours, not of pydantic
+        elif "url" not in item:  # our own error, not pydantic's
             text = f"{place}: {message}" if place else message
         else:
             given = item["input"] if not isinstance(item["input"], dict) else "a section"
@@ -144,7 +145,7 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
 
 
 def without_effect(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, str]]:
-    """Every option that was given in a configuration and has no effect, with the reason."""
+    """Yield every option that was given but has no effect, with the reason."""
     for key in sorted(section.model_fields_set):
         value, extra = getattr(section, key), type(section).model_fields[key].json_schema_extra
         if isinstance(value, BaseModel):

@@ -1,4 +1,4 @@
-"""The section of the configuration that tells how granules become composites and textures."""
+"""The configuration section on how granules become composites and textures."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class TextureFeatures(Section):
         return self
 
     def recipe(self, co: str, cross: str) -> dict[str, Any]:
-        """What decides the texture bands, as plain JSON: the same however it was written.
+        """Return the options that decide the texture bands as plain JSON, the same for every way of writing them.
 
         Parameters
         ----------
@@ -99,7 +99,7 @@ class TextureFeatures(Section):
         Returns
         -------
         dict
-            The options, and ``inputs``, which maps a band to its dB range, in the order of the bands. 5.0 is 5.
+            The options, and ``inputs``, which maps each band to its dB range, in the order of the bands. 5.0 becomes 5.
         """
         ranges = {f"{co}_dB": self.vv_db_range, f"{cross}_dB": self.vh_db_range}
         inputs = {name: _shortest(ends) for name, ends in ranges.items() if name in (self.inputs or ranges)}
@@ -189,13 +189,13 @@ class Processing(Section):
         return self.zarr_chunks[0], self.zarr_chunks[1]
 
     def chunks_held(self, held: tuple[int, int]) -> bool:
-        """Whether a cube's chunks are others than a new cube would get."""
+        """Tell whether a cube's chunks differ from those of a new cube."""
         side = TILE_SIDE / self.target_resolution
         return self.target_crs is None and held != tuple(min(chunk, side) for chunk in self.chunks)
 
     @property
     def level(self) -> Level:
-        """hARDCp where the composite is despeckled, else ARDC."""
+        """hARDCp if the composite is despeckled, else ARDC."""
         return Level.HARDCP if self.post_processing and self.despeckle.monthly_despeckle else Level.ARDC
 
 

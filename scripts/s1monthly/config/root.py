@@ -1,8 +1,8 @@
-"""The configuration model: sole home of defaults, allowed values and their documentation.
+"""The configuration model: the only place of defaults, allowed values and their documentation.
 
-Keys and defaults are those of S1-GRiTS; ours stand beside them. `s1monthly.config.docs` writes config.yaml,
-schema.json and the table of options from this model. Options marked ``no_effect`` are accepted so that a file of
-S1-GRiTS runs unchanged, and answered with one line that says why they have none.
+Keys and defaults are those of S1-GRiTS, with ours added. `s1monthly.config.docs` writes config.yaml, schema.json and
+the table of options from this model. Options marked ``no_effect`` are accepted so that an S1-GRiTS file runs unchanged;
+one line then says why each has no effect.
 """
 
 from __future__ import annotations
@@ -134,17 +134,17 @@ class Time(Section):
         return self
 
     def wanted(self, today: date) -> tuple[list[Month], list[str]]:
-        """List the whole past months asked for, in order, and one warning for each month (or end) that is not taken.
+        """List the requested months that are over, in order, with a warning for each month (or end) that is skipped.
 
         Parameters
         ----------
         today : date
-            The current date, UTC. Its month and all later ones are skipped.
+            Current date, UTC. Its month and all later ones are skipped.
 
         Returns
         -------
         months : list of Month
-            With `full`: every month since Sentinel-1 exists; those before the earliest granule drop out after search.
+            With `full`: every month since Sentinel-1's launch; the search then drops those before the earliest granule.
         warnings : list of str
         """
         current = Month.of(today)
@@ -299,7 +299,7 @@ class Config(Section):
 
     @property
     def textures(self) -> dict[str, Any] | None:
-        """What decides the texture bands, see `TextureFeatures.recipe`; None: no textures."""
+        """Options that decide the texture bands, see `TextureFeatures.recipe`; None without textures."""
         features = self.processing.texture_features
         return features.recipe(*self.roi.polarization.layers) if features.enabled else None
 
@@ -317,7 +317,7 @@ class Config(Section):
 
     @property
     def source_options(self) -> dict[str, Any]:
-        """What the source is opened with, apart from its kind."""
+        """Arguments for opening the source, except its kind."""
         options: dict[str, Any] = {"polarization": self.roi.polarization, "only_tracks": self.roi.tracks}
         if self.source.kind == "asf":
             return options | {
@@ -337,24 +337,24 @@ class Config(Section):
 
     @property
     def run_folders(self) -> dict[str, Any]:
-        """Where this run keeps files, for `listing.list_folder`; without the cache if that is what is listed."""
+        """Own folders of this run, for `listing.list_folder`; without the cache if the source folder lies in it."""
         cache, source = self.download.cache_dir, self.source_path
         listed = cache and source and source.resolve().is_relative_to(Path(cache).resolve())
         return {"trees": [self.output.base_dir, self.work_dir], "cache": None if listed else cache}
 
     @property
     def read_workers(self) -> int:
-        """Granules read at once in one job."""
+        """Number of granules read at once in one job."""
         fetched = self.download.max_workers if self.source.kind == "asf" else None
         return fetched or self.memory.max_download_workers
 
     def notes(self) -> list[str]:
-        """One line for each option that was given and has no effect, with the reason."""
+        """Return one line for each given option that has no effect, with the reason."""
         return [f"{key}: no effect here, {reason}" for key, reason in refusals.without_effect(self)]
 
 
 def load_config(values: Mapping[str, Any]) -> Config:
-    """Check a configuration.
+    """Check a configuration and return it as a `Config`.
 
     Parameters
     ----------
@@ -364,7 +364,7 @@ def load_config(values: Mapping[str, Any]) -> Config:
     Raises
     ------
     ConfigError
-        Naming every unknown key (with the nearest known one) and every bad value (with what is allowed).
+        If it has unknown keys or bad values; the message names each, with the nearest known key or the allowed values.
     """
     try:
         return Config.model_validate(dict(values))

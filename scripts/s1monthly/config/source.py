@@ -1,4 +1,4 @@
-"""The sections of the configuration that tell where granules come from, and how they are asked for and fetched."""
+"""The configuration sections on where granules come from, and how they are searched and fetched."""
 
 from __future__ import annotations
 
