@@ -1,4 +1,4 @@
-"""Errors: one base class; every message names the object (tile, month, granule, file, key) and the remedy."""
+"""Errors of the library. Every message names the object (tile, month, granule, file, key) and the remedy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 
 
 class S1MonthlyError(Exception):
-    """Base of every error that the product raises on purpose.
+    """Base class of every error that the library raises on purpose.
 
     Parameters
     ----------
@@ -38,13 +38,14 @@ class FileError(S1MonthlyError):
 
     @classmethod
     def of(cls, error: OSError, what: str = "a file") -> FileError:
-        """Say in a line what the system refuses.
+        """Describe in one line what the operating system refused.
 
         Parameters
         ----------
         error : OSError
+            The system's error.
         what : str
-            What could not be read or written, where the error does not name it.
+            What could not be read or written; used if the error names no file.
         """
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "free some space or raise the quota, and run again"
@@ -58,19 +59,19 @@ class FileError(S1MonthlyError):
 
 
 class SourceError(S1MonthlyError):
-    """A source that cannot be searched or read, or a granule that is not what its name says."""
+    """A source that cannot be searched or read, or a granule whose content does not match its name."""
 
 
 class SourceGoneError(SourceError):
-    """A folder of granules that is not there, or holds none: months that are made need none."""
+    """A granule folder that is missing or empty. Finished months do not need it."""
 
 
 class CredentialsError(S1MonthlyError):
-    """Credentials that are missing, expired or refused: no granule can be had, so nothing is tried any further."""
+    """Credentials that are missing, expired or refused. No granule can be fetched, so work stops at once."""
 
 
 class GridError(S1MonthlyError):
-    """A grid that cannot be made, or a raster that does not lie on the expected one."""
+    """A grid that cannot be made, or a raster that does not lie on the expected grid."""
 
 
 class CubeError(S1MonthlyError):

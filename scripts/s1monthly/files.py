@@ -1,4 +1,4 @@
-"""Files that are whole or not there: written under a temporary name in the same folder, then renamed; and locks."""
+"""Atomic files, written under a temporary name in the same folder and then renamed; and file locks."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from pathlib import Path
 from uuid import uuid4
 
 LEFT_BEHIND = 24 * 3600
-"""Seconds after which a temporary file counts as left behind by a killed process."""
+"""Age in seconds at which a temporary file counts as left behind by a killed process."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
 
 @contextmanager
 def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
-    """Give a temporary path; rename it to `path` when the block ends well, remove it when it fails.
+    """Yield a temporary path; rename it to `path` if the block succeeds, remove it if the block fails.
 
     Parameters
     ----------
     path : str or Path
-        Final name. Its folder is made where missing.
+        Final name. A missing folder is made.
     durable : bool
-        Flush the file to the disk before it takes its name, so that a crash of the machine leaves no empty file. Not
-        needed for temporary files, which are made again.
+        Flush the file to disk before renaming, so that a machine crash leaves no empty file. Not needed for files that
+        can be made again.
     """
     final = Path(path)
     final.parent.mkdir(parents=True, exist_ok=True)
@@ -50,7 +50,7 @@ def replacing(path: str | Path, *, durable: bool = True) -> Iterator[Path]:
 
 
 def _sweep(final: Path) -> None:
-    """Remove what killed writers of this file left long ago; a younger one may still be written."""
+    """Remove old temporary files of killed writers of `final`; a younger one may still be in use."""
     for left in final.parent.glob(f".{glob.escape(final.stem)}.*.part{glob.escape(final.suffix)}"):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime > LEFT_BEHIND:
@@ -59,10 +59,10 @@ def _sweep(final: Path) -> None:
 
 @contextmanager
 def locked(path: str | Path) -> Iterator[None]:
-    """Hold a lock, a file of this name, waiting for whoever has it.
+    """Hold a lock on the file `path`; wait until it is free.
 
-    Locks are advisory (flock) and freed by the kernel when a process dies. Where the file system has none, the block
-    runs without.
+    Locks are advisory (flock); the kernel frees them when a process dies. On a file system without locks the block
+    runs unlocked.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
@@ -73,7 +73,7 @@ def locked(path: str | Path) -> Iterator[None]:
 
 
 def flock(handle: int, operation: int) -> bool | None:
-    """Lock an open file; False where another process has it; None where the file system has no locks."""
+    """Lock an open file; return False if another process holds it, None if the file system has no locks."""
     try:
         fcntl.flock(handle, operation)
     except BlockingIOError:
@@ -86,7 +86,7 @@ def flock(handle: int, operation: int) -> bool | None:
 
 
 def md5_of(path: str | Path) -> str:
-    """Hexadecimal MD5 of a file's content."""
+    """Return the hexadecimal MD5 of a file's content."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
@@ -97,14 +97,16 @@ def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) ->
     Parameters
     ----------
     path : str or Path
+        File to write.
     text : str
+        Its new content.
     only_if_changed : bool
-        Leave a file that holds this very text untouched, its time of modification included.
+        Leave a file that already holds this text untouched, including its modification time.
 
     Returns
     -------
     bool
-        True where the file was written.
+        True if the file was written.
     """
     content = text.encode("utf-8")
     if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
@@ -118,7 +120,7 @@ FileState = tuple[int, int, int]
 
 
 def file_state(path: str | Path) -> FileState | None:
-    """What tells two states of a file apart; None where there is none."""
+    """Return a file's modification time, size and inode, or None if it does not exist."""
     try:
         status = os.stat(path)
     except FileNotFoundError:

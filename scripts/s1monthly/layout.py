@@ -1,4 +1,4 @@
-"""Every file name and path: formatted and parsed here, nowhere else. Standard library only."""
+"""File names and paths: this module alone formats and parses them. Standard library only."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from s1monthly.model import Burst, CompositeKey, Granule, Month, Tile
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
 WORK_MARKER = "base_dir.txt"
-"""File that every work folder holds."""
+"""Name of the file that marks a work folder."""
 SIMULATED = "simulated"
-"""Folder of simulated granules in the work folder."""
+"""Name of the work folder's subfolder for simulated granules."""
 
 TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 DIRECTION_PATTERN = "ASCENDING|DESCENDING"
@@ -30,7 +30,7 @@ _GRANULE = re.compile(
     r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
 )
 _OLDER_NAMES = {"layover_shadow_mask": "mask"}
-"""Layer names of earlier versions of the product."""
+"""Layer names in earlier product versions."""
 _LAYER_FILE = re.compile(
     rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join((*LAYER_NAMES, *_OLDER_NAMES))})\.tiff?",
     re.IGNORECASE | re.ASCII,
@@ -38,7 +38,7 @@ _LAYER_FILE = re.compile(
 _LAYERS = {name.lower(): name for name in LAYER_NAMES} | _OLDER_NAMES
 _LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_", re.IGNORECASE | re.ASCII)
 _BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
-"""Endings of files that lie beside a granule's layers and hold none of them."""
+"""Suffixes of files that accompany a granule but hold no layer."""
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
 
 
@@ -47,20 +47,21 @@ _WINDOWS = re.compile(r"[A-Za-z]:[/\\]|\\\\")
 
 
 def folder_path(text: str) -> str:
-    """Check the path of a folder that a user gave, and return it as every library takes it for a path.
+    """Check a folder path given by the user and return it in a form that every library reads as a path.
 
-    ``~`` is expanded. Rasterio, GDAL and pyarrow read URIs where they are given text: a relative path with a colon
-    becomes an absolute one, which none of them takes for anything else.
+    ``~`` is expanded. A relative path that contains a colon becomes absolute, because rasterio, GDAL and pyarrow would
+    read it as a URI.
 
     Parameters
     ----------
     text : str
+        Path as the user wrote it.
 
     Raises
     ------
     NameFormatError
-        If it is a URL, a path of Windows or of GDAL's virtual file systems, has an unknown ``~user``, an environment
-        variable, or a character that cannot be printed.
+        If the path is empty, a URL, a Windows path or a GDAL virtual file system, begins or ends with a blank, or
+        contains an unknown ``~user``, an environment variable or an unprintable character.
 
     Examples
     --------
@@ -94,7 +95,7 @@ def _moment(text: str) -> datetime:
 
 
 def parse_granule_id(name: str) -> Granule:
-    """Read a granule's name into a Granule without layers or footprint.
+    """Parse a granule's name; return a Granule without layers or footprint.
 
     Raises
     ------
@@ -123,23 +124,23 @@ def parse_granule_id(name: str) -> Granule:
 
 
 def parse_layer_file(name: str) -> tuple[str, str] | None:
-    """Split the file name of a granule's layer into granule id and layer name; None for any other file.
+    """Split a layer's file name into granule id and layer name; return None for any other file.
 
-    Upper and lower case, ``.tif`` and ``.tiff``, and the older name of the mask layer (``_layover_shadow_mask.tif``) do
-    not matter: id and layer name are as OPERA writes them today.
+    Accepts upper and lower case, ``.tif`` and ``.tiff``, and ``_layover_shadow_mask.tif``, the mask layer's older name.
+    Returns id and layer name as OPERA writes them today.
     """
     match = _LAYER_FILE.fullmatch(name)
     return (_as_published(match["granule"]), _LAYERS[match["layer"].lower()]) if match else None
 
 
 def parse_like_granule(name: str) -> str | None:
-    """Find the granule that a file seems to belong to, by its name.
+    """Return the id of the granule that a file seems to belong to, judging by its name.
 
     Returns
     -------
     str or None
-        Granule id; empty where the name begins as a granule's and goes on otherwise. None for files of other names, and
-        for those that lie beside a granule's layers, such as pictures and metadata.
+        Granule id; empty if the name only begins like a granule's. None for any other name, and for files that
+        accompany the layers, such as pictures and metadata.
     """
     match = _LIKE_GRANULE.search(name)
     if not match or name.lower().endswith(_BESIDE_LAYERS):
@@ -148,39 +149,40 @@ def parse_like_granule(name: str) -> str | None:
 
 
 def _as_published(granule_id: str) -> str:
-    """Write a granule id in the case that OPERA uses."""
+    """Return a granule id in OPERA's upper and lower case."""
     *parts, version = granule_id.upper().split("_")
     return "_".join([*parts, version.lower()])
 
 
 def layer_file(granule_id: str, layer: str) -> str:
-    """File name of a granule's layer."""
+    """Return the file name of a granule's layer."""
     return f"{granule_id}_{layer}.tif"
 
 
 def item_id(key: CompositeKey) -> str:
-    """Id of the STAC Item of a composite."""
+    """Return the id of a composite's STAC Item."""
     return f"{key.tile}_{key.direction}_{key.month}"
 
 
 def parse_folder(name: str) -> tuple[str, str] | None:
-    """Split the name of a folder of the output tree into tile and direction; None for any other folder."""
+    """Split an output folder's name into tile and direction; return None for any other folder."""
     match = _TILE_FOLDER.fullmatch(name)
     return (match["tile"], match["direction"]) if match else None
 
 
 def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int | None) -> str:
-    """File name of a mosaic, without suffix, as S1-GRiTS gives it.
+    """Return the file name of a mosaic, without suffix, as S1-GRiTS writes it.
 
     Parameters
     ----------
     tiles : iterable of Tile
-        First and last, by name, stand in the file name.
+        Tiles of the mosaic; the name contains the first and last in alphabetical order.
     month : Month
+        Month of the mosaic.
     directions : str
         ASCENDING, DESCENDING, or ALL for both.
     epsg : int or None
-        EPSG code of its CRS; None where that is the tiles' own.
+        EPSG code of the mosaic's CRS; None for the CRS of the tiles.
     """
     names = sorted(tile.name for tile in tiles)
     return f"{names[0]}-{names[-1]}-{month}-{directions}" + ("" if epsg is None else f"-{epsg}")
@@ -192,7 +194,7 @@ _PRODUCT = "{tile}_S1_Monthly_{direction}_{month}"
 
 @dataclass(frozen=True)
 class Layout:
-    """Where everything lies: patterns with ``{tile}``, ``{direction}`` and ``{month}``, to be filled by ``str.format``.
+    """Path patterns with ``{tile}``, ``{direction}`` and ``{month}``, to be filled by ``str.format``.
 
     Attributes
     ----------
@@ -205,7 +207,7 @@ class Layout:
     base_dir: str
     work_dir: str
 
-    # the output tree, kept
+    # the output tree, permanent
 
     @property
     def folder(self) -> str:
@@ -214,7 +216,7 @@ class Layout:
 
     @property
     def search(self) -> str:
-        """The account of what was asked of the source, when, and how many granules it named."""
+        """Search log: questions to the source, with time and number of granules found."""
         return f"{self.folder}/search.json"
 
     @property
@@ -229,9 +231,9 @@ class Layout:
 
     @property
     def slots(self) -> str:
-        """Stamp inside the cube: it has a slot for every month of ``{slots}``, a span and the recipe's digest.
+        """Stamp in the cube that its slots exist; ``{slots}`` is first month, last month and the recipe's digest.
 
-        It lies in an array's folder, where no Zarr reader looks for members.
+        It lies in an array's folder, because Zarr readers look for no members there.
         """
         return f"{self.cube}/status/slots_{{slots}}"
 
@@ -257,7 +259,7 @@ class Layout:
 
     @property
     def catalog(self) -> str:
-        """Parquet table of everything."""
+        """Parquet table of the whole output tree."""
         return f"{self.base_dir}/catalog.parquet"
 
     @property
@@ -267,10 +269,10 @@ class Layout:
 
     @property
     def mosaics(self) -> str:
-        """Folder of mosaics of many tiles."""
+        """Folder of mosaics."""
         return f"{self.base_dir}/mosaic"
 
-    # work
+    # the work folder
 
     @property
     def granules(self) -> str:
@@ -279,21 +281,21 @@ class Layout:
 
     @property
     def owner(self) -> str:
-        """Names the output tree that the work folder serves."""
+        """File that names the work folder's output tree."""
         return f"{self.work_dir}/{WORK_MARKER}"
 
     def tree_from_work(self) -> str:
-        """The output tree as seen from the work folder: stays true where both are moved together."""
+        """Return the path from work folder to output tree; it stays right if both move together."""
         return os.path.relpath(self.base_dir, self.work_dir)
 
     @property
     def logs(self) -> str:
-        """Log files of the jobs, a folder a rule."""
+        """Folder of job logs, with one folder per rule."""
         return f"{self.work_dir}/logs"
 
     @property
     def asked(self) -> str:
-        """Stamp of an answered question to the source; ``{question}`` is its digest."""
+        """Stamp of a question that the source answered; ``{question}`` is the question's digest."""
         return f"{self.work_dir}/{_FOLDER}/asked/{{question}}"
 
     @property
@@ -303,10 +305,10 @@ class Layout:
 
     @property
     def kept(self) -> str:
-        """Folder of what a month's failed try had read already."""
+        """Folder of granules that a failed attempt at the month had already read."""
         return f"{self.work_dir}/{_FOLDER}/kept/{{month}}"
 
     @property
     def account(self) -> str:
-        """Account of what came of a month's granules."""
+        """Account of the month's granules: which were read, which lie off the tile, which failed."""
         return f"{self.work_dir}/{_FOLDER}/{{month}}/account.json"

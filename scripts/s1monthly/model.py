@@ -1,4 +1,4 @@
-"""The words of the field as immutable objects. Standard library only."""
+"""Basic types: month, tile, burst, granule, pass, composite key. Immutable; standard library only."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from s1monthly.errors import NameFormatError
 PASS_GAP = timedelta(minutes=10)
 """Acquisitions of one track further apart than this belong to different passes.
 
-Bursts of an overflight follow each other within seconds; the same track comes back after days.
+Bursts of a pass follow each other within seconds; the same track returns after days.
 """
 
 TILE_SIDE = 109_800
-"""Side of a Sentinel-2 tile, metres (ESA, Sentinel-2 Products Specification Document)."""
+"""Side of a Sentinel-2 tile in metres (ESA, Sentinel-2 Products Specification Document)."""
 
 TRACKS = 175
-"""Relative orbits of Sentinel-1, numbered from 1."""
+"""Number of Sentinel-1 tracks (relative orbits), numbered from 1."""
 
 TEXTURE_METRICS = ("contrast", "homogeneity", "entropy", "correlation")
-"""Metrics of textures, in the order of their bands."""
+"""Texture metrics, in the order of their bands."""
 
 
 class Direction(StrEnum):
@@ -34,7 +34,7 @@ class Direction(StrEnum):
 
 
 class Polarization(StrEnum):
-    """A polarization pair: co-polarized layer first."""
+    """A polarization pair, co-polarized layer first."""
 
     VV_VH = "VV+VH"
     HH_HV = "HH+HV"
@@ -56,7 +56,7 @@ class Polarization(StrEnum):
 
 
 class Level(StrEnum):
-    """Processing level: ARDC is the composite alone, hARDCp is despeckled."""
+    """Processing level: ARDC is the plain composite, hARDCp is despeckled."""
 
     ARDC = "ARDC"
     HARDCP = "hARDCp"
@@ -89,18 +89,18 @@ class Month:
 
     @classmethod
     def of(cls, moment: date) -> Month:
-        """Month of a date or datetime (a datetime must be in UTC already)."""
+        """Return the month of a date or of a datetime in UTC."""
         return cls(moment.year, moment.month)
 
     @classmethod
     def from_ordinal(cls, ordinal: int) -> Month:
-        """Inverse of `ordinal`."""
+        """Return the month with this `ordinal`."""
         year, month = divmod(ordinal, 12)
         return cls(year, month + 1)
 
     @property
     def ordinal(self) -> int:
-        """Months since the start of year 0; the difference of two is their distance in months."""
+        """Months since the start of year 0. Subtract two ordinals to get the distance in months."""
         return self.year * 12 + self.month - 1
 
     @property
@@ -110,15 +110,15 @@ class Month:
 
     @property
     def end(self) -> datetime:
-        """First instant of the next month, UTC: the exclusive end."""
+        """First instant of the next month, UTC (exclusive end)."""
         return self.shift(1).start
 
     def shift(self, months: int) -> Month:
-        """Return the month that lies so many months later."""
+        """Return the month `months` later; earlier if negative."""
         return Month.from_ordinal(self.ordinal + months)
 
     def until(self, last: Month) -> Iterator[Month]:
-        """Every month from this one to `last`, both included."""
+        """Iterate over the months from this one to `last`, both included."""
         return (Month.from_ordinal(o) for o in range(self.ordinal, last.ordinal + 1))
 
     def __str__(self) -> str:
@@ -132,7 +132,7 @@ BAND_LETTERS = "CDEFGHJKLMNPQRSTUVWX"
 
 @dataclass(frozen=True, order=True)
 class Tile:
-    """A Sentinel-2/MGRS tile, for example ``10SGD``: zone, latitude band, column and row letter of its square."""
+    """A Sentinel-2/MGRS tile such as ``10SGD``: zone, latitude band, column letter and row letter."""
 
     name: str
 
@@ -181,7 +181,7 @@ class Tile:
 
     @property
     def epsg(self) -> int:
-        """EPSG code of the native UTM zone: 326zz north, 327zz south."""
+        """EPSG code of the tile's UTM zone: 326zz north, 327zz south."""
         return (32600 if self.north else 32700) + self.zone
 
     def __str__(self) -> str:
@@ -190,7 +190,7 @@ class Tile:
 
 @dataclass(frozen=True, order=True)
 class Burst:
-    """A burst of Sentinel-1's fixed frame: track (relative orbit), number in the cycle, sub-swath."""
+    """A Sentinel-1 burst, a fixed footprint: track (relative orbit), number in the cycle, sub-swath."""
 
     track: int
     number: int
@@ -198,7 +198,7 @@ class Burst:
 
     @classmethod
     def parse(cls, text: str) -> Burst:
-        """Read ``T137-292318-IW1`` (also with underscores, as CMR writes it).
+        """Read a burst id such as ``T137-292318-IW1``, or with underscores as CMR writes it.
 
         Raises
         ------
@@ -223,13 +223,13 @@ class Layer:
     name : str
         VV, VH, HH, HV or mask.
     url : str
-        Where it is read from: a path or a URL.
+        Path or URL to read the file from.
     s3_url : str
-        The same file by direct access, ``s3://bucket/key``; empty where there is none.
+        Direct S3 address of the file, ``s3://bucket/key``; empty if unknown.
     size : int
-        Bytes; -1 where the source does not know.
+        Bytes; -1 if unknown.
     md5 : str
-        Hexadecimal MD5; empty where the source does not know.
+        Hexadecimal MD5; empty if unknown.
     """
 
     name: str
@@ -246,6 +246,7 @@ class Granule:
     Attributes
     ----------
     burst : Burst
+        Burst that was acquired.
     acquired, processed : datetime
         Start of acquisition and time of processing, UTC, whole seconds.
     platform : str
@@ -255,8 +256,9 @@ class Granule:
     version : str
         Product version as in the name, for example ``1.0``.
     layers : tuple of Layer
+        Files of the granule; empty if unknown.
     footprint : str
-        WKT polygon in longitude and latitude; empty where the source does not know.
+        WKT polygon in longitude and latitude; empty if unknown.
     """
 
     burst: Burst
@@ -281,25 +283,26 @@ class Granule:
 
     @property
     def recency(self) -> tuple[tuple[int, ...], datetime]:
-        """Sort key: the larger, the newer (product version, then processing time)."""
+        """Sort key, largest for the newest: product version, then processing time."""
         return tuple(int(part) for part in self.version.split(".")), self.processed
 
     def layer(self, name: str) -> Layer | None:
-        """Return the layer of that name, or None."""
+        """Return the layer called `name`, or None."""
         return next((layer for layer in self.layers if layer.name == name), None)
 
 
 @dataclass(frozen=True)
 class SetAside:
-    """A granule that was found and is not used, and why.
+    """A granule that was found but is not used.
 
     Attributes
     ----------
     granule_id : str
+        Name of the granule.
     reason : str
+        Why it is not used.
     lost : bool
-        True where it should have been used and could not (a layer is missing, a file is damaged); False where it was
-        left out by choice or replaced by another.
+        True if it is unusable (a layer is missing, a file is damaged); False if it was left out by choice or replaced.
     """
 
     granule_id: str
@@ -309,7 +312,7 @@ class SetAside:
 
 @dataclass(frozen=True)
 class Pass:
-    """The granules of one track over one tile in one overflight, in order of acquisition."""
+    """The granules of one track over one tile in one overflight, ordered by acquisition."""
 
     track: int
     granules: tuple[Granule, ...]
@@ -331,14 +334,14 @@ class Pass:
 
 
 def canonical_tracks(tracks: Sequence[int] | None) -> list[int] | None:
-    """Return tracks in order; None, which is no choice, for all of them."""
+    """Return the tracks sorted, or None if all tracks are meant."""
     return None if tracks is None or len(tracks) == TRACKS else sorted(tracks)
 
 
 def passes_of(granules: Iterable[Granule]) -> list[Pass]:
-    """Group granules into passes, by track and by gaps in time longer than `PASS_GAP`.
+    """Group granules into passes: one track, no gap in time longer than `PASS_GAP`.
 
-    Calendar minutes, days and months play no part: a pass may cross any of them.
+    A pass may cross midnight or the end of a month.
 
     Parameters
     ----------
@@ -348,7 +351,7 @@ def passes_of(granules: Iterable[Granule]) -> list[Pass]:
     Returns
     -------
     list of Pass
-        Sorted by start, then track; the granules of a pass by time, then burst.
+        Sorted by start, then track. Granules of a pass are sorted by time, then burst.
     """
     groups: list[list[Granule]] = []
     for granule in sorted(granules, key=lambda g: (g.burst.track, g.acquired, g.burst, g.id)):
@@ -362,17 +365,17 @@ def passes_of(granules: Iterable[Granule]) -> list[Pass]:
 
 
 def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[SetAside]]:
-    """Keep the newest granule of each burst and acquisition (version, then processing time).
+    """Keep the newest granule of each burst and acquisition (by version, then processing time).
 
-    A burst is seen once in a pass, so granules of one burst within `PASS_GAP` show the same acquisition, even where
-    reprocessing moved the start in the name by a second.
+    A pass sees a burst once. So granules of one burst within `PASS_GAP` show the same acquisition, even if
+    reprocessing shifted the start in the name by a second.
 
     Returns
     -------
     kept : list of Granule
-        Sorted by id.
+        Newest granules, sorted by id.
     older : list of SetAside
-        The others, each naming the granule that replaces it; sorted by id.
+        All others, sorted by id; each names the granule that replaces it.
     """
     acquisitions: list[list[Granule]] = []
     for granule in sorted(set(granules), key=lambda g: (g.burst, g.acquired, g.id)):
@@ -391,7 +394,7 @@ def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[Se
 
 @dataclass(frozen=True, order=True)
 class TileDirection:
-    """A tile seen in one direction: the unit of a search and of a cube."""
+    """A tile and a direction: the unit of a search and of a cube."""
 
     tile: Tile
     direction: Direction
@@ -402,7 +405,7 @@ class TileDirection:
 
 @dataclass(frozen=True, order=True)
 class CompositeKey:
-    """What one composite is: a tile, a direction and a month."""
+    """Identity of a composite: tile, direction and month."""
 
     tile: Tile
     direction: Direction
@@ -410,12 +413,12 @@ class CompositeKey:
 
     @classmethod
     def parse(cls, tile: str, direction: str, month: str) -> CompositeKey:
-        """Read the three by name.
+        """Make a key from the names of tile, direction and month.
 
         Raises
         ------
         NameFormatError
-            If one of them is malformed.
+            If the tile or month is malformed.
         """
         return cls(Tile(tile), Direction(direction), Month.parse(month))
 

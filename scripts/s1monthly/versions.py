@@ -1,4 +1,4 @@
-"""Versions of what decides values and products: raise a number here when the results of its code change."""
+"""Versions of algorithms and products. Raise a number when its code gives other results."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ ALGORITHMS = {
     "bands": 1,
     "composing": 1,
     "compositing": 1,
-    "despeckling": 1,  # raise it for changes above 1e-4 dB: another order of the same sums moves results by 1e-5 dB
+    "despeckling": 1,  # raise it for changes above 1e-4 dB: reordering the same sums changes results by 1e-5 dB
     "masking": 1,
     "polygon_mask": 2,  # polygons of any size; see `recipe.canonical`
     "resampling": 1,
-    "sources.reading": 1,  # with the places of pixels in `grid`
+    "sources.reading": 1,  # includes the pixel positions of `grid`
     "sources.simulated": 1,
     "texture": 1,
 }
@@ -20,7 +20,7 @@ The names are keys in the recipes of existing cubes. Never rename one, even when
 """
 
 LEFT_OUT_AT_1 = frozenset({"composing", "polygon_mask", "sources.simulated"})
-"""Algorithms that recipes name from version 2 on: cubes were made with version 1 before it had a number."""
+"""Algorithms that a recipe names only from version 2 on, because cubes exist from before they had a number."""
 
 PRODUCTS = {"cog": 3, "previews": 1, "stac": 2}
-"""Version of every product of a month. Where it is raised, the product is made again, from the cube."""
+"""Version of every product of a month. Raising it makes the product again from the cube."""

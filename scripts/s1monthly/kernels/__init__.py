@@ -1,1 +1,1 @@
-"""Arrays in, arrays out: no path, no configuration, no log."""
+"""Computations on arrays: arrays in, arrays out, without paths, configuration or logging."""

@@ -1,4 +1,4 @@
-"""Compiled loop of bilinear resampling, apart: its import takes longer than many a job that never warps."""
+"""Compiled loop of bilinear resampling, in its own module because its import is slow and most jobs never warp."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 Power = NDArray[np.float32]
 Knots = NDArray[np.float64]
 
-_LEAST_WEIGHT = 0.5  # share of the four neighbours' weight that must be valid
-_WHOLE = 1.0 - 1e-9  # weight at which one neighbour is as good as hit
+_LEAST_WEIGHT = 0.5  # smallest total weight of valid neighbours
+_WHOLE = 1.0 - 1e-9  # weight from which a position counts as hitting one neighbour
 
 
 @njit(nogil=True, cache=True)
 def _positions(knots: Knots, row: int, step: int, positions: NDArray[np.float64]) -> None:
-    """Interpolate the knots to every pixel of one row."""
+    """Interpolate positions between knots for every pixel of one row."""
     upper = row // step
     lower = min(upper + 1, knots.shape[0] - 1)
     share = (row - upper * step) / step

@@ -1,4 +1,4 @@
-"""The output bands: one entry a band; cube, COG, Item, catalog and validation iterate over them."""
+"""Table of the output bands. Cube, COG, Item, catalog and validation iterate over it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from s1monthly.kernels.texture import TextureOptions, texture_names, textures, valid_range
 
 NODATA = float("nan")
-"""No data in every band of every product."""
+"""No-data value of every band and product."""
 
 BLOCK_ROWS = 32
 
@@ -31,13 +31,13 @@ class Band:
     units : str
         UDUNITS string: ``dB`` or ``1``.
     description : str
-        One line for people.
+        Description in one line.
     valid_range : tuple of float
-        Values that can occur, both ends included; infinite where open.
+        Smallest and largest possible value, both included; infinite if open.
     role : str
         ``backscatter``, ``index`` or ``texture``.
     formula : callable or None
-        (co power, cross power) -> values, float32, NaN where no data. None for a texture, which takes all of a band.
+        (co power, cross power) -> values, float32, NaN for no data. None for a texture, which needs a whole band.
     """
 
     name: str
@@ -60,12 +60,12 @@ def db(power: Power) -> Power:
 
 
 def ratio(co: Power, cross: Power) -> Power:
-    """Cross-polarization ratio, cross / co, of linear power; at least 0; NaN stays NaN."""
+    """Return the cross-polarization ratio, cross / co, of linear power: at least 0; NaN stays NaN."""
     return (cross / co).astype(np.float32, copy=False)
 
 
 def rvi(co: Power, cross: Power) -> Power:
-    """Radar vegetation index for dual polarization, 4 cross / (co + cross), of linear power; 0 to 4; NaN stays NaN.
+    """Return the dual-polarization radar vegetation index, 4 cross / (co + cross), of linear power: 0 to 4 or NaN.
 
     References
     ----------
@@ -76,7 +76,7 @@ def rvi(co: Power, cross: Power) -> Power:
 
 
 def bands(co: str, cross: str) -> tuple[Band, ...]:
-    """Return the core bands, in order, of a polarization pair.
+    """Return the core bands of a polarization pair, in order.
 
     Parameters
     ----------
@@ -98,8 +98,8 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
     Parameters
     ----------
     recipe : mapping
-        ``polarization``, such as ``VV+VH``; and ``textures``, where there are any: the options of
-        `s1monthly.kernels.texture.TextureOptions`, and ``inputs``, which maps a band of decibels to its range.
+        ``polarization``, such as ``VV+VH``, and optionally ``textures``: the options of
+        `s1monthly.kernels.texture.TextureOptions`, and ``inputs``, which maps each dB band to its range.
     """
     core = bands(*recipe["polarization"].split("+"))
     return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
@@ -113,14 +113,21 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
     recipe : mapping
         As for `bands_of`.
     co, cross : array (rows, columns) of float32
-        Linear power, despeckled where the recipe says so; NaN for no data, alike in both.
+        Linear power, despeckled if the recipe says so; NaN for no data, at the same pixels in both.
     threads : int
-        Threads to use; the result does not depend on it.
+        Number of threads. The result does not depend on it.
 
     Yields
     ------
     name : str
+        Name of the band.
     values : array (rows, columns) of float32
+        Its values; NaN for no data.
+
+    Examples
+    --------
+    >>> values = dict(compute({"polarization": "VV+VH"}, vv, vh))
+    >>> values["VV_dB"], values["RVI"]
     """
     core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
     for name, formula in core.items():
@@ -134,7 +141,7 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
 
 
 def _by_rows(formula: Callable[[Power, Power], Power], co: Power, cross: Power, threads: int) -> Power:
-    """Apply a formula to blocks of rows, whose temporaries stay in the cache; those without data are left empty."""
+    """Apply a formula in blocks of rows, so that temporaries stay in the cache; skip blocks without data."""
     values = np.empty(co.shape, np.float32)
 
     def work(first: int) -> None:
@@ -147,7 +154,7 @@ def _by_rows(formula: Callable[[Power, Power], Power], co: Power, cross: Power, 
 
 
 def _inputs(recipe: Mapping[str, Any]) -> list[tuple[str, tuple[float, float]]]:
-    """Bands that textures are taken of, with their ranges, in the order of the core bands."""
+    """Return the input bands of the textures with their ranges, in the order of the core bands."""
     found = (recipe.get("textures") or {}).get("inputs") or {}
     names = (band.name for band in bands(*recipe["polarization"].split("+")))
     return [(name, (found[name][0], found[name][1])) for name in names if name in found]

@@ -1,8 +1,7 @@
-"""Compositing: the bursts of a pass merged into one mosaic, the passes of a month into one composite and its count.
+"""Compositing: merge the bursts of a pass into a mosaic, and the passes of a month into a composite with a count.
 
-A polarization pair is composited band by band. No pixel is valid in one band and missing in the other, and both take
-their value from the same bursts, because every burst is made valid at the same pixels in both bands before
-(``masking.valid_power``); so the two bands have the same count.
+The two polarizations are composited one by one. ``masking.valid_power`` made the same pixels valid in both, so both
+take each pixel from the same bursts, are valid at the same pixels and have the same count.
 """
 
 from __future__ import annotations
@@ -22,10 +21,10 @@ Counts = NDArray[np.uint8]
 MOSAIC_STRATEGIES = ("mean", "first", "last")
 COMPOSITE_METHODS = ("median", "mean", "trimmed_mean")
 
-LANES = 512  # pixels worked on side by side
+LANES = 512  # pixels processed side by side
 BLOCK_ROWS = 64
 BLOCK_PIXELS = 2**20
-_MOST = 255  # what a count of uint8 can say
+_MOST = 255  # largest count in uint8
 
 
 @njit(nogil=True, cache=True)
@@ -56,17 +55,18 @@ def _place(mosaic: Power, window: Power, row: int, col: int, replace: bool) -> N
 
 
 class Mosaic:
-    """The bursts of one pass and polarization on one tile, merged one by one: memory for the tile, not for the bursts.
+    """Mosaic of the bursts of one pass and polarization on one tile.
 
-    Pixels that are not finite are no data: they never count, and never keep out or replace a valid one.
+    Bursts are merged one by one, so memory depends on the tile and not on the number of bursts. Non-finite pixels are
+    no data and never affect a valid one.
 
     Parameters
     ----------
     shape : tuple of int
         Rows and columns of the tile.
     strategy : {"mean", "first", "last"}
-        Where bursts overlap: mean of the valid powers (summed in float64, so that the order of the bursts does not
-        matter), or the first or last valid one in the order in which they are added, that of acquisition.
+        Value where bursts overlap: the mean of the valid powers (summed in float64, so that the order of bursts does
+        not matter), or the first or last valid power in the order of adding, which is that of acquisition.
 
     Raises
     ------
@@ -116,7 +116,7 @@ class Mosaic:
             _place(self._power, window, row, col, self.strategy == "last")
 
     def result(self, out: Power | None = None) -> Power:
-        """Return the mosaic of the bursts added so far: float32 power, NaN where none is valid; in `out`, if given."""
+        """Return the mosaic of all bursts added so far, in `out` if given: float32 power, NaN for no data."""
         power = np.empty(self.shape, np.float32) if out is None else out
         if self.strategy == "mean":
             _divide(self._total, self._number, power)
@@ -127,7 +127,7 @@ class Mosaic:
 
 @njit(nogil=True, cache=True)
 def _take(source: Power, line: Power, valid: NDArray[np.int32]) -> np.int32:
-    """Copy a line, no data as infinity, and count what is valid: lane by lane, and in all."""
+    """Copy a line with no data as infinity; add its valid pixels to `valid` and return their number."""
     top, one, zero = np.float32(np.inf), np.int32(1), np.int32(0)
     some = zero
     line[source.size :] = top
@@ -150,10 +150,10 @@ def _exchange(a: Power, b: Power) -> None:
 
 @njit(nogil=True, cache=True)
 def _sort_lanes(values: Power, number: int) -> None:
-    """Sort values[:number] along the first axis, every lane for itself, by Batcher's merge exchange.
+    """Sort values[:number], without NaN, along the first axis in every lane by Batcher's merge exchange.
 
-    Knuth, The Art of Computer Programming, volume 3, section 5.2.2, algorithm M: the comparisons do not depend on the
-    data, so that LANES pixels are sorted by the same vector instructions. Holds no NaN.
+    Knuth, The Art of Computer Programming, volume 3, section 5.2.2, algorithm M. Its comparisons do not depend on the
+    data, so the same vector instructions sort LANES pixels at once.
     """
     top = 1
     while 2 * top < number:
@@ -175,7 +175,7 @@ def _sort_lanes(values: Power, number: int) -> None:
 
 @njit(nogil=True, cache=True)
 def _pick(line: Power, rank: NDArray[np.int32], n: np.int32, out: Power) -> None:
-    """Take from a line what has the rank n."""
+    """Copy a line's values to `out` in the lanes whose rank is n."""
     for k in range(LANES):
         x, y = line[k], out[k]
         out[k] = x if rank[k] == n else y
@@ -183,7 +183,7 @@ def _pick(line: Power, rank: NDArray[np.int32], n: np.int32, out: Power) -> None
 
 @njit(nogil=True, cache=True)
 def _ranks(valid: NDArray[np.int32], low: NDArray[np.int32], high: NDArray[np.int32]) -> None:
-    """Say which of so many sorted values lie in the middle."""
+    """Compute the ranks of the two middle values of `valid` sorted values."""
     for k in range(LANES):
         low[k] = (valid[k] - np.int32(1)) >> np.int32(1)
         high[k] = valid[k] >> np.int32(1)
@@ -191,7 +191,7 @@ def _ranks(valid: NDArray[np.int32], low: NDArray[np.int32], high: NDArray[np.in
 
 @njit(nogil=True, cache=True)
 def _halve(low: Power, high: Power, valid: NDArray[np.int32], power: Power) -> None:
-    """Take the mean of the two in the middle, which are one where their number is odd."""
+    """Compute the median from the two middle values, which are the same value if their number is odd."""
     half, nothing, odd = np.float32(0.5), np.float32(np.nan), np.int32(1)
     for k in range(power.size):
         x, y = low[k], high[k]
@@ -211,7 +211,7 @@ def _saturate(valid: NDArray[np.int32], count: Counts) -> None:
 def _composite_rows(
     passes: NDArray[np.float32], first: int, method: int, trim_fraction: float, power: Power, count: Counts
 ) -> None:
-    """Composite the rows of ``power``: those of ``passes`` from ``first`` on; method is its place in the list."""
+    """Composite the rows of ``passes`` from ``first`` on into ``power``; ``method`` indexes COMPOSITE_METHODS."""
     rows, cols = power.shape
     values = np.empty((passes.shape[0], LANES), np.float32)
     valid = np.empty(LANES, np.int32)
@@ -223,7 +223,7 @@ def _composite_rows(
     for r in range(rows):
         for c in range(0, cols, LANES):
             width = min(LANES, cols - c)
-            # Passes that are empty here are left out; of the others, no data sorts to the end as infinity.
+            # Skip passes that are empty here. In the others no data is infinity, which sorts to the end.
             valid[:] = 0
             number = 0
             for n in range(passes.shape[0]):
@@ -253,22 +253,22 @@ def _composite_rows(
 
 
 def disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
-    """Count the pixels at which a band and the count of passes say otherwise.
+    """Count the pixels at which a band contradicts the count of passes.
 
     Parameters
     ----------
     values : array (rows, columns) of float32
         A band; NaN for no data.
     count : array (rows, columns) of uint8
-        0 where nothing was seen.
+        Number of valid passes.
     exact : bool
-        False where the band may lack values, as a texture does where a pixel has no neighbour: then only values count
-        where nothing was seen.
+        True: count also pixels with passes but no value. False: count only values without a pass, for bands such as
+        textures, which lack values where a pixel has no neighbour.
 
     Raises
     ------
     S1MonthlyError
-        If they are not of one shape.
+        If the shapes differ.
     """
     if values.shape != count.shape:
         raise S1MonthlyError(
@@ -279,7 +279,7 @@ def disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
 
 @njit(nogil=True, cache=True)
 def _disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
-    in_rows = np.zeros(values.shape[0], np.int32)  # 32 bits: more pixels side by side
+    in_rows = np.zeros(values.shape[0], np.int32)  # 32 bits fit more pixels into a vector
     for r in range(values.shape[0]):
         line, passes = values[r], count[r]
         for c in range(values.shape[1]):
@@ -289,14 +289,14 @@ def _disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int
 
 
 def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
-    """Cut a grid into blocks of rows with at most `BLOCK_PIXELS` of all passes together: memory is bounded.
+    """Cut a grid into blocks of rows of at most `BLOCK_PIXELS` pixels over all passes, to bound memory.
 
     Parameters
     ----------
     shape : tuple of int
         Rows and columns of the grid.
     passes : int
-        Passes of the month; without any there is no block.
+        Number of passes; with 0 the result is empty.
     """
     step = max(1, BLOCK_PIXELS // (shape[1] * max(1, passes)))
     return [slice(row, min(row + step, shape[0])) for row in range(0, shape[0] if passes else 0, step)]
@@ -308,26 +308,26 @@ def composite(
     trim_fraction: float = 0.15,
     threads: int = 1,
 ) -> tuple[Power, Counts]:
-    """Composite the passes of a month, pixel by pixel, in linear power, from the valid passes alone.
+    """Composite the passes of a month pixel by pixel, in linear power, ignoring no data.
 
     Parameters
     ----------
     passes : array (pass, rows, columns) of float32, or sequence of arrays (rows, columns)
-        Linear power; NaN (or infinity) for no data. Blocks of rows may be composited one after another.
+        Linear power; NaN or infinity for no data. A large grid may be composited in blocks of rows (`row_blocks`).
     method : {"median", "mean", "trimmed_mean"}
-        Of n valid values: the median (mean of the two middle ones for even n); the mean; or the mean without the k
-        smallest and k largest, k = floor(trim_fraction x n) of the pixel's own n.
+        Statistic of the n valid values of a pixel. For even n the median is the mean of the two middle values. The
+        trimmed mean leaves out the k smallest and k largest values, k = floor(trim_fraction x n).
     trim_fraction : float
-        Share cut at each end by the trimmed mean, at least 0 and less than 0.5.
+        Share cut off at each end by the trimmed mean, at least 0 and less than 0.5.
     threads : int
-        Threads to use; the result does not depend on it.
+        Number of threads. The result does not depend on it.
 
     Returns
     -------
     power : array (rows, columns) of float32
         NaN where no pass is valid. Means are summed in float64.
     count : array (rows, columns) of uint8
-        Number of valid passes; 255 stands for 255 or more.
+        Number of valid passes; 255 means 255 or more.
 
     Raises
     ------
@@ -337,7 +337,12 @@ def composite(
     References
     ----------
     Trimmed mean: Tukey (1962), The future of data analysis, Annals of Mathematical Statistics 33(1), 1-67,
-    doi:10.1214/aoms/1177704711; counted as by ``scipy.stats.trim_mean``.
+    doi:10.1214/aoms/1177704711; k is that of ``scipy.stats.trim_mean``.
+
+    Examples
+    --------
+    >>> passes = np.stack([first, second, third])  # linear power, NaN for no data
+    >>> power, count = composite(passes, "trimmed_mean", trim_fraction=0.15)
     """
     if method not in COMPOSITE_METHODS:
         raise S1MonthlyError(f"composite method {method!r} is unknown", f"use one of: {', '.join(COMPOSITE_METHODS)}")

@@ -1,4 +1,4 @@
-"""Which pixels of a burst are measurements: power, and the granule's mask layer."""
+"""Masking: find the valid pixels of a burst from its power and mask layer."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 SHADOW, LAYOVER, LAYOVER_AND_SHADOW, NO_DATA = 1, 2, 3, 255
-"""Classes of the mask layer, beside 0 (valid): OPERA RTC-S1 product specification, layer ``mask``."""
+"""Classes of the mask layer besides 0 (valid); OPERA RTC-S1 product specification, layer ``mask``."""
 
 CLASSES = (0, SHADOW, LAYOVER, LAYOVER_AND_SHADOW, NO_DATA)
-"""All of them."""
+"""All classes of the mask layer."""
 
 EXCLUDED_CLASSES: dict[str, tuple[int, ...]] = {
     "shadow": (SHADOW, LAYOVER_AND_SHADOW, NO_DATA),
@@ -21,7 +21,7 @@ EXCLUDED_CLASSES: dict[str, tuple[int, ...]] = {
 }
 """Classes that each choice of ``processing.mask`` excludes.
 
-No data is never valid where the mask layer is asked; with ``none`` it is not even read, and power alone decides.
+Every choice but ``none`` excludes no data. With ``none`` the mask layer is not read and power alone decides.
 """
 
 Power = NDArray[np.float32]
@@ -34,34 +34,34 @@ def valid_power(
     mask: NDArray[np.uint8] | None = None,
     excluded: Collection[int] = (),
 ) -> tuple[Power, Power]:
-    """Set every pixel that is no measurement to NaN, in both polarizations alike.
+    """Set invalid pixels to NaN in both polarizations.
 
-    A pixel counts where co- and cross-polarized power are both finite and above `min_valid_power`, and its class in the
-    mask layer is not excluded.
+    A pixel is valid if co- and cross-polarized power are both finite and above `min_valid_power`, and its mask class
+    is not excluded.
 
     Parameters
     ----------
     co, cross : array
-        Linear gamma0 power, (rows, columns); NaN where no data.
+        Linear gamma0 power, (rows, columns); NaN for no data.
     min_valid_power : float
-        Power at or below it is no measurement.
+        Power at or below this is no measurement.
     mask : array, optional
-        Mask layer, (rows, columns), uint8; None where the granule has none.
+        Mask layer, (rows, columns), uint8; None if the granule has none.
     excluded : collection of int
-        Classes of the mask layer that are not used, see `EXCLUDED_CLASSES`.
+        Classes of the mask layer to exclude, see `EXCLUDED_CLASSES`.
 
     Returns
     -------
     co, cross : array
-        float32, new arrays, NaN at the same pixels.
+        New float32 arrays with NaN at the same pixels.
     """
-    # Comparisons with NaN are false: these lines exclude NaN, infinities and too small powers together.
+    # Comparisons with NaN are false, so these lines exclude NaN, infinity and too small power together.
     valid = co > min_valid_power
     valid &= co < np.inf
     valid &= cross > min_valid_power
     valid &= cross < np.inf
     if mask is not None:
-        for class_ in excluded:  # a comparison takes a fifth of the time of a look-up
+        for class_ in excluded:  # five times as fast as a look-up table
             valid &= mask != class_
     return _where(valid, co), _where(valid, cross)
 

@@ -1,4 +1,4 @@
-"""The pairs of pixels that textures count: how far apart the two lie."""
+"""Offsets between the two pixels of a texture's pairs."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 
 def offset(distance: int, angle: float) -> tuple[int, int]:
-    """Rows and columns from the first pixel of a pair to the second.
+    """Return rows and columns from the first pixel of a pair to the second.
 
-    Sine and cosine of the angle, times the distance, are rounded as scikit-image does it: one half is added to the size
-    and what follows the point is cut off. In floating point the 0.49999999999999994 of 30 degrees becomes 1 by that.
+    Sine and cosine of the angle times the distance are rounded as in scikit-image: add one half to the absolute value
+    and truncate. This makes 1 of the floating-point 0.49999999999999994 at 30 degrees.
 
     Parameters
     ----------
     distance : int
-        In pixels.
+        Distance in pixels.
     angle : float
-        In degrees.
+        Direction in degrees.
     """
 
     def rounded(x: float) -> int:
@@ -27,30 +27,32 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
 
 
 def out_of_reach(window: int, distance: int, angles: Sequence[float]) -> float | None:
-    """Find an angle, in degrees, at which no two pixels of a window lie so far apart.
+    """Return the first angle at which a pair of pixels does not fit into the window.
 
     Parameters
     ----------
     window : int
         Side of the window in pixels.
     distance : int
+        Distance of a pair in pixels.
     angles : sequence of float
+        Directions in degrees.
 
     Returns
     -------
     float, or None
-        The first such angle; None if all pairs fit into the window.
+        An angle in degrees; None if all pairs fit.
     """
     return next((angle for angle in angles if max(map(abs, offset(distance, angle))) >= window), None)
 
 
 def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
-    """Find two angles, in degrees, that are the same pair of pixels; the offsets are rounded, so 0 and 20 may be.
+    """Return the first two angles with the same offset; since offsets are rounded, 0 and 20 degrees may share one.
 
     Returns
     -------
     tuple of float, or None
-        The first two such angles, as given; None if all differ.
+        Two angles in degrees, as given; None if all offsets differ.
     """
     known: dict[tuple[int, int], float] = {}
     for angle in angles:

@@ -1,4 +1,4 @@
-"""The preview picture of a composite: colours from its bands."""
+"""Colours of a composite's preview picture."""
 
 from __future__ import annotations
 
@@ -11,44 +11,44 @@ from s1monthly.kernels.bands import db
 from s1monthly.kernels.resampling import block_mean
 
 CO_DB_RANGE = (-20.0, 0.0)
-"""Co-polarized dB shown from black to full red: from calm water and dry sand to cities; VV and HH alike."""
+"""Co-polarized dB (VV or HH) shown from black to full red: from calm water and dry sand to cities."""
 CROSS_DB_RANGE = (-27.0, -7.0)
-"""Cross-polarized dB shown from black to full green: as wide as `CO_DB_RANGE`, 7 dB lower; VH and HV alike."""
+"""Cross-polarized dB (VH or HV) shown from black to full green: as wide as `CO_DB_RANGE`, 7 dB lower."""
 RATIO_RANGE = (0.0, 0.5)
-"""Ratio cross / co shown from black to full blue: 0.05 to 0.1 is bare or built up, 0.25 and more dense canopy."""
+"""Ratio cross / co shown from black to full blue: 0.05 to 0.1 is bare or built-up land, 0.25 or more dense canopy."""
 
 ROWS = 32
-"""Rows of the picture made at a time: bounds the temporaries."""
+"""Rows of the picture computed at a time, to bound memory."""
 
 Values = NDArray[np.float32]
 
 
 def shown_bands(layers: Iterable[str]) -> tuple[str, ...]:
-    """Name the bands that a preview is made of, in the order of `preview_rgba`, by the layers of the pair."""
+    """Return the names of a preview's bands for a pair of layers, in the order of `preview_rgba`."""
     return (*(f"{layer}_dB" for layer in layers), "Ratio")
 
 
 def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) -> NDArray[np.uint8]:
     """Reduce and colour a composite: red co-polarized dB, green cross-polarized dB, blue Ratio.
 
-    Blocks of factor x factor pixels are averaged (`block_mean`), dB as power; each channel is then stretched
-    linearly over its fixed range (`CO_DB_RANGE`, `CROSS_DB_RANGE`, `RATIO_RANGE`) and cut off outside. The range never
-    depends on the data, so that months and tiles compare.
+    Blocks of factor x factor pixels are averaged (`block_mean`), dB as power. Each channel is then stretched linearly
+    over its fixed range (`CO_DB_RANGE`, `CROSS_DB_RANGE`, `RATIO_RANGE`) and clipped. The ranges do not depend on the
+    data, so pictures of different months and tiles are comparable.
 
     Parameters
     ----------
     co_db, cross_db : array
-        Backscatter in dB, (rows, columns); NaN where no data.
+        Backscatter in dB, (rows, columns); NaN for no data.
     ratio : array
-        Cross- over co-polarized power, (rows, columns); NaN where no data.
+        Cross- over co-polarized power, (rows, columns); NaN for no data.
     factor : int
-        Side of a block in pixels. Blocks cut short by the lower or right edge repeat the last row or column.
+        Side of a block in pixels. Incomplete blocks at the lower and right edge repeat the last row or column.
 
     Returns
     -------
     array
-        (4, rows, columns), uint8: red, green, blue, and alpha: 255 where all three bands have data in at
-        least half of the block, 0 elsewhere.
+        (4, rows, columns), uint8: red, green, blue, alpha. Alpha is 255 where all three bands have data in at least
+        half of the block, else 0.
     """
     rows, cols = (-(-size // factor) for size in co_db.shape)
     picture = np.zeros((4, rows, cols), dtype=np.uint8)
@@ -72,7 +72,7 @@ def _power(decibels: Values) -> Values:
 
 
 def _reduced(values: Values, factor: int) -> Values:
-    """Average blocks; those cut short are completed first, lest the half that must be valid be missing."""
+    """Average blocks; pad incomplete ones first, so that half of their pixels can be valid."""
     missing = [(0, -size % factor) for size in values.shape]
     if any(after for _, after in missing):
         values = np.pad(values, missing, mode="edge")

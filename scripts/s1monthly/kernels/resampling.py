@@ -1,4 +1,4 @@
-"""Resampling of power: bilinear, mean of blocks; no data is never smeared."""
+"""Resampling of power, bilinear or by block means, without spreading no data."""
 
 from __future__ import annotations
 
@@ -25,21 +25,22 @@ def _checked(knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, in
 
 
 def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape: tuple[int, int]) -> Power:
-    """Resample power bilinearly at fractional source positions, without inventing values beside no data.
+    """Resample power bilinearly at fractional source positions, without extrapolating into no data.
 
-    A result is the mean of the valid ones among the four neighbours, by their bilinear weights. It is no data where
-    these weights sum to less than 0.5, or where a single valid neighbour would make it up alone, unless its weight is 1
-    (to 1e-9: the position hits it). What lies outside the source is no data.
+    Each result is the weighted mean of the valid pixels among its four neighbours. It is no data if their weights sum
+    to less than 0.5, or if only one neighbour is valid, unless the position hits it (its weight is 1 within 1e-9).
+    Pixels outside the source are no data.
 
     Parameters
     ----------
     values : array (rows, columns) of float32
-        Source, linear power; NaN for no data.
+        Linear power of the source; NaN for no data.
     knot_rows, knot_cols : array of float64
         Fractional source rows and columns (integers at pixel centres) of the target pixels (0, 0), (0, step), ...;
-        ceil((n - 1) / step) + 1 knots along an axis of n pixels. Between knots positions are bilinear. NaN: no data.
+        ceil((n - 1) / step) + 1 knots along an axis of n pixels. Positions between knots are interpolated bilinearly.
+        NaN gives no data.
     step : int
-        Target pixels from knot to knot.
+        Target pixels between knots.
     shape : tuple of int
         Rows and columns of the target.
 
@@ -53,7 +54,7 @@ def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape
     S1MonthlyError
         If the knots do not fit the shape.
     """
-    from s1monthly.kernels._resampling import fill_bilinear  # compiled: only who warps waits for it
+    from s1monthly.kernels._resampling import fill_bilinear  # imported late: loading the compiled code is slow
 
     knot_rows, knot_cols = _checked(knot_rows, knot_cols, step, shape)
     resampled = np.empty(shape, np.float32)
@@ -62,24 +63,24 @@ def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape
 
 
 def block_mean(values: Power, factor: int) -> Power:
-    """Average power over blocks of factor x factor whole pixels.
+    """Average power over blocks of factor x factor pixels.
 
     Parameters
     ----------
     values : array (rows, columns) of float32
         Linear power; NaN for no data.
     factor : int
-        Pixels along a block's side.
+        Side of a block in pixels.
 
     Returns
     -------
     array (rows / factor, columns / factor) of float32
-        Mean of the block's valid pixels, summed in float64; NaN where less than half of them are valid.
+        Mean of the block's valid pixels, summed in float64; NaN if less than half of its pixels are valid.
 
     Raises
     ------
     S1MonthlyError
-        If the array is not made of whole blocks.
+        If the array's sides are not multiples of `factor`.
     """
     rows, cols = values.shape
     if factor < 1 or rows % factor or cols % factor:
@@ -88,7 +89,7 @@ def block_mean(values: Power, factor: int) -> Power:
             "choose a resolution that divides the side of the tile",
         )
 
-    # rows first, then columns: long vectors of neighbours at each step
+    # Sum rows first, then columns, so that each step works on long contiguous vectors.
     def summed(part: NDArray[Any], dtype: DTypeLike) -> NDArray[Any]:
         columns = part.reshape(-1, factor, cols).sum(axis=1, dtype=dtype)
         total: NDArray[Any] = sum(columns[:, column::factor] for column in range(factor))

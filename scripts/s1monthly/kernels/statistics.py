@@ -1,4 +1,4 @@
-"""Numbers that sum a composite up: statistics of bands and counts, and the outline of the valid data."""
+"""Summary of a composite: statistics of bands and counts, and the outline of valid data."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import shapely
 from numpy.typing import NDArray
 
 ROWS = 128
-"""Rows worked at a time; no temporary is larger than so many rows in float64."""
+"""Rows processed at a time; bounds temporaries to this many rows of float64."""
 
 
 @dataclass(frozen=True)
 class BandStatistics:
-    """Statistics of a band over its valid pixels; None where there is not one.
+    """Statistics of a band over its valid pixels.
 
     Attributes
     ----------
     minimum, maximum, mean, std : float or None
-        In units of the band; `std` is that of the population (divided by n).
+        Statistics in units of the band; None without a valid pixel. `std` is that of the population (divided by n).
     valid : int
-        Pixels that are finite.
+        Number of finite pixels.
     """
 
     minimum: float | None
@@ -34,14 +34,16 @@ class BandStatistics:
 
 @dataclass(frozen=True)
 class CountStatistics:
-    """Statistics of the count of passes over pixels that were seen at least once; None where there is not one.
+    """Statistics of the count of passes over pixels with at least one pass.
 
     Attributes
     ----------
     minimum, maximum : int or None
+        Smallest and largest count; None without such a pixel.
     mean : float or None
+        Mean count; None without such a pixel.
     histogram : dict
-        Count of passes -> pixels that were seen so often; ascending, without zero.
+        Count of passes -> number of pixels; ascending, without zero.
     """
 
     minimum: int | None
@@ -55,17 +57,17 @@ def _blocks(array: NDArray[np.generic]) -> Iterator[NDArray[np.generic]]:
 
 
 def band_statistics(values: NDArray[np.floating]) -> BandStatistics:
-    """Minimum, maximum, mean and standard deviation of the finite values, accumulated in float64.
+    """Compute minimum, maximum, mean and standard deviation of the finite values, accumulated in float64.
 
     Parameters
     ----------
     values : array (rows, columns)
-        NaN is no data. Anything that can be sliced by rows will do: it is read once, `ROWS` rows at a time.
+        A band; NaN for no data. Any object that can be sliced by rows; it is read once, `ROWS` rows at a time.
 
     Notes
     -----
-    The blocks' means and sums of squared deviations are combined by the pairwise update of Chan, Golub and LeVeque
-    (1983), The American Statistician 37(3), doi:10.1080/00031305.1983.10483115: no cancellation, whatever the offset.
+    Means and sums of squared deviations of blocks are combined by the pairwise update of Chan, Golub and LeVeque
+    (1983), The American Statistician 37(3), doi:10.1080/00031305.1983.10483115, which avoids cancellation.
     """
     count, mean, squares = 0, 0.0, 0.0
     minimum, maximum = np.inf, -np.inf
@@ -88,12 +90,12 @@ def band_statistics(values: NDArray[np.floating]) -> BandStatistics:
 
 
 def count_statistics(count: NDArray[np.unsignedinteger]) -> CountStatistics:
-    """Minimum, maximum, mean and histogram of the count of passes, where it is above zero.
+    """Compute minimum, maximum, mean and histogram of the count of passes where it is above zero.
 
     Parameters
     ----------
     count : array (rows, columns), unsigned integers
-        Passes per pixel; 0 is no data.
+        Passes per pixel; 0 for no data.
     """
     frequency = np.zeros(1, np.int64)
     for block in _blocks(count):
@@ -109,31 +111,31 @@ def count_statistics(count: NDArray[np.unsignedinteger]) -> CountStatistics:
 
 
 def valid_outline(mask: NDArray[np.bool_], block: int = 16, max_vertices: int = 256) -> list[NDArray[np.float64]]:
-    """Outline of the valid pixels: a few simple polygons that together cover every one of them.
+    """Return simple polygons that together cover all valid pixels.
 
-    The mask is reduced to blocks (a block counts when any of its pixels does), the blocks are merged, and the steps of
-    slanting edges are straightened outward by at most two blocks. Holes are filled. Where the outline still has more
-    than `max_vertices`, it is made again with blocks of twice the size.
+    The mask is reduced to blocks (valid if any pixel is), blocks are merged, and the steps of slanting edges are
+    straightened outward by at most two blocks. Holes are filled. If the outline has more than `max_vertices`, it is
+    made again with blocks of twice the size.
 
     Parameters
     ----------
     mask : array (rows, columns), bool
-        True where valid.
+        True for valid pixels.
     block : int
         Side of a block in pixels.
     max_vertices : int
-        Most vertices of all rings together (at least 4).
+        Largest number of vertices of all rings together (at least 4).
 
     Returns
     -------
     list of array (vertices + 1, 2)
-        Closed rings of (column, row) at pixel edges, disjoint, counter-clockwise when rows are taken to run upward;
-        none where no pixel is valid.
+        Disjoint closed rings of (column, row) at pixel edges, counter-clockwise if rows run upward; empty without a
+        valid pixel.
     """
     rows, columns = mask.shape
     while True:
         merged = [shapely.Polygon(_straighten(ring, 2.0 * block)) for ring in _block_rings(mask, block)]
-        for _ in range(2):  # straightened parts can overlap, and can then lie in a hole of their union
+        for _ in range(2):  # straightened parts can overlap, and their union can enclose another part in a hole
             merged = [shapely.Polygon(part.exterior) for part in shapely.get_parts(shapely.union_all(merged))]
         rings = [np.asarray(shapely.orient_polygons(part).exterior.coords) for part in merged]
         if sum(len(ring) - 1 for ring in rings) <= max_vertices or block >= max(rows, columns):
@@ -142,7 +144,7 @@ def valid_outline(mask: NDArray[np.bool_], block: int = 16, max_vertices: int = 
 
 
 def _block_rings(mask: NDArray[np.bool_], block: int) -> list[NDArray[np.float64]]:
-    """Exterior rings, open and counter-clockwise, of the merged blocks that hold a valid pixel."""
+    """Return the exterior rings, open and counter-clockwise, of the merged blocks with a valid pixel."""
     rows, columns = mask.shape
     tops, lefts = np.arange(0, rows, block), np.arange(0, columns, block)
     held = np.logical_or.reduceat(np.logical_or.reduceat(mask, tops, axis=0), lefts, axis=1)
@@ -158,16 +160,16 @@ def _block_rings(mask: NDArray[np.bool_], block: int) -> list[NDArray[np.float64
 
 
 def _turns(ring: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Cross product of the edges at each corner: positive left, negative right (reflex), zero straight on."""
+    """Return the cross product of the edges at each corner: positive left, negative right (reflex), zero straight."""
     before, after = np.roll(ring, 1, axis=0), np.roll(ring, -1, axis=0)
     return _cross(ring - before, after - ring)
 
 
 def _straighten(ring: NDArray[np.float64], tolerance: float) -> NDArray[np.float64]:
-    """Remove reflex corners, the shallowest first, while no removed corner ends up deeper than `tolerance` inside.
+    """Remove reflex corners, shallowest first, as long as removed corners lie at most `tolerance` inside.
 
-    Cutting a reflex corner of a counter-clockwise ring adds the triangle outside it and takes nothing away. A corner
-    stays where its triangle would swallow another corner of the ring, so the ring stays simple.
+    Removing a reflex corner of a counter-clockwise ring only adds area: the triangle outside it. A corner stays if its
+    triangle contains another corner of the ring, so the ring stays simple.
     """
     kept = np.arange(len(ring))
     while len(kept) > 4:
@@ -194,7 +196,7 @@ def _removable(ring: NDArray[np.float64], kept: NDArray[np.intp], corner: int, t
     if not _cross(b - a, c - b):
         return True
     others = ring[np.delete(kept, [corner - 1, corner, (corner + 1) % len(kept)])]
-    # a reflex corner: the triangle a, c, b runs counter-clockwise
+    # At a reflex corner the triangle a, c, b runs counter-clockwise.
     inside = (_cross(c - a, others - a) >= 0) & (_cross(b - c, others - c) >= 0) & (_cross(a - b, others - b) >= 0)
     return not bool(inside.any())
 

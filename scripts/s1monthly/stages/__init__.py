@@ -1,1 +1,1 @@
-"""The chain of a month: bursts, composite, publish."""
+"""The stages of a month: bursts, composite, publish."""

@@ -1,4 +1,4 @@
-"""A burst on a tile: its layers read, masked, and brought onto the tile's grid."""
+"""Read one burst: mask its layers and bring them onto the tile's grid."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from s1monthly.raster.geotiff import crop
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 
 STEP = 16
-"""Target pixels from knot to knot of the way into another CRS."""
+"""Target pixels between knots of a transformation to another CRS."""
 
 SCALE_TOLERANCE = 0.05
-"""Share of a source pixel by which a target pixel may be larger and still count as of the same size.
+"""Share of a source pixel by which a target pixel may be larger and still count as the same size.
 
-UTM's scale differs by up to 0.3 % between neighbouring zones: 30 m pixels there are the same pixels.
+UTM's scale differs by up to 0.3 % between neighbouring zones, so that their 30 m pixels count as the same size.
 """
 
 MOST_PARTS = 2_000
-"""Pixels of a granule along a side of a target pixel, beyond which the granule's header is wrong: 6 km from 3 m."""
+"""Most granule pixels along the side of a target pixel (6 km from 3 m). With more, the granule's header is wrong."""
 
 MOST_POWER = 1e8
-"""Power that no granule can hold.
+"""Power above which a granule is damaged.
 
 A saturated Sentinel-1 pixel has a beta0 of 4e4, and OPERA divides it by area factors of 1e-3 at least: 4e7.
 """
@@ -42,12 +42,12 @@ Power = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NoPixels:
-    """A granule without a valid pixel on the tile.
+    """Result for a granule without a valid pixel on the tile.
 
     Attributes
     ----------
     reason : str
-        Why there is none.
+        Why it has no valid pixel.
     """
 
     reason: str
@@ -60,13 +60,13 @@ class BurstWindow:
     Attributes
     ----------
     geobox : GeoBox
-        Its grid: a window of the tile's, no larger than its valid pixels need.
+        Smallest window of the tile's grid that includes all valid pixels.
     row, col : int
         Place of its upper-left pixel on the tile's grid.
     power : dict
-        Layer name -> linear gamma0 power, (rows, columns), float32; NaN where no data, alike in all layers.
+        Layer name -> linear gamma0 power, (rows, columns), float32; NaN for no data, at the same pixels in all layers.
     masked : bool
-        True where the granule's mask layer was applied; False where it has none, or none was asked for.
+        True if the granule's mask layer was applied; False if it has none or masking is off.
     """
 
     geobox: GeoBox
@@ -79,45 +79,45 @@ class BurstWindow:
 def read_burst(
     granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = "shadow"
 ) -> BurstWindow | NoPixels:
-    """Read what a granule shows of a grid.
+    """Read the part of a granule that lies on a grid.
 
-    Pixels are read as the layers' headers say (`layers`), and judged on the granule's own grid (`masking.valid_power`),
-    before anything is resampled. Then:
+    Pixels are masked on the granule's own grid (`masking.valid_power`) before any resampling. Then:
 
-    - a grid of the same CRS and pixel size is cut out by whole pixels, nothing is resampled;
-    - a coarser grid whose pixels are whole multiples of the granule's gets their mean power (`resampling.block_mean`);
-    - any other grid is reached by one bilinear interpolation in power (`resampling.bilinear`), and where its pixels are
-      larger than the granule's, its pixels are divided evenly into ones that are not, which are then averaged: so
-      every measurement counts at any resolution.
+    - if CRS and pixel size are equal, whole pixels are cut out and nothing is resampled;
+    - if the target's pixels are whole multiples of the granule's in the same CRS, power is averaged
+      (`resampling.block_mean`);
+    - otherwise power is interpolated once (`resampling.bilinear`). A target pixel larger than the granule's is divided
+      into equal parts of at most the granule's pixel size, which are then averaged, so that every measurement counts at
+      any resolution.
 
-    Layers may lie in files or in GDAL's ``/vsimem/``. Safe in threads.
+    Layers may lie in files or in GDAL's ``/vsimem/``. Thread-safe.
 
     Parameters
     ----------
     granule : Granule
-        With layers that can be read now.
+        Granule whose layers can be read now.
     layers : tuple of str
         Co- and cross-polarized layer.
     geobox : GeoBox
         The tile's grid.
     min_valid_power : float
-        Power at or below it is no measurement.
+        Power at or below this is no measurement.
     mask_excludes : str
-        ``shadow``, ``layover``, ``both`` or ``none``: a key of `masking.EXCLUDED_CLASSES`. With ``none`` the mask
-        layer is not read.
+        Key of `masking.EXCLUDED_CLASSES`: ``shadow``, ``layover``, ``both`` or ``none``. With ``none`` the mask layer
+        is not read.
 
     Returns
     -------
     BurstWindow or NoPixels
-        The latter where the granule has no valid pixel on the grid.
+        NoPixels if the granule has no valid pixel on the grid.
 
     Raises
     ------
     SourceError
-        If a layer is missing, damaged, not of the kind that OPERA publishes, lies on another grid than the others or
-        elsewhere than the granule's footprint, holds power that no radar measures, or if the granule is off the lattice
-        of a grid of its own CRS and pixel size; naming granule and file. Where the co-polarized layer has no value on
-        the grid, nothing of the others counts, and their pixels are not looked at.
+        If a layer is missing or damaged, differs from OPERA's format, lies on another grid than the other layers or off
+        the granule's footprint, or holds power that no radar measures; or if a granule of the grid's CRS and pixel size
+        lies off its lattice. The message names granule and file. If the co-polarized layer has no value on the grid,
+        the pixels of the other layers are not read or checked.
     """
     excluded = EXCLUDED_CLASSES[mask_excludes]
     with ExitStack() as stack:
@@ -138,7 +138,7 @@ class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason 
 
 @dataclass(frozen=True)
 class _Placed:
-    """Power on a window of the target: place of its upper-left pixel, both polarizations."""
+    """Power of both polarizations on a window of the target, and the place of its upper-left pixel."""
 
     row: int
     col: int
@@ -176,7 +176,7 @@ class _Burst:
         return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
 
     def _cut(self, target: GeoBox, factor: int) -> _Placed:
-        """Cut out whole pixels; average factor x factor of them."""
+        """Cut out whole pixels and average blocks of factor x factor."""
         self._refuse_many_parts(factor, target)
         common = overlap(_divided(target, factor), self.geobox)
         if common is None:
@@ -184,13 +184,13 @@ class _Burst:
         rows, cols = common.target
         row, col = rows.start // factor, cols.start // factor
         valid = self._valid(*common.source)
-        # Up to whole target pixels: what the burst does not reach of them is no data.
+        # Pad to whole target pixels with no data.
         missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
         co, cross = (np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power for power in valid)
         return _averaged(row, col, co, cross, factor)
 
     def _warped(self, target: GeoBox) -> _Placed:
-        """Interpolate; average where target pixels are larger than the burst's."""
+        """Interpolate; average if target pixels are larger than the burst's."""
         window = target_window(target, self.geobox)
         if window is None:
             raise _NothingValid(_BESIDE)
@@ -203,20 +203,20 @@ class _Burst:
         if needed is None:
             raise _NothingValid(_BESIDE)
         valid = self._valid(*needed)
-        # A window of one row or column needs one knot across; there are two at least.
+        # `source_pixels` gives at least two knots each way; a window of one row or column needs only one.
         enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
         knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
         co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in valid)
         return _averaged(rows.start, cols.start, co, cross, factor)
 
     def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
-        """Power where both polarizations are measurements; where the first has none, the others are not read."""
+        """Read the power that is valid in both polarizations; read the other layers only if the first has any."""
         co, least = self._co.read(rows, cols), self._min_valid_power
         if not (co > least).any():
             raise _NothingValid(f"{self._co.layer} has no power above {least:g} on the tile")
         cross = self._cross.read(rows, cols)
         mask = self._mask.read(rows, cols) if self._mask else None
-        with np.errstate(over="ignore"):  # what 32 bits cannot hold becomes infinite, and is refused
+        with np.errstate(over="ignore"):  # values too large for float32 become infinite, and are refused below
             valid = valid_power(co, cross, least, mask, self._excluded)
         most = [float(np.fmax.reduce(power, axis=None)) for power in valid]
         for layer, power in zip((self._co, self._cross), most, strict=True):
@@ -242,7 +242,7 @@ _BESIDE = "it lies beside the tile"
 
 @contextmanager
 def _naming(granule: Granule) -> Iterator[None]:
-    """Name the granule in errors that know the file or the grid alone."""
+    """Add the granule's name to errors that name only the file or grid."""
     try:
         yield
     except (ProductError, GridError) as error:
@@ -250,7 +250,7 @@ def _naming(granule: Granule) -> Iterator[None]:
 
 
 def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
-    """Refuse a raster that is not where the granule's footprint is: it would show no pixel, and be taken for empty."""
+    """Refuse a raster that lies off the granule's footprint, since it would pass for one without pixels on the tile."""
     if not granule.footprint:
         return
     try:
@@ -270,7 +270,7 @@ def _place(geometry: shapely.Geometry) -> str:
 
 
 def _divided(box: GeoBox, factor: int) -> GeoBox:
-    """Grid with each pixel divided into factor x factor."""
+    """Return the grid with each pixel divided into factor x factor."""
     return GeoBox(
         epsg=box.epsg,
         resolution=box.resolution / factor,
@@ -282,7 +282,7 @@ def _divided(box: GeoBox, factor: int) -> GeoBox:
 
 
 def _scale(target: GeoBox, source: GeoBox) -> float:
-    """Size of a target pixel in source pixels, along the longer of its sides, at most over the box."""
+    """Return the largest side of any target pixel in the box, in source pixels."""
     rows, cols = source_pixels(target, source, STEP)
     sides = [np.hypot(np.diff(rows, axis=axis), np.diff(cols, axis=axis)) for axis in (0, 1)]
     return max(float(np.nanmax(side)) for side in sides) / STEP

@@ -1,4 +1,4 @@
-"""Read all granules of a month, some at a time."""
+"""The bursts stage: read all granules of a month with a pool of threads."""
 
 from __future__ import annotations
 
@@ -24,30 +24,31 @@ def read_all(
     most: float,
     recipe_digest: str,
 ) -> Account:
-    """Read every granule of a month, some at a time, and log each with its number.
+    """Read every granule of a month, `workers` at a time, and log each with its number.
 
     Parameters
     ----------
     key : CompositeKey
+        Tile, direction and month, for messages.
     listed : GranuleList
-        Those set aside as lost count as unreadable.
+        Granules to read. Granules set aside as lost count as unreadable.
     read : callable
-        Does all that is to be done with a granule; its facts are the checksums of the layers.
+        Reads one granule; the facts of its piece are the layers' checksums.
     kept : KeptPieces
-        A granule that an earlier try finished is not read again.
+        Results of an earlier attempt, which are not read again.
     workers : int
-        How many are read at a time.
+        Number of threads.
     most : float
-        Fraction of them that may be unreadable (``memory.max_failed_ratio``).
+        Largest allowed fraction of unreadable granules (``memory.max_failed_ratio``).
     recipe_digest : str
-        Of the run's recipe, for the account.
+        Digest of the run's recipe, for the account.
 
     Raises
     ------
     SourceError
-        If more are unreadable than allowed, or all, naming each and the reason; all others have been tried by then.
+        If all granules or more than `most` are unreadable. All have been tried; the message names each with its reason.
     Exception
-        Whatever else `read` raises, at once: granules not yet begun are left alone.
+        Any other error of `read`, at once; waiting granules are not read.
     """
 
     def once(granule: Granule) -> str:

@@ -1,6 +1,6 @@
-"""A month put together from its burst files: the mosaic of every pass, and the composite of all passes.
+"""The composite stage: merge burst files into pass mosaics, and these into the month's composite.
 
-It is done in blocks of rows, so that no pass mosaic is ever whole: memory does not grow with the number of granules.
+It works in blocks of rows and never holds a whole pass mosaic, so memory does not grow with the number of granules.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from s1monthly.raster.geotiff_rows import RowReader, row_reader
 
 @dataclass(frozen=True)
 class Merging:
-    """How bursts become passes, and passes a composite: as in `compositing`."""
+    """Options of `compositing`: how bursts become pass mosaics, and these a composite."""
 
     strategy: str = "mean"
     method: str = "median"
@@ -36,11 +36,11 @@ class Composed:
     Attributes
     ----------
     power : array (layer, rows, columns) of float32
-        Linear power, one plane a layer in the order asked for; NaN for no data, alike in all layers.
+        Linear power, layers in the order requested. NaN for no data, at the same pixels in all layers.
     count : array (rows, columns) of uint8
-        Passes with a valid value.
+        Number of passes with a valid value.
     passes : tuple of Pass
-        With their granules, in the order of time.
+        Passes with their granules, ordered by time.
     """
 
     power: NDArray[np.float32]
@@ -50,7 +50,7 @@ class Composed:
 
 @dataclass(frozen=True)
 class _Burst:
-    """A burst's file, and its place on the tile: rows and columns, none where it lies beside the tile."""
+    """A burst's file and its rows and columns on the tile, which are empty if it lies off the tile."""
 
     file: RowReader
     rows: slice
@@ -69,7 +69,7 @@ class _Burst:
         return max(self.rows.start, rows.start) < min(self.rows.stop, rows.stop)
 
     def add_to(self, mosaic: Mosaic, rows: slice, columns: slice) -> None:
-        """Add what the burst has of some rows to a mosaic of these rows and of columns that hold all of the burst's."""
+        """Add the burst's part of `rows` to a mosaic of `rows` and `columns`, which include the burst's columns."""
         start, stop = max(self.rows.start, rows.start), min(self.rows.stop, rows.stop)
         above, left = self.first
         lines = self.file.read(slice(start - self.rows.start + above, stop - self.rows.start + above))
@@ -78,7 +78,7 @@ class _Burst:
 
 
 def _hull(ranges: Iterable[slice]) -> slice:
-    """Smallest range that holds some ranges; an empty one for none."""
+    """Return the smallest range that includes all ranges; empty without ranges."""
     found = list(ranges)
     return slice(min((one.start for one in found), default=0), max((one.stop for one in found), default=0))
 
@@ -104,18 +104,19 @@ def compose(
     Parameters
     ----------
     folder : path
-        Where the files of bursts lie, one a granule and layer, each a window of `geobox`.
+        Folder of the burst files: one file per granule and layer, each a window of `geobox`.
     granules : iterable of str
-        Ids of the granules to be merged, each of which must have its files. Without any, all is no data.
+        Ids of the granules to merge. Each must have its files. Without granules the composite is all NaN.
     geobox : GeoBox
         The tile's grid.
     layers : sequence of str
         Layers of the pair, co-polarized first; every granule has all of them.
     how : Merging
+        Options of mosaic and composite.
     outside : array (rows, columns) of bool, optional
-        Pixels that are left empty.
+        Pixels to leave empty.
     threads : int
-        Blocks of rows that are worked on at a time; the result does not depend on it.
+        Row blocks processed at a time. The result does not depend on it.
 
     Raises
     ------

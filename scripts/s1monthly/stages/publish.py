@@ -1,4 +1,4 @@
-"""The pictures of a month, read back from its slot of the cube: its COG and its preview."""
+"""The publish stage: write a month's COG and preview from its slot in the cube."""
 
 from __future__ import annotations
 
@@ -27,34 +27,35 @@ def write_pictures(
     block_size: int = 512,
     threads: int = 1,
 ) -> str | None:
-    """Write the COG and the preview of a month, each whole or not at all, two bands in memory at a time.
+    """Write the COG and the preview of a month, both atomically.
 
-    A band is read and verified while the one before is compressed. The preview, whose three bands are kept, is drawn
-    meanwhile.
+    Reads and verifies one band while compressing the one before, so two bands are in memory. Keeps the preview's
+    three bands and draws it in another thread.
 
     Parameters
     ----------
     record : Record
-        Of the month; what the cube holds must be what it says.
+        Record of the month; the cube must match it.
     cube : path
+        Zarr store of the tile and direction.
     cog, preview : path or None
-        None where it is not wanted.
+        Files to write; None for an unwanted file.
     block_size : int
-        Of the COG, pixels.
+        Side of the COG's blocks in pixels.
     threads : int
-        Threads that compress the COG; the bytes do not depend on it.
+        Threads that read the cube and compress the COG. The bytes do not depend on it.
 
     Returns
     -------
     str or None
-        SHA-256 of the COG, where there is one.
+        SHA-256 of the COG, if one was written.
 
     Raises
     ------
     CubeError
-        If the month cannot be read, or its values are not those of the record's digest.
+        If the month cannot be read, or its values do not match the record's digest.
     ProductError
-        If a band has more or fewer pixels than the record says, or a file cannot be written.
+        If a band's number of valid pixels differs from the record, or a file cannot be written.
     """
     shown = shown_bands(record.polarization.layers)
     kept: dict[str, NDArray[np.float32]] = {}
@@ -68,7 +69,7 @@ def write_pictures(
                 if name in shown:
                     kept[name] = values
                 yield values
-            if aside and preview:  # not before every band is known to be right
+            if aside and preview:  # only after every band is verified
                 co, cross, ratio = (kept[name] for name in shown)
                 drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
 
@@ -86,25 +87,26 @@ def write_pictures(
 
 
 def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list[Path]:
-    """Remove pictures of a month that are no longer wanted, and may be of values that it had before.
+    """Remove a month's unwanted COG and preview, which may show outdated values.
 
-    A COG that names the digest of the record's values stays. A preview does not say of what values it is.
+    A COG whose digest tag matches the record stays. A preview is always removed, because it has no digest.
 
     Parameters
     ----------
     record : Record
+        Record of the month.
     cog, preview : Path or None
-        Where one that is not wanted would lie; None for one that is wanted.
+        Path of an unwanted file, which may not exist; None for a wanted file.
 
     Returns
     -------
     list of Path
-        What was removed.
+        Removed files.
 
     Raises
     ------
     ProductError
-        If one may not be removed.
+        If a file cannot be removed.
     """
     stale = [path for path in (preview,) if path and path.exists()]
     if cog and cog.exists() and cog_tags(cog).get("DIGEST") != record.digest:
@@ -121,9 +123,9 @@ def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list
 
 
 def _checked(record: Record, cube: str | Path, threads: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Read the bands of a month; fail after the last where one value is another than when the record was written.
+    """Read the bands of a month; fail after the last band if any value differs from the record's digest.
 
-    A band that lost or gained pixels is told at once, and by its name.
+    A band that lost or gained valid pixels fails at once, with its name in the error.
     """
     for name, values in read_checked(cube, record.key.month, record.digest, threads):
         if name not in record.bands or np.count_nonzero(np.isfinite(values)) != record.bands[name].valid:
@@ -132,7 +134,7 @@ def _checked(record: Record, cube: str | Path, threads: int) -> Iterator[tuple[s
 
 
 def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-    """Give some values; the next is made in another thread while one is worked on."""
+    """Yield the values; a thread computes the next one in the meantime."""
     with ThreadPoolExecutor(1) as aside:
         coming = aside.submit(next, values, None)
         while (value := coming.result()) is not None:
