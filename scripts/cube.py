@@ -30,11 +30,14 @@ def main(argv=None):
     stamp = Path(job.stamp)
     for older in set(stamp.parent.glob("slots_*")) - {stamp}:
         older.unlink()
-    stamp.touch()  # always empty: equal cubes have equal bytes; what must be made again is known from the slots
+    stamp.touch()  # always empty, so that equal cubes have equal bytes; the slots tell what must be made again
 
 
 def covered(job):
-    """Months that this run writes. Not a param: Snakemake would run the rule again for every other time range."""
+    """Return the months that this run writes.
+
+    They are not a param: Snakemake would run the rule again for every other time range.
+    """
     _, answers = read_answers(job.settings.layout.search.format_map(vars(job)))
     return [month for month in job.settings.asked_months if month in answers and answers[month].granules]
 

@@ -15,7 +15,7 @@ from s1monthly.workflow.plan import layout_of
 
 
 def draw(rows, base_dir, path):
-    """Draw the previews side by side, a row a direction, a column a month."""
+    """Draw the previews side by side: a row for each direction, a column for each month."""
     directions, months = (sorted({row[name] for row in rows}) for name in ("flight_direction", "month"))
     figure, axes = plt.subplots(len(directions), len(months), figsize=(4 * len(months), 4.2 * len(directions)))
     for axis, row in zip(axes.flat, rows, strict=True):

@@ -1,19 +1,20 @@
-"""Keep our scripts from loading libraries that others load where they can, but do without: 0.1 to 0.3 s of every job.
+"""Keep our scripts from loading optional libraries of other packages; this saves 0.1 to 0.3 s in every job.
 
-Import it before anything of `s1monthly`. The library itself hides nothing: other programs may need what is hidden here.
+Import it before any module of `s1monthly`. The library itself hides nothing, because other programs may need these
+modules.
 """
 
 import sys
 from pathlib import Path
 
 _UNNEEDED = {"boto3": ("rasterio", "open"), "scipy.linalg": ("numba.np.arraymath", "_HAVE_BLAS")}
-"""Module, who loads it without need (for S3 sessions, for matrix products), and a name that is there once they did."""
+"""Hidden module -> its needless importer (for S3 sessions or matrix products), and a name set once that has loaded."""
 
 _IS_PROGRAM = Path(getattr(sys.modules["__main__"], "__file__", "")).parent == Path(__file__).parent
 
 
 class _Hiding:
-    """Hide modules from rasterio and numba while these are imported, and pandas from pyarrow in a script of ours."""
+    """Import hook: hides these modules while rasterio and numba load, and pandas from pyarrow in our scripts."""
 
     @staticmethod
     def find_spec(name, path=None, target=None):

@@ -29,7 +29,7 @@ def main(argv=None):
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
-            level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list tells them all
+            level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list has all of them
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
     claim_work(layout)
     write_answers(layout.search.format(**place), settings.question, answers)

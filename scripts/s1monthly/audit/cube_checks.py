@@ -284,7 +284,7 @@ def _proven_spec(
             proven = cube.slot_digest(made, record.key.month) == record.digest
         except CubeError:
             proven = False
-        shutil.rmtree(made)  # removes only links to chunks
+        shutil.rmtree(made)  # removes links to chunks, not the chunks
         if proven:
             return spec
     return None

@@ -205,7 +205,6 @@ def _recipe_faults(record: Record) -> Iterator[str]:
 
 
 def _count_faults(record: Record, count: NDArray[np.uint8]) -> Iterator[str]:
-    """Yield differences between the count of passes and the record."""
     statistics = count_statistics(count)
     pixels = sum(statistics.histogram.values())
     if statistics != record.count:

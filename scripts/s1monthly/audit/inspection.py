@@ -132,17 +132,10 @@ def tiles_there(
 ) -> list[TileDirection]:
     """Return the tiles and directions with a folder in the output tree, in order.
 
-    Parameters
-    ----------
-    tile : str, optional
-        Only this tile.
-    directions : collection of Direction
-        Only these directions.
-
     Raises
     ------
     ProductError
-        If there is none.
+        If there is none (of that tile and those directions).
     """
     base = Path(layout.base_dir)
     names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []

@@ -104,8 +104,6 @@ def check_month(
 
 
 class _Looker:
-    """Checks the files of a month and records what is wrong."""
-
     def __init__(
         self,
         folder: TileFolder,
@@ -254,7 +252,6 @@ class _Looker:
             self._check.notes.append(note)
 
     def _compare_values(self, record: Record, named: set[str]) -> None:
-        """Report a product that does not show the content of the cube."""
         fault = unlike_the_cube(record, self._folder.layout, {kind for kind in OPTIONAL if kind in self._files})
         if fault:
             kind, reason = fault
@@ -262,7 +259,6 @@ class _Looker:
             self._tell(self._path(kind), reason, self._mend.remove(self._path(kind)), *again)
 
     def _item(self) -> dict[str, Any] | None:
-        """Read the month's Item; report why there is none."""
         path = self._path("item")
         if "item" not in self._files:
             self._tell(path, "no Item", self._mend.run)

@@ -238,7 +238,7 @@ class FolderRebuild:
     # months of the cube
 
     def _mend_months(self) -> None:
-        """Mark months as complete if they lost only their status."""
+        """Mark months as complete that lost only their status."""
         if self._state is None:
             return
         for month in self._state.months:

@@ -224,26 +224,17 @@ def listed(folder: TileFolder, month: Month) -> GranuleList | None:
 
 
 def write_restored(path: Path, restored: Restored, products: Iterable[Path], instead_of: bytes | None) -> bool:
-    """Write a restored record.
+    """Write a restored record; return True if it was written.
 
     Its time is set before that of the products made from the lost record, so that the workflow does not take them for
     outdated. (The workflow makes a month with unknown granules again anyway.)
 
     Parameters
     ----------
-    path : Path
-        File of the record.
-    restored : Restored
-        The record to write.
     products : iterable of Path
         Files of the month; missing files, and `path`, are ignored.
     instead_of : bytes or None
         Previous content of the file. If a running workflow has changed it since, it is left alone.
-
-    Returns
-    -------
-    bool
-        True if the record was written.
     """
     times = [product.stat().st_mtime_ns for product in products if product != path and product.exists()]
     with suppress(_WrittenSinceError), replacing(path) as temporary:

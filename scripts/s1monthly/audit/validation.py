@@ -247,7 +247,6 @@ class FolderCheck:
 def _global_problems(
     layout: Layout, folders: Sequence[FolderCheck], untold: set[str], mend: Commands
 ) -> Iterator[Finding]:
-    """Yield findings if the global catalog and the Collection do not match the tiles."""
     by_name = {check.folder.path.name: check for check in folders}
     unsure = {name for name, check in by_name.items() if check.unsure} | untold
 

@@ -53,10 +53,9 @@ def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
 
 
 def run(main: Callable[[], int | None]) -> int:
-    """Run a tool as a program and return its exit code.
+    """Run a tool as a program, without GDAL and PROJ settings of other software, and return its exit code.
 
-    GDAL and PROJ settings of other software are removed first. A closed pipe (``| head``) ends the tool silently; a
-    file that cannot be read or written is reported in one line.
+    A closed pipe (``| head``) ends the tool silently. A file that cannot be read or written is reported in one line.
 
     Parameters
     ----------

@@ -7,9 +7,8 @@ import os
 FOREIGN = ("GDAL_", "GTIFF_", "OGR_", "OSR_", "PROJ_")
 """Prefixes of variables that GDAL and PROJ read.
 
-Conda, QGIS and OTB set PROJ_LIB, PROJ_DATA, GDAL_DATA and GDAL_DRIVER_PATH for their own copies; with those paths, our
-copies cannot identify a CRS. Any GDAL option can be set in this way, too: GTIFF_IGNORE_READ_ERRORS, for example, makes
-GDAL read damaged blocks as zeros.
+Conda, QGIS and OTB set PROJ_LIB, PROJ_DATA, GDAL_DATA and GDAL_DRIVER_PATH for their own copies; ours cannot identify a
+CRS with these. Any GDAL option can be set, too: with GTIFF_IGNORE_READ_ERRORS, damaged blocks are read as zeros.
 """
 
 

@@ -187,7 +187,7 @@ def _count(number: int, what: str) -> str:
 
 
 def _size(number: float) -> str:
-    """Format bytes with two significant digits: 1.5 GB, 350 MB."""
+    """Format with two significant digits: 1.5 GB, 350 MB."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if number >= factor:
             scaled = number / factor
@@ -196,7 +196,6 @@ def _size(number: float) -> str:
 
 
 def _time(seconds: float) -> str:
-    """Format a time in seconds, minutes or hours."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.0f} h"

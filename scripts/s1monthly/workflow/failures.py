@@ -110,7 +110,7 @@ def _last(logs: Iterable[Path]) -> Failure | None:
 def _read(path: Path) -> Failure | None:
     try:
         match = _LAST_WORD.search(path.read_text(encoding="utf-8", errors="replace"))
-    except OSError:  # no log, no failure to report
+    except OSError:  # an unreadable log tells nothing
         return None
     if not match:
         return None

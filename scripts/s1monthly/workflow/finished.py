@@ -1,9 +1,9 @@
 """Finished months: Snakemake does not need to plan their jobs again.
 
-Snakemake plans a job for every product of every month, only to find out that most need not run: this takes a minute for
-ten years of a hundred tiles. So a run notes the months whose products are all up to date, with the state of their
-files. While these files and everything that rules pass to jobs are unchanged, no job could run for such a month. The
-notes are in Snakemake's own folder. If they are missing, damaged or void, Snakemake plans everything.
+Snakemake plans a job for every product of every month only to find that most need not run: a minute for ten years of a
+hundred tiles. So a run notes the months whose products are all up to date, with the state of their files. While these
+and everything that rules pass to jobs are unchanged, no job could run for such a month. The notes are in Snakemake's
+own folder. If they are missing, damaged or void, Snakemake plans everything.
 """
 
 from __future__ import annotations
@@ -70,15 +70,10 @@ class FinishedMonths:
         return {month for month in book.to_publish if self._unchanged.get((tile, month)) == _made_of(book, month)}
 
     def note(self, months: Iterable[tuple[str, str, str]]) -> None:
-        """Note months whose products are all up to date; keep the notes of other months.
+        """Note months, by tile, direction and month, whose products are all up to date; keep the notes of other months.
 
-        A month is not noted if it lacks a product, or does not match its granules, recipe or cube. Neither is a month
-        whose files are not in the order in which they are made: something has changed one of them since.
-
-        Parameters
-        ----------
-        months : iterable of tuple
-            Tile, direction and month.
+        A month is not noted if it lacks a product, or does not match its granules, recipe or cube; nor if its files are
+        not in the order in which they are made, since something has changed one of them.
 
         Raises
         ------

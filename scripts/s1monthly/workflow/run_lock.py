@@ -1,9 +1,9 @@
 """Locks of runs on one output tree: each run holds its tiles and directions, and other runs cannot use them.
 
-Each run has a file in ``{base_dir}/.runs/`` that names the run and its tiles, and keeps that file locked (flock). The
-kernel releases the lock when the process ends, however it ends. So an unlocked file belongs to a dead run, and the next
-run removes it. The files are in the output tree because runs from several folders, users and machines share it. If the
-file system has no locks, nothing is held.
+Each run has a file in ``{base_dir}/.runs/`` that names the run and its tiles, and keeps it locked (flock). The kernel
+releases the lock when the process ends, however it ends. So an unlocked file belongs to a dead run; the next run
+removes it. The output tree is what runs from several folders, users and machines share. If its file system has no
+locks, nothing is held.
 """
 
 from __future__ import annotations
@@ -37,15 +37,7 @@ class RunLockError(S1MonthlyError):
 
 @dataclass(frozen=True)
 class Holding:
-    """Lock on the tiles of this run, held until `release` or until the process ends.
-
-    Attributes
-    ----------
-    path : Path
-        The run's file.
-    handle : int
-        Descriptor of that file, open and locked.
-    """
+    """Lock on the tiles of this run until `release` or the end of the process: the run's file, open and locked."""
 
     path: Path
     handle: int
