@@ -330,8 +330,6 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
 
     Parameters
     ----------
-    record : Record
-        Record of the month.
     files : mapping of str to AssetFile
         By kind, see `ASSETS`; kinds that are switched off have no entry.
 

@@ -44,18 +44,9 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the catalogs.
+    """A column of the catalogs; `always` is False if the value may be null.
 
-    Attributes
-    ----------
-    name : str
-        Name of the column.
-    type : pyarrow.DataType
-        Type of its values.
-    description : str
-        One line for the documentation.
-    always : bool
-        False if the value may be null: for a month without data, or one whose record was rebuilt.
+    It is null for a month without data, or one whose record was rebuilt.
     """
 
     name: str
@@ -228,10 +219,6 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
 
     Parameters
     ----------
-    record : Record
-        Record of the month.
-    layout : Layout
-        Layout of the output tree.
     with_preview : bool
         False to leave out a damaged preview.
 
@@ -404,10 +391,6 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
 
     Parameters
     ----------
-    path : path
-        Path of the catalog.
-    rows : iterable of mapping
-        Its rows, in any order.
     only_if_changed : bool
         Do not touch a file that already has these bytes; it keeps its modification time.
 

@@ -107,10 +107,6 @@ def replace_rows(
 
     Parameters
     ----------
-    owner : TileDirection
-        Tile and direction of the catalog.
-    layout : Layout
-        Layout of the output tree.
     rows_of : callable
         Takes the previous rows, reads the folder and returns the new rows; those of `kept_rows` are added.
     only_if_changed : bool
@@ -159,8 +155,6 @@ def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> lis
         The older catalog of a tile and direction.
     rows : iterable of dict
         Rows from the tree; they replace older rows of the same months.
-    layout : Layout
-        Layout of the output tree.
     """
     taken, kept = {row["month"] for row in rows}, {}
     for row in before:
@@ -245,12 +239,7 @@ def catalog_all(
 def _misnamed(base_dir: Path, passed_over: Collection[Path]) -> tuple[set[Path], set[str]]:
     """Find folders with a catalog that are not named after a tile and direction: copies and renamed folders.
 
-    Returns
-    -------
-    folders : set of Path
-        The misnamed folders.
-    kept : set of str
-        Proper folder names of the tiles that exist only under such a name.
+    Also return the proper folder names of tiles that exist only under such a name.
     """
     folders: set[Path] = set()
     kept: set[str] = set()

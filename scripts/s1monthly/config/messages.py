@@ -116,8 +116,6 @@ def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
 
     Parameters
     ----------
-    error : ValidationError
-        Errors of pydantic.
     root : type
         The model that was validated.
     """

@@ -136,16 +136,13 @@ class Time(Section):
     def wanted(self, today: date) -> tuple[list[Month], list[str]]:
         """List the requested months that are over, in order, with a warning for each month (or end) that is skipped.
 
+        With `full` these are all months since Sentinel-1's launch; the search then drops those before the earliest
+        granule.
+
         Parameters
         ----------
         today : date
             Current date, UTC. Its month and all later ones are skipped.
-
-        Returns
-        -------
-        months : list of Month
-            With `full`: every month since Sentinel-1's launch; the search then drops those before the earliest granule.
-        warnings : list of str
         """
         current = Month.of(today)
         if self.full is not None:

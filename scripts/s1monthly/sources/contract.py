@@ -12,15 +12,7 @@ from s1monthly.model import Direction, Granule, Month, SetAside, Tile
 
 @dataclass(frozen=True)
 class Found:
-    """The granules of one month in a source: those to use, and those set aside.
-
-    Attributes
-    ----------
-    granules : tuple of Granule
-        Sorted by id.
-    set_aside : tuple of SetAside
-        Sorted by id.
-    """
+    """The granules of one month in a source: those to use, and those set aside; both sorted by id."""
 
     granules: tuple[Granule, ...] = ()
     set_aside: tuple[SetAside, ...] = ()
@@ -34,8 +26,6 @@ class Source(Protocol):
 
         Parameters
         ----------
-        tile : Tile
-            Tile to search.
         direction : Direction
             Only granules acquired in this direction are used.
         months : sequence of Month

@@ -38,8 +38,6 @@ class LayerFile:
         Name of the layer, such as ``VV`` or ``mask``.
     name : str
         Name of the file.
-    geobox : GeoBox
-        Grid of the file.
     """
 
     def __init__(self, raster: Raster, layer: str) -> None:

@@ -26,8 +26,6 @@ class Selection:
 
     Attributes
     ----------
-    direction : Direction
-        Direction to use.
     polarization : Polarization
         Pair of layers that must be present.
     only_tracks : collection of int or None
@@ -125,8 +123,6 @@ def by_month(
     ----------
     months : sequence of Month
         Months to return; granules of other months are skipped.
-    granules : iterable of Granule
-        Granules to sort.
     set_aside : mapping
         From `Selection.set_aside`.
     """

@@ -86,8 +86,6 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
     ----------
     host : str
         CMR's host, with a port if needed.
-    tile : Tile
-        Tile to search.
     first, last : Month
         Whole UTC months; the start of the acquisition, as in the granule's name, decides.
     seconds : float
@@ -210,14 +208,8 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
     def post(self, url: str, data: Any = None, **_: Any) -> requests.Response:
         """Send a query and check the page that is returned.
 
-        Raises
-        ------
-        PassingFault
-            If no page came, or one that cannot be part of a complete answer.
-        FinalFault
-            If CMR refuses the query or cannot be reached at this address.
-        SourceError
-            If a record has no name.
+        Raises PassingFault if no page came, or one that cannot be part of a complete answer; FinalFault if CMR refuses
+        the query or its address is unusable; SourceError if a record has no name.
         """
         answer, body = self._exchange(url, data)
         _check_status(answer, body)
@@ -262,22 +254,10 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         LOGGER.info("%s: page %d, %s of %s granules", self._subject, self._pages, f"{self._items:,}", f"{hits:,}")
 
     def check(self, complete: bool, doubled: set[frozenset[str]]) -> None:
-        """Check at the end that all granules came.
+        """Raise PassingFault if not all granules came.
 
         Duplicate records may really be in CMR, or may have replaced others. They are accepted if two tries return the
-        same.
-
-        Parameters
-        ----------
-        complete : bool
-            Whether asf_search says that the search is complete.
-        doubled : set of frozenset
-            Results of earlier tries with duplicates; this one is added.
-
-        Raises
-        ------
-        PassingFault
-            If the answer is not complete.
+        same; `doubled` collects the results of tries with duplicates. `complete` is what asf_search says.
         """
         if not complete or self._items != self._hits:
             raise PassingFault(f"{self._items:,} of {self._hits or 0:,} granules came")

@@ -82,8 +82,6 @@ class Login:
 
         Parameters
         ----------
-        url : str
-            Address to get.
         clock : Clock
             Time limit for reading.
         most : int, optional
@@ -120,7 +118,6 @@ class Login:
         return _within(answer.url, self.host, subdomains=False)
 
     def _refusal(self, answer: Answer) -> CredentialsError:
-        """Explain why access was denied."""
         page = answer.status == 200
         told = f"from {answer.host}, " + ("a login page" if page else f"HTTP {answer.status}")
         text = answer.body.decode("utf-8", "replace")

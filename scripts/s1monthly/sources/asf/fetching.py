@@ -88,8 +88,6 @@ class Fetcher:
 
         Parameters
         ----------
-        granule : Granule
-            Granule to fetch.
         layers : sequence of str
             Names of layers; those that the granule does not have are skipped.
 
@@ -211,7 +209,6 @@ class Fetcher:
             raise RefusedError(error.problem) from None
 
     def _count_s3(self, *, fault: bool) -> int:
-        """Count the S3 faults in a row, over all threads."""
         with self._lock:
             self._s3_faults = self._s3_faults + 1 if fault else 0
             return self._s3_faults
@@ -231,14 +228,9 @@ class _Check:
         self._wrong = ""
 
     def __call__(self, content: bytes) -> None:
-        """Check a file.
+        """Raise PassingFault if a file does not match the record, FinalFault if a retry is useless.
 
-        Raises
-        ------
-        PassingFault
-            If it does not match the record.
-        FinalFault
-            If the same wrong file came twice, or the file matches the record but is no TIFF.
+        It is useless if the same wrong file came twice, or if the file matches the record but is no TIFF.
         """
         if not content:
             raise PassingFault("an empty file came")

@@ -59,8 +59,6 @@ class GaveUpError(Exception):
     ----------
     reason : str
         The last fault.
-    tries : int
-        Number of tries.
     seconds : float
         The time given.
     """

@@ -38,8 +38,6 @@ class S3Reader:
 
     Parameters
     ----------
-    login : Login
-        The user's login.
     credentials_address : str
         Address that gives temporary keys.
     endpoint : str or None
@@ -110,7 +108,6 @@ class S3Reader:
         raise fault  # raised here, so that it does not chain the error
 
     def _client_of(self, keys: S3Keys) -> Any:
-        """Return a client with these keys; make a new one when they change."""
         import boto3
         from botocore.config import Config
 
@@ -137,7 +134,6 @@ class S3Reader:
 
 
 def _fault_of_answer(answer: dict[str, Any]) -> Exception:
-    """Translate an error answered by S3."""
     code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"]["HTTPStatusCode"]
     told = f"S3 answers {code or 'an error'}, HTTP {status}"
     if code in KEYS_NOT_TAKEN:

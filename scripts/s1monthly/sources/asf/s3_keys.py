@@ -77,8 +77,6 @@ class SharedKeys:
 
     Parameters
     ----------
-    login : Login
-        The user's login.
     address : str
         Address that gives keys to a user who is logged in.
     folder : str or Path

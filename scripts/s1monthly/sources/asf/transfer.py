@@ -77,8 +77,6 @@ class Answer:
 
     Attributes
     ----------
-    status : int
-        HTTP status.
     url : str
         Address without its query, which may hold a signature.
     redirected : bool
@@ -113,10 +111,6 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
 
     Parameters
     ----------
-    session : requests.Session
-        Session that sends the request.
-    url : str
-        Address to get.
     clock : Clock
         Time limit for reading.
     most : int, optional
@@ -155,8 +149,6 @@ def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: in
 
     Parameters
     ----------
-    stream : urllib3.BaseHTTPResponse
-        Open response.
     clock : Clock
         Time limit for reading.
     most : int, optional

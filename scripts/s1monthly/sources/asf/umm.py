@@ -18,11 +18,7 @@ _REMEDY = "a newer version of this software may know such records; if it does no
 
 
 def record_key(record: Any) -> tuple[str, str]:
-    """Return a record's number and the granule's name.
-
-    Returns
-    -------
-    concept_id, granule_id : str
+    """Return a record's number (concept id) and the granule's name.
 
     Raises
     ------

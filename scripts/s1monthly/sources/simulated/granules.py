@@ -55,8 +55,6 @@ def footprint_spans(footprint: Polygon, geobox: GeoBox) -> Spans:
     ----------
     footprint : Polygon
         In the raster's CRS; it must meet each row of pixel centres in one piece, as every burst's does.
-    geobox : GeoBox
-        Grid of the raster.
 
     Returns
     -------
@@ -117,10 +115,6 @@ def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict
     ----------
     scene : Scene
         World to show; its seed is also the seed of the speckle.
-    granule : Granule
-        Granule to simulate.
-    polarization : Polarization
-        Pair of layers to make.
 
     Returns
     -------

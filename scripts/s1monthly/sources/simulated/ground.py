@@ -243,8 +243,6 @@ def smooth_fields(knots: Floats, ratio: int, spans: Integers, sites: Floats, see
         First and past-the-last node to compute in each row; the others stay 0.
     sites : float64 (site, 4)
         Cities: position in noise space and radius, in metres.
-    seed : uint64
-        Seed of the world.
 
     Returns
     -------
@@ -367,8 +365,6 @@ def paint(
         Row and column of the raster's first pixel, counted from the first knot.
     spans : int64 (rows, 2)
         First and past-the-last column to paint in each row; other pixels stay unchanged.
-    seed : uint64
-        Seed of the world.
     season : float
         Day of the year, 0 to 366.
     cleared : bool

@@ -144,8 +144,6 @@ class Scene:
             Time of the acquisition; a datetime must be in UTC.
         direction : Direction
             Decides which slopes face the radar.
-        polarization : Polarization
-            Pair of layers to paint.
         spans : ndarray of int64, (rows, 2), optional
             First and past-the-last column to paint in each row; default all.
         """
