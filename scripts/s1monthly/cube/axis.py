@@ -50,7 +50,7 @@ def prepare(
     """Create or change the cube so that it has every band and a slot for every month from `first` to `last`.
 
     The axis never shrinks, and bands are never removed. A second call changes nothing. If the process is killed, the
-    cube is either unchanged or as requested.
+    cube is either unchanged or as requested. Returns the first and last month of the axis.
 
     Parameters
     ----------
@@ -68,11 +68,6 @@ def prepare(
         anew. None: the caller takes that responsibility. Bands (textures, all else equal) are added if `covered`
         includes every complete month. Such a month counts as being written until it is written again: its core bands
         stay, but nobody takes the empty new bands for no data.
-
-    Returns
-    -------
-    tuple of Month
-        First and last month of the axis.
 
     Raises
     ------

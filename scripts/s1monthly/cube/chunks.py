@@ -35,8 +35,6 @@ class ChunkForm:
         Rows and columns of a chunk; chunks at the edges are padded.
     fill : scalar
         Value of missing chunks and of padding, in the array's type.
-    codec : Blosc
-        Compressor.
     """
 
     shape: tuple[int, int]
@@ -87,8 +85,6 @@ def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArra
     ----------
     array : Path
         The array's folder.
-    form : ChunkForm
-        Form of its chunks.
     slot : int
         Position on the time axis.
     pool : Executor
@@ -135,8 +131,6 @@ def write_rows(
     ----------
     array : Path
         The array's folder; the slot has no chunks there yet.
-    form : ChunkForm
-        Form of its chunks.
     slot : int
         Position on the time axis.
     row : int

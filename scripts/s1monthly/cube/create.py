@@ -60,8 +60,6 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     ----------
     folder : Path
         Root of the new store; must not exist.
-    spec : CubeSpec
-        Tile, direction, grid, bands, chunks and recipe.
     first, last : Month
         First and last month of the axis, at most `AXIS_LIMIT` months.
     codecs : mapping of str to list, optional

@@ -20,15 +20,7 @@ _NAN_BITS = 0x7FC00000
 def canonical(block: NDArray[Any]) -> NDArray[Any]:
     """Convert values to the bytes that are hashed: little-endian, C order, one bit pattern for NaN (0x7FC00000).
 
-    Parameters
-    ----------
-    block : array
-        float32 or uint8; NaN for no data.
-
-    Returns
-    -------
-    array
-        The input itself if nothing had to be changed, else a copy.
+    Takes float32 or uint8, and returns the input itself if nothing had to be changed, else a copy.
     """
     same = np.ascontiguousarray(block, block.dtype.newbyteorder("<"))
     if same.dtype.kind == "f":
@@ -43,10 +35,6 @@ def digest_of(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
 
     Parameters
     ----------
-    header : Header
-        Header of the cube.
-    month : Month
-        The month.
     hashes : mapping of str to str
         Band name or ``count`` -> SHA-256 of its `canonical` values, row by row, hexadecimal.
     """

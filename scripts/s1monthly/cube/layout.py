@@ -50,8 +50,6 @@ class CubeSpec:
 
     Attributes
     ----------
-    tile : Tile
-    direction : Direction
     geobox : GeoBox
         Grid of every slot.
     bands : tuple of Band

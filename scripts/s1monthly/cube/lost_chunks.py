@@ -21,28 +21,17 @@ _BLOSC_HEADER = 16
 def lost_chunks(
     store: Path, slot: int, names: tuple[str, ...], polarization: Polarization, count: NDArray[np.uint8]
 ) -> list[str]:
-    """Return the bands of a month with missing or truncated chunks.
+    """Return one line for each band of a month with missing or truncated chunks.
 
     Every core band has a value wherever the count is above 0, so the chunk must exist. Textures may lack a value beside
     empty pixels; if more than half of a chunk's pixels are valid, some have valid neighbours, so the chunk must exist.
 
     Parameters
     ----------
-    store : Path
-        The cube.
     slot : int
         Position of the month on the axis.
-    names : tuple of str
-        Bands to check.
-    polarization : Polarization
-        Polarization pair of the cube.
     count : array (rows, columns), uint8
         Count of passes of the month.
-
-    Returns
-    -------
-    list of str
-        One line for each faulty band.
     """
     core, valid = {band.name for band in bands(*polarization.layers)}, count > 0
 

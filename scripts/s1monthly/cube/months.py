@@ -65,14 +65,10 @@ class CubeState:
 
     Attributes
     ----------
-    tile : Tile
-    direction : Direction
     first, last : Month
         First and last month of the axis.
     months : dict of Month to Status
         Every month of the axis, in order.
-    geobox : GeoBox
-        Grid of every month.
     bands : tuple of str
         Band names, in order.
     chunks : tuple of int
@@ -160,7 +156,7 @@ def write_month(
     recipe: Mapping[str, Any] | None = None,
     threads: int = 1,
 ) -> str:
-    """Write a month into its slot and replace what the slot held.
+    """Write a month into its slot, replace what the slot held, and return its digest as `month_digest` computes it.
 
     Parameters
     ----------
@@ -177,11 +173,6 @@ def write_month(
         How the values were made. The month is refused if the cube was started anew with another recipe in the meantime.
     threads : int
         `threads` + 1 chunks are compressed, hashed or flushed at a time; the bytes do not depend on it.
-
-    Returns
-    -------
-    str
-        The digest of the month, as `month_digest` computes it from the store.
 
     Raises
     ------
@@ -386,19 +377,8 @@ def _hash(array: NDArray[Any]) -> str:
 def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> bool:
     """Mark a month as complete again if its status was lost but its values are intact.
 
-    Parameters
-    ----------
-    path : path
-        The store.
-    month : Month
-        Month to mark.
-    digests : collection of str
-        Accepted digests: of its record, or of what was made from it.
-
-    Returns
-    -------
-    bool
-        True if the month is complete now, False if the slot holds other values.
+    Returns False if the slot holds other values, that is, if their digest is not in `digests`: the digests of its
+    record or of what was made from it.
 
     Raises
     ------

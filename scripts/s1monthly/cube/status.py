@@ -102,14 +102,10 @@ class Slots:
 
     Attributes
     ----------
-    path : str
-        The store.
     first, last : Month
         First and last month of the axis.
     chunks : tuple of int
         Rows and columns of a chunk.
-    recipe : dict
-        Recipe of the cube.
     """
 
     path: str

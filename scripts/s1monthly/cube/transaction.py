@@ -61,8 +61,6 @@ def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]
 
     Parameters
     ----------
-    path : Path
-        The store.
     purpose : str
         Part of the folder's name: the month, or ``axis``. Abandoned folders of the same purpose are removed first.
     sweep_all : bool

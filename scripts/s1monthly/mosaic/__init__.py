@@ -1,1 +1,1 @@
-"""Maps of many tiles."""
+"""Maps made of many tiles."""

@@ -1,8 +1,8 @@
-"""Mosaics as one cloud-optimised GeoTIFF, made block by block: no more than a block of the tiles is in memory.
+"""Mosaics as one cloud-optimised GeoTIFF, computed block by block with only a block of the tiles in memory.
 
-Whatever is averaged is averaged as power: dB goes to power before it is resampled, and back; Ratio and RVI are computed
-anew from the power means. That holds for overviews too. Other bands (textures) are averaged as they are. Pixels of COGs
-on the mosaic's own lattice are copied.
+Averages are always of power: dB is converted to power, resampled and converted back; Ratio and RVI are computed from
+the mean powers. This applies to overviews too. Other bands (textures) are averaged as they are. Pixels of COGs on the
+mosaic's own lattice are copied.
 """
 
 from __future__ import annotations
@@ -32,22 +32,22 @@ BLOCK_SIZE = 512
 """Side of the COG's blocks, pixels."""
 
 WORKED = 2048
-"""Pixels a side that are worked at a time, of the mosaic or of the tiles, whichever are finer."""
+"""Side in pixels of what is processed at a time, in pixels of the mosaic or of the tiles, whichever are finer."""
 
 KNOTS = 16
-"""Pixels from one exactly computed position to the next; see `grid.source_pixels`."""
+"""Pixels between exactly computed positions; see `grid.lattice.source_pixels`."""
 
 Values = list[NDArray[np.float32]]
-"""One (rows, columns) array a band, NaN where no data."""
+"""One (rows, columns) array for each band, NaN for no data."""
 
 
 class Averaging:
-    """The bands of a product as quantities that may be averaged, and back.
+    """Conversion between the bands of a product and quantities that may be averaged.
 
     Parameters
     ----------
     labels : sequence of Label
-        Of the bands; the first two are backscatter in dB, co-polarized first.
+        Labels of the bands; the first two are backscatter in dB, co-polarized first.
     """
 
     def __init__(self, labels: Sequence[Label]) -> None:
@@ -58,41 +58,37 @@ class Averaging:
 
     @property
     def needed(self) -> list[int]:
-        """Places, from 0, of the bands that are read: backscatter, and those that no formula gives."""
+        """Positions, from 0, of the bands to read: backscatter, and those without a formula."""
         return [0, 1, *(place for place, formula in enumerate(self._formulas) if formula is None)]
 
     def linear(self, values: Values) -> Values:
-        """Turn the needed bands into what may be averaged: two of power, and the others as they are."""
+        """Convert the needed bands to what may be averaged: the first two to power, the others unchanged."""
         return [*(np.power(np.float32(10), db / np.float32(10)) for db in values[:2]), *values[2:]]
 
     def bands(self, linear: Values) -> Values:
-        """Compute every band from what `linear` gave, after averaging."""
+        """Compute every band from averaged values of `linear`."""
         co, cross, *others = linear
         rest = iter(others)
         return [formula(co, cross) if formula else next(rest) for formula in self._formulas]
 
 
 def write_cog_mosaic(mosaic: Mosaic, folder: str | Path) -> Path:
-    """Write a mosaic as a COG, whole or not at all; the same COGs give the same pixels.
+    """Write a mosaic as the COG ``{folder}/{name}.tif``, completely or not at all; the same COGs give the same pixels.
 
-    float32, NaN no data, ZSTD level 1 with the floating-point predictor. The pixels go through uncompressed files
-    beside the product, one for each overview; they hold no block without data.
+    float32, NaN for no data, ZSTD level 1 with the floating-point predictor. The pixels pass through uncompressed
+    temporary files beside the product, one for each overview, which hold no empty blocks.
 
     Parameters
     ----------
     mosaic : Mosaic
+        The mosaic to write.
     folder : path
-        Made where missing.
-
-    Returns
-    -------
-    Path
-        ``{folder}/{name}.tif``.
+        Created if needed.
 
     Raises
     ------
     ProductError
-        If a tile's COG cannot be read, or the mosaic cannot be written, for want of space, say.
+        If a tile's COG cannot be read, or the mosaic cannot be written, for example because the disk is full.
     """
     final, averaging = Path(folder, f"{mosaic.name}.tif"), Averaging(mosaic.labels)
     boxes = list(_levels(mosaic.geobox))
@@ -115,7 +111,7 @@ def write_cog_mosaic(mosaic: Mosaic, folder: str | Path) -> Path:
 
 
 def _levels(box: GeoBox) -> Iterator[GeoBox]:
-    """Grids of the mosaic and of its overviews: each pixel covers two by two of the grid before."""
+    """Yield the grids of the mosaic and its overviews; each pixel covers two by two pixels of the grid before."""
     yield box
     while max(box.shape) > BLOCK_SIZE:
         width, height = -(-box.width // 2), -(-box.height // 2)
@@ -130,7 +126,7 @@ def _windows(shape: tuple[int, int], side: int) -> Iterator[tuple[slice, slice]]
 
 
 def _write(path: Path, box: GeoBox, count: int, blocks: Iterator[tuple[tuple[slice, slice], Values]]) -> None:
-    """Write a sparse, uncompressed GeoTIFF from blocks of all bands, and make sure that none of them was lost."""
+    """Write a sparse, uncompressed GeoTIFF from blocks of all bands, and check that every block was written."""
     profile = {"crs": box.crs, "transform": rasterio.Affine(*box.transform), "width": box.width, "height": box.height}
     options = {"tiled": True, "blockxsize": BLOCK_SIZE, "blockysize": BLOCK_SIZE, "interleave": "band"}
     options |= {"sparse_ok": True, "bigtiff": "YES", "dtype": "float32", "nodata": np.nan, "driver": "GTiff"}
@@ -147,7 +143,7 @@ def _write(path: Path, box: GeoBox, count: int, blocks: Iterator[tuple[tuple[sli
 
 
 def _refuse_lost(path: Path, written: set[tuple[int, int]]) -> None:
-    """Refuse a sparse GeoTIFF that lacks a block which was written: on a full disk GDAL can lose it and tell nobody."""
+    """Raise OSError if a written block is missing: on a full disk GDAL can lose it without reporting an error."""
     size = path.stat().st_size
     with rasterio.open(path) as dataset:
         for row, column in written:
@@ -158,7 +154,7 @@ def _refuse_lost(path: Path, written: set[tuple[int, int]]) -> None:
 
 
 def _mosaicked(mosaic: Mosaic, averaging: Averaging) -> Iterator[tuple[tuple[slice, slice], Values]]:
-    """Make the mosaic block by block: where an earlier group of COGs has a value, a later one is not seen."""
+    """Yield the mosaic block by block; a group of COGs fills only pixels without a value from an earlier group."""
     factors = [_factor(mosaic, group) for group in mosaic.groups()]
     bounds_of = dict(zip((cog.path for cog in mosaic.cogs), mosaic.bounds, strict=True))
     side = max(KNOTS, WORKED >> math.ceil(math.log2(max(factors))))
@@ -178,7 +174,7 @@ def _mosaicked(mosaic: Mosaic, averaging: Averaging) -> Iterator[tuple[tuple[sli
 
 
 def _factor(mosaic: Mosaic, group: Sequence[Cog]) -> int:
-    """Whole pixels of the tiles, a side, that are averaged before the rest of the way is interpolated."""
+    """Return how many tile pixels a side are averaged before interpolation covers the rest."""
     return 1 if mosaic.native(group) else max(1, math.floor(mosaic.coarsening(group) + 1e-6))
 
 
@@ -187,7 +183,7 @@ def _touching(one: Bounds, other: Bounds) -> bool:
 
 
 def _gathered(cogs: Sequence[Cog], box: GeoBox, places: Sequence[int]) -> Values:
-    """Read bands of COGs of one lattice for a box on it; where an earlier COG has a value, a later one is not seen."""
+    """Read bands of COGs on one lattice for a box; a COG fills only pixels without a value from an earlier one."""
     values = [np.full(box.shape, np.nan, np.float32) for _ in places]
     for cog in cogs:
         common = overlap(box, cog.geobox)
@@ -204,7 +200,7 @@ def _gathered(cogs: Sequence[Cog], box: GeoBox, places: Sequence[int]) -> Values
 def _resampled(cogs: Sequence[Cog], block: GeoBox, factor: int, averaging: Averaging) -> Values:
     """Resample COGs of one lattice onto a block: as one raster, in power.
 
-    The averaged pixels lie on the multiples of their size, wherever the tiles begin: neighbours share them.
+    The averaged pixels start at multiples of their size, wherever the tiles begin, so that neighbours share them.
     """
     size = cogs[0].geobox.resolution
     coarse = _snapped(cogs, size * factor)
@@ -221,7 +217,7 @@ def _resampled(cogs: Sequence[Cog], block: GeoBox, factor: int, averaging: Avera
 
 
 def _snapped(cogs: Sequence[Cog], size: float) -> GeoBox:
-    """Grid of pixels of a size, on its multiples, that holds the COGs."""
+    """Return the grid with pixels of a size, aligned to its multiples, that contains the COGs."""
     bounds = np.array([cog.geobox.bounds for cog in cogs]) / size
     left, bottom = (math.floor(bounds[:, side].min() + 1e-6) for side in (0, 1))
     right, top = (math.ceil(bounds[:, side].max() - 1e-6) for side in (2, 3))
@@ -229,7 +225,7 @@ def _snapped(cogs: Sequence[Cog], size: float) -> GeoBox:
 
 
 def _halved(finer: DatasetReader, box: GeoBox, averaging: Averaging) -> Iterator[tuple[tuple[slice, slice], Values]]:
-    """Make an overview from the level before, two by two pixels to one; a pixel with less than two of them is empty."""
+    """Yield the blocks of an overview, each pixel from two by two finer ones; fewer than two valid ones give NaN."""
     for rows, columns in _windows(box.shape, WORKED // 2):
         window = Window(2 * columns.start, 2 * rows.start, *(2 * (s.stop - s.start) for s in (columns, rows)))
         read = [finer.read(place + 1, window=window, boundless=False) for place in averaging.needed]
@@ -239,7 +235,7 @@ def _halved(finer: DatasetReader, box: GeoBox, averaging: Averaging) -> Iterator
 
 
 def _joined(mosaic: Mosaic, files: Sequence[Path]) -> str:
-    """Lay out a VRT of the mosaic with its overviews, for GDAL's COG driver to copy."""
+    """Return the text of a VRT of the mosaic and its overviews, which GDAL's COG driver then copies."""
     box = mosaic.geobox
     root = ElementTree.Element("VRTDataset", rasterXSize=str(box.width), rasterYSize=str(box.height))
 
@@ -265,7 +261,6 @@ def _joined(mosaic: Mosaic, files: Sequence[Path]) -> str:
 
 
 def _copy_as_cog(source: DatasetReader, path: Path) -> None:
-    """Copy a raster with its overviews to a COG."""
     rasterio.shutil.copy(
         source,
         path,

@@ -1,4 +1,4 @@
-"""Mosaics of the COGs of a month: which belong together, which comes first, and on what grid."""
+"""Plan of a month's mosaics: which COGs belong together, in which order, on which grid."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top."""
 
 METRES_PER_DEGREE = 108_000
-"""Turns pixels of 30 m into pixels of 1 arc-second, as global elevation models have them."""
+"""Converts pixels of 30 m to pixels of 1 arc-second, as in global elevation models."""
 
 WEB_MERCATOR = 3857
 _WEB_MERCATOR_WIDTH = 2 * math.pi * 6_378_137
 
 LARGEST_SIDE = 2_000_000
-"""Pixels a side beyond which a mosaic is refused: more than the whole globe has in pixels of 1 arc-second."""
+"""Largest side of a mosaic in pixels: more than the whole globe has at 1 arc-second."""
 
 
 @dataclass(frozen=True)
 class Label:
-    """What a band is called: name, units, and one line for people."""
+    """Name, units and description of a band."""
 
     name: str
     units: str
@@ -52,15 +52,12 @@ class Cog:
 
     Attributes
     ----------
-    key : CompositeKey
-    path : Path
-    geobox : GeoBox
     labels : tuple of Label
-        One a band.
+        One for each band.
     level : str
         ARDC or hARDCp.
     digest : str
-        Of the values of its month that it was made of; empty where it does not say.
+        Digest of the month's values that it was made from; empty if the file does not name it.
     """
 
     key: CompositeKey
@@ -73,18 +70,16 @@ class Cog:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """What is to be written into one file.
+    """The content of one mosaic file.
 
     Attributes
     ----------
     name : str
         File name without suffix.
-    geobox : GeoBox
-        Grid of the mosaic.
     cogs : tuple of Cog
-        By priority: where the earlier has a value, the later is not seen. All have the same bands.
+        In order of priority: a COG fills only pixels without a value from an earlier one. All have the same bands.
     bounds : tuple of Bounds
-        Of each COG, in the CRS of the mosaic.
+        Bounds of each COG in the CRS of the mosaic.
     """
 
     name: str
@@ -94,12 +89,12 @@ class Mosaic:
 
     @property
     def labels(self) -> tuple[Label, ...]:
-        """One a band."""
+        """Label of each band."""
         return self.cogs[0].labels
 
     @cached_property
     def tags(self) -> dict[str, str]:
-        """What the file says of itself."""
+        """Tags of the mosaic file."""
         month, directions = self.cogs[0].key.month, sorted({str(cog.key.direction) for cog in self.cogs})
         return {
             "TITLE": f"Sentinel-1 monthly composites {' and '.join(directions)} {month}",
@@ -111,32 +106,32 @@ class Mosaic:
 
     @property
     def summary(self) -> str:
-        """How many COGs it is made of, and its grid, for people."""
+        """Number of COGs and grid, as a text for people."""
         number, box = len(self.cogs), self.geobox
         return f"{number} COG{'s' if number > 1 else ''}, {box.width} x {box.height} pixels, {box.crs}"
 
     def groups(self) -> Iterator[tuple[Cog, ...]]:
-        """COGs of one direction and CRS, by priority: they lie on one lattice."""
+        """Yield the COGs of each direction and CRS, which share one lattice, by priority."""
         for _, group in groupby(self.cogs, key=lambda cog: (cog.key.direction, cog.geobox.epsg)):
             yield tuple(group)
 
     def native(self, group: Sequence[Cog]) -> bool:
-        """Whether the COGs of a group lie on the mosaic's own lattice: nothing is resampled."""
+        """Return True if a group lies on the mosaic's own lattice, so that nothing is resampled."""
         box = group[0].geobox
         return box.epsg == self.geobox.epsg and math.isclose(box.resolution, self.geobox.resolution, rel_tol=1e-9)
 
     def coarsening(self, group: Sequence[Cog]) -> float:
-        """Pixels of a group's COGs, a side, that come to one of the mosaic."""
+        """Return how many pixels of a group's COGs, a side, make one pixel of the mosaic."""
         return _metres_a_pixel(self.geobox) / _metres_a_pixel(group[0].geobox)
 
 
 def epsg_code(text: str) -> int:
-    """Read ``EPSG:3857``, or the number alone.
+    """Read an EPSG code such as ``EPSG:3857`` or ``3857``.
 
     Raises
     ------
     GridError
-        If the text is no EPSG code, or there is no such CRS, or it is none of maps.
+        If the text is not an EPSG code, or its CRS is unknown or not one of maps.
     """
     code = text.upper().removeprefix("EPSG:")
     if not code.isdecimal():
@@ -150,25 +145,23 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
 
     Parameters
     ----------
-    layout : Layout
-    month : Month
     directions : str
-        A key of `commands.DIRECTIONS`.
+        A key of `workflow.commands.DIRECTIONS`.
     prefix : str
-        Beginning of the tiles' names; all where empty.
+        Prefix of the tile names; empty for all tiles.
 
     Returns
     -------
     cogs : list of Cog
         By priority: ascending first, then by CRS and tile.
     lacking : list of str
-        One line for each reason why tiles and directions of the tree have no COG of the month, or one of other values
-        than the month has now, naming them. (A COG whose record is lost is taken: nothing speaks against it.)
+        One line for each reason why tiles and directions have no COG of the month, or one that does not match the
+        month's record. A COG whose record is lost is used.
 
     Raises
     ------
     ProductError
-        If there is no COG of the month, if one cannot be read, or if they do not go together.
+        If the month has no COG, one cannot be read, or they do not fit together.
     """
     base, wanted = Path(layout.base_dir), DIRECTIONS[directions]
     folders = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
@@ -217,13 +210,13 @@ def _read_cog(key: CompositeKey, path: Path) -> Cog:
 
 
 def polarization_of(labels: Sequence[Label]) -> Polarization | None:
-    """Polarization pair whose backscatter the first two bands hold; None where they hold something else."""
+    """Return the polarization pair of the backscatter in the first two bands; None if they hold something else."""
     names = [label.name for label in labels[:2]]
     return next((pair for pair in Polarization if names == [f"{layer}_dB" for layer in pair.layers]), None)
 
 
 def _why_stale(layout: Layout, cog: Cog) -> str:
-    """Say why a COG does not show the values that its month has now; empty where it does, or the record is lost."""
+    """Say why a COG does not show the month's current values; empty if it does, or if the record is lost."""
     place = {"tile": cog.key.tile, "direction": cog.key.direction, "month": cog.key.month}
     record = Path(layout.record.format(**place))
     if not record.exists():
@@ -249,7 +242,7 @@ def _why_lacking(layout: Layout, key: CompositeKey) -> str:
 
 
 def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
-    """Remedy where a month has no COG: the months that have some."""
+    """Return the remedy if a month has no COG: name the months that have some."""
     pattern = Path(layout.cog).name
     found = set()
     for key in keys:
@@ -264,7 +257,7 @@ def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
 
 
 def _refuse_mixture(cogs: Sequence[Cog]) -> None:
-    """Refuse COGs with other bands, level or pixels than the first."""
+    """Raise an error if a COG has other bands, another level or another pixel size than the first."""
     first = cogs[0]
     for cog in cogs:
         for what, held, other in (
@@ -283,23 +276,23 @@ def _refuse_mixture(cogs: Sequence[Cog]) -> None:
 def plan_mosaics(
     cogs: Sequence[Cog], directions: str, epsg: int | None, resolution: float | None = None
 ) -> list[Mosaic]:
-    """Lay out the mosaics of a month's COGs.
+    """Plan the mosaics of a month's COGs.
 
     Parameters
     ----------
     cogs : sequence of Cog
-        By priority, as `find_cogs` gives them.
+        By priority, as from `find_cogs`.
     directions : str
-        A key of `commands.DIRECTIONS`, for the file name.
+        A key of `workflow.commands.DIRECTIONS`, for the file name.
     epsg : int or None
-        EPSG code of the mosaic's CRS; None: the tiles' own, one mosaic for each.
+        EPSG code of the mosaic's CRS; None for one mosaic in each of the tiles' own CRSs.
     resolution : float, optional
-        Pixel size in units of the mosaic's CRS; that of the COGs where not given.
+        Pixel size in units of the mosaic's CRS; by default that of the COGs.
 
     Raises
     ------
     GridError
-        If there is no such CRS, a tile lies across its edge, or the grid would be larger than any use.
+        If the CRS does not exist, a tile crosses its edge, or the grid would be too large.
     """
     own = sorted({cog.geobox.epsg for cog in cogs})
     mosaics = []
@@ -313,7 +306,7 @@ def plan_mosaics(
 
 
 def _metres(epsg: int) -> float:
-    """Metres that a unit of a CRS counts for, a degree as `METRES_PER_DEGREE`."""
+    """Return the metres in a unit of a CRS; a degree counts as `METRES_PER_DEGREE`."""
     degrees = degrees_a_unit(epsg)
     return metres_a_unit(epsg) if degrees is None else METRES_PER_DEGREE * degrees
 
@@ -327,7 +320,7 @@ def _native_resolution(box: GeoBox, epsg: int) -> float:
 
 
 def _period(epsg: int) -> float | None:
-    """Width of the globe in a CRS whose x runs round it; None for any other."""
+    """Return the width of the globe in a CRS whose x axis wraps around it; None for any other."""
     degrees = degrees_a_unit(epsg)
     if degrees is not None:
         return 360 / degrees
@@ -335,7 +328,7 @@ def _period(epsg: int) -> float | None:
 
 
 def _bounds_in(cog: Cog, epsg: int) -> Bounds:
-    """Bounds of a COG in another CRS; across the antimeridian x runs on beyond 180 degrees."""
+    """Return the bounds of a COG in another CRS; across the antimeridian x continues beyond 180 degrees."""
     box = cog.geobox
     if box.epsg == epsg:
         return box.bounds
@@ -354,7 +347,7 @@ def _bounds_in(cog: Cog, epsg: int) -> Bounds:
 
 
 def _side_by_side(bounds: Sequence[Bounds], period: float | None) -> list[Bounds]:
-    """Shift bounds by whole turns so that all lie together: of tiles on both sides of 180 degrees none lies at -180."""
+    """Shift bounds by whole turns to make them adjacent, if tiles lie on both sides of 180 degrees."""
     if not period:
         return list(bounds)
     centred, eastern = (
@@ -369,12 +362,12 @@ def _side_by_side(bounds: Sequence[Bounds], period: float | None) -> list[Bounds
 
 
 def _turns(bounds: Bounds, period: float, start: float) -> int:
-    """Turns that bring the middle of bounds into the one turn that begins at `start`."""
+    """Return the number of turns that move the middle of bounds into the turn that begins at `start`."""
     return -math.floor((bounds[0] + bounds[2]) / 2 / period - start)
 
 
 def _covering_grid(bounds: Sequence[Bounds], epsg: int, resolution: float) -> GeoBox:
-    """Return the grid that holds all bounds; its corner is a multiple of the resolution, so that mosaics nest."""
+    """Return the grid that contains all bounds; its corner is a multiple of the resolution, so that mosaics nest."""
     left, bottom = (min(b[side] for b in bounds) for side in (0, 1))
     right, top = (max(b[side] for b in bounds) for side in (2, 3))
     slack = LATTICE_TOLERANCE

@@ -1,13 +1,13 @@
-"""Virtual mosaics: VRT files of GDAL that name the COGs of the tiles, and hold no pixel themselves.
+"""Virtual mosaics: GDAL VRT files that refer to the COGs of the tiles and hold no pixels.
 
-Written as text (https://gdal.org/drivers/raster/vrt.html), with relative paths: a tree can be moved with its mosaics.
-COGs that lie on another lattice than the mosaic's are gathered in a VRT of their own, one for each direction and CRS,
-and that is warped by another: neighbouring tiles of one zone are one raster before anything is resampled. These parts
-lie in a folder beside the mosaic.
+Written as text (https://gdal.org/drivers/raster/vrt.html) with relative paths, so that a tree can be moved with its
+mosaics. COGs on another lattice than the mosaic's are first joined in one VRT for each direction and CRS, which a
+second VRT warps: neighbouring tiles of a zone form one raster before resampling. These parts lie in a folder beside the
+mosaic.
 
-The warp takes the nearest pixel: every value is one that the product has. Interpolation by GDAL would average dB. Read
-at less than full resolution, as viewers do, a VRT shows the overviews of the COGs, which are averages of dB: good for
-looking, not for measuring.
+The warp takes the nearest pixel, so every value is one of the product; interpolation by GDAL would average dB. At less
+than full resolution, as in viewers, a VRT shows the overviews of the COGs, which are averages of dB: good for viewing,
+not for measuring.
 """
 
 from __future__ import annotations
@@ -25,31 +25,27 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.mosaic.plan import Cog, Label, Mosaic
 
 BLOCK = 512
-"""Side of the blocks in which a warp works, pixels."""
+"""Side of the blocks of a warp, pixels."""
 
 SMALLEST_OVERVIEW = 256
-"""Side in pixels at which no further overview is worth while."""
+"""Side in pixels that needs no further overview."""
 
 POSITION_ERROR = 0.125
-"""Pixels by which the warp may approximate a position; GDAL's own default."""
+"""Largest error of a position in the warp, pixels; GDAL's own default."""
 
 Source = tuple[Path, GeoBox]
 """A raster and its grid."""
 
 
 def write_vrt(mosaic: Mosaic, folder: str | Path) -> Path:
-    """Write a mosaic as a VRT: the parts first, then the file that names them, each whole or not at all.
+    """Write a mosaic as ``{folder}/{name}.vrt``, its parts first; each file is written completely or not at all.
 
     Parameters
     ----------
     mosaic : Mosaic
+        The mosaic to write.
     folder : path
-        Made where missing.
-
-    Returns
-    -------
-    Path
-        ``{folder}/{name}.vrt``.
+        Created if needed.
 
     Raises
     ------
@@ -77,7 +73,7 @@ def write_vrt(mosaic: Mosaic, folder: str | Path) -> Path:
 
 
 def _union(group: Sequence[Cog]) -> GeoBox:
-    """Grid that holds the COGs of a group: they lie on one lattice."""
+    """Return the grid that contains the COGs of a group, which share one lattice."""
     boxes = [cog.geobox for cog in group]
     left, top = min(box.bounds[0] for box in boxes), max(box.bounds[3] for box in boxes)
     right, bottom = max(box.bounds[2] for box in boxes), min(box.bounds[1] for box in boxes)
@@ -107,7 +103,7 @@ def _geotransform(box: GeoBox, inverse: bool = False) -> str:
 
 
 def _relative(path: Path, folder: Path) -> str:
-    # real paths: on the way through a symbolic link `..` leads out of the folder that the link names
+    # real paths: behind a symbolic link, `..` means the parent of the link's target
     return Path(os.path.relpath(os.path.realpath(path), os.path.realpath(folder))).as_posix()
 
 
@@ -130,15 +126,15 @@ def _band(root: ElementTree.Element, number: int, label: Label, **attributes: ob
 
 
 def _gathered(folder: Path, box: GeoBox, labels: Sequence[Label], sources: Sequence[Source]) -> ElementTree.Element:
-    """Lay out a VRT in `folder` of rasters on one lattice, by priority; overviews are taken from theirs."""
+    """Return a VRT in `folder` of rasters on one lattice, by priority; it uses their overviews."""
     root = _dataset(box)
     for number, label in enumerate(labels, start=1):
         band = _band(root, number, label)
-        for path, own in reversed(sources):  # the last one drawn lies on top
+        for path, own in reversed(sources):  # the last one lies on top
             source = _add(band, "ComplexSource")
             _add(source, "SourceFilename", _relative(path, folder), relativeToVRT=1)
             _add(source, "SourceBand", number)
-            # with these GDAL opens a source only when its pixels are asked for
+            # with these properties GDAL opens a source only to read its pixels
             size, block = {"RasterXSize": own.width, "RasterYSize": own.height}, {"BlockXSize": 512, "BlockYSize": 512}
             _add(source, "SourceProperties", DataType="Float32", **size, **block)
             whole = {"xSize": own.width, "ySize": own.height}
@@ -153,7 +149,7 @@ def _gathered(folder: Path, box: GeoBox, labels: Sequence[Label], sources: Seque
 
 
 def _warped(source: str, own: GeoBox, target: GeoBox, labels: Sequence[Label]) -> ElementTree.Element:
-    """Lay out a VRT that warps another one, in the same folder, onto the grid of the mosaic."""
+    """Return a VRT that warps another one in the same folder onto the grid of the mosaic."""
     root = _dataset(target, subClass="VRTWarpedDataset")
     for number, label in enumerate(labels, start=1):
         _band(root, number, label, subClass="VRTWarpedRasterBand")

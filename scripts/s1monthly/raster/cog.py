@@ -103,22 +103,14 @@ def write_cog(
         File to write; its folder is created if needed.
     bands : iterable of array
         One (rows, columns) array for each label, float32, NaN for no data; consumed one at a time.
-    geobox : GeoBox
-        Grid of the bands.
     labels : sequence of BandLabel
         Name, units and description of each band.
-    tags : mapping of str to str, optional
-        Tags of the file.
     block_size : int
         Side of the blocks in pixels, a multiple of 16.
     threads : int
         Number of threads that compress.
     known : sequence of BandStatistics, optional
         Statistics of the bands if already known; computed by default.
-
-    Returns
-    -------
-    WrittenCog
 
     Raises
     ------

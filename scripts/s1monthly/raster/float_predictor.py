@@ -7,20 +7,11 @@ from numpy.typing import NDArray
 
 
 def predicted(pixels: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Rearrange the bytes of a block of pixels without loss.
+    """Rearrange the bytes of a block of pixels without loss, into an array (rows, 4 * columns).
 
     Each row is split into the first, most significant bytes of all its pixels (sign and exponent, which hardly differ),
     then the second, third and fourth bytes. Each byte is then replaced by its difference from the byte before it in the
-    row, modulo 256.
-
-    Parameters
-    ----------
-    pixels : array (rows, columns)
-        Any values; NaN keep their bits.
-
-    Returns
-    -------
-    array (rows, 4 * columns)
+    row, modulo 256. NaN keep their bits.
 
     Notes
     -----

@@ -70,6 +70,7 @@ def read_usual(raster: RasterInput) -> tuple[RasterHeader, int | None] | None:
     Returns
     -------
     header : RasterHeader
+        Header of the file.
     start : int or None
         Bytes before the first row of the first band if its rows are uncompressed and contiguous; else None.
     """

@@ -22,10 +22,6 @@ class RowReader:
 
     Attributes
     ----------
-    path : str
-        The file.
-    header : RasterHeader
-        Header of the file.
     start : int or None
         Offset of the first row; see `geotiff_header.read_usual`.
     """

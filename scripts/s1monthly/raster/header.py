@@ -25,12 +25,8 @@ class RasterHeader:
 
     Attributes
     ----------
-    geobox : GeoBox
-        Grid of the raster.
     dtype : str
         NumPy name of the pixel type.
-    count : int
-        Number of bands.
     nodata : float or None
         No data value as declared.
     """

@@ -56,8 +56,6 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
     bands : iterable of array
         One (rows, columns) array for each name, consumed one at a time; or one (band, rows, columns) array. The first
         determines the type of the raster. A floating type gets NaN as no data.
-    geobox : GeoBox
-        Grid of the bands.
     names : sequence of str
         Band descriptions.
 
@@ -73,14 +71,7 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
 
 
 def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
-    """Read all bands of a raster.
-
-    Returns
-    -------
-    bands : array
-        (band, rows, columns), in the raster's own type.
-    geobox : GeoBox
-        Grid of the raster.
+    """Read all bands of a raster as (band, rows, columns) in its own type, and its grid.
 
     Raises
     ------
@@ -141,8 +132,6 @@ def write_preview(
         File to write; its folder is created if needed.
     co_db, cross_db, ratio : array
         (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN for no data; see `kernels.preview.preview_rgba`.
-    geobox : GeoBox
-        Grid of the arrays.
 
     Raises
     ------

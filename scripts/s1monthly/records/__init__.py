@@ -1,1 +1,1 @@
-"""The documents of a month: granule list, search log, recipe, month record."""
+"""The documents of a month: granule list, search log, recipe and month record."""

@@ -1,4 +1,4 @@
-"""All granules of a month, read side by side, and the account of it: what could not be read, checksums of what was."""
+"""The account of a month's granules: what could not be read, and the checksums of what was."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from s1monthly.model import Granule, Layer
 
 @dataclass(frozen=True)
 class Account:
-    """What came of a month's granules.
+    """The result of reading a month's granules.
 
     Attributes
     ----------
@@ -24,12 +24,12 @@ class Account:
     checksums : mapping
         Granule id -> layer name -> hexadecimal MD5 of the file that was read.
     granules_digest, recipe_digest : str
-        Of the granule list and of the recipe that this is the account of.
+        Digests of the granule list and of the recipe that were used.
     on_tile : sequence of str
-        Ids of the granules with valid pixels on the tile: those that left files. Nobody need list a folder, which on a
-        shared file system may be seen as it was before.
+        Ids of the granules with valid pixels on the tile, which left files. They are listed here because a folder
+        listing on a shared file system may be out of date.
     off_tile : mapping of str to str
-        Id of each other granule that was read -> why it shows nothing of the tile.
+        Id of each other granule that was read -> why it has no pixel on the tile.
     """
 
     unread: Mapping[str, str]
@@ -41,20 +41,14 @@ class Account:
 
     @property
     def why_empty(self) -> str:
-        """Why a month of these granules has no valid pixel: the reasons, with the number of granules of each."""
+        """Reasons why a month of these granules has no valid pixel, each with its number of granules."""
         if self.on_tile:
             return f"their measurements lie outside the polygon of use_roi_mask ({_granules(len(self.on_tile))})"
         reasons = Counter([*self.off_tile.values(), *("it cannot be read" for _ in self.unread)])
         return "; ".join(f"{reason} ({_granules(number)})" for reason, number in reasons.most_common())
 
     def check(self, granules_digest: str, recipe_digest: str) -> None:
-        """Refuse an account that an earlier run left, of other granules or under another recipe.
-
-        Raises
-        ------
-        ProductError
-            Naming the remedy.
-        """
+        """Raise a ProductError if an earlier run left this account, for other granules or another recipe."""
         for what, held, wanted in (
             ("granule list", self.granules_digest, granules_digest),
             ("recipe", self.recipe_digest, recipe_digest),
@@ -82,17 +76,17 @@ def _granules(number: int) -> str:
 
 
 def write_account(path: str | Path, account: Account) -> None:
-    """Write the account, for the record."""
+    """Write the account to a file."""
     write_text(path, json.dumps(asdict(account), indent=1, sort_keys=True) + "\n")
 
 
 def read_account(path: str | Path) -> Account:
-    """Read what `write_account` wrote.
+    """Read an account written by `write_account`.
 
     Raises
     ------
     ProductError
-        If there is none, as it lives no longer than the files of the bursts; or if it is damaged.
+        If it is missing, because it is removed with the files of the bursts, or damaged.
     """
     try:
         account = Account(**json.loads(Path(path).read_text(encoding="utf-8")))

@@ -18,24 +18,23 @@ DECIMALS = 6
 """Decimals of a footprint's longitudes and latitudes: 0.1 m."""
 
 SIMPLIFIED = 2e-5
-"""Degrees by which a footprint may stray where vertices that hardly bend it are left out: 2 m."""
+"""Tolerance in degrees when a footprint is simplified: 2 m."""
 
 
 def footprint(mask: NDArray[np.bool_], grid: GeoBox) -> dict[str, Any] | None:
-    """Outline of the valid data as a GeoJSON geometry in longitude and latitude, split at the antimeridian.
+    """Return the outline of the valid data as GeoJSON in longitude and latitude, split at the antimeridian.
 
-    It covers every valid pixel, to `SIMPLIFIED`; see `statistics.valid_outline`.
+    It covers every valid pixel to within `SIMPLIFIED`; see `kernels.statistics.valid_outline`.
 
     Parameters
     ----------
     mask : array (rows, columns), bool
-        True where valid, on `grid`.
-    grid : GeoBox
+        True for valid pixels, on `grid`.
 
     Returns
     -------
     dict or None
-        Polygon or MultiPolygon with counter-clockwise exteriors; None where no pixel is valid.
+        Polygon or MultiPolygon with counter-clockwise exteriors; None if no pixel is valid.
     """
     rings = valid_outline(mask)
     if not rings:
@@ -46,12 +45,12 @@ def footprint(mask: NDArray[np.bool_], grid: GeoBox) -> dict[str, Any] | None:
 
 
 def tidy(geometry: BaseGeometry) -> BaseGeometry:
-    """Simplify a polygon in longitude and latitude, round it, keep it valid, and turn exteriors counter-clockwise."""
+    """Simplify and round a polygon in longitude and latitude, keep it valid, and turn exteriors counter-clockwise."""
     return shapely.orient_polygons(shapely.set_precision(geometry.simplify(SIMPLIFIED), 10.0**-DECIMALS))
 
 
 def geojson(geometry: BaseGeometry) -> dict[str, Any]:
-    """GeoJSON geometry, coordinates as lists rounded to `DECIMALS`."""
+    """Return a GeoJSON geometry with coordinates as lists rounded to `DECIMALS`."""
     return {
         "type": geometry.geom_type,
         "coordinates": _rounded(mapping(geometry)["coordinates"]),
@@ -65,10 +64,10 @@ def _rounded(coordinates: Any) -> Any:
 
 
 def lonlat_bounds(geometries: Iterable[BaseGeometry]) -> list[float] | None:
-    """Bounding box west, south, east, north of geometries in longitude and latitude; None where there is none.
+    """Return the bounding box west, south, east, north of geometries in longitude and latitude; None without any.
 
-    Where one of them is split at the antimeridian the box crosses it too, and west is larger than east (RFC 7946,
-    section 5.2): of all boxes that hold everything it is the narrowest.
+    If a geometry is split at the antimeridian, the box crosses it too and west is larger than east (RFC 7946, section
+    5.2); it is the narrowest box that contains everything.
     """
     geometries = list(geometries)
     parts = [part.bounds for geometry in geometries for part in shapely.get_parts(geometry)]

@@ -1,6 +1,6 @@
-"""A month's granule list, in the work folder: its granules with layers, places, sizes, checksums and footprints.
+"""A month's granule list in the work folder, as CSV.
 
-And those set aside, with the reason.
+It holds the granules with layers, URLs, sizes, checksums and footprints, and those set aside with the reason.
 """
 
 from __future__ import annotations
@@ -26,20 +26,18 @@ def _identity(granule: Granule) -> list[Any]:
 
 
 def granule_digest(granule: Granule) -> str:
-    """Changes when the granule is another, or one of its layers is a file of another size; not with its place."""
+    """Return a digest that changes if the granule or the size of a layer changes, but not if its URLs do."""
     return digest(_identity(granule))
 
 
 @dataclass(frozen=True)
 class GranuleList:
-    """The granules of a month, and those set aside.
+    """The granules of a month, and those set aside; both sorted by id.
 
     Attributes
     ----------
-    granules : tuple of Granule
-        Sorted by id.
     set_aside : tuple of SetAside
-        Sorted by id.
+        Granules not used, with the reason.
     """
 
     granules: tuple[Granule, ...]
@@ -47,11 +45,11 @@ class GranuleList:
 
     @property
     def digest(self) -> str:
-        """Changes when a granule comes, goes, or is replaced (also by a file of another size); not with its place."""
+        """Digest that changes if a granule comes, goes or is replaced, also by files of another size; not with URLs."""
         return digest([_identity(granule) for granule in self.granules])
 
     def to_csv(self) -> str:
-        """Tidy text: one row a layer, one row a granule set aside."""
+        """Return the list as CSV: one row for each layer and each granule set aside."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(COLUMNS)
@@ -66,12 +64,12 @@ class GranuleList:
 
 
 def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
-    """Write a month's granule list; a list that says the same stays untouched, one of nothing is no file.
+    """Write a month's granule list if its content changed; an empty list gives no file.
 
     Raises
     ------
     OSError
-        If the file cannot be written; an older list is then unharmed.
+        If the file cannot be written; an older list then stays intact.
     """
     content = GranuleList(
         tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
@@ -88,14 +86,13 @@ def read_granule_list(path: str | Path, expected: str | None = None) -> GranuleL
 
     Parameters
     ----------
-    path : str or Path
     expected : str, optional
-        The digest that the list must have: that of the source's answer.
+        Digest that the list must have: that of the source's answer.
 
     Raises
     ------
     ProductError
-        If the file is missing, damaged, or not the list expected.
+        If the file is missing, damaged, or not the expected list.
     """
     layers: dict[str, list[Layer]] = {}
     footprints: dict[str, str] = {}

@@ -1,4 +1,4 @@
-"""A month measured while it is written: its bands compared with the count of passes, and summed up in its record."""
+"""Measurement of a month while it is written: checks its bands against the count of passes and makes its record."""
 
 from __future__ import annotations
 
@@ -23,15 +23,14 @@ Values = NDArray[np.float32]
 
 
 class Measuring:
-    """Measures a month in a thread of its own, while others go on with the same arrays; a context manager.
+    """A context manager that measures a month in its own thread while the caller uses the same arrays.
 
     Parameters
     ----------
-    key : CompositeKey
-    polarization : Polarization
-    grid : GeoBox
+    key, polarization, grid
+        Tile, direction and month; polarization pair of the bands; grid of the arrays.
     count : array (rows, columns), uint8
-        Passes with a valid value; 0 just where the core bands are NaN. Must not be changed.
+        Number of passes with a valid value; 0 exactly where the core bands are NaN. Must not be changed.
     """
 
     def __init__(self, key: CompositeKey, polarization: Polarization, grid: GeoBox, count: NDArray[np.uint8]) -> None:
@@ -51,18 +50,18 @@ class Measuring:
         self._aside.shutdown(cancel_futures=True)
 
     def passed_on(self, values: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
-        """Pass the bands on as they come, and measure each meanwhile: it is measured before the next is given.
+        """Yield the bands unchanged and measure each in parallel, before the next one is yielded.
 
         Parameters
         ----------
         values : iterable of (band name, array)
-            Every band, in the order of the product: float32, (rows, columns), NaN where no data.
+            Every band, in the order of the product: float32, (rows, columns), NaN for no data.
 
         Raises
         ------
         ProductError
-            If a band is not valid at just the pixels that the count says, or a texture beyond them. So the last band
-            may be given before; who writes bands down makes them valid when all were given.
+            If a core band's valid pixels differ from those of the count, or a texture has more. The error can come
+            after the last band was yielded, so mark a written month as complete only after the end of the iteration.
         """
         for name, band in values:
             for before in self._bands.values():
@@ -82,14 +81,14 @@ class Measuring:
         return band_statistics(band)
 
     def record(self, level: Level, origin: Origin, digest: str) -> Record:
-        """Make the record of the month, all of whose bands were passed on.
+        """Return the record of the month after all bands were passed on.
 
         Parameters
         ----------
-        level : Level
         origin : Origin
+            What the month was made from.
         digest : str
-            Of the values in the cube.
+            Digest of the values in the cube.
         """
         count = self._statistics.result()
         return Record(
@@ -116,16 +115,16 @@ def measure(
     origin: Origin,
     digest: str,
 ) -> Record:
-    """Make the record of a month from its values, one or two bands in memory at a time.
+    """Return the record of a month from its values, with one or two bands in memory at a time.
 
     Parameters
     ----------
     key, polarization, grid, count
-        As of `Measuring`.
+        As for `Measuring`.
     level, origin, digest
-        As of `Measuring.record`.
+        As for `Measuring.record`.
     values : mapping, or iterable of (band name, array)
-        As of `Measuring.passed_on`.
+        As for `Measuring.passed_on`.
 
     Raises
     ------

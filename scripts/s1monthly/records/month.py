@@ -1,4 +1,4 @@
-"""The record of a month: the JSON file that says what a month in the cube was made of, and what came out."""
+"""The record of a month: a JSON file with the inputs and results of a month in the cube."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ from s1monthly.records.recipe import digest as digest_of
 from s1monthly.records.seal import seal, seal_is_whole
 
 SCHEMA = 1
-"""Version of the record's layout; raised when a reader of the older one would misread it."""
+"""Version of the record's layout; raised if older readers would misread it."""
 
 COMPLETE, EMPTY = "complete", "empty"
-"""Status of a month that was made: with valid pixels, or from granules without one valid pixel on the tile."""
+"""Status of a month that was made: with valid pixels, or from granules without a valid pixel on the tile."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -56,40 +56,35 @@ PACKAGES = ("numba", "numpy", "pyproj", "rasterio", "shapely", "zarr")
 
 @dataclass(frozen=True)
 class Record:
-    """What a month was made of, and what came out.
+    """What a month was made from, and the results.
 
-    What came out is always known. What it was made of (`granules`, `set_aside`, `unread`, `granules_digest`,
-    `software`) is None where it is not known: in a record that was lost, and rebuilt from the cube.
+    The results are always known. The inputs (`granules`, `set_aside`, `unread`, `granules_digest`, `software`) are None
+    if the record was lost and rebuilt from the cube.
 
     Attributes
     ----------
-    key : CompositeKey
-    level : Level
-    polarization : Polarization
-    grid : GeoBox
     granules : tuple of Granule, or None
-        Those used; places and footprints are not kept. Without layers where only their ids are known.
+        Granules used, without URLs and footprints; without layers if only their ids are known.
     set_aside : tuple of SetAside, or None
-        Those found and not used, with the reason.
+        Granules found but not used, with the reason.
     valid : int
-        Pixels with a value; 0 for a month that is empty.
+        Number of pixels with a value; 0 for an empty month.
     count : CountStatistics
-        Of the count of passes, over valid pixels.
+        Statistics of the count of passes over valid pixels.
     bands : mapping of str to BandStatistics
         In the order of the product.
     footprint : dict or None
-        GeoJSON geometry of the valid data in longitude and latitude; None for a month that is empty.
+        GeoJSON geometry of the valid data in longitude and latitude; None for an empty month.
     unread : tuple of str, or None
-        Ids of granules of that list that could not be read; they are tried again by the next run.
+        Ids of listed granules that could not be read; the next run tries them again.
     granules_digest : str or None
-        `granule_list.GranuleList.digest` of the list that the month was made from.
+        `granule_list.GranuleList.digest` of the granule list that was used.
     recipe : mapping
-        `recipe.recipe`.
-    recipe_digest : str
+        See `recipe.recipe`.
     software : mapping of str to str, or None
         Package -> version.
     digest : str
-        Of the values in the cube: SHA-256, 64 hexadecimal digits; see `cube.month_digest`.
+        SHA-256 of the values in the cube, 64 hexadecimal digits; see `cube.months.month_digest`.
     """
 
     key: CompositeKey
@@ -111,7 +106,7 @@ class Record:
 
     @property
     def unknown(self) -> list[str]:
-        """What is not known of what the month was made of; nothing in a record that was not rebuilt."""
+        """Names of unknown inputs; empty unless the record was rebuilt."""
         origin = ("granules", "set_aside", "unread", "granules_digest", "software")
         lacking = [name for name in origin if getattr(self, name) is None]
         return lacking + ["layers"] * any(not granule.layers for granule in self.granules or ())
@@ -123,37 +118,34 @@ class Record:
 
     @property
     def total(self) -> int:
-        """Pixels of the grid."""
+        """Number of pixels of the grid."""
         return self.grid.width * self.grid.height
 
     @property
     def coverage(self) -> float:
-        """Fraction of the grid's pixels that have a value, 0 to 1."""
+        """Fraction of the grid's pixels with a value, 0 to 1."""
         return self.valid / self.total
 
     @property
     def passes(self) -> list[Pass] | None:
-        """The passes, by start; None where the granules are not known."""
+        """The passes, by start; None if the granules are unknown."""
         return None if self.granules is None else passes_of(self.granules)
 
     @property
     def tracks(self) -> list[int] | None:
-        """Tracks (relative orbits), ascending; None where the granules are not known."""
+        """Tracks (relative orbits), ascending; None if the granules are unknown."""
         return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
 
     @property
     def platforms(self) -> list[str] | None:
-        """Platforms as STAC names them, ``sentinel-1a`` and so on, in order; None where the granules are not known."""
+        """Platforms as STAC names them (``sentinel-1a``), sorted; None if the granules are unknown."""
         if self.granules is None:
             return None
         return sorted({f"sentinel-{granule.platform[1:].lower()}" for granule in self.granules})
 
     @property
     def missing_granules(self) -> list[str] | None:
-        """Ids of granules that are lost and whose acquisition no other granule brings: what the month lacks; sorted.
-
-        None where that is not known.
-        """
+        """Sorted ids of lost granules whose acquisition no other granule covers; None if unknown."""
         if self.granules is None or self.set_aside is None:
             return None
         used: dict[Burst, list[datetime]] = {}
@@ -173,13 +165,13 @@ class Record:
 
     @property
     def geometry(self) -> BaseGeometry:
-        """Footprint in longitude and latitude; of an empty month the outline of its grid."""
+        """Footprint in longitude and latitude; the outline of the grid for an empty month."""
         return shape(self.footprint) if self.footprint else tidy(geobox_outline(self.grid))
 
     def to_json(self) -> str:
-        """Plain JSON, keys sorted, without any time of writing: the same month gives the same bytes.
+        """Return the record as JSON with sorted keys and null for what is unknown.
 
-        What is not known is null.
+        It contains no time of writing, so the same month gives the same bytes.
         """
         set_aside = _each(self.set_aside, lambda s: {"id": s.granule_id, "reason": s.reason, "lost": s.lost})
         content = {
@@ -209,19 +201,18 @@ class Record:
 
     @classmethod
     def from_json(cls, text: str, check_seal: bool = True) -> Record:
-        """Read what `to_json` wrote.
+        """Read a record from the text of `to_json`.
 
         Parameters
         ----------
-        text : str
         check_seal : bool
-            False: also what was altered since, for who finds out what of it is true.
+            False: also accept a record that was altered, to find out what in it is true.
 
         Raises
         ------
         ValueError, KeyError, TypeError, AttributeError, NameFormatError
-            If the text is no record of this schema, or was altered since it was written. `read_record` turns them into
-            a ProductError that names the file.
+            If the text is not a record of this schema, or was altered after writing. `read_record` turns these errors
+            into a ProductError that names the file.
         """
         content = json.loads(text)
         if content["schema"] != SCHEMA:
@@ -258,12 +249,12 @@ class Record:
 def verified(
     record: Record, bands: Iterable[tuple[str, NDArray[np.float32]]]
 ) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Pass on what was read back of a month, band by band, where it is what the record says.
+    """Yield bands read back from the cube after checking each against the record.
 
     Raises
     ------
     ProductError
-        If a band's statistics are not those of the record: chunks of the cube were lost or changed.
+        If a band's statistics differ from the record: chunks of the cube were lost or changed.
     """
     for name, values in bands:
         found, told = band_statistics(values), record.bands.get(name)
@@ -278,7 +269,7 @@ def verified(
 
 @dataclass(frozen=True)
 class Origin:
-    """What a month was made from; see the attributes of the same names of `Record`."""
+    """What a month was made from; see the attributes of the same names in `Record`."""
 
     granules: tuple[Granule, ...] | None
     set_aside: tuple[SetAside, ...] | None
@@ -292,12 +283,12 @@ class Origin:
     def of(
         cls, listed: GranuleList, account: Account, recipe: Mapping[str, Any], software: Mapping[str, str]
     ) -> Origin:
-        """Put together what a month was asked to be made from, and what came of its granules.
+        """Combine the granule list and recipe of a month with the account of its granules.
 
         Raises
         ------
         ProductError
-            If the account is one of other granules or of another recipe.
+            If the account belongs to other granules or another recipe.
         """
         how = digest_of(recipe)
         account.check(listed.digest, how)
@@ -314,7 +305,7 @@ class Origin:
 
 
 def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:
-    """Change each value; None stays None."""
+    """Apply a function to each value; return None for None."""
     return None if values is None else [change(value) for value in values]
 
 
@@ -355,30 +346,34 @@ def _histogram(entries: Mapping[str, int]) -> dict[int, int]:
 
 
 def software_versions(**others: str) -> dict[str, str]:
-    """Versions of Python and `PACKAGES`, and of anything else that is given by name."""
-    from importlib.metadata import version  # here, since it takes 0.01 s, and readers of records need none
+    """Return the versions of Python, of `PACKAGES` and of anything else passed by name."""
+    from importlib.metadata import version  # here: takes 0.01 s, and readers of records do not need it
 
     return {"python": platform.python_version(), **{name: version(name) for name in PACKAGES}, **others}
 
 
 def write_record(path: str | Path, record: Record) -> None:
-    """Write a record atomically; also where it says the same, so that its time of modification is that of the month."""
+    """Write a record atomically, even if unchanged, so that its modification time is that of the month."""
     write_text(path, record.to_json())
 
 
 def read_record(path: str | Path, check_seal: bool = True) -> Record:
-    """Read a record.
+    """Read the record of a month.
 
     Parameters
     ----------
-    path : path
     check_seal : bool
-        False: also one that was altered, for who finds out what of it is true.
+        False: also accept a record that was altered, to find out what in it is true.
 
     Raises
     ------
     ProductError
-        If the file is missing, damaged, of another schema, or was altered since it was written.
+        If the file is missing, damaged, of another schema, or was altered after writing.
+
+    Examples
+    --------
+    record = read_record("output/10SEG_ASCENDING/months/2024-06.json")
+    print(record.coverage, record.tracks)
     """
     try:
         return Record.from_json(Path(path).read_text(encoding="utf-8"), check_seal)

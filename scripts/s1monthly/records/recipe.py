@@ -1,4 +1,4 @@
-"""The recipe of a cube: every option and algorithm version that makes its values differ, and nothing else."""
+"""The recipe of a cube: the options and algorithm versions that determine its values, and nothing else."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from s1monthly.kernels.pixel_pairs import alike
 from s1monthly.model import TEXTURE_METRICS, Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 
-if TYPE_CHECKING:  # its model takes longer to build than many a job that only needs a digest
+if TYPE_CHECKING:  # building the model of Config takes longer than some jobs that only need a digest
     from s1monthly.config.root import Config
 
 
 def recipe(config: Config) -> dict[str, Any]:
-    """Everything that decides the values of a cube, apart from its granules: a plain, JSON-able mapping."""
+    """Return everything except the granules that determines the values of a cube, as a mapping of plain JSON."""
     processing = config.processing
     despeckle: dict[str, Any] | None = None
     if processing.level is Level.HARDCP:
@@ -54,16 +54,10 @@ def recipe(config: Config) -> dict[str, Any]:
 
 
 def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, Any]:
-    """Return the one form that all spellings of a recipe share.
+    """Return a recipe in its canonical form, which is the same for all equivalent spellings.
 
-    Every option that can be written in several ways has its one form here: numbers, lists whose order means nothing,
-    all tracks, the polygon. With a tile, its own CRS is None, named or not.
-
-    Parameters
-    ----------
-    recipe : mapping
-        As `recipe` gives it, or as a cube holds it.
-    tile : Tile, optional
+    It unifies numbers, lists whose order has no meaning, all tracks and the polygon. With a tile, the tile's own CRS
+    becomes None, whether named or not. `recipe` comes from `recipe` or from a cube.
     """
     one: dict[str, Any] = _plain_numbers(recipe)
     if "tracks" in one:
@@ -78,9 +72,9 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
             textures["angles"] = alike(textures["distance"], textures["angles"])
         textures["angles"].sort()
     if one.get("roi_mask"):
-        from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few masks need geometry
+        from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few recipes have a mask
 
-        if tile and "polygon_mask" not in one["algorithms"]:  # version 1: where it was right, 2 gives the same
+        if tile and "polygon_mask" not in one["algorithms"]:  # version 1, equal to 2 if the polygon projects whole
             epsg = int(grid["crs"].removeprefix("EPSG:")) if grid["crs"] else tile.epsg
             if projects_whole(one["roi_mask"], epsg):
                 one["algorithms"]["polygon_mask"] = 2
@@ -89,7 +83,7 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
 
 
 def _plain_numbers(value: Any) -> Any:
-    """Copy a JSON-able value, with 0.0 for -0.0."""
+    """Copy a JSON value, with 0.0 for -0.0."""
     if isinstance(value, Mapping):
         return {key: _plain_numbers(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):
@@ -98,19 +92,16 @@ def _plain_numbers(value: Any) -> Any:
 
 
 def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
-    """Return a recipe as a cube spells it; in its canonical form where the cube has another recipe, or is none.
+    """Return a recipe in the spelling of the tile's cube, or in canonical form if the cube's recipe differs or is None.
 
-    Digests of a recipe, in records and names of files, stay what they are however a configuration spells it. So does
-    its `repr`, by which Snakemake compares params: values and lists as the cube has them, keys in the order of
-    `recipe`, since those of the cube are sorted.
+    Digests of a recipe in records and file names thus do not depend on the spelling of the configuration.
 
     Parameters
     ----------
     held : mapping or None
-        Recipe of the tile's cube, if there is one.
+        Recipe of the tile's cube, if it exists.
     wanted : mapping
-        Recipe of the run, as `recipe` gives it.
-    tile : Tile
+        Recipe of the run, as from `recipe`.
     """
     one = canonical(wanted, tile)
     if held is None:
@@ -133,7 +124,7 @@ def _ordered_like(model: Any, value: Any) -> Any:
 
 
 def digest(content: Any) -> str:
-    """Short digest of a JSON-able value: 16 hexadecimal digits of its SHA-256."""
+    """Return a short digest of a JSON value: the first 16 hexadecimal digits of its SHA-256."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -142,7 +133,7 @@ _ABSENT = object()
 
 
 def difference(held: Any, wanted: Any, place: str = "") -> Iterator[str]:
-    """One line for each value in which two recipes differ: ``key: held -> wanted``."""
+    """Yield one line for each value in which two recipes differ: ``key: held -> wanted``."""
     if isinstance(held, Mapping) and isinstance(wanted, Mapping):
         for key in sorted({*held, *wanted}):
             inner = f"{place}.{key}" if place else str(key)
@@ -159,24 +150,22 @@ def refuse_mixture(
     unwanted_months: list[Month],
     overwrite: bool,
 ) -> None:
-    """Refuse to mix two recipes in one cube.
+    """Raise an error if a run would mix two recipes in one cube.
 
     Parameters
     ----------
-    key : TileDirection
-        Whose cube it is.
     held, wanted : mapping
         Recipe of the cube and of this run.
     unwanted_months : list of Month
-        Months that the cube holds and this run would not remake.
+        Months that the cube holds and this run would not make again.
     overwrite : bool
-        True where the configuration allows months to be remade.
+        True if the configuration allows months to be made again.
 
     Raises
     ------
     CubeError
-        Naming the difference and the ways out, unless the recipes agree or every month held will be remade. Textures
-        may be added without `overwrite`: what the cube holds stays as it is.
+        Names the difference and the ways out, unless the recipes agree or every month held is made again. Textures may
+        be added without `overwrite`, as this leaves the cube's values unchanged.
     """
     if held == wanted or (not unwanted_months and (overwrite or adds_bands_alone(held, wanted))):
         return

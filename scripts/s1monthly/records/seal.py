@@ -1,4 +1,4 @@
-"""The seal of a record: a digest of all else in it, which shows whether the record was altered."""
+"""The seal of a record: a digest of everything else in it, which shows whether the record was altered."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from s1monthly.files import FileState, file_state
 from s1monthly.records.recipe import digest
 
 SEAL = "seal"
-"""Key of a record: the digest of all else in it."""
+"""Key of the seal in a record."""
 
 
 def seal(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Add to a record's content the digest of all else in it, which tells a record that was altered by hand."""
+    """Return a record's content with its seal added."""
     return {**content, SEAL: digest(dict(content))}
 
 
 def seal_is_whole(content: Mapping[str, Any]) -> bool:
-    """True where a record's content is as it was when it was sealed."""
+    """Return True if a record's content is unchanged since it was sealed."""
     return content.get(SEAL) == digest({key: value for key, value in content.items() if key != SEAL})
 
 
 @dataclass(frozen=True)
 class Made:
-    """What a record says that decides whether its month is up to date; see the attributes of `records.Record`."""
+    """The part of a record that decides whether its month is up to date; attributes as in `records.month.Record`."""
 
     granules_digest: str | None
     recipe_digest: str
@@ -51,12 +51,9 @@ def _made(path: str, _signature: FileState) -> Made | None:
 
 
 def read_made(path: str | Path) -> Made | None:
-    """Read from a record what decides whether its month is up to date.
+    """Read the part of a record that decides whether its month is up to date.
 
-    Returns
-    -------
-    Made or None
-        None where there is no record, or it is damaged, or was altered since it was written.
+    Returns None if the record is missing, damaged, or was altered after writing.
     """
     signature = file_state(path)
     return None if signature is None else _made(str(path), signature)

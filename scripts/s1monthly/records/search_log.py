@@ -1,6 +1,6 @@
-"""The search log ``search.json``: what the source was asked, when, and how many granules each month has.
+"""The search log ``search.json``: the question to the source, and time and number of granules of each month's answer.
 
-It lies in the output tree and stays when the work folder, and the granule lists with it, is deleted.
+It lies in the output tree and stays if the work folder with the granule lists is deleted.
 """
 
 from __future__ import annotations
@@ -23,26 +23,26 @@ from s1monthly.records.granule_list import GranuleList
 
 @dataclass(frozen=True)
 class Answer:
-    """What the source answered for one month.
+    """The source's answer for one month.
 
     Attributes
     ----------
     asked : str
-        When, ISO 8601, UTC.
+        Time of the question, ISO 8601, UTC.
     granules, passes, set_aside : int
-        How many are used, in how many passes, and how many were set aside.
+        Number of granules used, of their passes, and of granules set aside.
     size : int
-        Bytes of the layers; -1 where the source does not know.
+        Bytes of the layers; -1 if the source does not know.
     digest : str
         `GranuleList.digest`.
     listing : str
-        Digest of what the source's folder held of the month; empty for a source without a folder.
+        Digest of the month's files in the source's folder; empty for a source without a folder.
     from_earliest : bool
-        True where it was asked only to find the earliest granule and what follows (time.full).
+        True if the month was searched only to find the earliest granule and what follows (time.full).
     lost : tuple of str
-        Ids of granules that should be used and cannot.
+        Ids of granules that should be used but cannot.
     reasons : mapping of str to int
-        Why granules were set aside -> how many; empty where an older version asked.
+        Reason for setting granules aside -> number; empty if an older version searched.
     """
 
     asked: str
@@ -57,7 +57,7 @@ class Answer:
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     def settled(self, month: Month, days: int) -> bool:
-        """Whether it was given so many days after the month's end, when late granules are no longer expected."""
+        """Return True if asked at least `days` after the month's end, when late granules are no longer expected."""
         return datetime.fromisoformat(self.asked) >= month.end + timedelta(days=days)
 
     @classmethod
@@ -67,7 +67,7 @@ class Answer:
         Raises
         ------
         ValueError, TypeError
-            If a value is missing, or not what this software writes there.
+            If a value is missing or invalid.
         """
         entry = {"reasons": {}, **entry}
         for name, belongs in _ENTRY.items():
@@ -77,7 +77,7 @@ class Answer:
 
     @classmethod
     def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
-        """Sum up a granule list."""
+        """Summarise a granule list."""
         sizes = [layer.size for granule in found.granules for layer in granule.layers]
         return cls(
             asked=f"{asked.astimezone(UTC):{_MOMENT}}",
@@ -97,12 +97,12 @@ _ONE_GRANULE = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+?(?:_([A-Z]+\.tif))?(?=[\s;,
 
 
 def _any_granule(name: re.Match[str]) -> str:
-    """Replace the name of a granule or of its file, so that equal reasons are counted together."""
+    """Replace the name of a granule or its file, so that equal reasons are counted together."""
     return f"its {name[1]}" if name[1] else "another granule"
 
 
 def set_aside_of(answers: Iterable[Answer]) -> str:
-    """Say how many granules were set aside, and why; empty where none were."""
+    """Return a text with the number of granules set aside and the reasons; empty if there are none."""
     answers = list(answers)
     number = sum(answer.set_aside for answer in answers)
     reasons = sum((Counter(answer.reasons) for answer in answers), Counter[str]())
@@ -139,11 +139,14 @@ _ENTRY: dict[str, Callable[[Any], bool]] = {
     "lost": lambda value: isinstance(value, list) and all(map(_is_text, value)),
     "reasons": lambda value: isinstance(value, dict) and all(map(_is_number(1), value.values())),
 }
-"""What the values of an entry of ``search.json`` can be."""
+"""Key of an entry of ``search.json`` -> check of its value."""
 
 
 def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
-    """Months without granules, in order; those looked at to find the earliest granule, and before it, do not count."""
+    """Return the months without granules, in order.
+
+    Months before the earliest granule do not count if they were searched only to find it.
+    """
     first = min((month for month, answer in answers.items() if answer.granules), default=None)
     return sorted(
         month
@@ -167,12 +170,12 @@ def _load(path: str, _signature: FileState) -> tuple[Any, dict[Month, Answer]]:
 
 
 def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
-    """Read ``search.json``: the question, and the answer of each month; nothing where there is no such file.
+    """Read the question and each month's answer from ``search.json``; return None and an empty dict without a file.
 
     Raises
     ------
     ProductError
-        If the file is damaged, or may not be read.
+        If the file is damaged or cannot be read.
     """
     signature = file_state(path)
     if signature is None:
@@ -182,7 +185,7 @@ def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
 
 
 def write_answers(path: str | Path, question: Any, answers: Mapping[Month, Answer]) -> None:
-    """Write ``search.json``; months that were answered to the same question before are kept."""
+    """Write ``search.json``; keep earlier answers to the same question."""
     held_question, held = read_answers(path)
     months = {**(held if held_question == question else {}), **answers}
     content = {"schema": 1, "question": question, "months": {str(m): asdict(months[m]) for m in sorted(months)}}
