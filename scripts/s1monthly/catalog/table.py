@@ -44,10 +44,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Column:
-    """A column of the catalogs; `always` is False if the value may be null.
-
-    It is null for a month without data, or one whose record was rebuilt.
-    """
+    """A column of the catalogs. Unless `always`, it may be null for months without data or with a rebuilt record."""
 
     name: str
     type: pa.DataType

@@ -112,13 +112,7 @@ def _unknown(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
 
 
 def explain(error: ValidationError, root: type[BaseModel]) -> list[str]:
-    """Turn pydantic's errors into one line each: the place, what is wrong, what is allowed.
-
-    Parameters
-    ----------
-    root : type
-        The model that was validated.
-    """
+    """Turn pydantic's errors into one line each: place, problem, what is allowed. `root` is the validated model."""
     lines: dict[str, None] = {}
     for item in error.errors():
         keys = tuple(k for k in item["loc"] if not (isinstance(k, str) and ("[" in k or k in ("str", "int", "float"))))

@@ -117,15 +117,7 @@ def _co_first(name: str) -> tuple[bool, str]:
 def by_month(
     months: Sequence[Month], granules: Iterable[Granule], set_aside: Mapping[str, SetAside]
 ) -> dict[Month, Found]:
-    """Sort granules over a tile into months.
-
-    Parameters
-    ----------
-    months : sequence of Month
-        Months to return; granules of other months are skipped.
-    set_aside : mapping
-        From `Selection.set_aside`.
-    """
+    """Sort granules over a tile into `months`; skip other months. `set_aside` is from `Selection.set_aside`."""
     found: dict[Month, Found] = {month: Found() for month in months}
     for granule in sorted(granules, key=lambda granule: granule.id):
         held = found.get(granule.month)

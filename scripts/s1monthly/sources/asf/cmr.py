@@ -52,14 +52,9 @@ of several polygons.
 
 @dataclass(frozen=True)
 class Listed:
-    """A granule that CMR lists.
+    """A granule that CMR lists, with layers and footprint.
 
-    Attributes
-    ----------
-    granule : Granule
-        The granule with layers and footprint.
-    acquired : tuple of str
-        Polarizations in which it was acquired, as CMR declares them; empty if it does not.
+    `acquired` holds the polarizations in which it was acquired; it is empty if CMR does not declare them.
     """
 
     granule: Granule
@@ -185,15 +180,7 @@ class _Page(requests.Response):
 
 
 class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
-    """One try at a query: sends it for asf_search, without a login, and counts the answers.
-
-    Parameters
-    ----------
-    subject : str
-        Name of the query, for messages.
-    seconds : float
-        Time limit for the whole try.
-    """
+    """One try at a query, limited in time: sends it for asf_search, without a login, and counts the answers."""
 
     def __init__(self, subject: str, seconds: float) -> None:
         super().__init__()

@@ -78,14 +78,7 @@ class Login:
         return session
 
     def get(self, url: str, clock: Clock, most: int | None = None) -> Answer:
-        """Get an address; send the login to hosts that may see it.
-
-        Parameters
-        ----------
-        clock : Clock
-            Time limit for reading.
-        most : int, optional
-            Stop reading a file after this many bytes.
+        """Get an address; send the login to hosts that may see it. `clock` and `most` as in `transfer.read_body`.
 
         Returns
         -------

@@ -15,13 +15,7 @@ HOLDS = 1800.0
 
 
 class HeldRefusal:
-    """A refused login, kept in a file of the work folder.
-
-    Parameters
-    ----------
-    folder : str or Path
-        Folder that the jobs of a run share.
-    """
+    """A refused login, kept in a file of a folder that the jobs of a run share."""
 
     def __init__(self, folder: str | Path) -> None:
         self._path = Path(folder) / "login_refused.json"

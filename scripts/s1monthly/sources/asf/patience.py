@@ -23,14 +23,9 @@ Result = TypeVar("Result")
 
 
 class PassingFault(Exception):  # noqa: N818
-    """A fault that may pass.
+    """A fault that may pass, with a short reason without secrets.
 
-    Parameters
-    ----------
-    reason : str
-        Short reason, without secrets.
-    wait : float
-        Seconds to wait at least, as the server asks; 0 if it does not say.
+    `wait` is the least number of seconds to wait; 0 if the server does not say.
     """
 
     def __init__(self, reason: str, wait: float = 0.0) -> None:
@@ -53,15 +48,7 @@ def wait_asked(header: str | None) -> float:
 
 
 class GaveUpError(Exception):
-    """A fault that lasted longer than the time given.
-
-    Parameters
-    ----------
-    reason : str
-        The last fault.
-    seconds : float
-        The time given.
-    """
+    """A fault that lasted longer than the time given; `reason` is the last fault, with the number of tries."""
 
     def __init__(self, reason: str, tries: int, seconds: float) -> None:
         super().__init__(reason)

@@ -58,16 +58,7 @@ class S3Reader:
         self._client: tuple[S3Keys, Any] | None = None
 
     def get(self, url: str, clock: Clock, most: int | None = None) -> bytes:
-        """Read an object; renew keys that S3 rejects.
-
-        Parameters
-        ----------
-        url : str
-            ``s3://bucket/key``.
-        clock : Clock
-            Time limit for reading.
-        most : int, optional
-            Stop reading after this many bytes.
+        """Read an object (``s3://bucket/key``); renew rejected keys. `clock` and `most` as in `transfer.read_body`.
 
         Raises
         ------

@@ -24,13 +24,7 @@ FILE = "s3_keys.json"
 
 
 class RefusedError(Exception):
-    """S3 denies access to this machine or user; HTTPS may still work.
-
-    Parameters
-    ----------
-    reason : str
-        Short reason, without secrets.
-    """
+    """S3 denies access to this machine or user; HTTPS may still work. The reason is short and without secrets."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -39,15 +33,7 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True)
 class S3Keys:
-    """A set of temporary keys.
-
-    Attributes
-    ----------
-    access_key, secret_key, session_token : str
-        Not shown by ``repr``.
-    expires : datetime
-        Time of expiry, UTC.
-    """
+    """A set of temporary keys; ``repr`` shows only `expires`, the time of expiry in UTC."""
 
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)

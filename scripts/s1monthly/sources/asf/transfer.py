@@ -33,13 +33,7 @@ PASSING = {408, 425, 429}
 
 
 class FinalFault(Exception):  # noqa: N818 -- as PassingFault
-    """A fault that another try will not fix.
-
-    Parameters
-    ----------
-    reason, remedy : str
-        Short texts without secrets: what is wrong, and what the user can do.
-    """
+    """A fault that another try will not fix: a short reason and what the user can do, both without secrets."""
 
     def __init__(self, reason: str, remedy: str) -> None:
         super().__init__(reason, remedy)
@@ -48,13 +42,7 @@ class FinalFault(Exception):  # noqa: N818 -- as PassingFault
 
 
 class Clock:
-    """A time limit that all tries share.
-
-    Parameters
-    ----------
-    seconds : float
-        Seconds from now.
-    """
+    """A time limit that all tries share, in seconds from now."""
 
     def __init__(self, seconds: float) -> None:
         self._end = time.monotonic() + seconds
@@ -107,14 +95,7 @@ class _Stream(Protocol):
 
 
 def ask(session: requests.Session, url: str, clock: Clock, most: int | None = None) -> Answer:
-    """Get an address, following redirects.
-
-    Parameters
-    ----------
-    clock : Clock
-        Time limit for reading.
-    most : int, optional
-        Stop reading a file after this many bytes.
+    """Get an address, following redirects; `clock` and `most` limit the reading as in `read_body`.
 
     Raises
     ------
