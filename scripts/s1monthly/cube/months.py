@@ -445,7 +445,7 @@ def read_bands(
 
     Examples
     --------
-    for name, values in read_bands(store, Month.parse("2024-06")):
+    for name, values in read_bands("output/10SEG_ASCENDING/zarr/S1_monthly.zarr", Month.parse("2024-06")):
         print(name, np.nanmean(values))
     """
     for name in names or _header(Path(path)).bands:

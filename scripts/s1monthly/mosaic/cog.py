@@ -174,7 +174,7 @@ def _mosaicked(mosaic: Mosaic, averaging: Averaging) -> Iterator[tuple[tuple[sli
 
 
 def _factor(mosaic: Mosaic, group: Sequence[Cog]) -> int:
-    """Return how many tile pixels a side are averaged before interpolation covers the rest."""
+    """Return the side in tile pixels of the blocks that are averaged before interpolation."""
     return 1 if mosaic.native(group) else max(1, math.floor(mosaic.coarsening(group) + 1e-6))
 
 

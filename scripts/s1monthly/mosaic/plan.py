@@ -121,7 +121,7 @@ class Mosaic:
         return box.epsg == self.geobox.epsg and math.isclose(box.resolution, self.geobox.resolution, rel_tol=1e-9)
 
     def coarsening(self, group: Sequence[Cog]) -> float:
-        """Return how many pixels of a group's COGs, a side, make one pixel of the mosaic."""
+        """Return the mosaic's pixel size divided by that of a group's COGs."""
         return _metres_a_pixel(self.geobox) / _metres_a_pixel(group[0].geobox)
 
 

@@ -219,7 +219,7 @@ def _header(described: Directory, shapes: Sequence[tuple[int, int]], levels: Seq
 
 
 def _offsets(sizes: Sequence[Sequence[int]], place: int) -> tuple[list[list[int]], int]:
-    """Return the offset of each block and the end of the file; blocks start at `place`, the smallest level first."""
+    """Return the offset of each block from `place` on, the smallest level first, and the end of the file."""
     offsets: list[list[int]] = [[] for _ in sizes]
     for of_level, places in zip(reversed(sizes), reversed(offsets), strict=True):
         for size in of_level:

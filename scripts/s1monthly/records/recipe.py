@@ -54,10 +54,10 @@ def recipe(config: Config) -> dict[str, Any]:
 
 
 def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, Any]:
-    """Return a recipe in its canonical form, which is the same for all equivalent spellings.
+    """Return the canonical form of a run's or a cube's recipe, which is the same for all equivalent spellings.
 
     It unifies numbers, lists whose order has no meaning, all tracks and the polygon. With a tile, the tile's own CRS
-    becomes None, whether named or not. `recipe` comes from `recipe` or from a cube.
+    becomes None, whether named or not.
     """
     one: dict[str, Any] = _plain_numbers(recipe)
     if "tracks" in one:
