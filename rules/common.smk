@@ -20,7 +20,7 @@ from s1monthly import layout as naming
 from s1monthly.config.root import load_config
 from s1monthly.config.file import read_config_file
 from s1monthly.workflow.environment import forget_foreign_settings
-from s1monthly.errors import FileError, S1MonthlyError, SourceError
+from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.workflow.finished import FinishedMonths
 from s1monthly.workflow.plan import Plan, recipe_part
@@ -90,22 +90,39 @@ def plain(error):
     )
 
 
+TOOLS = {
+    "catalog_inspect",
+    "catalog_rebuild",
+    "catalog_validate",
+    "mosaic_tiles",
+    "tile_inspect",
+}
+
+
 def make_plan():
-    """The plan, and why nothing but a tool can run: what is asked for, Snakemake knows later."""
+    """The plan, records out of step, and why nothing but a tool can run.
+
+    Whatever is wrong with source or output tree stops no tool: tools look for the damage and mend it. Snakemake knows
+    its targets later: where the command names a tool, all else is refused then.
+    """
+    deciding = workflow.is_main_process
     given = {
         "config": load_config(config),
         "today": datetime.now(timezone.utc).date(),
         "tiles_of_polygon": tiles_of_polygon,
-        "deciding": workflow.is_main_process,
+        "deciding": deciding,
     }
     try:
-        return Plan.make(**given), None
-    except SourceError as error:
-        return Plan.make(**given, with_source=False), error
+        plan = Plan.make(**given)
+        return plan, plan.records_out_of_step() if deciding else set(), None
+    except EXPECTED as error:
+        if not TOOLS.intersection(sys.argv):
+            raise
+        return Plan.make(**given, for_tools=True), set(), error
 
 
-def refuse_without_source():
-    """Stop what is no tool where the source cannot be used."""
+def refuse_all_but_tools():
+    """Stop what is no tool where the source or a cube cannot be used."""
     if REFUSED:
         raise plain(REFUSED)
 
@@ -115,7 +132,7 @@ try:
         # Snakemake takes the second of two equal keys, without a word
         for path in filter(os.path.isfile, workflow.configfiles):
             read_config_file(path)
-    PLAN, REFUSED = make_plan()
+    PLAN, OUT_OF_STEP, REFUSED = make_plan()
     if workflow.is_main_process:
         check_grids(PLAN)
     JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
@@ -132,10 +149,8 @@ PYTHON = "python" if DeploymentMethod.CONDA in DEPLOYED else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
 END_OF_TIME = 2**31 - 1  # the last moment that every file system knows
-OUT_OF_STEP = set()
 if workflow.is_main_process:
     try:
-        OUT_OF_STEP = PLAN.records_out_of_step()
         # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
         write_text(REMAKE, f"{uuid.uuid4()}\n")
         os.utime(REMAKE, (END_OF_TIME, END_OF_TIME))  # till the first job
@@ -315,7 +330,7 @@ def final_output(wildcards):
     """Everything that the configuration asks for; open questions to the source come first, all at once."""
     if TOOL_OPTIONS:
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
-    refuse_without_source()
+    refuse_all_but_tools()
     # of a hundred thousand jobs none is garbage: to look for it takes a fifth of the time
     gc.set_threshold(50_000, 20, 100)
     files = [LAYOUT.catalog, LAYOUT.collection]
@@ -504,15 +519,6 @@ def catalog_what_is_finished():
         check=False,
     )
     (logger.error if done.returncode else logger.info)(done.stdout.strip())
-
-
-TOOLS = {
-    "catalog_inspect",
-    "catalog_rebuild",
-    "catalog_validate",
-    "mosaic_tiles",
-    "tile_inspect",
-}
 
 
 def only_tools():

@@ -20,7 +20,7 @@ def begin_run():
     """Stop where the run could not end well, then keep others from what it works on."""
     if only_tools():
         return
-    refuse_without_source()
+    refuse_all_but_tools()
     refuse_batch_before_search()
     refuse_storage()
     check_login_once()
@@ -52,13 +52,18 @@ def hold_tiles():
     """Refuse what another run works on, and keep others from what this one works on; refuse an unfit file system."""
     try:
         held = hold(LAYOUT.base_dir, [book.key for book in PLAN.ledgers])
+        if held:
+            HELD.append(held)
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
         told = bring_back(files_of(LAYOUT, [book.key for book in PLAN.ledgers]))
-        now = time.time_ns()  # without a time given, the kernel takes that of its last tick
+        now = (
+            time.time_ns()
+        )  # without a time given, the kernel takes that of its last tick
         os.utime(REMAKE, ns=(now, now))
     except EXPECTED as error:
+        release_tiles()  # Snakemake calls no handler for what fails here
         raise plain(error) from None
     if told:
         logger.warning(told)
@@ -66,8 +71,6 @@ def hold_tiles():
         logger.warning(
             f"{LAYOUT.base_dir}: its file system has no locks: two runs of one tile at once would not be noticed"
         )
-    else:
-        HELD.append(held)
 
 
 def release_tiles():

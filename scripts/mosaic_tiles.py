@@ -1,7 +1,7 @@
 """Make one map of the COGs of a month: a virtual one (VRT), or a cloud-optimised GeoTIFF (COG).
 
 Zoomed out, a VRT shows the overviews of the tiles' COGs, where dB were averaged as dB: for looking, not for measuring.
-A COG averages power, in its overviews too. Tiles that a run works on are refused: their COGs change meanwhile.
+A COG averages power, in its overviews too.
 """
 
 import sys
@@ -10,12 +10,11 @@ import textwrap
 import light_imports  # noqa: F401
 from s1monthly.errors import S1MonthlyError
 from s1monthly.layout import Layout
-from s1monthly.model import Month, TileDirection
+from s1monthly.model import Month
 from s1monthly.mosaic.cog import write_cog_mosaic
 from s1monthly.mosaic.plan import epsg_code, find_cogs, plan_mosaics
 from s1monthly.mosaic.vrt import write_vrt
 from s1monthly.workflow import commands
-from s1monthly.workflow.run_lock import refuse_held
 
 WRITERS = {"VRT": write_vrt, "COG": write_cog_mosaic}
 
@@ -31,7 +30,6 @@ def main(argv=None):
         cogs, lacking = find_cogs(layout, Month.parse(options.month), options.direction, options.mgrs_prefix)
         for line in lacking:
             print(textwrap.fill(f"no COG of {line}", commands.WIDTH, subsequent_indent="  "), flush=True)
-        refuse_held(options.output_dir, {TileDirection(cog.key.tile, cog.key.direction) for cog in cogs})
         for mosaic in plan_mosaics(cogs, options.direction, epsg, options.resolution):
             path = WRITERS[options.format](mosaic, options.output or layout.mosaics)
             print(f"{path}\n  {mosaic.summary}", flush=True)

@@ -285,7 +285,23 @@ def test_wildcards_match_whatever_is_put_into_them(month: Month, last: Month, nu
 
 @pytest.mark.parametrize(
     "path",
-    ["./output", "out", "/data/out", "a b", 'it\'s "q"', "-out", "a#b%20c", "st*r?", "[x]", "Zürich 日本", "a$b"],
+    [
+        "./output",
+        "out",
+        "/data/out",
+        "a b",
+        'it\'s "q"',
+        "-out",
+        "a#b%20c",
+        "st*r?",
+        "[x]",
+        "Zürich 日本",
+        "a$b",
+        "a/b${c}",
+        "$",
+        "a/$.x",
+        "${a",
+    ],
 )
 def test_a_folder_is_taken_as_it_is_written(path: str) -> None:
     assert naming.folder_path(path) == path
@@ -311,7 +327,7 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
         *((path, "cannot be printed") for path in ("a\nb", "a\0b", "a\tb", "a\udcffb")),
         *((path, "empty, or with a blank") for path in ("", " ", " out", "out ")),
         ("~nobody_of_this_name/out", "no such user"),
-        ("$HOME/out", "environment variables are not expanded"),
+        *((path, "variables are not expanded") for path in ("$HOME/out", "${HOME}/g", "/data/$USER/out", "a/${A_1}b")),
     ],
 )
 def test_a_folder_that_a_library_would_take_for_something_else_is_refused(path: str, says: str) -> None:

@@ -44,6 +44,7 @@ _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_P
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 _WINDOWS = re.compile(r"[A-Za-z]:[/\\]|\\\\")
+_VARIABLE = re.compile(r"(?:^|/)\$(?:\w|\{\w+\})")
 
 
 def folder_path(text: str) -> str:
@@ -61,7 +62,7 @@ def folder_path(text: str) -> str:
     ------
     NameFormatError
         If the path is empty, a URL, a Windows path or a GDAL virtual file system, begins or ends with a blank, or
-        contains an unknown ``~user``, an environment variable or an unprintable character.
+        contains an unknown ``~user``, an unprintable character or a part that begins with an environment variable.
 
     Examples
     --------
@@ -77,7 +78,7 @@ def folder_path(text: str) -> str:
         raise NameFormatError(f"{where}: a URL", "give the path of a local or mounted folder")
     if _WINDOWS.match(text):
         raise NameFormatError(f"{where}: a path of Windows", "give the path as Linux has it, such as /mnt/c/data")
-    if re.match(r"\$\w", text):
+    if _VARIABLE.search(text):
         raise NameFormatError(f"{where}: environment variables are not expanded", "write the path out")
     try:
         path = str(Path(text).expanduser()) if text.startswith("~") else text

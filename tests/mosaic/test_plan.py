@@ -19,7 +19,7 @@ from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import Month, Tile, TileDirection
+from s1monthly.model import Month, Tile
 from s1monthly.mosaic import cog as mosaic_cog
 from s1monthly.mosaic import vrt as mosaic_vrt
 from s1monthly.mosaic.cog import write_cog_mosaic
@@ -29,7 +29,6 @@ from s1monthly.raster.cog import write_cog
 from s1monthly.records.granule_list import GranuleList
 from s1monthly.records.seal import seal
 from s1monthly.records.search_log import Answer, write_answers
-from s1monthly.workflow.run_lock import hold
 
 MAY = Month(2024, 5)
 SIZE = 900.0
@@ -251,20 +250,6 @@ def test_files_that_are_no_cogs_of_this_product_are_refused(two_zones: Path) -> 
         dataset.descriptions = ["VV_dB", "Ratio", "RVI", "VH_dB"]
     with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* not a COG of this product \(bands VV_dB, Ratio"):
         planned(two_zones)
-
-
-def test_tiles_that_a_run_works_on_are_refused(two_zones: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    cogs, _ = find_cogs(Layout(str(two_zones), ""), MAY, "ASCENDING", "")
-    key = cogs[0].key
-    held = hold(two_zones, [TileDirection(key.tile, key.direction)])
-    assert held
-    command = ["--month", str(MAY), "--direction", "ASC", "--output-dir", str(two_zones)]
-    with pytest.raises(SystemExit, match=f"{key.tile}_ASCENDING: another run works on it"):
-        mosaic_tiles.main(command)
-    assert not (two_zones / "mosaic").exists()
-    held.release()
-    mosaic_tiles.main(command)
-    assert "mosaic" in capsys.readouterr().out
 
 
 def test_directions_are_never_resampled_together(two_zones: Path) -> None:

@@ -118,8 +118,17 @@ def test_a_source_folder_that_is_gone_leaves_what_is_made(site: Site, folder: st
     record.unlink()
     with pytest.raises(SourceError, match="needed for 10SGD ASCENDING 2022-01"):
         site.plan(source=site.local)
-    tools = Plan.make(site.config(source=site.local), TODAY, list, with_source=False)
+    tools = Plan.make(site.config(source=site.local), TODAY, list, for_tools=True)
     assert not tools.stamps, "tools need no source"
+
+
+def test_a_damaged_cube_stops_runs_and_no_tools(made: Site) -> None:
+    plan = made.plan()
+    (book,) = plan.ledgers
+    Path(book.path(plan.layout.cube), "zarr.json").unlink()
+    with pytest.raises(CubeError, match=r"S1_monthly\.zarr"):
+        made.plan()
+    assert Plan.make(made.config(), TODAY, list, for_tools=True).ledgers[0].key == book.key
 
 
 def test_a_month_whose_granules_are_gone_is_published_and_never_made_again(site: Site) -> None:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 
-FOREIGN = ("GDAL_", "GTIFF_", "OGR_", "OSR_", "PROJ_")
+FOREIGN = ("CPL_", "GDAL_", "GTIFF_", "OGR_", "OSR_", "PROJ_", "TIFF_", "USE_RRD", "VSI_")
 """Prefixes of variables that GDAL and PROJ read.
 
 Conda, QGIS and OTB set PROJ_LIB, PROJ_DATA, GDAL_DATA and GDAL_DRIVER_PATH for their own copies; ours cannot identify a
-CRS with these. Any GDAL option can be set, too: with GTIFF_IGNORE_READ_ERRORS, damaged blocks are read as zeros.
+CRS with these. GDAL options can be set, too: with GTIFF_IGNORE_READ_ERRORS, damaged blocks are read as zeros; with
+TIFF_USE_OVR or USE_RRD, overviews are written beside the file. Variables with exactly these prefixes are removed, in
+any case; the few GDAL options with other names are kept. We fetch nothing with GDAL, and the variables for S3 and
+proxies have other names.
 """
 
 

@@ -108,7 +108,7 @@ class Plan:
         today: date,
         tiles_of_polygon: Callable[[str], list[Tile]],
         deciding: bool = True,
-        with_source: bool = True,
+        for_tools: bool = False,
     ) -> Plan:
         """Make the plan.
 
@@ -121,8 +121,9 @@ class Plan:
         deciding : bool
             True in the process that decides what to do. False in a cluster job, which takes the earlier answers as
             valid.
-        with_source : bool
-            False for tools: the source is neither listed nor asked.
+        for_tools : bool
+            True for tools: neither the source nor the cubes are read. Tools need no source and must run on a damaged
+            tree.
 
         Raises
         ------
@@ -131,7 +132,7 @@ class Plan:
         ConfigError
             If no month or no tile is left to process.
         CubeError
-            If a cube was made with another recipe, or its path holds something else.
+            If a cube is damaged or was made with another recipe, or its path holds something else.
         """
         months, warnings = config.time.wanted(today)
         if not months:
@@ -145,7 +146,7 @@ class Plan:
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
         asked, listings, gone = question_of(config) if deciding else None, None, None
-        if deciding and with_source:
+        if deciding and not for_tools:
             try:
                 listings, unused = listings_of(config)
                 warnings = [*warnings, *unused]
@@ -156,7 +157,8 @@ class Plan:
             for direction in config.roi.flight_direction:
                 key = TileDirection(tile, Direction(direction))
                 path = layout.search.format(tile=tile, direction=direction)
-                held = Slots.read(layout.cube.format(tile=tile, direction=direction))
+                store = layout.cube.format(tile=tile, direction=direction)
+                held = None if for_tools else Slots.read(store)
                 question = asked if deciding else read_answers(path)[0]
                 ledgers.append(
                     Ledger(
@@ -175,10 +177,10 @@ class Plan:
         if gone:
             warnings = [*warnings, _all_made_without(gone, ledgers)]
         stamps = {}
-        if deciding and with_source:
+        if deciding and not for_tools:
             stamps = {book.key: stamp for book in ledgers if (stamp := book.asked_stamp())}
         plan = cls(config, layout, how, tuple(ledgers), tuple(warnings), stamps)
-        if deciding:
+        if deciding and not for_tools:
             plan.refuse_mixtures()
         return plan
 

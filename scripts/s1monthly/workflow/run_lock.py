@@ -21,7 +21,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.files import flock
+from s1monthly.files import flock, locked
 from s1monthly.model import TileDirection
 
 FOLDER = ".runs"
@@ -43,13 +43,9 @@ class Holding:
     handle: int
 
     def release(self) -> None:
-        """Release the lock; the last run to leave removes the folder."""
+        """Release the lock."""
         self.path.unlink(missing_ok=True)
         os.close(self.handle)
-        with suppress(OSError), _alone(self.path.parent) as lock:
-            if not any(self.path.parent.glob("*.json")):
-                lock.unlink()
-                self.path.parent.rmdir()
 
 
 def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
@@ -76,7 +72,8 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
     folder = Path(base_dir, FOLDER)
     wanted = {str(key) for key in keys}
     try:
-        with _alone(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with locked(folder / "lock"):
             for other in _living(folder):
                 _refuse_overlap(other, wanted)
             path = folder / f"{uuid4().hex}.json"
@@ -93,49 +90,6 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
             f"{folder}: this run cannot be entered there ({error})",
             "make the output tree writable for all who run over it (umask 002), or give another output.base_dir",
         ) from error
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[Path]:
-    """Lock the folder against all other runs; yield the lock file, which the last run may remove."""
-    lock = folder / "lock"
-    handle = _locked(lock)
-    while handle is None:  # another run removed it as it left
-        handle = _locked(lock)
-    try:
-        yield lock
-    finally:
-        os.close(handle)
-
-
-def _locked(path: Path) -> int | None:
-    """Create and lock a file, waiting until it is free; return None if the file was replaced meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    except FileNotFoundError:
-        return None
-    flock(handle, fcntl.LOCK_EX)
-    with suppress(FileNotFoundError):
-        if os.path.samestat(os.fstat(handle), path.stat()):
-            return handle
-    os.close(handle)
-    return None
-
-
-def refuse_held(base_dir: str | Path, keys: Iterable[TileDirection]) -> None:
-    """Raise an error if a run works on one of these tiles and directions; lock and write nothing.
-
-    Raises
-    ------
-    RunLockError
-        See `hold`.
-    """
-    wanted = {str(key) for key in keys}
-    for path in sorted(Path(base_dir, FOLDER).glob("*.json")):
-        with suppress(FileNotFoundError), _opened(path) as handle:
-            if flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB) is False:
-                _refuse_overlap(path, wanted)
 
 
 def _myself(wanted: Iterable[str]) -> dict[str, object]:

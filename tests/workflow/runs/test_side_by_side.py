@@ -148,6 +148,14 @@ def test_storage_that_would_get_all_but_the_cube_is_refused(place: Path) -> None
     assert not (place / "shared").exists()
 
 
+def test_a_run_that_cannot_begin_lets_go(place: Path) -> None:
+    (place / "shared").mkdir()
+    (place / "shared" / "work").symlink_to("/proc")  # where nobody can make a file, root included
+    failed = run_snakemake(place / "one", of_tiles(WEST), check=False)
+    assert failed.returncode == 1 and not failed.jobs and "Traceback" not in failed.output
+    assert (place / "shared" / FOLDER).exists() and runs(place) == []
+
+
 def test_a_run_that_fails_lets_go(place: Path) -> None:
     broken = next((place / "granules").rglob("*_VV.tif"))
     broken.write_bytes(broken.read_bytes()[:200])

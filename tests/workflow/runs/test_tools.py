@@ -164,6 +164,24 @@ def test_a_failing_tool_says_why_and_touches_nothing(made: tuple[Path, Run], tmp
     assert (folder / "output" / "catalog.parquet").exists()
 
 
+@pytest.mark.parametrize("lost", ["zarr.json", "VV_dB/zarr.json"])
+def test_a_damaged_cube_is_mended_by_the_target_and_stops_runs_before_any_work(
+    made: tuple[Path, Run, Run], tmp_path: Path, lost: str
+) -> None:
+    folder = tmp_path / "copy"
+    shutil.copytree(made[0], folder)
+    path = folder / "output" / f"{TILE}_ASCENDING" / "zarr" / "S1_monthly.zarr" / lost
+    whole = path.read_bytes()
+    path.unlink()
+    for targets in ([], ["catalog_rebuild", "catalog"]):
+        run = run_snakemake(folder, CONFIG, "--jobs", "2", *targets, check=False)
+        assert run.returncode == 1 and not (run.jobs or run.failed)
+        assert "lost or damaged" in run.output and not path.exists()
+        assert targets or "Traceback" not in run.output
+    tool(folder, "catalog_rebuild")
+    assert json.loads(path.read_bytes()) == json.loads(whole)
+
+
 def test_options_without_a_tool_are_refused(made: tuple[Path, Run, Run]) -> None:
     run = run_snakemake(made[0], CONFIG, "-n", "--config", "options=--month 2021-11", check=False)
     assert run.returncode == 1 and "options: for a tool; name it" in run.output
