@@ -1,1 +1,1 @@
-"""Tiles, lattices, outlines and the orbit: where everything lies."""
+"""Geometry: tiles, lattices, outlines, regions of interest and the orbit."""

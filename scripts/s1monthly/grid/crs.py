@@ -1,4 +1,4 @@
-"""Coordinate reference systems by EPSG code: which can be grids, and what their units are."""
+"""Coordinate reference systems by EPSG code: use for grids, and units."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from s1monthly.errors import GridError
 
-if TYPE_CHECKING:  # loaded where a CRS other than UTM is used: it takes 0.1 s
+if TYPE_CHECKING:  # loading pyproj takes 0.1 s, so it is imported only for a CRS other than UTM
     from pyproj import CRS
 
 METRES_PER_DEGREE = 111_320.0
-"""Of latitude anywhere, and of longitude on the equator."""
+"""Metres per degree of latitude, or of longitude on the equator."""
 
 _UDUNITS = {"metre": "m", "grad": "grade", "US survey foot": "US_survey_foot", "kilometre": "km"}
-"""Units as UDUNITS spells them, where that is not how EPSG does; of degree and foot it is."""
+"""EPSG unit names that UDUNITS spells differently; degree and foot are the same."""
 
 
 @lru_cache(maxsize=256)
@@ -38,12 +38,12 @@ def crs_of(epsg: int) -> CRS:
 
 
 def map_crs(epsg: int) -> CRS:
-    """Return the CRS of an EPSG code if rasters can have it: two axes, x to the east and y to the north.
+    """Return the CRS of an EPSG code if it suits rasters: two axes, x to the east and y to the north.
 
     Raises
     ------
     GridError
-        If there is no such CRS, or it is no CRS of maps.
+        If there is no such CRS, or it is not a map CRS.
     """
     crs = crs_of(epsg)
     if len(crs.axis_info) != 2 or not (crs.is_geographic or crs.is_projected):
@@ -60,14 +60,14 @@ def map_crs(epsg: int) -> CRS:
 
 
 def utm_zone(epsg: int) -> int | None:
-    """Return the zone of an EPSG code of UTM on WGS 84, negative south of the equator; None for any other CRS."""
+    """Return the UTM zone of a WGS 84 / UTM EPSG code, negative south of the equator; None for any other CRS."""
     hemisphere, zone = divmod(epsg, 100)
     sign = {326: 1, 327: -1}.get(hemisphere)
     return sign * zone if sign and 1 <= zone <= 60 else None
 
 
 def degrees_a_unit(epsg: int) -> float | None:
-    """Return the degrees that a unit of a geographic CRS counts for; None for a projected CRS."""
+    """Return a geographic CRS's unit in degrees; None for a projected CRS."""
     if utm_zone(epsg):
         return None
     crs = crs_of(epsg)
@@ -75,7 +75,7 @@ def degrees_a_unit(epsg: int) -> float | None:
 
 
 def metres_a_unit(epsg: int) -> float:
-    """Return the metres that a unit of a CRS counts for; for one in degrees, along a meridian."""
+    """Return a CRS's unit in metres; for a geographic CRS, along a meridian."""
     if utm_zone(epsg):
         return 1.0
     degrees = degrees_a_unit(epsg)
@@ -83,7 +83,7 @@ def metres_a_unit(epsg: int) -> float:
 
 
 def unit_of(epsg: int) -> str:
-    """Return the unit of a CRS as UDUNITS spells it: m, degree, US_survey_foot."""
+    """Return a CRS's unit as UDUNITS spells it: m, degree, US_survey_foot."""
     if utm_zone(epsg):
         return "m"
     name = crs_of(epsg).axis_info[0].unit_name

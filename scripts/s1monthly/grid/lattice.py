@@ -1,6 +1,6 @@
-"""Lattices and the place of rasters on them: a tile's grid, common windows, the way from grid to grid.
+"""Lattices: a tile's grid, common windows of grids, and pixel positions from one grid to another.
 
-The module to import grids from: it hands on what its neighbours `tiles` and `outlines` offer.
+Import grids from here: this module re-exports functions of `tiles` and `outlines`.
 """
 
 from __future__ import annotations
@@ -40,19 +40,19 @@ Window = tuple[slice, slice]
 """Rows and columns of an array."""
 
 LARGEST_SIDE = 20_000
-"""Pixels a side beyond which a tile's grid is refused: 5.5 m pixels, finer than any Sentinel-1 RTC product."""
+"""Largest side of a tile's grid in pixels: 5.5 m pixels, finer than any Sentinel-1 RTC product."""
 
 SMALLEST_SIDE = 10
-"""Pixels a side below which a tile's grid is refused: a resolution in the wrong unit."""
+"""Smallest side of a tile's grid in pixels: below it the resolution is in a wrong unit."""
 
 LATTICE_TOLERANCE = 1e-6
-"""Pixels by which two boxes of one lattice may be off: rounding in a file's header."""
+"""Pixels by which two boxes of one lattice may differ, because file headers are rounded."""
 
 BURST_INTERVAL = 2.758273
 """Seconds between bursts of one sub-swath."""
 
 ORBIT_PERIOD = 12 * 86_400 / 175
-"""Seconds an orbit takes: 175 in a repeat cycle of 12 days."""
+"""Seconds per orbit: 175 orbits in a repeat cycle of 12 days."""
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,12 @@ class GeoBox:
 
     @property
     def metres_a_pixel(self) -> float:
-        """Pixel size in metres, to the scale of the CRS; for one in degrees, along a meridian."""
+        """Pixel size in metres at the scale of the CRS; for a geographic CRS, along a meridian."""
         return self.resolution * metres_a_unit(self.epsg)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Rows, columns."""
+        """Rows and columns."""
         return self.height, self.width
 
     @property
@@ -105,18 +105,18 @@ class GeoBox:
 
     @property
     def transform(self) -> tuple[float, float, float, float, float, float]:
-        """Affine coefficients a, b, c, d, e, f: x = a col + b row + c, y = d col + e row + f, at pixel corners."""
+        """Affine coefficients a to f, at pixel corners: x = a col + b row + c, y = d col + e row + f."""
         return (self.resolution, 0.0, self.left, 0.0, -self.resolution, self.top)
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """What two boxes of one lattice share: ``a[overlap.target]`` and ``b[overlap.source]`` are the same pixels.
+    """Common window of two boxes on one lattice: ``a[overlap.target]`` and ``b[overlap.source]`` are the same pixels.
 
     Attributes
     ----------
     target, source : tuple of slice
-        Rows and columns of the common window in either box; never empty.
+        Rows and columns of the window in each box; never empty.
     """
 
     target: Window
@@ -127,15 +127,16 @@ def tile_geobox(tile: Tile, resolution: float = 30.0, epsg: int | None = None) -
     """Return a tile's grid.
 
     In the tile's own CRS its origin is the Sentinel-2 upper-left corner moved to the nearest multiple of the
-    resolution, the lattice that OPERA bursts of the same zone lie on; a corner halfway between two multiples moves
-    outward (west, north). It is 109,800 m / resolution pixels a side. At 30 m nothing moves north of the equator; south
-    of it the top moves 10 m south.
+    resolution, which is the lattice of OPERA bursts of the same zone. A corner halfway between two multiples moves
+    outward (west, north). The grid has 109,800 m / resolution pixels a side. At 30 m the corner does not move north of
+    the equator; south of it the top moves 10 m south.
 
     In another CRS the grid is the bounding box of the Sentinel-2 square, moved outward to multiples of the resolution.
 
     Parameters
     ----------
     tile : Tile
+        Tile of the grid.
     resolution : float
         Pixel size in units of the CRS; in the tile's own CRS it must divide 109,800 m.
     epsg : int, optional
@@ -144,7 +145,12 @@ def tile_geobox(tile: Tile, resolution: float = 30.0, epsg: int | None = None) -
     Raises
     ------
     GridError
-        If there is no such tile or CRS, if the resolution does not suit, or if the tile lies across a cut of the CRS.
+        If tile or CRS does not exist, the resolution does not fit, or the tile lies across a cut of the CRS.
+
+    Examples
+    --------
+    >>> box = tile_geobox(Tile("10SGD"))
+    >>> box.crs, box.shape, box.transform
     """
     if not (math.isfinite(resolution) and resolution > 0):
         raise GridError(f"tile {tile}: pixels of {resolution:g} make no grid", "give a positive resolution, such as 30")
@@ -168,14 +174,14 @@ def tile_geobox(tile: Tile, resolution: float = 30.0, epsg: int | None = None) -
 
 
 def _foreign_geobox(tile: Tile, square: tuple[float, float, float, float], resolution: float, epsg: int) -> GeoBox:
-    """Tile's grid in another CRS than its own; `square` are the tile's bounds in its own."""
+    """Return a tile's grid in another CRS; `square` is the tile's bounds in its own CRS."""
     x, y = _transformed_outline(square, tile.epsg, epsg)
     if not (np.isfinite(x).all() and np.isfinite(y).all()) or is_torn(x, y):
         raise GridError(
             f"tile {tile} lies across the edge of EPSG:{epsg} and cannot be one grid there",
             f"process it in another CRS, for example its own, EPSG:{tile.epsg}",
         )
-    # Edges that fall on the lattice but for rounding must not add a row or column.
+    # An edge that misses the lattice only by rounding must not add a row or column.
     slack = LATTICE_TOLERANCE
     first_column, last_column = math.floor(x.min() / resolution + slack), math.ceil(x.max() / resolution - slack)
     first_row, last_row = math.floor(y.min() / resolution + slack), math.ceil(y.max() / resolution - slack)
@@ -186,7 +192,7 @@ def _foreign_geobox(tile: Tile, square: tuple[float, float, float, float], resol
 
 
 def _check_size(tile: Tile, box: GeoBox, like_30_m: float) -> None:
-    """Refuse a grid so small or large that its resolution must be a mistake."""
+    """Refuse a grid whose size shows that the resolution is a mistake."""
     if min(box.shape) < SMALLEST_SIDE or max(box.shape) > LARGEST_SIDE:
         unit = crs_of(box.epsg).axis_info[0].unit_name
         raise GridError(
@@ -201,22 +207,22 @@ def geobox_outline(box: GeoBox) -> Polygon | MultiPolygon:
     Returns
     -------
     Polygon or MultiPolygon
-        As `outlines.to_lonlat` gives it: densified, counter-clockwise, split at the antimeridian.
+        Result of `outlines.to_lonlat`: densified, counter-clockwise, split at the antimeridian.
 
     Raises
     ------
     GridError
-        As `outlines.to_lonlat`.
+        If the box reaches beyond the CRS's domain, or surrounds a pole.
     """
     return to_lonlat(shapely.box(*box.bounds), box.epsg)
 
 
 def orbit_direction(burst: Burst) -> Direction:
-    """Tell from a burst's number alone whether the satellite flew north or south.
+    """Return the flight direction of a burst, computed from its number.
 
-    Numbers count bursts from an ascending node through the whole 12-day cycle, one each 2.758273 s (Sentinel-1 Burst ID
-    Map, ESA S1-IF-ASD-PL-0007 annex); the orbit takes 12 x 86,400 / 175 s. The satellite ascends in the first and last
-    quarter of an orbit. Agrees with all 319,554 bursts of the OPERA burst database.
+    Bursts are numbered from an ascending node through the whole 12-day cycle, one every 2.758273 s (Sentinel-1 Burst ID
+    Map, ESA S1-IF-ASD-PL-0007 annex); an orbit takes 12 x 86,400 / 175 s. The satellite ascends in the first and last
+    quarter of an orbit. The result is right for all 319,554 bursts of the OPERA burst database.
     """
     phase = (burst.number * BURST_INTERVAL) % ORBIT_PERIOD / ORBIT_PERIOD
     return Direction.ASCENDING if phase < 0.25 or phase > 0.75 else Direction.DESCENDING
@@ -228,7 +234,7 @@ def overlap(target: GeoBox, source: GeoBox) -> Overlap | None:
     Raises
     ------
     GridError
-        If CRS or resolution differ, or the corners are not whole pixels apart (within 1e-6 pixel).
+        If CRS or resolution differs, or the corners are not whole pixels apart (within 1e-6 pixel).
     """
     remedy = "resample the source onto the target's lattice (source_pixels) instead of cutting it"
     if target.epsg != source.epsg or not math.isclose(target.resolution, source.resolution, rel_tol=1e-9):
@@ -252,30 +258,30 @@ def overlap(target: GeoBox, source: GeoBox) -> Overlap | None:
 
 
 def _common(offset: int, target: int, source: int) -> tuple[slice, slice]:
-    """Find the common range, in both counts, of a target that begins `offset` pixels after the source."""
+    """Return the common range, in target and source pixels, if the target begins `offset` pixels after the source."""
     start, stop = max(offset, 0), min(offset + target, source)
     return slice(start - offset, stop - offset), slice(start, stop)
 
 
 def source_pixels(target: GeoBox, source: GeoBox, step: int = 16) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Find the places in `source` of a sparse net of `target` pixel centres, for resampling.
+    """Return the positions in `source` of every `step`-th pixel centre of `target` (knots), for resampling.
 
-    Bilinear interpolation between the knots gives the place of any target pixel: from one UTM zone to the next within
-    0.001 pixel with steps of 480 m (measured: 2e-5 pixel from the equator to 75 degrees).
+    Interpolate bilinearly between knots for other target pixels. From one UTM zone to the next, with steps of 480 m,
+    this is exact within 0.001 pixel (measured: 2e-5 pixel from the equator to 75 degrees).
 
     Parameters
     ----------
     target, source : GeoBox
-        In any two CRSs.
+        Grids in any two CRSs.
     step : int
         Target pixels between knots.
 
     Returns
     -------
     rows, columns : (m, n) float64 array
-        Fractional pixel position in `source`: the centre of source pixel (i, j) is (i, j). Knot (p, q) belongs to the
-        centre of target pixel (p step, q step); the last knots lie at or beyond the last pixel, and there are at least
-        two each way. NaN where the source's CRS does not reach.
+        Fractional pixel positions in `source`, integers at pixel centres. Knot (p, q) belongs to the centre of target
+        pixel (p step, q step). The last knots lie at or beyond the last pixel; there are at least two each way. NaN
+        outside the domain of the source's CRS.
 
     Raises
     ------
@@ -297,24 +303,24 @@ def source_pixels(target: GeoBox, source: GeoBox, step: int = 16) -> tuple[NDArr
 
 
 def covering_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window | None:
-    """Return the window of `source` that is needed to resample it onto `target`.
+    """Return the window of `source` needed to resample it onto `target`.
 
     Parameters
     ----------
     target, source : GeoBox
-        In any two CRSs.
+        Grids in any two CRSs.
     margin : int
         Source pixels added on every side, for interpolation.
 
     Returns
     -------
     tuple of slice, or None
-        Rows and columns of `source`; None if the boxes have no common area.
+        Rows and columns of `source`; None if the grids do not overlap.
 
     Raises
     ------
     GridError
-        If a CRS does not exist, or the target reaches beyond what the source's CRS covers.
+        If a CRS does not exist, or the target reaches beyond the domain of the source's CRS.
     """
     x, y = _transformed_outline(target.bounds, target.epsg, source.epsg)
     finite = np.isfinite(x) & np.isfinite(y)
@@ -328,7 +334,7 @@ def covering_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window |
     columns = (x - source.left) / source.resolution
     rows = (source.top - y) / source.resolution
     extent = shapely.box(0, 0, source.width, source.height)
-    # Across a cut of the CRS the outline has no inside; the box round it still holds everything needed.
+    # Across a cut of the CRS the outline has no interior; use its bounding box, which includes everything needed.
     outline = Polygon(np.column_stack([columns, rows]))
     if is_torn(x, y) or not outline.is_valid:
         outline = shapely.box(columns.min(), rows.min(), columns.max(), rows.max())
@@ -343,24 +349,24 @@ def covering_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window |
 
 
 def target_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window | None:
-    """Return the window of `target` to which `source` can contribute: `covering_window` seen from the other side.
+    """Return the window of `target` to which `source` contributes: `covering_window` with the grids swapped.
 
     Parameters
     ----------
     target, source : GeoBox
-        In any two CRSs.
+        Grids in any two CRSs.
     margin : int
         Target pixels added on every side.
 
     Returns
     -------
     tuple of slice, or None
-        Rows and columns of `target`; None if the boxes have no common area.
+        Rows and columns of `target`; None if the grids do not overlap.
 
     Raises
     ------
     GridError
-        As `covering_window`.
+        If a CRS does not exist, or the source reaches beyond the domain of the target's CRS.
     """
     return covering_window(source, target, margin)
 
@@ -368,7 +374,7 @@ def target_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window | N
 def _transformed_outline(
     bounds: tuple[float, float, float, float], source_epsg: int, target_epsg: int
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Outline of a box in another CRS: x and y of a closed ring of about 512 points, infinite where there is no way."""
+    """Return x and y of a box's closed outline (about 512 points) in another CRS; infinite outside its domain."""
     ring = shapely.box(*bounds).exterior
     points = shapely.get_coordinates(shapely.segmentize(ring, ring.length / 512))
     x, y = points[:, 0], points[:, 1]

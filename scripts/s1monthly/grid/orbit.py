@@ -1,16 +1,16 @@
-"""A geometric model of Sentinel-1's burst frame: where a burst lies, when it is acquired, which bursts see an area.
+"""Geometric model of Sentinel-1's bursts: footprint and time of each burst, and the bursts over an area.
 
-The satellite flies a nearly circular orbit that repeats after 175 revolutions in 12 days and is sun-synchronous, so
-that the Earth turns exactly 12 times under its plane in a cycle. Bursts are numbered through the cycle, one number per
-`grid.BURST_INTERVAL`; the number alone gives time, track and place. The beam is steered to zero Doppler and rolled with
+The orbit is nearly circular and repeats after 175 revolutions in 12 days. It is sun-synchronous, so the Earth turns
+exactly 12 times under its plane in a cycle. Bursts are numbered through the cycle, one number per
+`lattice.BURST_INTERVAL`; so the number gives time, track and place. The beam is steered to zero Doppler and rolled with
 the height above the ellipsoid (Torres et al. 2012, GMES Sentinel-1 mission, RSE 120; burst numbering: Sentinel-1 Burst
 ID Map, ESA S1-IF-ASD-PL-0007 annex).
 
 Node longitude, eccentricity, times and look angles are a least-squares fit to the real footprints of 138 bursts of
-twelve tracks, ascending and descending, at 33 degrees south and 70 degrees north. Against them the bursts' centres are
-off by 1.3 km (root mean square) and at most 3 km, corners by 1.8 km and at most 5 km; targets are put on the ellipsoid,
-so a burst over high ground is off by about its height. Acquisition times of 2021 to 2024 are met within 15 s: the real
-orbit is kept in a tube, not on a line.
+twelve tracks, ascending and descending, at 33 degrees south and 70 degrees north. Errors against them: centres 1.3 km
+(root mean square), at most 3 km; corners 1.8 km, at most 5 km. Targets lie on the ellipsoid, so a burst over high
+ground is off by about its height. Acquisition times of 2021 to 2024 agree within 15 s, because the real orbit varies
+within a tube.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ CYCLE = timedelta(days=12)
 """Repeat cycle of one satellite."""
 SUBSWATHS = ("IW1", "IW2", "IW3")
 REFERENCE_NODE = datetime(2014, 1, 2, 18, 0, 47, tzinfo=UTC)
-"""An ascending node of Sentinel-1A that opens a cycle: the one from which burst numbers count."""
+"""Ascending node of Sentinel-1A at which a cycle begins; burst numbers count from it."""
 
 _NODE_LONGITUDE = 0.168  # degrees east, of the reference node
 _SEMI_MAJOR_AXIS = 7_070_000.0
 _ECCENTRICITY = 0.0012  # frozen orbit: perigee over the northernmost point
 _OBLATENESS_AMPLITUDE = 1_530.0  # metres, twice a revolution: J2 R^2 sin^2(i) / (4 a)
 _INCLINATION = np.radians(98.18)
-_DAY = 86_400.0  # seconds in which the Earth turns once under the orbit plane
+_DAY = 86_400.0  # seconds per turn of the Earth under the orbit plane
 
 _ROLL_PER_METRE = np.radians(0.0566) / 1000.0  # roll steering law of the mission
 _ROLL_HEIGHT = 711_700.0
@@ -60,13 +60,13 @@ _A = 6_378_137.0
 _B = 6_356_752.314245
 _AXES = np.array([_A, _A, _B])
 
-_STRIDE = 8  # burst numbers looked at in one step of the coarse search
+_STRIDE = 8  # burst numbers per step of the coarse search
 _REACH = 250_000.0  # metres from the middle of a stride to the farthest corner of its bursts
-_EDGE_PIECES = 6  # straight pieces of a footprint's long edges: 15 km each, 10 m off the curve
+_EDGE_PIECES = 6  # straight pieces per long edge of a footprint: 15 km each, 10 m off the curve
 
 
 def _satellite(seconds: Floats) -> Floats:
-    """Earth-fixed positions (..., 3) in metres, seconds after the reference node."""
+    """Return Earth-fixed positions (..., 3) in metres at some seconds after the reference node."""
     mean = 2 * np.pi * seconds / ORBIT_PERIOD
     argument = mean - 2 * _ECCENTRICITY * np.cos(mean)
     radius = _SEMI_MAJOR_AXIS * (1 - _ECCENTRICITY * np.sin(argument)) + _OBLATENESS_AMPLITUDE * np.cos(2 * argument)
@@ -86,7 +86,7 @@ def _dot(one: Floats, other: Floats) -> Floats:
 
 
 def _ground(seconds: Floats, look: Floats) -> Floats:
-    """Points on the ellipsoid seen to the right in the zero-Doppler plane, (..., 2) longitude, latitude in degrees."""
+    """Return the ellipsoid points seen right in the zero-Doppler plane: (..., 2) longitude and latitude in degrees."""
     position = _satellite(seconds)
     flight = _unit(_satellite(seconds + 0.5) - _satellite(seconds - 0.5))
     radius = np.linalg.norm(position, axis=-1)
@@ -95,7 +95,7 @@ def _ground(seconds: Floats, look: Floats) -> Floats:
     vertical = _unit(position / _AXES**2)
     down = -_unit(vertical - _dot(vertical, flight) * flight)
     sight = np.cos(angle) * down + np.sin(angle) * np.cross(down, flight)
-    # nearer intersection of the line of sight with the ellipsoid, on which both are scaled to a unit sphere
+    # Nearer intersection of line of sight and ellipsoid, both scaled so that the ellipsoid is a unit sphere.
     start, step = position / _AXES, sight / _AXES
     a, b, c = _dot(step, step), _dot(start, step), _dot(start, start) - 1
     target = position + (-b - np.sqrt(b * b - a * c)) / a * sight
@@ -105,7 +105,7 @@ def _ground(seconds: Floats, look: Floats) -> Floats:
 
 
 def _rings(numbers: npt.ArrayLike, subswaths: npt.ArrayLike, pieces: int) -> Floats:
-    """Footprints, unclosed, (burst, 2 * pieces + 2, 2) longitude, latitude: first line near to far, last line back."""
+    """Return unclosed footprints, (burst, 2 * pieces + 2, 2) longitude, latitude: first line out, last line back."""
     subswath = np.asarray(subswaths)[:, None]
     start = np.asarray(numbers, dtype=np.float64)[:, None] * BURST_INTERVAL + _MIDDLE[subswath] - _DURATION / 2
     across = np.linspace(0.0, 1.0, pieces + 1)
@@ -119,30 +119,30 @@ def _index(burst: Burst) -> int:
 
 
 def sensing_start(burst: Burst) -> timedelta:
-    """Time from the start of the cycle, an ascending node, to the burst's first line."""
+    """Return the time from the start of the cycle (an ascending node) to the burst's first line."""
     middle = burst.number * BURST_INTERVAL + float(_MIDDLE[_index(burst)])
     return timedelta(seconds=middle - _DURATION / 2)
 
 
 def track_of(number: int) -> int:
-    """Track on which a burst number lies: tracks change at the ascending node."""
+    """Return the track of a burst number; tracks change at the ascending node."""
     return int(number * BURST_INTERVAL // ORBIT_PERIOD) + 1
 
 
 def corners(burst: Burst) -> Floats:
-    """Corners of the footprint on the ellipsoid.
+    """Return the corners of the footprint on the ellipsoid.
 
     Returns
     -------
     ndarray of float64, (4, 2)
-        Longitude and latitude in degrees: first line near and far range, last line far and near range. Longitudes lie
-        in [-180, 180) each for itself: those of a burst on the antimeridian are 360 degrees apart.
+        Longitude and latitude in degrees: first line near and far range, last line far and near range. Each longitude
+        lies in [-180, 180), so a burst on the antimeridian has a jump of 360 degrees.
     """
     return np.asarray(_rings([burst.number], [_index(burst)], pieces=1)[0])
 
 
 def centre(burst: Burst) -> tuple[float, float]:
-    """Middle of the footprint, longitude and latitude in degrees."""
+    """Return the middle of the footprint, longitude and latitude in degrees."""
     index = np.array(_index(burst))
     seconds = np.array(burst.number * BURST_INTERVAL + _MIDDLE[index])
     longitude, latitude = _ground(seconds, np.array((_NEAR[index] + _FAR[index]) / 2))
@@ -150,10 +150,10 @@ def centre(burst: Burst) -> tuple[float, float]:
 
 
 def utm_epsg(burst: Burst) -> int:
-    """EPSG code of the UTM zone of the burst's product.
+    """Return the EPSG code of the UTM zone of the burst's product.
 
-    It is the zone in which the middle of the whole swath lies, one for all three sub-swaths of a number: so the real
-    bursts T137-292318 to 292325 come in zone 11, sub-swath IW1 too, whose middle lies in zone 10.
+    All three sub-swaths of a number have the zone of the middle of the whole swath. For example, the real bursts
+    T137-292318 to 292325 are in zone 11, including sub-swath IW1, whose middle lies in zone 10.
     """
     longitude, latitude = centre(Burst(burst.track, burst.number, "IW2"))
     zone = int((longitude + 180.0) // 6.0) % 60 + 1
@@ -161,31 +161,31 @@ def utm_epsg(burst: Burst) -> int:
 
 
 def utm_footprint(burst: Burst) -> Polygon:
-    """Footprint in metres of its product's UTM zone (`utm_epsg`), the long edges curved as they are on the ground."""
+    """Return the footprint in metres of its product's UTM zone (`utm_epsg`), with the long edges curved."""
     ring = _rings([burst.number], [_index(burst)], _EDGE_PIECES)[0]
     return Polygon(np.column_stack(transformer(4326, utm_epsg(burst)).transform(*ring.T)))
 
 
 def footprint(burst: Burst) -> BaseGeometry:
-    """Footprint in longitude and latitude, in two parts where it crosses the antimeridian."""
+    """Return the footprint in longitude and latitude, in two parts if it crosses the antimeridian."""
     return to_lonlat(utm_footprint(burst), utm_epsg(burst))
 
 
 def _sphere(longitude: Floats, latitude: Floats) -> Floats:
-    """Points on a sphere of the Earth's size, (..., 3) in metres: good enough to measure reach."""
+    """Return points on a sphere of the Earth's size, (..., 3) in metres, exact enough to compare distances."""
     east, north = np.radians(longitude), np.radians(latitude)
     return _A * np.stack([np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)], axis=-1)
 
 
 @lru_cache(maxsize=16)
 def _onto(plane: str) -> Transformer:
-    from pyproj import Transformer  # here, since a job that reads granules needs no CRS
+    from pyproj import Transformer  # imported late: a job that reads granules needs no CRS
 
     return Transformer.from_crs("EPSG:4326", plane, always_xy=True)
 
 
 def _local(area: BaseGeometry) -> tuple[str, Floats, float]:
-    """An equal-area plane about the area, the area's middle on the sphere and the radius about it in metres."""
+    """Return an equal-area plane around the area, the area's middle on the sphere, and its radius in metres."""
     points = _sphere(*shapely.get_coordinates(area).T)
     middle = _A * _unit(points.mean(axis=0))
     latitude = np.degrees(np.arcsin(middle[2] / _A))
@@ -195,7 +195,7 @@ def _local(area: BaseGeometry) -> tuple[str, Floats, float]:
 
 
 def _flat(area: BaseGeometry, plane: str) -> BaseGeometry:
-    """Bring an area from longitude and latitude onto a plane."""
+    """Project an area from longitude and latitude onto a plane."""
     dense = shapely.segmentize(area, 0.1)
     return shapely.transform(dense, lambda xy: np.column_stack(_onto(plane).transform(*xy.T))).buffer(0)
 
@@ -207,18 +207,19 @@ def _flat_bursts(bursts: list[Burst], plane: str) -> npt.NDArray[np.object_]:
 
 
 def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
-    """Bursts whose footprints share ground with an area.
+    """List the bursts whose footprints overlap an area.
 
     Parameters
     ----------
     area : Polygon or MultiPolygon
-        Longitude and latitude; split at the antimeridian where it crosses it.
+        Longitude and latitude, split at the antimeridian.
     direction : Direction
+        Direction of the bursts.
 
     Returns
     -------
     list of Burst
-        Sorted.
+        Sorted bursts.
 
     Raises
     ------
@@ -247,7 +248,7 @@ def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
 
 
 def coverage(bursts: Iterable[Burst], area: BaseGeometry) -> dict[int, float]:
-    """Share of an area that each track sees, 0 to 1, by track; see `bursts_over` for the area."""
+    """Return the share of an area that each track sees, 0 to 1; `area` is that of `bursts_over`."""
     by_track: dict[int, list[Burst]] = {}
     for burst in bursts:
         by_track.setdefault(burst.track, []).append(burst)

@@ -1,4 +1,4 @@
-"""Outlines between a CRS and longitude/latitude: densified, never torn, split at the antimeridian."""
+"""Transformation of outlines to longitude and latitude: densified, unbroken, split at the antimeridian."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from s1monthly.grid.crs import crs_of, degrees_a_unit, metres_a_unit, utm_zone
 from s1monthly.grid.regions import polygons_of, split_at_antimeridian
 from s1monthly.grid.utm import FALSE_NORTHING, from_utm, near_meridian
 
-if TYPE_CHECKING:  # loaded where a CRS is needed: a tile's own grid is found without
+if TYPE_CHECKING:  # imported late: a tile's own grid needs no CRS
     from pyproj import Transformer
 
 SEGMENT = 5_000.0
@@ -32,7 +32,7 @@ LONLAT = 4326
 
 @lru_cache(maxsize=256)
 def transformer(source_epsg: int, target_epsg: int) -> Transformer:
-    """Return the transformation between two CRSs, x (or longitude) first; it may be shared between threads.
+    """Return the transformation between two CRSs, x (or longitude) first; threads may share it.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
 
 
 def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    """Whether a densified line, after a transformation, jumps: it crosses a place where the target CRS is cut.
+    """Return whether a densified and transformed line jumps, because it crosses a cut of the target CRS.
 
     Parameters
     ----------
@@ -53,31 +53,32 @@ def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
         Finite coordinates of neighbouring points.
     """
     steps = np.hypot(np.diff(x), np.diff(y))
-    # Steps of one outline differ up to tenfold between x and y in degrees at 84 N; a cut is a jump round the globe.
+    # At 84 N steps in degrees differ up to tenfold between x and y; a cut is a jump around the globe.
     return bool(steps.max() > 50 * np.median(steps))
 
 
 def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
-    """Bring a polygon to longitude and latitude.
+    """Transform a polygon to longitude and latitude.
 
-    Edges are straight in the given CRS and are densified (`SEGMENT`) before they are transformed.
+    Edges are straight in the given CRS and are densified (`SEGMENT`) first.
 
     Parameters
     ----------
     geometry : Polygon or MultiPolygon
-        Valid, in the CRS's coordinates (x or longitude first).
+        Valid polygon in the CRS's coordinates (x or longitude first).
     epsg : int
+        EPSG code of its CRS.
 
     Returns
     -------
     Polygon or MultiPolygon
-        Degrees, WGS 84, longitudes in [-180, 180]; split at the antimeridian as RFC 7946 (section 3.1.9) asks, exterior
+        Degrees on WGS 84, longitudes in [-180, 180], split at the antimeridian (RFC 7946, section 3.1.9), exterior
         rings counter-clockwise (section 3.1.6).
 
     Raises
     ------
     GridError
-        If the geometry has no area, reaches beyond the CRS's domain, or goes round a pole.
+        If the geometry has no area, reaches beyond the CRS's domain, or surrounds a pole.
     """
     if degrees_a_unit(epsg) is None:
         geometry = shapely.segmentize(geometry, SEGMENT / metres_a_unit(epsg))
@@ -85,7 +86,7 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     for polygon in polygons_of(geometry):
         outer = _lonlat_ring(polygon.exterior, epsg)
         holes = [_lonlat_ring(ring, epsg) for ring in polygon.interiors]
-        # Every ring is continuous in itself; a hole can still lie a whole turn away from its polygon.
+        # Each ring is continuous, but a hole may lie a whole turn away from its polygon.
         holes = [hole - (360 * np.round((hole - outer[0])[0, 0] / 360), 0) for hole in holes]
         pieces += split_at_antimeridian(Polygon(outer, holes))
     if not pieces:
@@ -97,18 +98,19 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
 
 
 def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple[float, float, float, float]:
-    """Return west, south, east and north of a box in a CRS; longitudes run on beyond 180 instead of jumping.
+    """Return west, south, east and north of a box; longitudes continue beyond 180 instead of jumping.
 
     Parameters
     ----------
     bounds : tuple of float
-        Left, bottom, right, top.
+        Left, bottom, right, top of the box in its CRS.
     epsg : int
+        EPSG code of the CRS.
 
     Raises
     ------
     GridError
-        If the box reaches beyond the CRS's domain, or goes round a pole.
+        If the box reaches beyond the CRS's domain, or surrounds a pole.
     """
     ring = shapely.box(*bounds).exterior
     lon, lat = _lonlat_ring(shapely.segmentize(ring, ring.length / 512), epsg).T
@@ -116,7 +118,7 @@ def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple
 
 
 def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
-    """Longitude and latitude of points; in UTM, not too far from its meridian, without PROJ."""
+    """Return longitude and latitude of points; in UTM and near its meridian without PROJ."""
     zone = utm_zone(epsg)
     signed = y - FALSE_NORTHING if zone and zone < 0 else y
     if zone and near_meridian(x, signed):
@@ -127,7 +129,7 @@ def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[
 
 
 def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
-    """Longitude and latitude of a closed ring, (n, 2): longitudes run on beyond 180 instead of jumping to -180."""
+    """Return longitude and latitude of a closed ring, (n, 2); longitudes continue beyond 180 instead of jumping."""
     xy = shapely.get_coordinates(ring)
     lon, lat = _lonlat(xy[:, 0], xy[:, 1], epsg)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):

@@ -1,4 +1,4 @@
-"""Which pixels of a grid lie in a polygon."""
+"""Mask of a grid's pixels outside a polygon."""
 
 from __future__ import annotations
 
@@ -13,17 +13,18 @@ from s1monthly.grid.outlines import LONLAT, is_torn, lonlat_bounds, transformer
 from s1monthly.grid.regions import on_turn, polygons_of, read_region
 
 LONGEST_EDGE = 0.01
-"""Edges are densified to this many degrees (1.1 km) first: straight in longitude and latitude to well below a pixel."""
+"""Longest edge in degrees (1.1 km) after densifying, so that edges stay straight in longitude and latitude."""
 
 
 def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
-    """Mark the pixels of a grid whose centre does not lie in a polygon.
+    """Mark the pixels of a grid whose centre lies outside a polygon.
 
     Parameters
     ----------
     geobox : GeoBox
+        The grid.
     wkt : str
-        POLYGON or MULTIPOLYGON in longitude and latitude, as `regions.read_region` takes it; edges are straight there.
+        POLYGON or MULTIPOLYGON for `regions.read_region`, with edges straight in longitude and latitude.
 
     Returns
     -------
@@ -33,9 +34,13 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
     Raises
     ------
     GridError
-        If the text is no region of interest, or as `window`.
+        If the text is not a region of interest, or `window` fails.
+
+    Examples
+    --------
+    >>> outside = outside_polygon(tile_geobox(Tile("10SGD")), "POLYGON((-120 36, -119 36, -119 37, -120 36))")
     """
-    # Far from the tile the grid's CRS may not know the polygon or tear it: only what lies round the tile is projected.
+    # The grid's CRS may not cover the polygon far from the tile, or may cut it, so only the part nearby is projected.
     near_grid = window(geobox)
     dense = shapely.segmentize(on_turn(read_region(wkt), near_grid.bounds), LONGEST_EDGE)
     near = shapely.MultiPolygon(polygons_of(dense.intersection(near_grid)))
@@ -45,15 +50,15 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
 
 
 def window(geobox: GeoBox) -> BaseGeometry:
-    """Return a densified box in longitude and latitude round a grid, on its turn.
+    """Return a densified box in longitude and latitude around a grid that crosses no cut of the grid's CRS.
 
     Raises
     ------
     GridError
-        If every such box crosses a cut of the grid's CRS: no polygon can mask this grid.
+        If there is no such box, so that no polygon can mask this grid.
     """
     west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
-    # Wider by an edge, so that edges inside the grid stay whole; not where the CRS ends so near.
+    # Widen the box by one edge, so that edges inside the grid stay whole, unless the CRS ends within it.
     for margin in (LONGEST_EDGE, 0.0):
         box = shapely.box(west - margin, max(south - margin, -90.0), east + margin, min(north + margin, 90.0))
         dense = shapely.segmentize(box, LONGEST_EDGE)
@@ -73,7 +78,7 @@ def _project(geometry: BaseGeometry, geobox: GeoBox) -> BaseGeometry:
 
 
 def _outside(geobox: GeoBox, polygon: BaseGeometry) -> NDArray[np.bool_]:
-    from rasterio.features import geometry_mask  # here, since it loads GDAL, and most months are not masked
+    from rasterio.features import geometry_mask  # imported late: it loads GDAL, and most months are not masked
     from rasterio.transform import Affine
 
     outside: NDArray[np.bool_] = geometry_mask([polygon], geobox.shape, Affine(*geobox.transform))

@@ -1,6 +1,6 @@
-"""Regions of interest: polygons in longitude and latitude, checked alike wherever they enter.
+"""Regions of interest: polygons in longitude and latitude, read and checked.
 
-Longitudes may be written from -180 to 180 or from 0 to 360, and may run on across the antimeridian (179 to 181).
+Longitudes may range from -180 to 180 or from 0 to 360, and may continue across the antimeridian (179 to 181).
 """
 
 from __future__ import annotations
@@ -18,22 +18,22 @@ from s1monthly.grid.crs import utm_zone
 
 
 def polygons_of(geometry: BaseGeometry) -> list[Polygon]:
-    """Return the polygons of a geometry, without any lines and points that clipping left beside them."""
+    """Return the polygons of a geometry, without lines and points left by clipping."""
     return [part for part in shapely.get_parts(geometry) if isinstance(part, Polygon) and part.area > 0]
 
 
 def shift(polygon: Polygon, degrees: float) -> Polygon:
-    """Move a polygon east by so many degrees."""
+    """Move a polygon east by `degrees`."""
     return shapely.transform(polygon, lambda x, y: (x + degrees, y), interleaved=False)
 
 
 def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
-    """Cut a polygon whose longitudes run on beyond 180 or -180 into polygons in [-180, 180].
+    """Cut a polygon whose longitudes continue beyond 180 or -180 into polygons in [-180, 180].
 
     Parameters
     ----------
     polygon : Polygon
-        In degrees, continuous: 179 to 181 is two degrees wide.
+        Polygon in degrees with continuous longitudes: 179 to 181 is two degrees wide.
     """
     west, _, east, _ = polygon.bounds
     if west >= -180 and east <= 180:
@@ -56,7 +56,7 @@ def read_region(wkt: str) -> Polygon | MultiPolygon:
     Raises
     ------
     GridError
-        If the text is no WKT, or as `check_region`.
+        If the text is not WKT, or `check_region` refuses the region.
     """
     try:
         roi = _parsed(wkt)
@@ -70,12 +70,12 @@ _REMEDY = "give a POLYGON of longitude latitude pairs, for example POLYGON((113 
 
 
 def check_region(roi: BaseGeometry) -> None:
-    """Refuse what is no region of interest.
+    """Check that a geometry is a region of interest.
 
     Raises
     ------
     GridError
-        If it is no valid polygon in degrees, or one of its polygons is wider than 180 degrees (179 to -179 means 358
+        If it is not a valid polygon in degrees, or one of its polygons is wider than 180 degrees (179 to -179 means 358
         degrees, not 2).
     """
     kind = roi.geom_type
@@ -89,7 +89,7 @@ def check_region(roi: BaseGeometry) -> None:
             f"region of interest: {west:g} to {east:g}, {south:g} to {north:g} are not longitudes and latitudes",
             "give degrees, longitude before latitude",
         )
-    for polygon in shapely.get_parts(roi):  # parts may touch or overlap: their union counts
+    for polygon in shapely.get_parts(roi):  # parts may touch or overlap, since their union counts
         if not polygon.is_valid:
             raise GridError(
                 f"region of interest: the {kind} is not valid: {explain_validity(polygon)}",
@@ -106,15 +106,15 @@ def check_region(roi: BaseGeometry) -> None:
 
 
 DIGITS = 9
-"""Decimals of a degree in canonical text: 0.1 mm."""
+"""Decimals of a degree in canonical WKT (0.1 mm)."""
 
 
 @lru_cache(maxsize=64)
 def canonical_wkt(wkt: str) -> str:
-    """Write a region of interest in the one form that all its spellings share; text that is no region stays.
+    """Return the canonical WKT of a region of interest; return any other text unchanged.
 
-    Longitudes in [-180, 180], split at the antimeridian; `DIGITS` decimals; two dimensions; one order of vertices,
-    holes and parts.
+    Longitudes are in [-180, 180] and split at the antimeridian; `DIGITS` decimals; two dimensions; vertices, holes and
+    parts in a fixed order.
     """
     try:
         parts = shapely.get_parts(read_region(wkt))
@@ -129,14 +129,14 @@ def canonical_wkt(wkt: str) -> str:
 
 @lru_cache(maxsize=64)
 def projects_whole(wkt: str, epsg: int) -> bool:
-    """Whether version 1 of `polygon_mask`, which projected polygons whole, was right for a grid.
+    """Return whether version 1 of `polygon_mask`, which projected whole polygons, was right for a grid.
 
     Parameters
     ----------
     wkt : str
         Region of interest.
     epsg : int
-        CRS of the grid.
+        EPSG code of the grid's CRS.
     """
     longitude, latitude = shapely.get_coordinates(_parsed(wkt)).T
     zone = utm_zone(epsg)
@@ -148,23 +148,23 @@ def projects_whole(wkt: str, epsg: int) -> bool:
 
 
 FARTHEST, HIGHEST = 80.0, 85.0
-"""Degrees of longitude, from UTM's central meridian or across, and of latitude, that every CRS projects."""
+"""Degrees that every CRS can project: of longitude (from UTM's central meridian, or in width) and of latitude."""
 
 
 def on_turn(roi: BaseGeometry, bounds: tuple[float, float, float, float]) -> BaseGeometry:
-    """Bring a region to the turn of the globe on which bounds lie: what can meet them, as one geometry without seams.
+    """Shift a region by whole turns of the globe onto bounds, and merge it into one geometry without seams.
 
     Parameters
     ----------
     roi : Polygon or MultiPolygon
-        Longitudes on any turn, from -360 to 360.
+        Region with longitudes from -360 to 360.
     bounds : tuple of float
-        West, south, east, north; longitudes may run on beyond 180.
+        West, south, east, north; longitudes may continue beyond 180.
 
     Returns
     -------
     Polygon or MultiPolygon
-        Empty where nothing can meet the bounds. Polygons are not clipped.
+        The region's polygons whose bounds meet the given ones, not clipped; empty if none do.
     """
     west, south, east, north = bounds
     moved = []

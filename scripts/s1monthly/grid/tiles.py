@@ -1,9 +1,8 @@
-"""Sentinel-2 tiles by arithmetic: where a named tile lies, and which tiles an area of interest needs.
+"""Sentinel-2 tiles, computed without a table: the place of a tile, and the tiles of a region of interest.
 
-Words used here alone: a *square* is a 100 km square of the military grid (MGRS) in one UTM zone, given by zone, column
-(easting / 100 km, 1 to 8) and row (northing / 100 km, signed, negative south of the equator). Its *tile* is the
-109.8 km square that Sentinel-2 makes of it. Seen from the central meridian, squares of one column and row have the same
-shape in every zone.
+In this module a *square* is a 100 km square of the military grid (MGRS) in one UTM zone, given by zone, column
+(easting / 100 km, 1 to 8) and row (northing / 100 km, negative south of the equator). Its *tile* is Sentinel-2's
+109.8 km square. Relative to the central meridian, squares of one column and row have the same shape in every zone.
 """
 
 from __future__ import annotations
@@ -47,14 +46,17 @@ _EXCEPTIONS: dict[tuple[int, str], tuple[float, float] | None] = {
     (36, "X"): None,
     (37, "X"): (33, 42),
 }
-"""Longitudes of the zones that Norway and Svalbard have widened, narrowed or closed (MGRS, NGA.STND.0037)."""
+"""Longitudes of the irregular zones of Norway and Svalbard; None for an unused zone (MGRS, NGA.STND.0037)."""
 
 _TOUCHING = 1e-6
-"""Degrees (0.1 m) within which a square touches its zone. The nearest cases reach 5e-3 degrees in or stay 2e-3 degrees
-off, but for the squares of zone 31 that begin on 3 E, the very edge of 31V, and are tiles (31VEF to 31VEK)."""
+"""Degrees (0.1 m) within which a square touches its zone.
+
+Squares reach at least 5e-3 degrees into their zone or stay at least 2e-3 degrees off. The only exceptions are those of
+zone 31 that begin at 3 E, exactly the edge of 31V, and are tiles (31VEF to 31VEK).
+"""
 
 _COVERED = 1e-10
-"""Square degrees (1 m2) of a tile that may stick out where it counts as covered: rounding. True gaps start at 2e-8."""
+"""Square degrees (1 m2) that may remain uncovered of a covered tile, because of rounding. Real gaps start at 2e-8."""
 
 
 class _Square(NamedTuple):
@@ -66,14 +68,14 @@ class _Square(NamedTuple):
 def tile_origin(tile: Tile) -> tuple[float, float]:
     """Return a Sentinel-2 tile's upper-left corner: left, top, in metres of ``tile.epsg``.
 
-    The column letter gives the easting, the row letter the northing modulo 2000 km, and the latitude band of the
-    square's centre says which multiple it is. The corner is the square's, moved outward to a multiple of 60 m. Exact
-    for all 19,002 tiles of the OPERA tile table. Slivers that `tiles_of_roi` leaves out have an origin too.
+    The column letter gives the easting and the row letter the northing modulo 2000 km, which the latitude band of the
+    square's centre resolves. The tile's corner is the square's, moved outward to a multiple of 60 m. The result is
+    exact for all 19,002 tiles of the OPERA tile table. Slivers that `tiles_of_roi` leaves out also have an origin.
 
     Raises
     ------
     GridError
-        If no square of that name has its centre in the latitude band, or the square does not touch its zone.
+        If no square of that name is centred in the latitude band, or the square does not touch its zone.
     """
     square = _square_of(tile)
     left, top = _corner(square.column, square.row)
@@ -86,49 +88,53 @@ def tile_outline(tile: Tile) -> Polygon | MultiPolygon:
     Returns
     -------
     Polygon or MultiPolygon
-        As `outlines.to_lonlat` gives it: densified, counter-clockwise, split at the antimeridian.
+        Result of `outlines.to_lonlat`: densified, counter-clockwise, split at the antimeridian.
 
     Raises
     ------
     GridError
-        As `tile_origin`.
+        If there is no such tile, as in `tile_origin`.
     """
     left, top = tile_origin(tile)
     return to_lonlat(shapely.box(left, top - TILE_SIDE, left + TILE_SIDE, top), tile.epsg)
 
 
 def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
-    """List the Sentinel-2 tiles whose 109.8 km squares have common area with a region of interest.
+    """List the Sentinel-2 tiles whose 109.8 km squares overlap a region of interest.
 
-    No table is needed; the set of tiles follows from a rule that was read off the 19,002 land tiles of the OPERA tile
-    table:
+    The tiles follow from a rule derived from the 19,002 land tiles of the OPERA tile table:
 
-    1. a tile is made of every 100 km square that touches its zone's area, 80 S to 84 N, with the zones of Norway and
-       Svalbard as MGRS has them (so there is 32VKL and no 31VFF, and nothing in 32X, 34X and 36X);
-    2. taken zone by zone from 1 to 60, a tile that those of earlier zones cover wholly is left out: mostly the slivers
-       on a zone's western edge, but the eastern ones of zone 60, which zone 1 covers;
-    3. its name has the latitude band of the square's centre.
+    1. Every 100 km square that touches its zone's area, 80 S to 84 N, makes a tile. Norway and Svalbard have MGRS's
+       irregular zones (so there is 32VKL but no 31VFF, and nothing in 32X, 34X and 36X).
+    2. Going from zone 1 to 60, a tile that tiles of earlier zones cover completely is left out. These are mostly
+       slivers on a zone's western edge, and the eastern ones of zone 60, which zone 1 covers.
+    3. The tile's name has the latitude band of the square's centre.
 
-    It gives 56,380 tiles, all 19,002 of the table among them. Of the others one alone is covered by tiles of the table,
-    as redundant slivers over land would be: 29ULU, off Ireland, which just has no land. South of 57 S and over open
-    ocean the table is silent and the rule alone speaks.
+    The rule gives 56,380 tiles, including all 19,002 of the table. Only one of the others is covered by tiles of the
+    table, as a redundant sliver over land would be: 29ULU off Ireland, which has no land. The table cannot confirm the
+    rule south of 57 S and over open ocean.
 
     Parameters
     ----------
     roi : Polygon or MultiPolygon
-        Degrees, longitude first, edges straight in longitude and latitude. Across the antimeridian either two polygons
-        that meet at 180 and -180 (RFC 7946), or one whose longitudes run on (179 to 181, or -181 to -179).
+        Degrees, longitude first, edges straight in longitude and latitude. Across the antimeridian give two polygons
+        that meet at 180 and -180 (RFC 7946), or one with continuous longitudes (179 to 181, or -181 to -179).
 
     Returns
     -------
     list of Tile
-        Sorted by name. Parts of the region beyond 80 S or 84 N have no tiles.
+        Tiles sorted by name. Parts of the region beyond 80 S or 84 N have none.
 
     Raises
     ------
     GridError
-        If the region is no valid polygon in degrees, if one of its polygons is wider than 180 degrees (179 to -179
-        means 358 degrees, not 2), or if no tile lies there.
+        If the region is not a valid polygon in degrees, one of its polygons is wider than 180 degrees (179 to -179
+        means 358 degrees, not 2), or no tile lies there.
+
+    Examples
+    --------
+    >>> roi = read_region("POLYGON((-120 36, -119 36, -119 37, -120 36))")
+    >>> [tile.name for tile in tiles_of_roi(roi)]
     """
     check_region(roi)
     found: set[_Square] = set()
@@ -138,7 +144,7 @@ def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
             shapely.prepare(piece)
             inside = shapely.contains_properly(piece, outlines)
             rest = ~inside & shapely.intersects(piece, outlines)
-            # Interiors that meet have an area in common; neighbours that share an edge have none.
+            # Interiors that intersect share an area; neighbours that only share an edge do not.
             inside[rest] = shapely.relate_pattern(outlines[rest], piece, "T********")
             found.update(square for square, common in zip(squares, inside, strict=True) if common)
     tiles = sorted(_tile_of(square) for square in found if _is_tile(*square))
@@ -152,12 +158,12 @@ def tiles_of_roi(roi: BaseGeometry) -> list[Tile]:
 
 
 def tiles_beside(wkt: str, tiles: Sequence[Tile]) -> list[Tile]:
-    """List the tiles that do not meet a region of interest.
+    """List the tiles that lie outside a region of interest.
 
     Raises
     ------
     GridError
-        If the text is no region of interest, or none of the tiles meets it.
+        If the text is not a region of interest, or all tiles lie outside it.
     """
     roi = read_region(wkt)
     outlines = {tile: tile_outline(tile) for tile in tiles}
@@ -173,10 +179,10 @@ def tiles_beside(wkt: str, tiles: Sequence[Tile]) -> list[Tile]:
 
 
 def _squares_near(piece: Polygon) -> tuple[list[_Square], NDArray[np.object_]]:
-    """Squares whose tiles' bounding boxes meet that of a polygon, and the outlines of these tiles, unsplit."""
+    """Return the squares whose tiles' bounding boxes meet a polygon's, and the unsplit outlines of these tiles."""
     west, south, east, north = piece.bounds
     squares, rings = [], []
-    # 100 km are 0.89 to 0.91 degrees of latitude, and a row bends by less than a row within a zone.
+    # 100 km are 0.89 to 0.91 degrees of latitude; within a zone a row bends by less than one row.
     lowest = math.floor(min(south / 0.89, south / 0.91)) - 3
     highest = math.ceil(max(north / 0.89, north / 0.91)) + 2
     for row in range(max(lowest, _ROWS[0]), min(highest, _ROWS[-1]) + 1):
@@ -191,7 +197,7 @@ def _squares_near(piece: Polygon) -> tuple[list[_Square], NDArray[np.object_]]:
 
 
 def _square_of(tile: Tile) -> _Square:
-    """Find the square that a tile is made of."""
+    """Return the square of a tile."""
     column = COLUMN_LETTERS[(tile.zone - 1) % 3].index(tile.column) + 1
     index = ROW_LETTERS.index(tile.row)
     rows = [row for row in _ROWS if (row + _first_row(tile.zone)) % 20 == index]
@@ -215,26 +221,26 @@ def _square_of(tile: Tile) -> _Square:
 
 
 def _tile_of(square: _Square) -> Tile:
-    """Name the tile of a square."""
+    """Return the tile of a square."""
     letters = COLUMN_LETTERS[(square.zone - 1) % 3]
     row = ROW_LETTERS[(square.row + _first_row(square.zone)) % 20]
     return Tile(f"{square.zone:02d}{_band(square.column, square.row)}{letters[square.column - 1]}{row}")
 
 
 def _first_row(zone: int) -> int:
-    """Index of the row letter at the equator: A in odd zones, F in even ones."""
+    """Return the index of the row letter at the equator: A in odd zones, F in even ones."""
     return 0 if zone % 2 else 5
 
 
 @cache
 def _band(column: int, row: int) -> str:
-    """Latitude band of a square's centre; squares that touch 80 S or 84 N from outside belong to the last band."""
+    """Return the latitude band of a square's centre; squares centred beyond 80 S or 84 N belong to the last band."""
     _, latitude = from_utm(np.array([(column + 0.5) * _SQUARE_SIDE]), np.array([(row + 0.5) * _SQUARE_SIDE]))
     return BAND_LETTERS[min(max(int((latitude[0] - _SOUTH) // 8), 0), len(BAND_LETTERS) - 1)]
 
 
 def _corner(column: int, row: int) -> tuple[float, float]:
-    """Upper-left corner of a square's tile; northing negative south of the equator."""
+    """Return the upper-left corner of a square's tile; northing is negative south of the equator."""
     left = column * _SQUARE_SIDE // _GRAIN * _GRAIN
     top = -((row + 1) * -_SQUARE_SIDE // _GRAIN) * _GRAIN
     return float(left), float(top)
@@ -242,7 +248,7 @@ def _corner(column: int, row: int) -> tuple[float, float]:
 
 @cache
 def _ring(left: float, top: float, side: float) -> Floats:
-    """Densified outline of a square in UTM, (n, 2): degrees east of the central meridian, latitude."""
+    """Return the densified outline of a UTM square, (n, 2): degrees east of the central meridian, latitude."""
     count = math.ceil(side / SEGMENT)
     along, zero = np.arange(count) / count, np.zeros(count)
     x = left + side * np.concatenate([zero, along, zero + 1, 1 - along])
@@ -252,20 +258,20 @@ def _ring(left: float, top: float, side: float) -> Floats:
 
 @cache
 def _outline(column: int, row: int) -> Polygon:
-    """Outline of a square's tile, east of the central meridian."""
+    """Return the outline of a square's tile, in degrees east of the central meridian."""
     return Polygon(_ring(*_corner(column, row), TILE_SIDE))
 
 
 @cache
 def _bounds(column: int, row: int) -> Bounds:
-    """Bounding box of `_outline`."""
+    """Return the bounding box of `_outline`."""
     west, south, east, north = _outline(column, row).bounds
     return west, south, east, north
 
 
 @cache
 def _zone_area(zone: int) -> BaseGeometry:
-    """Area of a zone in degrees east of its central meridian, and latitude."""
+    """Return the area of a zone, in degrees east of its central meridian and latitude."""
     middle = 6 * zone - 183
     parts = []
     for index, band in enumerate(BAND_LETTERS):
@@ -279,8 +285,8 @@ def _zone_area(zone: int) -> BaseGeometry:
 
 
 def _touches_zone(zone: int, column: int, row: int) -> bool:
-    """Whether a 100 km square touches its zone."""
-    # Zones without an exception are alike.
+    """Return whether a 100 km square touches its zone."""
+    # All regular zones give the same result.
     return _touches_area(zone if 31 <= zone <= 37 else 1, column, row)
 
 
@@ -291,8 +297,8 @@ def _touches_area(zone: int, column: int, row: int) -> bool:
 
 
 def _is_tile(zone: int, column: int, row: int) -> bool:
-    """Whether Sentinel-2 has a tile of a square (rules 1 and 2 of `tiles_of_roi`)."""
-    # Zones are alike but those with, or up to three east of, an exception (from 56 N), and those near the antimeridian.
+    """Return whether Sentinel-2 has a tile for a square (rules 1 and 2 of `tiles_of_roi`)."""
+    # All zones give the same result but irregular ones and the three east of them (from 56 N), and those near 180 E.
     alike = 4 <= zone <= 57 and (row < 60 or not 31 <= zone <= 40)
     return _is_kept(10 if alike else zone, column, row)
 
@@ -303,7 +309,7 @@ def _is_kept(zone: int, column: int, row: int) -> bool:
         return False
     outline, bounds = _outline(column, row), _bounds(column, row)
     covering = []
-    # A tile that was left out is covered by tiles of still earlier zones, so every square of these may be counted.
+    # A left-out tile is itself covered by tiles of earlier zones, so every square of earlier zones may count.
     for step in (-3, -2, -1, 1, 2, 3):
         other = (zone + step - 1) % 60 + 1
         if other < zone:
@@ -317,7 +323,7 @@ def _is_kept(zone: int, column: int, row: int) -> bool:
 
 
 def _meet(bounds: Bounds, other: Bounds, degrees: float) -> bool:
-    """Whether a bounding box meets another one, moved east by so many degrees."""
+    """Return whether a bounding box meets another one moved east by `degrees`."""
     west, south, east, north = bounds
     left, bottom, right, top = other
     return left + degrees < east and right + degrees > west and bottom < north and top > south

@@ -1,6 +1,6 @@
-"""From UTM to longitude and latitude, by the series that PROJ uses too.
+"""Conversion from UTM to longitude and latitude, by the series that PROJ uses.
 
-Every job needs a few points, to know where its tile lies; to load PROJ and its data base for them takes 0.1 s.
+Every job converts a few points to locate its tile. Loading PROJ and its database for them would take 0.1 s.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ _SCALE, _FALSE_EASTING = 0.9996, 500_000.0
 _N = _FLATTENING / (2 - _FLATTENING)
 _ECCENTRICITY = np.sqrt(_FLATTENING * (2 - _FLATTENING))
 _RADIUS = _SCALE * _AXIS / (1 + _N) * (1 + _N**2 / 4 + _N**4 / 64 + _N**6 / 256)
-"""Radius of the circle as long as the meridian, metres, on the map's scale."""
+"""Radius in metres, at the map's scale, of a circle as long as the meridian."""
 _BETA = np.array(
     [
         [1 / 2, -2 / 3, 37 / 96, -1 / 360, -81 / 512, 96_199 / 604_800],
@@ -27,16 +27,16 @@ _BETA = np.array(
     ]
 ) @ (_N ** np.arange(1, 7))
 FALSE_NORTHING = 10_000_000.0
-"""What is added to northings in zones south of the equator, metres."""
+"""Metres added to northings in zones south of the equator."""
 
 _FAR = 1_500_000.0
-"""Metres from the meridian: nobody's tile or burst reaches as far."""
+"""Metres from the central meridian, farther than any tile or burst reaches."""
 _STEPS = 5
-"""Newton steps for the latitude; three reach the last bit."""
+"""Newton steps for the latitude; three already reach the last bit."""
 
 
 def from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
-    """Return longitude east of the zone's central meridian, and latitude, in degrees on WGS 84.
+    """Return the longitude east of the zone's central meridian and the latitude, in degrees on WGS 84.
 
     Agrees with PROJ to 1e-11 degrees within 20 degrees of the meridian.
 
@@ -65,19 +65,19 @@ def from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
 
 
 def near_meridian(easting: Floats, northing: Floats) -> bool:
-    """Whether all points lie where `from_utm` is as exact as it says.
+    """Return whether all points lie within the range in which `from_utm` is exact.
 
     Parameters
     ----------
     easting, northing : array
-        As `from_utm` takes them.
+        Arguments of `from_utm`.
     """
     far = np.abs(np.asarray(easting) - _FALSE_EASTING).max() > _FAR or np.abs(northing).max() > FALSE_NORTHING
     return not far
 
 
 def _newton_step(tangent: Floats, conformal: Floats) -> Floats:
-    """What brings the tangent of the latitude nearer to that which has this tangent of the conformal latitude."""
+    """Return the Newton step for the tangent of the latitude that has this tangent of the conformal latitude."""
     secant = np.hypot(1, tangent)
     sigma = np.sinh(_ECCENTRICITY * np.arctanh(_ECCENTRICITY * tangent / secant))
     found = tangent * np.hypot(1, sigma) - sigma * secant

@@ -1,13 +1,13 @@
-"""Compiled kernels of the textures in ``texture``: levels, sums and counts over sliding windows, the metrics.
+"""Compiled kernels of ``texture``: levels, sums and counts over sliding windows, metrics.
 
-No matrix is built for contrast, homogeneity and correlation: they follow from sums over the pairs of a window, of 1, i,
-j, i^2, j^2, i j and 1 / (1 + (i - j)^2) for a pair of levels (i, j). Of a window that moves down, the sums down each
-column gain a row and lose one; sums along the columns are then made by doubling. Entropy needs the counts themselves:
-of a window that moves along a row, pairs enter and leave a table of counts, and the sum of c ln c follows.
+Contrast, homogeneity and correlation need no matrix. They follow from sums over the pairs of a window: of 1, i, j, i^2,
+j^2, i j and 1 / (1 + (i - j)^2) for a pair of levels (i, j). When the window moves down, the sums of each column gain
+one row and lose one; neighbouring columns are then summed by doubling. Entropy needs the counts themselves: when the
+window moves along a row, pairs enter and leave a table of counts, and the sum of c ln c is updated.
 
-Every sum is exact, so that it neither drifts nor depends on where a block begins. Counts and moments are whole numbers
-of at most 63 x 62 pairs x 63^2 < 2^24, exact in float32; shares of homogeneity are multiples of 2^-36 below 2^12, exact
-in float64; c ln c is kept as a whole multiple of 2^-32.
+Every sum is exact, so it neither drifts nor depends on where a block begins. Counts and moments are whole numbers of at
+most 63 x 62 pairs x 63^2 < 2^24, exact in float32. Shares of homogeneity are multiples of 2^-36 below 2^12, exact in
+float64. c ln c is stored as a whole multiple of 2^-32.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ PairRow = tuple[Levels, Levels]
 
 NOTHING = 255  # level of no data
 MOST_LEVELS = 64
-TOGETHER = 2  # rows whose tables of counts are kept side by side: one waits for memory while the other is worked on
-STRIP = 2048  # columns worked on at once, so that their sums stay in the cache
+TOGETHER = 2  # rows whose tables of counts are updated in turns: one row computes while the other waits for memory
+STRIP = 2048  # columns processed at a time, so that their sums stay in the cache
 CONTRAST, HOMOGENEITY, ENTROPY, CORRELATION = range(4)
 PAIRS, SUM_I, SUM_J, SUM_II, SUM_JJ, SUM_IJ = range(6)
 LOG_UNIT = 2.0**-32
 
 
 def count_logs(most: int) -> tuple[Whole, Whole]:
-    """Tabulate c ln c, in units of `LOG_UNIT`, for c from 0 to most + 1, and its steps from c to c + 1."""
+    """Tabulate c ln c in units of `LOG_UNIT` for c from 0 to most + 1, and its differences from c to c + 1."""
     count = np.arange(most + 2, dtype=np.float64)
     logs = np.rint(count * np.log(np.maximum(count, 1.0)) / LOG_UNIT).astype(np.int64)
     return logs, np.diff(logs)
@@ -43,7 +43,7 @@ def count_logs(most: int) -> tuple[Whole, Whole]:
 def quantise(
     first: int, last: int, db: Values, low: float, high: float, number: int, half: int, levels: Levels
 ) -> None:
-    """Write the levels of rows first to last - 1 into ``levels``, which has a frame of ``half`` pixels around it."""
+    """Write the levels of rows first to last - 1 into ``levels``, which has a frame of ``half`` pixels."""
     cols = db.shape[1]
     top = np.float64(number - 1)
     for r in range(first, last):
@@ -57,9 +57,9 @@ def quantise(
 
 @njit(nogil=True, cache=True)
 def _pair_row(levels: Levels, row: int, left: int, down: int, along: int, number: int) -> PairRow:
-    """Take the levels of the first and of the second pixels of a row of pairs.
+    """Return the levels of the first and of the second pixels of a row of pairs.
 
-    Whatever the direction of the offset, its pairs lie from ``row`` and ``left`` on, downwards and to the right.
+    For any direction of the offset, the pairs begin at ``row`` and ``left`` and extend downwards and to the right.
     """
     i, j = left + max(0, -along), left + max(0, along)
     return levels[row + max(0, -down), i : i + number], levels[row + max(0, down), j : j + number]
@@ -67,7 +67,7 @@ def _pair_row(levels: Levels, row: int, left: int, down: int, along: int, number
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _roll_moments(enters: PairRow, leaves: PairRow, columns: Values) -> None:
-    """Add to the sums down each column a row of pairs that enters, and take off one that leaves."""
+    """Add an entering row of pairs to the sums of each column, and subtract a leaving row."""
     one, zero = np.float32(1), np.float32(0)
     (new_i, new_j), (old_i, old_j) = enters, leaves
     pairs, sum_i, sum_j = columns[PAIRS], columns[SUM_I], columns[SUM_J]
@@ -87,7 +87,7 @@ def _roll_moments(enters: PairRow, leaves: PairRow, columns: Values) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _roll_shares(enters: PairRow, leaves: PairRow, shares: Double) -> None:
-    """Do the same to the sums of 1 / (1 + (i - j)^2), each rounded to float32."""
+    """Do the same for the sums of 1 / (1 + (i - j)^2), each term rounded to float32."""
     one, zero = np.float32(1), np.float32(0)
     (new_i, new_j), (old_i, old_j) = enters, leaves
     for k in range(new_i.size):
@@ -110,7 +110,7 @@ def _add(a: NDArray[np.floating], b: NDArray[np.floating], total: NDArray[np.flo
 def _sum_along(
     columns: NDArray[np.floating], width: int, sums: NDArray[np.floating], spare: NDArray[np.floating]
 ) -> None:
-    """Sum ``width`` neighbouring columns: sums of 1, 2, 4 ... columns by doubling, and of them those in its bits."""
+    """Sum ``width`` neighbouring columns: double to sums of 1, 2, 4 ... columns, and add those in its binary digits."""
     number = sums.size
     sums[:] = 0
     source, done, step, turn = columns, 0, 1, 0
@@ -129,7 +129,7 @@ def _sum_along(
 
 @njit(nogil=True, cache=True)
 def _exchange(counts: Codes, leaves: np.uint16, enters: np.uint16, steps: Whole) -> np.int64:
-    """Let a pair leave the table of counts and another enter it; return the change of the sum of c ln c."""
+    """Remove one pair from the table of counts and add another; return the change of the sum of c ln c."""
     count = counts[leaves] - np.uint16(1)
     change = -steps[count]
     counts[leaves] = count
@@ -140,7 +140,7 @@ def _exchange(counts: Codes, leaves: np.uint16, enters: np.uint16, steps: Whole)
 
 @njit(nogil=True, cache=True)
 def _encode(pairs: PairRow, number: int, codes: Codes) -> None:
-    """Give each pair of levels a number of its own, and all pairs with no data the next one."""
+    """Number the pairs of levels; all pairs with no data share the next number."""
     first, second = pairs
     for k in range(first.size):
         valid = (first[k] < MOST_LEVELS) & (second[k] < MOST_LEVELS)
@@ -159,9 +159,9 @@ def _slide(
     counts: Codes,
     excess: Whole,
 ) -> None:
-    """Slide two windows, one row apart, along the codes; ``excess`` receives n ln n - sum of c ln c for each place.
+    """Slide two windows, one row apart, along the codes; write n ln n - sum of c ln c to ``excess`` for each place.
 
-    Both sums are of valid pairs alone, n in number: those with no data are counted like any other and then taken off.
+    n is the number of valid pairs. Pairs with no data are counted like the others and then subtracted.
     """
     nothing = np.uint16(number * number)
     pairs = height * width
@@ -190,7 +190,7 @@ def _slide(
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _weigh(pairs: Values, weight: Double, angles: Double) -> None:
-    """Set the weight of a pair, 1 / n, or 0 where a window has none; count the angles that have pairs."""
+    """Set the weight of a pair to 1 / n, or to 0 if the window has no pair; count the angles with pairs."""
     for k in range(weight.size):
         n = np.float64(pairs[k])
         weight[k] = 1.0 / n if n > 0 else 0.0
@@ -207,14 +207,14 @@ def _add_contrast(sums: Values, weight: Double, total: Double) -> None:
 
 @njit(nogil=True, cache=True)
 def _add_weighted(sums: NDArray[np.generic], unit: float, weight: Double, total: Double) -> None:
-    """Add the mean of shares, for homogeneity, or of logarithms, for entropy."""
+    """Add the mean of the shares (homogeneity) or of the logarithms (entropy)."""
     for k in range(total.size):
         total[k] += weight[k] * unit * np.float64(sums[k])
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _add_correlation(sums: Values, weight: Double, total: Double) -> None:
-    """Add cov(i, j) / (std(i) std(j)), all times n^2, which makes them whole numbers; 1 where a variance is zero."""
+    """Add cov(i, j) / (std(i) std(j)), or 1 if a variance is zero; the factor n^2 makes the terms whole numbers."""
     pairs, sum_i, sum_j = sums[PAIRS], sums[SUM_I], sums[SUM_J]
     sum_ii, sum_jj, sum_ij = sums[SUM_II], sums[SUM_JJ], sums[SUM_IJ]
     for k in range(total.size):
@@ -228,7 +228,7 @@ def _add_correlation(sums: Values, weight: Double, total: Double) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _write(total: Double, angles: Double, centres: Levels, made: Values) -> None:
-    """Write the mean over the angles that have pairs; NaN without any, or where the centre is no data."""
+    """Write the mean over the angles with pairs; NaN if there are none or the centre is no data."""
     for k in range(made.size):
         good = (centres[k] < MOST_LEVELS) & (angles[k] > 0.0)
         made[k] = np.float32(total[k] / angles[k]) if good else np.float32(np.nan)
@@ -261,19 +261,19 @@ def texture_rows(
     Parameters
     ----------
     first, last : int
-        Rows.
+        Rows to compute.
     levels : array (rows + 2 half + 1, columns + 2 half) of uint8
-        Levels below ``number``, and NOTHING for no data and in the frame; the last row makes a pair of rows complete.
+        Levels below ``number``; NOTHING for no data and in the frame. The extra last row completes a pair of rows.
     number : int
-        How many levels there are, at most MOST_LEVELS.
+        Number of levels, at most MOST_LEVELS.
     half : int
-        Half a window: its side is 2 half + 1.
+        Half the window; its side is 2 half + 1.
     offsets : array (angle, 2)
         Rows and columns from the first pixel of a pair to the second; smaller than the window.
     logs, steps : array
-        As `count_logs` of the pixels of a window returns them.
+        Result of `count_logs` for the number of pixels of a window.
     place : array (4,)
-        Where CONTRAST, HOMOGENEITY, ENTROPY and CORRELATION stand in ``made``; negative for what is not wanted.
+        Index in ``made`` of CONTRAST, HOMOGENEITY, ENTROPY and CORRELATION; negative for an unwanted metric.
     made : array (metric, rows, columns) of float32
         Receives the metrics.
     """
@@ -305,9 +305,9 @@ def texture_rows(
             for a in range(offsets.shape[0]):
                 down, along = offsets[a, 0], offsets[a, 1]
                 height, width = side - abs(down), side - abs(along)
-                reach = wide + width - 1  # pairs whose first pixel stands in the first row of a window
+                reach = wide + width - 1  # pairs in the first row of all windows together
                 for t in range(TOGETHER):
-                    # A block's first window takes in all its rows; any other one row, and loses one.
+                    # A block's first window adds all its rows; every other adds one and drops one.
                     fresh = row + t == first
                     for u in range(row + t if fresh else row + t + height - 1, row + t + height):
                         enters = _pair_row(levels, u, left, down, along, reach)

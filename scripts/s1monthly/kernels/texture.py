@@ -1,4 +1,4 @@
-"""Textures of a band: metrics of the grey-level co-occurrence matrix of every pixel's window, aware of no data."""
+"""Textures of a band: metrics of the grey-level co-occurrence matrix (GLCM) in a window around every valid pixel."""
 
 from __future__ import annotations
 
@@ -18,33 +18,33 @@ from s1monthly.model import TEXTURE_METRICS
 Values = NDArray[np.float32]
 
 METRICS = TEXTURE_METRICS
-"""Metrics by name, in the order in which the kernel counts them."""
+"""Names of the metrics, in the kernel's order."""
 BLOCK_ROWS = 64  # an even number: the kernel takes rows in twos
 
 
 @dataclass(frozen=True)
 class TextureOptions:
-    """Which textures, and of what.
+    """Options of textures.
 
     Attributes
     ----------
     metrics : tuple of str
-        Names in METRICS, in the order of the output.
+        Names from METRICS, in the order of the output.
     window_size : int
         Side of the window in pixels: odd, 3 to 63.
     distance : int
-        Distance of the two pixels of a pair, at least 1.
+        Distance between the two pixels of a pair, in pixels, at least 1.
     angles : tuple of float
         Directions from the first pixel of a pair to the second, in degrees: 0 along the row, 90 down the column.
     average_angles : bool
-        True: one output a metric, the mean over the angles. False: one output a metric and angle.
+        True: one output per metric, the mean over the angles. False: one output per metric and angle.
     levels : int
-        Grey levels, 2 to 64.
+        Number of grey levels, 2 to 64.
 
     Raises
     ------
     S1MonthlyError
-        Where an option is out of range or given twice, or no two pixels of a window lie as far apart as an angle asks.
+        If an option is out of range or given twice, or the pairs of an angle do not fit into the window.
     """
 
     metrics: tuple[str, ...] = METRICS
@@ -96,12 +96,12 @@ def _degrees(angle: float) -> str:
 
 
 def texture_names(band: str, options: TextureOptions) -> tuple[str, ...]:
-    """Name the textures of a band, in the order of `textures`: ``VV_dB`` -> ``VV_glcm_contrast``, ...
+    """Return the names of a band's textures, in the order of `textures`: ``VV_dB`` -> ``VV_glcm_contrast``, ...
 
     Raises
     ------
     S1MonthlyError
-        If the band is not one of decibels.
+        If the band is not in dB.
     """
     polarization = band.removesuffix("_dB")
     if polarization == band:
@@ -110,7 +110,7 @@ def texture_names(band: str, options: TextureOptions) -> tuple[str, ...]:
 
 
 def valid_range(metric: str, levels: int) -> tuple[float, float]:
-    """Least and largest value, as float32, that a metric can have with so many grey levels."""
+    """Return the smallest and largest possible value of a metric, as float32."""
     low, high = {
         "contrast": (0.0, (levels - 1.0) ** 2),
         "homogeneity": (1.0 / (1.0 + (levels - 1.0) ** 2), 1.0),
@@ -125,50 +125,56 @@ def textures(
 ) -> Iterator[tuple[str, Values]]:
     """Compute the textures of a band.
 
-    Each pixel gets the metrics of the co-occurrence matrix of the window around it, cut off at the edge of the array:
-    the share p(i, j), among the pairs of valid pixels at a given offset inside the window, of those whose first pixel
-    has level i and whose second has level j. The matrix is not made symmetric.
+    Each pixel gets the metrics of the co-occurrence matrix of the window around it, clipped at the edge of the array.
+    The matrix counts the pairs of valid pixels at a given offset inside the window: p(i, j) is the share of pairs whose
+    first pixel has level i and whose second has level j. It is not made symmetric.
 
-    - Level: floor(levels (x - low) / (high - low)), in float64, of x dB: bins of equal width, each with its lower edge.
-      What is below ``low`` goes to the first level; ``high`` and what is above it to the last.
+    - Level of x dB: floor(levels (x - low) / (high - low)), in float64. Bins have equal width and include their lower
+      edge. Values below ``low`` get the first level; ``high`` and values above it get the last.
     - Contrast: sum of p (i - j)^2. Homogeneity: sum of p / (1 + (i - j)^2). Entropy: - sum of p ln p over p > 0.
     - Correlation: sum of p (i - mean_i) (j - mean_j) / (std_i std_j), with means and standard deviations of the first
-      and of the second pixels of the pairs; 1 where one of these deviations is zero, which whole numbers decide.
+      and of the second pixels; 1 if one of the deviations is zero, which is decided in exact integers.
 
-    All are those of ``skimage.feature.graycomatrix(..., symmetric=False, normed=True)`` and ``graycoprops`` for the
-    window's levels: contrast and correlation from exact sums, homogeneity within 6e-8 of its value, entropy within
-    1e-9, before they are rounded to float32.
+    Results equal ``skimage.feature.graycomatrix(..., symmetric=False, normed=True)`` and ``graycoprops`` for the
+    window's levels. Before rounding to float32, contrast and correlation come from exact sums, homogeneity is within
+    6e-8 of its value, and entropy within 1e-9.
 
     Parameters
     ----------
     db : array (rows, columns) of float32
-        Decibels; NaN or infinity for no data: pairs with such an end are left out.
+        Decibels; NaN or infinity for no data. Pairs with a pixel of no data are ignored.
     low, high : float
-        Range that the levels divide, in dB; low < high, both finite.
+        Range in dB that the levels divide; low < high, both finite.
     options : TextureOptions
-        Which textures.
+        Metrics, window, pairs and levels.
     threads : int
-        Threads to use; the result does not depend on it.
+        Number of threads. The result does not depend on it.
 
     Yields
     ------
     name : str
-        In the order of ``options.suffixes``.
+        Name from ``options.suffixes``, in their order.
     values : array (rows, columns) of float32
-        NaN where ``db`` has no data, and where no pair is left. A mean over the angles is that over the angles of which
-        there are pairs. One angle is computed at a time, where they are not averaged.
+        NaN where ``db`` has no data or the window has no valid pair. A mean is taken over the angles that have pairs.
+        Without averaging, one angle is computed at a time.
 
     Raises
     ------
     S1MonthlyError
-        Where the array is not two-dimensional, the range is empty or not finite, or there is no thread.
+        If the array is not two-dimensional, the range is empty or not finite, or `threads` is below 1.
 
     References
     ----------
     Haralick, Shanmugam and Dinstein (1973), Textural features for image classification, IEEE Transactions on Systems,
     Man, and Cybernetics SMC-3(6), 610-621, doi:10.1109/TSMC.1973.4309314: the matrix, and its features f2 (contrast),
-    f3 (correlation), f5 (inverse difference moment, here homogeneity) and f9 (entropy). Definitions in detail, the
-    direction of an angle and the value 1 of a flat correlation: scikit-image 0.26, ``skimage.feature``.
+    f3 (correlation), f5 (inverse difference moment, here homogeneity) and f9 (entropy). Exact definitions, direction
+    of angles and the correlation 1 of a flat window: scikit-image 0.26, ``skimage.feature``.
+
+    Examples
+    --------
+    >>> options = TextureOptions(metrics=("contrast", "entropy"), window_size=7)
+    >>> found = dict(textures(vv_db, -25.0, 0.0, options, threads=4))
+    >>> found["contrast"]
     """
     db = np.ascontiguousarray(db, dtype=np.float32)
     if db.ndim != 2:
@@ -183,7 +189,7 @@ def textures(
 def _textures(
     db: Values, low: float, high: float, options: TextureOptions, threads: int
 ) -> Iterator[tuple[str, Values]]:
-    # Imported late: the compiler takes longer than all else in a job that wants no more than names.
+    # Imported late: numba loads slowly, and many jobs need only the names of textures.
     from s1monthly.kernels import _texture as kernels
 
     rows, cols = db.shape

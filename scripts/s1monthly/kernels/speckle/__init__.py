@@ -1,1 +1,1 @@
-"""Speckle filters, one module a method."""
+"""Speckle filters, one module per method."""

@@ -1,9 +1,9 @@
-"""Compiled kernels of the split Bregman iteration in ``bregman``: layout of its state, sweeps, filling and emptying.
+"""Compiled kernels of the split Bregman iteration in ``tv_bregman``: layout of its state, filling, sweeps, reading out.
 
-A sweep looks serial, since u takes in its new northern and western neighbours. Yet both lie on the diagonal (from the
-upper right to the lower left) before a pixel's own, and the other two on the one behind it. So the state is kept by
+A sweep looks serial, because u depends on its new northern and western neighbours. But both lie on the diagonal (from
+upper right to lower left) before a pixel's own, and the other two on the diagonal after it. So the state is stored by
 diagonals, and a sweep is vector code along one diagonal after the other. Iterations follow each other two diagonals
-apart, so that what they work on stays in the cache.
+apart, so that their data stay in the cache.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from numpy.typing import NDArray
 Power = NDArray[np.float32]
 Places = NDArray[np.int32]
 
-# A frame of one pixel surrounds the array. Rows and columns are counted from the frame's first; a diagonal has the
-# number row + column. Its pixels lie in chunks of LANES rows, in these field after field, so that every offset is known
-# when the kernel is compiled; before and behind a field is room for the adjoining pixel of the next chunk.
-# ``places[row // LANES + 1, diagonal]`` says where a chunk is. Only chunks with a value, or beside one, have a place;
-# chunk 0 stands for all others, those beyond the first and last row included, and is never written.
+# A frame of one pixel surrounds the array. Rows and columns are counted from the frame's first; a diagonal's number is
+# row + column. Its pixels are stored in chunks of LANES rows. A chunk stores one field after the other, so that every
+# offset is a constant at compile time; before and after a field is room for the adjoining pixel of the next chunk.
+# ``places[row // LANES + 1, diagonal]`` is the index of a chunk. Only chunks with a value, or next to one, have an
+# index; chunk 0 stands for all others, also beyond the first and last row, and is never written.
 LANES = 256
-ROOM = 16  # numbers in a cache line: fields begin with one
+ROOM = 16  # float32 numbers in a cache line; every field begins at one
 SOUTH = ROOM  # t = difference of u to the southern neighbour + Bregman variable b, of the last iteration
 SHRINK = SOUTH + LANES + ROOM  # 1 / (1 + lam |t|): b = shrink t, and the auxiliary d = (1 - shrink) t
 VALUE = SHRINK + LANES + ROOM  # u, dB; 0 where there is no data
@@ -30,8 +30,8 @@ EAST = GAIN + LANES + ROOM  # t, for the eastern neighbour
 DATA = EAST + LANES  # weight / lam x the noisy value
 STATE = DATA + LANES
 
-TOGETHER = 8  # iterations advanced side by side: the diagonals they need fit into the cache of a core
-# The state holds no NaN and no infinity; that is what makes these flags safe. Division by zero does not occur.
+TOGETHER = 8  # iterations advanced side by side: their diagonals fit into the cache of a core
+# These flags are safe because the state holds no NaN and no infinity, and nothing is divided by zero.
 _VECTOR = {"contract", "nsz", "arcp", "reassoc", "nnan", "ninf"}
 
 
@@ -42,9 +42,9 @@ def mark(power: Power, first: int, last: int, needed: NDArray[np.bool_]) -> tupl
     Returns
     -------
     int
-        Values that are not NaN.
+        Number of values that are not NaN.
     int
-        Of these, what is no power: zero, negative or infinite.
+        Number of these that are zero, negative or infinite.
     """
     cols = power.shape[1]
     valid = bad = 0
@@ -62,9 +62,9 @@ def mark(power: Power, first: int, last: int, needed: NDArray[np.bool_]) -> tupl
 
 @njit(nogil=True, cache=True)
 def _frame_pixel(number: int, rows: int, cols: int) -> tuple[int, int, int, int]:
-    """Name a pixel of the frame, out of 2 (rows + columns), and the pixel whose value it has: row and column of both.
+    """Return row and column of one of the frame's 2 (rows + columns) pixels, and of the pixel whose value it repeats.
 
-    Above and left of the array that is its second row and column, below and right its last one.
+    Above and left of the array the frame repeats its second row and column; below and right, its last ones.
     """
     if number < 2 * cols:
         col = 1 + number // 2
@@ -75,7 +75,7 @@ def _frame_pixel(number: int, rows: int, cols: int) -> tuple[int, int, int, int]
 
 @njit(nogil=True, cache=True)
 def mark_frame(power: Power, needed: NDArray[np.bool_]) -> None:
-    """Mark what the frame needs of all chunks, and what the row above it needs to know of it."""
+    """Mark the chunks of the frame's pixels that have a value, and of the rows above them."""
     rows, cols = power.shape
     for number in range(2 * (rows + cols)):
         row, col, source_row, source_col = _frame_pixel(number, rows, cols)
@@ -86,7 +86,7 @@ def mark_frame(power: Power, needed: NDArray[np.bool_]) -> None:
 
 @njit(nogil=True, cache=True)
 def fill(decibel: Power, first: int, state: Power, places: Places) -> None:
-    """Set u of the rows from ``first`` on, all of one chunk, and the gain of what has a value to 1."""
+    """Set u of the rows from ``first`` on, all in one chunk, and set the gain to 1 where there is a value."""
     rows, cols = decibel.shape
     chunks = places[first // LANES + 1]
     for diagonal in range(first + 1, first + rows + cols):
@@ -101,7 +101,7 @@ def fill(decibel: Power, first: int, state: Power, places: Places) -> None:
 
 @njit(nogil=True, cache=True)
 def fill_frame(rows: int, cols: int, state: Power, places: Places) -> None:
-    """Surround the filled state by fixed values, where the pixels have some that they repeat."""
+    """Set the frame's fixed values where the repeated pixels have a value."""
     for number in range(2 * (rows + cols)):
         row, col, source_row, source_col = _frame_pixel(number, rows, cols)
         source = state[places[source_row // LANES + 1, source_row + source_col]]
@@ -113,7 +113,7 @@ def fill_frame(rows: int, cols: int, state: Power, places: Places) -> None:
 
 @njit(nogil=True, cache=True)
 def _tell(state: Power, left: int, here: int, right: int) -> None:
-    """Give the adjoining values of a chunk to the chunks before and behind it on its diagonal."""
+    """Copy a chunk's outermost values to the chunks before and after it on its diagonal."""
     if left > 0:
         state[left, VALUE + LANES] = state[here, VALUE]
     if right > 0:
@@ -123,7 +123,7 @@ def _tell(state: Power, left: int, here: int, right: int) -> None:
 
 @njit(nogil=True, cache=True)
 def join(first: int, last: int, state: Power, places: Places) -> None:
-    """Give the chunks of diagonals first to last - 1 the adjoining values of each other."""
+    """Copy outermost values between neighbouring chunks on diagonals first to last - 1."""
     for diagonal in range(first, last):
         for q in range(1, places.shape[0] - 1):
             left, here, right = places[q - 1, diagonal], places[q, diagonal], places[q + 1, diagonal]
@@ -148,7 +148,7 @@ def _weigh_chunk(here: Power, behind: Power, ahead: Power) -> None:
 
 @njit(nogil=True, cache=True)
 def weigh(first: int, last: int, state: Power, places: Places) -> None:
-    """Set what follows from u and the neighbours that there are, in the chunks of diagonals first to last - 1."""
+    """Compute gain and data term from u and the valid neighbours, in the chunks of diagonals first to last - 1."""
     for diagonal in range(first, last):
         for q in range(1, places.shape[0] - 1):
             if places[q, diagonal] > 0:
@@ -158,7 +158,7 @@ def weigh(first: int, last: int, state: Power, places: Places) -> None:
 
 @njit(nogil=True, cache=True)
 def restart(first: int, last: int, state: Power) -> None:
-    """Set u of chunks first to last - 1 to the noisy value again, and b and d to zero."""
+    """Reset u of chunks first to last - 1 to the noisy value, and b and d to zero."""
     for place in range(first, last):
         here = state[place]
         for i in range(LANES):
@@ -169,7 +169,7 @@ def restart(first: int, last: int, state: Power) -> None:
 
 @njit(nogil=True, cache=True, error_model="numpy", fastmath=_VECTOR)
 def _sweep(here: Power, behind: Power, ahead: Power, lam: np.float32) -> np.float32:
-    """Update a chunk; return the sum of the squared changes of u."""
+    """Update a chunk; return the sum of squared changes of u."""
     zero, one, two = np.float32(0), np.float32(1), np.float32(2)
     total = zero
     for i in range(LANES):
@@ -216,9 +216,9 @@ def advance(
 ) -> None:
     """Advance iterations start to stop - 1 of a round while the front moves over diagonals first to last - 1.
 
-    Iteration k works on diagonal front - 2 k: what it needs of the diagonal before (iteration k) and of the one behind
-    (iteration k - 1) was made when the front stood one diagonal earlier. ``changes[k, diagonal]`` receives the squared
-    changes; the u of iteration ``keep`` is copied to ``kept``, chunk by chunk.
+    Iteration k works on diagonal front - 2 k. It reads the diagonal before (from iteration k) and the diagonal after
+    (from iteration k - 1), both finished when the front was one diagonal earlier. ``changes[k, diagonal]`` receives the
+    sum of squared changes; the u of iteration ``keep`` is copied to ``kept``, chunk by chunk.
     """
     for front in range(first, last):
         for k in range(start, stop):
@@ -237,7 +237,7 @@ def advance(
 
 @njit(nogil=True, cache=True)
 def collect(values: Power, places: Places, power: Power, first: int, last: int, decibel: Power) -> None:
-    """Take the values (place, LANES) of rows first to last - 1 of one chunk, where there is power; NaN elsewhere."""
+    """Copy the values (place, LANES) of rows first to last - 1 of one chunk where power is valid; NaN elsewhere."""
     cols = power.shape[1]
     chunks = places[first // LANES + 1]
     for diagonal in range(first + 1, last + cols):

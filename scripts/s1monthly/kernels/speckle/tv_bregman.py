@@ -1,9 +1,9 @@
-"""Split Bregman iteration for total variation, in any order of threads the same as one sweep after the other.
+"""Split Bregman iteration for total variation; threads give the same result as one sweep after the other.
 
-Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels, by turns of a Gauss-Seidel sweep for u and a
-shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891), with the relaxed shrinkage
-d = lam s / (lam s + 1) t, s = |t|, of scikit-image, for lam = 2 weight. What the turns need of b and d at a link is
-t = d + b alone: b = t / (1 + lam s).
+Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels by alternating a Gauss-Seidel sweep for u and a
+shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891). The shrinkage is the relaxed one of
+scikit-image, d = lam s / (lam s + 1) t with s = |t| and lam = 2 weight. A link stores only t = d + b, because
+b = t / (1 + lam s).
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from s1monthly.kernels.speckle._tv_bregman import (
 T = TypeVar("T")
 Power = NDArray[np.float32]
 
-BLOCK = 64  # diagonals of a task
+BLOCK = 64  # diagonals per task
 FIRST_ROUND = 8
 LN10_10 = math.log(10.0) / 10.0
 
@@ -49,7 +49,7 @@ def _blocks(first: int, last: int) -> list[tuple[int, int]]:
 
 
 def _aligned(rows: int, columns: int) -> Power:
-    """Make an array of zeros that begins with a cache line."""
+    """Return an array of zeros that begins at a cache line."""
     room = np.zeros(rows * columns + ROOM, np.float32)
     start = -(room.ctypes.data // room.itemsize) % ROOM
     return room[start : start + rows * columns].reshape(rows, columns)
@@ -57,7 +57,7 @@ def _aligned(rows: int, columns: int) -> Power:
 
 @dataclass
 class _Workers:
-    """A pool of threads, or none for one thread."""
+    """A pool of threads; a single thread needs no pool."""
 
     threads: int
     pool: ThreadPoolExecutor | None = field(default=None, init=False)
@@ -72,7 +72,7 @@ class _Workers:
             self.pool.shutdown()
 
     def run(self, job: Callable[[int, int], T], tasks: list[tuple[int, int]]) -> list[T]:
-        """Run independent tasks, wait for all of them and return what they returned."""
+        """Run independent tasks, wait for all and return their results."""
         if self.pool is None or len(tasks) < 2:
             return [job(*task) for task in tasks]
         return [waiting.result() for waiting in [self.pool.submit(job, *task) for task in tasks]]
@@ -94,12 +94,12 @@ class _Bregman:
         self._fill()
 
     def _rows(self) -> list[tuple[int, int]]:
-        """Cut the rows, counted from the frame's first, into those of each chunk."""
+        """Return the rows (first, end) of each chunk, counted from the frame's first row."""
         last = self.power.shape[0] + 1
         return list(pairwise([1, *range(LANES, last, LANES), last]))
 
     def _mark(self, needed: NDArray[np.bool_]) -> int:
-        """Mark the chunks that there are; return the number of valid values."""
+        """Mark the chunks that are needed; return the number of valid values."""
 
         def mark_rows(first: int, last: int) -> tuple[int, int]:
             return mark(self.power, first, last, needed[first // LANES + 1])
@@ -110,14 +110,14 @@ class _Bregman:
                 f"{bad} power values are zero, negative or infinite, and have no decibels",
                 "set what is not valid to NaN before despeckling",
             )
-        for first, _ in self._rows()[1:]:  # a pixel in the next chunk is known from one's own
+        for first, _ in self._rows()[1:]:  # a chunk also stores the adjoining pixels of the next chunk
             mark(self.power, first, first + 1, needed[first // LANES])
             mark(self.power, first - 1, first, needed[first // LANES + 1])
         mark_frame(self.power, needed)
         return int(valid)
 
     def _fill(self) -> None:
-        """Set the state to the start: u is the noisy value, b and d are zero."""
+        """Set the initial state: u is the noisy value, b and d are zero."""
         rows, cols = self.power.shape
 
         def fill_rows(first: int, last: int) -> None:
@@ -137,21 +137,21 @@ class _Bregman:
         self.workers.run(lambda first, last: join(first, last, self.state, self.places), _blocks(1, diagonals - 1))
 
     def reset(self) -> None:
-        """Go to the start again."""
+        """Restore the initial state."""
         self.workers.run(lambda first, last: restart(first, last, self.state), _blocks(1, len(self.state)))
         self._join()
 
     def iterate(self, number: int) -> list[float]:
-        """Run a round of iterations; return the root mean square change over the valid pixels of each, in dB.
+        """Run a round of iterations; return each one's root mean square change over the valid pixels, in dB.
 
-        The u before the round's last iteration is ``kept``.
+        ``kept`` receives the u before the round's last iteration.
         """
         diagonals = self.places.shape[1]
         changes = np.zeros((number, diagonals))
         threads = self.workers.threads
         groups = min(number, threads * -(-number // (TOGETHER * threads)))
         bounds = [number * g // groups for g in range(groups + 1)]
-        # the front runs over the diagonals, then until the last iteration has passed them
+        # The front runs over all diagonals, and on until the last iteration has passed them.
         blocks = _blocks(1, diagonals - 1 + 2 * (number - 1))
 
         def advance_group(block: int, group: int) -> None:
@@ -169,8 +169,8 @@ class _Bregman:
                 self.kept,
             )
 
-        # A group of iterations follows its predecessor by one block of diagonals: what it reads there is finished, and
-        # what the predecessor writes meanwhile lies at least two diagonals further on.
+        # A group of iterations follows its predecessor by one block of diagonals. All it reads there is finished; the
+        # predecessor now writes at least two diagonals ahead.
         for step in range(len(blocks) + groups - 1):
             tasks = [(step - group, group) for group in range(groups) if 0 <= step - group < len(blocks)]
             self.workers.run(advance_group, tasks)
@@ -178,7 +178,7 @@ class _Bregman:
         return rms
 
     def write(self, use_kept: bool, out: Power) -> None:
-        """Write the power of the current u, or of the one kept before the last iteration; maybe over the noisy one."""
+        """Write the power of the current u, or of ``kept``, to `out`, which may be the noisy power."""
         values = self.kept if use_kept else self.state[:, VALUE : VALUE + LANES]
 
         def collect_rows(first: int, last: int) -> None:
@@ -194,10 +194,11 @@ class _Bregman:
 
 
 def _forecast(rms: list[float], eps: float) -> int:
-    """Say how many more iterations to run before looking again: to the stop, as far as it is certain.
+    """Return the number of iterations to run before checking for the stop again.
 
-    The ratio of successive changes grows slowly towards 1. Kept constant it gives the earliest stop, kept growing as it
-    did last the latest; the later one is returned if they differ by at most the one iteration that can be taken back.
+    The ratio of successive changes grows slowly towards 1. A constant ratio gives the earliest stop, the ratio's last
+    growth continued gives the latest. Returns the latest if they differ by one iteration, since one iteration can be
+    undone; else the earliest.
     """
     distance = math.log(eps / rms[-1])
     slope = math.log(rms[-1] / rms[-2])
@@ -213,7 +214,7 @@ def _forecast(rms: list[float], eps: float) -> int:
 
 
 def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int, out: Power) -> None:
-    """Run the iteration until its first change of at most eps.
+    """Iterate until the first change of at most eps.
 
     Parameters
     ----------
@@ -224,16 +225,16 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
     eps : float
         Root mean square change over the valid pixels at which to stop, in dB.
     max_num_iter : int
-        Most iterations.
+        Largest number of iterations.
     threads : int
-        Threads to use.
+        Number of threads.
     out : array (rows, columns) of float32
-        Receives linear power, NaN exactly where ``power`` is; may be ``power``.
+        Receives linear power, NaN exactly where ``power`` is NaN; may be ``power``.
 
     Raises
     ------
     S1MonthlyError
-        Where a value is zero, negative or infinite.
+        If a value is zero, negative or infinite.
     """
     with _Workers(threads) as workers:
         bregman = _Bregman(power, 2.0 * weight, workers)
@@ -241,12 +242,12 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
 
 
 def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
-    """Iterate in rounds that seldom pass the stop; begin again, knowing its number, if one does.
+    """Iterate in rounds that rarely run past the stop; if one does by more than one iteration, start over.
 
     Returns
     -------
     bool
-        Whether it was passed by one iteration: the result is the u that was kept.
+        True if the stop was passed by one iteration, so that ``kept`` is the result.
     """
     rms: list[float] = []
     ahead = min(FIRST_ROUND, max_num_iter)
