@@ -38,15 +38,7 @@ class FileError(S1MonthlyError):
 
     @classmethod
     def of(cls, error: OSError, what: str = "a file") -> FileError:
-        """Describe in one line what the operating system refused.
-
-        Parameters
-        ----------
-        error : OSError
-            The system's error.
-        what : str
-            What could not be read or written; used if the error names no file.
-        """
+        """Describe in one line what the operating system refused; `what` names the file if the error does not."""
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             remedy = "free some space or raise the quota, and run again"
         elif error.errno == errno.EROFS:

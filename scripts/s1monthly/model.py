@@ -339,14 +339,9 @@ def canonical_tracks(tracks: Sequence[int] | None) -> list[int] | None:
 
 
 def passes_of(granules: Iterable[Granule]) -> list[Pass]:
-    """Group granules into passes: one track, no gap in time longer than `PASS_GAP`.
+    """Group granules, in any order, into passes: one track, no gap in time longer than `PASS_GAP`.
 
     A pass may cross midnight or the end of a month.
-
-    Parameters
-    ----------
-    granules : iterable of Granule
-        In any order.
 
     Returns
     -------

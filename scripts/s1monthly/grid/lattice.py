@@ -146,11 +146,6 @@ def tile_geobox(tile: Tile, resolution: float = 30.0, epsg: int | None = None) -
     ------
     GridError
         If tile or CRS does not exist, the resolution does not fit, or the tile lies across a cut of the CRS.
-
-    Examples
-    --------
-    >>> box = tile_geobox(Tile("10SGD"))
-    >>> box.crs, box.shape, box.transform
     """
     if not (math.isfinite(resolution) and resolution > 0):
         raise GridError(f"tile {tile}: pixels of {resolution:g} make no grid", "give a positive resolution, such as 30")
@@ -202,18 +197,7 @@ def _check_size(tile: Tile, box: GeoBox, like_30_m: float) -> None:
 
 
 def geobox_outline(box: GeoBox) -> Polygon | MultiPolygon:
-    """Return the outline of a box in longitude and latitude.
-
-    Returns
-    -------
-    Polygon or MultiPolygon
-        Result of `outlines.to_lonlat`: densified, counter-clockwise, split at the antimeridian.
-
-    Raises
-    ------
-    GridError
-        If the box reaches beyond the CRS's domain, or surrounds a pole.
-    """
+    """Return the outline of a box in longitude and latitude; result and errors are those of `outlines.to_lonlat`."""
     return to_lonlat(shapely.box(*box.bounds), box.epsg)
 
 
@@ -349,25 +333,7 @@ def covering_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window |
 
 
 def target_window(target: GeoBox, source: GeoBox, margin: int = 2) -> Window | None:
-    """Return the window of `target` to which `source` contributes: `covering_window` with the grids swapped.
-
-    Parameters
-    ----------
-    target, source : GeoBox
-        Grids in any two CRSs.
-    margin : int
-        Target pixels added on every side.
-
-    Returns
-    -------
-    tuple of slice, or None
-        Rows and columns of `target`; None if the grids do not overlap.
-
-    Raises
-    ------
-    GridError
-        If a CRS does not exist, or the source reaches beyond the domain of the target's CRS.
-    """
+    """Return the window of `target` to which `source` contributes: `covering_window` with the grids swapped."""
     return covering_window(source, target, margin)
 
 

@@ -45,13 +45,7 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
 
 
 def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
-    """Return whether a densified and transformed line jumps, because it crosses a cut of the target CRS.
-
-    Parameters
-    ----------
-    x, y : (n,) array
-        Finite coordinates of neighbouring points.
-    """
+    """Return whether a densified and transformed line of finite points jumps: it crosses a cut of the target CRS."""
     steps = np.hypot(np.diff(x), np.diff(y))
     # At 84 N steps in degrees differ up to tenfold between x and y; a cut is a jump around the globe.
     return bool(steps.max() > 50 * np.median(steps))

@@ -35,10 +35,6 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
     ------
     GridError
         If the text is not a region of interest, or `window` fails.
-
-    Examples
-    --------
-    >>> outside = outside_polygon(tile_geobox(Tile("10SGD")), "POLYGON((-120 36, -119 36, -119 37, -120 36))")
     """
     # The grid's CRS may not cover the polygon far from the tile, or may cut it, so only the part nearby is projected.
     near_grid = window(geobox)

@@ -28,13 +28,7 @@ def shift(polygon: Polygon, degrees: float) -> Polygon:
 
 
 def split_at_antimeridian(polygon: Polygon) -> list[Polygon]:
-    """Cut a polygon whose longitudes continue beyond 180 or -180 into polygons in [-180, 180].
-
-    Parameters
-    ----------
-    polygon : Polygon
-        Polygon in degrees with continuous longitudes: 179 to 181 is two degrees wide.
-    """
+    """Cut a polygon with continuous longitudes, such as 179 to 181 degrees, into polygons in [-180, 180]."""
     west, _, east, _ = polygon.bounds
     if west >= -180 and east <= 180:
         return [polygon]
@@ -129,15 +123,7 @@ def canonical_wkt(wkt: str) -> str:
 
 @lru_cache(maxsize=64)
 def projects_whole(wkt: str, epsg: int) -> bool:
-    """Return whether version 1 of `polygon_mask`, which projected whole polygons, was right for a grid.
-
-    Parameters
-    ----------
-    wkt : str
-        Region of interest.
-    epsg : int
-        EPSG code of the grid's CRS.
-    """
+    """Return whether version 1 of `polygon_mask`, which projected whole polygons, was right for a region and CRS."""
     longitude, latitude = shapely.get_coordinates(_parsed(wkt)).T
     zone = utm_zone(epsg)
     if zone:

@@ -83,12 +83,7 @@ def tile_origin(tile: Tile) -> tuple[float, float]:
 
 
 def tile_outline(tile: Tile) -> Polygon | MultiPolygon:
-    """Return the outline of a tile's 109.8 km square in longitude and latitude.
-
-    Returns
-    -------
-    Polygon or MultiPolygon
-        Result of `outlines.to_lonlat`: densified, counter-clockwise, split at the antimeridian.
+    """Return the outline of a tile's 109.8 km square in longitude and latitude, as `outlines.to_lonlat` does.
 
     Raises
     ------
@@ -197,7 +192,6 @@ def _squares_near(piece: Polygon) -> tuple[list[_Square], NDArray[np.object_]]:
 
 
 def _square_of(tile: Tile) -> _Square:
-    """Return the square of a tile."""
     column = COLUMN_LETTERS[(tile.zone - 1) % 3].index(tile.column) + 1
     index = ROW_LETTERS.index(tile.row)
     rows = [row for row in _ROWS if (row + _first_row(tile.zone)) % 20 == index]
@@ -221,7 +215,6 @@ def _square_of(tile: Tile) -> _Square:
 
 
 def _tile_of(square: _Square) -> Tile:
-    """Return the tile of a square."""
     letters = COLUMN_LETTERS[(square.zone - 1) % 3]
     row = ROW_LETTERS[(square.row + _first_row(square.zone)) % 20]
     return Tile(f"{square.zone:02d}{_band(square.column, square.row)}{letters[square.column - 1]}{row}")
@@ -264,7 +257,6 @@ def _outline(column: int, row: int) -> Polygon:
 
 @cache
 def _bounds(column: int, row: int) -> Bounds:
-    """Return the bounding box of `_outline`."""
     west, south, east, north = _outline(column, row).bounds
     return west, south, east, north
 
@@ -285,7 +277,6 @@ def _zone_area(zone: int) -> BaseGeometry:
 
 
 def _touches_zone(zone: int, column: int, row: int) -> bool:
-    """Return whether a 100 km square touches its zone."""
     # All regular zones give the same result.
     return _touches_area(zone if 31 <= zone <= 37 else 1, column, row)
 

@@ -65,13 +65,7 @@ def from_utm(easting: Floats, northing: Floats) -> tuple[Floats, Floats]:
 
 
 def near_meridian(easting: Floats, northing: Floats) -> bool:
-    """Return whether all points lie within the range in which `from_utm` is exact.
-
-    Parameters
-    ----------
-    easting, northing : array
-        Arguments of `from_utm`.
-    """
+    """Return whether all points lie within the range in which `from_utm` is exact."""
     far = np.abs(np.asarray(easting) - _FALSE_EASTING).max() > _FAR or np.abs(northing).max() > FALSE_NORTHING
     return not far
 

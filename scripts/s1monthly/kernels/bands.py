@@ -49,13 +49,7 @@ class Band:
 
 
 def db(power: Power) -> Power:
-    """Convert linear power to decibels, 10 log10(power); float32; NaN stays NaN.
-
-    Parameters
-    ----------
-    power : array
-        Positive, or NaN for no data.
-    """
+    """Convert linear power, positive or NaN, to decibels: 10 log10(power); float32; NaN stays NaN."""
     return (np.float32(10.0) * np.log10(power)).astype(np.float32, copy=False)
 
 
@@ -76,13 +70,7 @@ def rvi(co: Power, cross: Power) -> Power:
 
 
 def bands(co: str, cross: str) -> tuple[Band, ...]:
-    """Return the core bands of a polarization pair, in order.
-
-    Parameters
-    ----------
-    co, cross : str
-        Layer names, for example ``VV`` and ``VH``.
-    """
+    """Return the core bands of a pair of layers, such as ``VV`` and ``VH``, in order."""
     inf = float("inf")
     return (
         Band(f"{co}_dB", "dB", f"gamma0 backscatter, {co}", (-inf, inf), "backscatter", lambda a, b: db(a)),
@@ -123,11 +111,6 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
         Name of the band.
     values : array (rows, columns) of float32
         Its values; NaN for no data.
-
-    Examples
-    --------
-    >>> values = dict(compute({"polarization": "VV+VH"}, vv, vh))
-    >>> values["VV_dB"], values["RVI"]
     """
     core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
     for name, formula in core.items():

@@ -289,15 +289,7 @@ def _disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int
 
 
 def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
-    """Cut a grid into blocks of rows of at most `BLOCK_PIXELS` pixels over all passes, to bound memory.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Rows and columns of the grid.
-    passes : int
-        Number of passes; with 0 the result is empty.
-    """
+    """Cut a grid into blocks of rows of at most `BLOCK_PIXELS` pixels over all passes; none without passes."""
     step = max(1, BLOCK_PIXELS // (shape[1] * max(1, passes)))
     return [slice(row, min(row + step, shape[0])) for row in range(0, shape[0] if passes else 0, step)]
 

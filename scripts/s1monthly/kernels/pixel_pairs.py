@@ -27,33 +27,12 @@ def offset(distance: int, angle: float) -> tuple[int, int]:
 
 
 def out_of_reach(window: int, distance: int, angles: Sequence[float]) -> float | None:
-    """Return the first angle at which a pair of pixels does not fit into the window.
-
-    Parameters
-    ----------
-    window : int
-        Side of the window in pixels.
-    distance : int
-        Distance of a pair in pixels.
-    angles : sequence of float
-        Directions in degrees.
-
-    Returns
-    -------
-    float, or None
-        An angle in degrees; None if all pairs fit.
-    """
+    """Return the first angle, in degrees, at which a pair does not fit into a window of `window` pixels, or None."""
     return next((angle for angle in angles if max(map(abs, offset(distance, angle))) >= window), None)
 
 
 def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
-    """Return the first two angles with the same offset; since offsets are rounded, 0 and 20 degrees may share one.
-
-    Returns
-    -------
-    tuple of float, or None
-        Two angles in degrees, as given; None if all offsets differ.
-    """
+    """Return the first two angles, in degrees, that have the same offset after rounding (0 and 20 may), or None."""
     known: dict[tuple[int, int], float] = {}
     for angle in angles:
         place = offset(distance, angle)

@@ -90,13 +90,7 @@ def band_statistics(values: NDArray[np.floating]) -> BandStatistics:
 
 
 def count_statistics(count: NDArray[np.unsignedinteger]) -> CountStatistics:
-    """Compute minimum, maximum, mean and histogram of the count of passes where it is above zero.
-
-    Parameters
-    ----------
-    count : array (rows, columns), unsigned integers
-        Passes per pixel; 0 for no data.
-    """
+    """Compute minimum, maximum, mean and histogram of the count of passes where it is above zero (0 is no data)."""
     frequency = np.zeros(1, np.int64)
     for block in _blocks(count):
         found = np.bincount(block.ravel())

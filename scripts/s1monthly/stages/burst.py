@@ -42,13 +42,7 @@ Power = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class NoPixels:
-    """Result for a granule without a valid pixel on the tile.
-
-    Attributes
-    ----------
-    reason : str
-        Why it has no valid pixel.
-    """
+    """Result for a granule without a valid pixel on the tile, with the reason."""
 
     reason: str
 
@@ -147,8 +141,6 @@ class _Placed:
 
 
 class _Burst:
-    """The open layers of a granule."""
-
     def __init__(
         self,
         granule: Granule,
@@ -170,7 +162,6 @@ class _Burst:
                 )
 
     def on(self, target: GeoBox) -> _Placed:
-        """Bring the burst onto a grid."""
         factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
         whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
         return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)

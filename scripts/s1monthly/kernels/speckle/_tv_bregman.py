@@ -39,12 +39,7 @@ _VECTOR = {"contract", "nsz", "arcp", "reassoc", "nnan", "ninf"}
 def mark(power: Power, first: int, last: int, needed: NDArray[np.bool_]) -> tuple[int, int]:
     """Mark the diagonals on which rows first to last - 1 of one chunk have values.
 
-    Returns
-    -------
-    int
-        Number of values that are not NaN.
-    int
-        Number of these that are zero, negative or infinite.
+    Returns the number of values that are not NaN, and of those among them that are zero, negative or infinite.
     """
     cols = power.shape[1]
     valid = bad = 0

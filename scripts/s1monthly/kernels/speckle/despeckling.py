@@ -90,14 +90,10 @@ def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = N
 
     Parameters
     ----------
-    power : array (rows, columns) of float32
-        Linear power; NaN for no data.
+    power, threads, out
+        Arguments of the method, see `tv_bregman`.
     method : str
         Name in METHODS.
-    threads : int
-        Number of threads.
-    out : array (rows, columns) of float32, optional
-        Array for the result; may be ``power``.
     **options : float
         Options of the method.
 

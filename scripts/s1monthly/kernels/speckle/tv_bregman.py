@@ -137,7 +137,6 @@ class _Bregman:
         self.workers.run(lambda first, last: join(first, last, self.state, self.places), _blocks(1, diagonals - 1))
 
     def reset(self) -> None:
-        """Restore the initial state."""
         self.workers.run(lambda first, last: restart(first, last, self.state), _blocks(1, len(self.state)))
         self._join()
 
@@ -214,27 +213,10 @@ def _forecast(rms: list[float], eps: float) -> int:
 
 
 def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int, out: Power) -> None:
-    """Iterate until the first change of at most eps.
+    """Iterate until the first change of at most eps, and write the result to ``out``.
 
-    Parameters
-    ----------
-    power : array (rows, columns) of float32, C-contiguous
-        Linear power, NaN for no data.
-    weight : float
-        Weight of the data term, per dB.
-    eps : float
-        Root mean square change over the valid pixels at which to stop, in dB.
-    max_num_iter : int
-        Largest number of iterations.
-    threads : int
-        Number of threads.
-    out : array (rows, columns) of float32
-        Receives linear power, NaN exactly where ``power`` is NaN; may be ``power``.
-
-    Raises
-    ------
-    S1MonthlyError
-        If a value is zero, negative or infinite.
+    Arguments and errors are those of `despeckling.tv_bregman`. ``power`` is C-contiguous float32; ``weight``, that of
+    the data term, is 1 / reg_param per dB.
     """
     with _Workers(threads) as workers:
         bregman = _Bregman(power, 2.0 * weight, workers)
@@ -244,10 +226,7 @@ def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: i
 def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
     """Iterate in rounds that rarely run past the stop; if one does by more than one iteration, start over.
 
-    Returns
-    -------
-    bool
-        True if the stop was passed by one iteration, so that ``kept`` is the result.
+    Returns True if the stop was passed by one iteration, so that ``kept`` is the result.
     """
     rms: list[float] = []
     ahead = min(FIRST_ROUND, max_num_iter)
