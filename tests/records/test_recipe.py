@@ -127,6 +127,7 @@ SPELLINGS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
         (MASKED, WKT, "MULTIPOLYGON(((-122 38, -121 38, -121 39, -122 38)))"),
         (MASKED, WKT, "POLYGON Z((-122 38 5, -121 38 5, -121 39 5, -122 38 5))"),
         (MASKED, WKT, "POLYGON((-122 38, -121 38, -121 38, -121 39, -122 38))"),
+        (MASKED, WKT, "POLYGON((-122 38, -121.7 38, -121 38, -121 39, -121.3 38.7, -122 38))"),  # vertices on edges
         (MASKED, f"{WKT[:-1]}, {HOLES[0]}, {HOLES[1]})", f"{WKT[:-1]}, {HOLES[1]}, {HOLES[0]})"),
         (
             MASKED,
