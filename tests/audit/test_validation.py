@@ -23,6 +23,7 @@ import catalog_validate
 from s1monthly.audit import findings
 from s1monthly.audit.findings import Finding, Report
 from s1monthly.audit.month_checks import Depth
+from s1monthly.audit.rebuilding import rebuild
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
@@ -64,7 +65,7 @@ def facts(tree: SmallTree) -> dict[tuple[str, str, str], tuple[object, ...]]:
 
 
 def mend(tree: SmallTree, found: list[Finding]) -> None:
-    """Do what an operator does: every command once, in order; the workflow after all others."""
+    """Do what an operator does: every command once, in order; then the workflow, then what a rebuild still tells."""
     Path("elsewhere").mkdir(exist_ok=True)
     commands = list(dict.fromkeys(command for finding in found for command in finding.commands))
     for command in sorted(commands, key=lambda command: ("snakemake" in command) + 2 * ("catalog_rebuild" in command)):
@@ -72,6 +73,7 @@ def mend(tree: SmallTree, found: list[Finding]) -> None:
             tree.run()
         elif "catalog_rebuild" in command:
             catalog_rebuild.main(shlex.split(command)[2:])
+            mend(tree, [finding for finding in rebuild(tree.base).left if command not in finding.commands])
         else:
             subprocess.run(command, shell=True, check=True)
 
@@ -348,7 +350,7 @@ FAULTS: dict[str, tuple[Callable[[SmallTree], object], str, str, list[str]]] = {
         lambda t: drop_chunks(t, "count"),
         CUBE,
         r"2021-11: the counts of passes are not the record\'s \(0 pixels",
-        [f"rm {RECORD}", RUN],
+        [REBUILD],
     ),
     "chunks of a band lost": (
         drop_chunks,

@@ -89,7 +89,37 @@ def test_chunks_of_a_band_are_missed_without_reading_them(tree: SmallTree, fault
     tree.path("cog", NOVEMBER).write_bytes(b"")
     problems = validate(tree.base).problems
     told = next(finding for finding in problems if "2021-11" in finding.problem)
-    assert in_short(told.commands) == in_short((f"rm {tree.path('record', NOVEMBER)}", RUN))
+    assert told.commands == (Commands(tree.base).rebuild,), "the record is kept: it alone tells the true digest"
+
+
+@pytest.mark.parametrize("also_lost", ["cog", "preview", "item"])
+@pytest.mark.parametrize("damage", ["chunk", "values", "count"])
+def test_what_no_run_would_publish_is_taken_from_the_cog_or_told_as_lost(
+    tree: SmallTree, damage: str, also_lost: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run refuses to show such values and tells to rebuild, so a rebuild must not tell to run, without more."""
+    store, record = tree.path("cube", NOVEMBER), tree.path("record", NOVEMBER)
+    before, witness = read_record(record), record.read_bytes()
+    if damage == "chunk":
+        chunk(tree, "VV_dB").unlink()
+    elif damage == "count":
+        chunk(tree, "count").write_bytes(b"no chunk")
+    else:
+        values, count = tree.values(NOVEMBER)
+        values["VV_dB"] = values["VV_dB"] + 1
+        cube.write_month(store, NOVEMBER.month, values, count)
+    tree.path(also_lost, NOVEMBER).unlink()
+    mended = damage != "count" and also_lost != "cog"
+    done = rebuild(tree)
+    out = short(capsys.readouterr().out)
+    assert record.read_bytes() == witness
+    if mended:
+        assert cube.month_digest(store, NOVEMBER.month) == before.digest
+        assert done == (also_lost == "preview")
+    else:
+        assert done == 1 and "only its granules can make it again" in " ".join(out.split())
+        assert f"mv {short(str(record))} elsewhere/" in out and "rm " not in out
+    assert [row["month"] for row in rows(tree)] == ["2021-10", "2021-11", "2021-12"]
 
 
 def test_chunks_without_a_valid_pixel_need_not_be_there(tree: SmallTree) -> None:

@@ -148,6 +148,24 @@ def test_a_deleted_file_leaves_the_catalog(tmp_path):
     assert row["cog_path"] is row["item_path"] is None and row["status"] == "complete"
 
 
+@pytest.mark.parametrize("item", ["whole", "lost", "damaged", "of other values"])
+@pytest.mark.parametrize("cog", ["of the month", "of other values"])
+def test_what_may_be_of_older_values_is_not_named(tmp_path, item, cog):
+    """A COG says of what values it is; a preview does not, so an Item must name it."""
+    record = month_record()
+    folder = lay_down(tmp_path, record)
+    path = next(folder.glob("*_2021-11.json"))
+    if cog == "of other values":
+        next((folder / "cog").iterdir()).write_text("0" * 64)
+    if item == "lost":
+        path.unlink()
+    elif item != "whole":
+        path.write_text("{" if item == "damaged" else path.read_text().replace(record.digest, "0" * 64))
+    (row,) = tile_rows(folder)
+    assert (row["cog_path"] is not None) == (cog == "of the month")
+    assert (row["preview_path"] is not None) == (row["item_path"] is not None) == (item == "whole")
+
+
 def test_paths_resolve_from_the_catalogs_folder(tree):
     for path in (tree / "catalog.parquet", *tree.glob("*/catalog.parquet")):
         found = [row[name] for row in read_catalog(path) for name in PATHS if row[name]]

@@ -14,6 +14,7 @@ import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
 
+from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.statistics import band_statistics
@@ -140,8 +141,9 @@ def test_a_damaged_record_is_named_with_the_remedy(tmp_path, damage):
     damaged = DAMAGE[damage](text)
     assert damaged != text
     path.write_text(damaged, encoding="utf-8")
-    with pytest.raises(ProductError, match="delete it; the next run") as caught:
+    with pytest.raises(ProductError) as caught:
         read_record(path)
+    assert caught.value.remedy == how_to_mend(path), "it may be the last witness of a month"
     assert str(path) in caught.value.problem
 
 
@@ -266,7 +268,7 @@ def test_what_is_read_back_must_be_what_the_record_says():
     lost = values.copy()
     lost[0, 0] = np.nan
     for name, wrong in (("VV_dB", lost), ("VV_dB", values + 1), ("VH_dB", values)):
-        with pytest.raises(ProductError, match=rf"band {name}.*delete the record"):
+        with pytest.raises(ProductError, match=rf"band {name}.*keep cube and record"):
             list(verified(record, [(name, wrong)]))
 
 

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import shutil
+import weakref
+from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from s1monthly.catalog.item import output_bands, processing_tags
-from s1monthly.cube.months import write_month
+from s1monthly.cube.months import read_bands, write_month
+from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import CubeError, ProductError
+from s1monthly.model import Month
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview
 from s1monthly.records.month import Record, read_record
@@ -51,14 +56,19 @@ def test_what_is_wanted_is_written_and_nothing_else(
 @pytest.mark.parametrize("threads", [1, 2])
 @pytest.mark.parametrize("wanted", ["a.tif", "a.png"])
 def test_a_month_that_is_not_what_its_record_says_is_not_shown(
-    month: tuple[Path, Record, Path], tmp_path: Path, wanted: str, threads: int
+    month: tuple[Path, Record, Path], tmp_path: Path, wanted: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def with_one_band_more(store: Path, key: Month, *_: object) -> Iterator[tuple[str, np.ndarray]]:
+        found = list(read_bands(store, key))
+        yield from [*found, ("VV_glcm_contrast", found[0][1])]
+        raise CubeError("holds other values than its record says", "")
+
     cube, record, _ = month
-    other = replace(record.bands["Ratio"], valid=record.bands["Ratio"].valid + 1)
-    altered = replace(record, bands={**record.bands, "Ratio": other})
     paths = [tmp_path / name if name == wanted else None for name in ("a.tif", "a.png")]
-    with pytest.raises(ProductError, match="band Ratio in the cube is not what the record says"):
-        write_pictures(altered, cube, *paths, threads=threads)
+    for _ in range(2):
+        with pytest.raises(CubeError, match="holds other values than its record says"):
+            write_pictures(replace(record, digest="0" * 64), cube, *paths, threads=threads)
+        monkeypatch.setattr(publishing, "read_checked", with_one_band_more)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -90,9 +100,25 @@ def test_pixels_in_other_places_are_not_shown(
     pictures.mkdir()
     paths = [pictures / name if name in wanted else None for name in ("a.tif", "a.png")]
     record = read_record(tree.path("record", key))
-    with pytest.raises(CubeError, match=r"other values than its record says.*delete the record"):
+    with pytest.raises(CubeError, match=r"other values than its record says") as caught:
         write_pictures(record, tree.path("cube", key), *paths, threads=threads)
+    assert caught.value.remedy == how_to_mend(tree.path("cube", key)), "the record alone tells the true digest"
     assert list(pictures.iterdir()) == []
+
+
+def test_no_band_is_held_for_a_preview_that_is_not_wanted(
+    month: tuple[Path, Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A band of a usual tile is 54 MB."""
+
+    def held_at_the_end(path: Path, bands: Iterator[np.ndarray], *given: object) -> SimpleNamespace:
+        alive = [weakref.ref(band) for band in bands]
+        assert len(alive) == 4 and sum(band() is not None for band in alive[:-1]) == 0
+        return SimpleNamespace(sha256="")
+
+    monkeypatch.setattr(publishing, "write_cog", held_at_the_end)
+    cube, record, _ = month
+    write_pictures(record, cube, tmp_path / "a.tif", None)
 
 
 def test_pictures_that_are_not_wanted_go_where_they_may_be_of_other_values(

@@ -122,7 +122,7 @@ def lay_down(base: Path, record: Record, kinds: Sequence[str] = ("cog", "preview
     write_record(paths["record"], record)
     if "cog" in kinds:
         paths["cog"].parent.mkdir(exist_ok=True)
-        paths["cog"].write_bytes(b"pixels of " + str(record.key).encode())
+        paths["cog"].write_text(f"pixels of {record.key}, {record.digest}")
     if "preview" in kinds:
         paths["preview"].parent.mkdir(exist_ok=True)
         rows, columns = (-(-side // 10) for side in record.grid.shape)

@@ -147,6 +147,21 @@ def test_a_month_whose_granules_are_gone_is_published_and_never_made_again(site:
     assert any("do not go together (catalog_rebuild" in line and "2021-11" in line for line in plan.report())
 
 
+def test_another_recipe_alone_is_no_damage(site: Site) -> None:
+    """What no granule can make again is told as it is: catalog_rebuild could do nothing about it."""
+    put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
+    site.search(source=site.local)
+    site.make(source=site.local)
+    for path in site.granule_folder.glob("*_202111*"):
+        path.unlink()
+    site.search(source=site.local)
+    (book,) = site.plan(source=site.local).ledgers
+    site.write_record(book, NOVEMBER, "any granules", "another recipe")
+    told = "\n".join(site.plan(source=site.local).report())
+    assert "1 made earlier with another recipe, whose granules are gone: 2021-11" in told
+    assert "catalog_rebuild" not in told
+
+
 def test_listings_are_taken_of_a_local_source_alone(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
     assert set(listings_of(site.config(source=site.local))[0]) == {NOVEMBER, JANUARY}

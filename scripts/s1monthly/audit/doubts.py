@@ -40,6 +40,7 @@ from s1monthly.audit.restoring import Restored, from_list, ids, listed, restore
 from s1monthly.audit.survey import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.cube.months import CubeState
+from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import ProductError
 from s1monthly.kernels.statistics import count_statistics
 from s1monthly.raster.writing import cog_tags
@@ -84,7 +85,7 @@ def read_credible(path: Path) -> Record:
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, shapely.errors.ShapelyError) as error:
         raise ProductError(
             f"{path}: record holds what none of ours does ({type(error).__name__}: {error})",
-            "delete it; the next run makes it again",
+            how_to_mend(path),
         ) from error
     return record
 

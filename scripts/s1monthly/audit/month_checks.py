@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from s1monthly.audit.doubts import Doubt, doubt, doubt_values, read_credible
 from s1monthly.audit.findings import Commands, Finding, some, unreadable
-from s1monthly.audit.month_mends import lost_status_alone, values_in_cog
+from s1monthly.audit.month_mends import denied_chunks, lost_status_alone, values_in_cog
 from s1monthly.audit.products import (
     NAMES,
     OPTIONAL,
@@ -28,7 +28,7 @@ from s1monthly.audit.products import (
 )
 from s1monthly.audit.remains import left_of
 from s1monthly.audit.restoring import INVENTED, invented_by, restore
-from s1monthly.audit.survey import TileFolder, is_readable
+from s1monthly.audit.survey import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.table import Row, record_row
 from s1monthly.cube import months as cube
@@ -181,13 +181,11 @@ class _Looker:
             self._tell_doubt(doubted, again=False)
             return
         fault = fault or self._chunk_fault(state, count)
-        denied = self._denied(state) if fault else []
+        denied = denied_chunks(self._folder, self._month, state) if fault else []
         if denied:
             self._check.problems += unreadable(denied, self._mend)
         elif fault:
-            again = (self._mend.remove(self._path("record")), self._mend.run)
-            whole = values_in_cog(self._folder, record) is not None
-            self._tell(self._folder.cube, f"{self._month}: {fault}", *((self._mend.rebuild,) if whole else again))
+            self._tell(self._folder.cube, f"{self._month}: {fault}", self._mend.rebuild)
         elif self._depth.digests:
             doubted = doubt_values(self._folder, record, state, before)
             if doubted and doubted.restored is None and values_in_cog(self._folder, record) is not None:
@@ -202,7 +200,9 @@ class _Looker:
         """Report a record that is not believed; with `again`, the commands make a rebuild look again."""
         path = self._path("record")
         if doubted.restored is None:
-            self._tell(self._folder.cube, f"{self._month}: {doubted.problem}", self._mend.remove(path), self._mend.run)
+            # a rebuild says what cannot be mended; of all values, which it does not read, that is known here
+            commands = (self._mend.move_out(path), self._mend.run) if again else (self._mend.rebuild,)
+            self._tell(self._folder.cube, f"{self._month}: {doubted.problem}", *commands)
         elif doubted.contradicted and not again:
             self._tell(path, doubted.problem, self._mend.rebuild)
         else:
@@ -214,11 +214,6 @@ class _Looker:
             return cube.read_count(self._folder.cube, self._month), ""
         except CubeError as error:
             return None, error.problem
-
-    def _denied(self, state: CubeState) -> list[Path]:
-        """Return the month's folders in the cube with chunks that this user cannot read."""
-        folders = sorted(self._folder.cube.glob(f"*/c/{self._month.ordinal - state.first.ordinal}"))
-        return [folder for folder in folders if any(not is_readable(path) for path in folder.rglob("*"))]
 
     def _chunk_fault(self, state: CubeState, count: NDArray[np.uint8] | None) -> str:
         """Return which chunks are lost; the count tells which must exist."""

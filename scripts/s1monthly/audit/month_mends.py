@@ -9,18 +9,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import rasterio
 from numpy.typing import NDArray
-from rasterio.errors import RasterioError
 
 from s1monthly.audit.doubts import read_credible
 from s1monthly.audit.products import property_of, read_item
-from s1monthly.audit.survey import TileFolder
+from s1monthly.audit.survey import TileFolder, is_readable
 from s1monthly.cube import months as cube
 from s1monthly.cube.months import CubeState, Status
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.model import Month
-from s1monthly.raster.geotiff import GDAL_OPTIONS
+from s1monthly.raster.geotiff import open_dataset
 from s1monthly.raster.writing import cog_tags
 from s1monthly.records.month import Record
 
@@ -58,6 +56,12 @@ def lost_status_alone(folder: TileFolder, month: Month, state: CubeState, row: M
         return set()
 
 
+def denied_chunks(folder: TileFolder, month: Month, state: CubeState) -> list[Path]:
+    """Return the folders of a month in the cube with chunks that this user may not read."""
+    slots = sorted(folder.cube.glob(f"*/c/{month.ordinal - state.first.ordinal}"))
+    return [slot for slot in slots if any(not is_readable(path) for path in slot.rglob("*"))]
+
+
 def values_in_cog(folder: TileFolder, record: Record) -> dict[str, NDArray[Any]] | None:
     """Read the bands of a month from its COG, in order to write them into the cube again.
 
@@ -67,10 +71,10 @@ def values_in_cog(folder: TileFolder, record: Record) -> dict[str, NDArray[Any]]
     if cog_tags(path).get("DIGEST") != record.digest:
         return None
     try:
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+        with open_dataset(path) as dataset:
             values = {name: dataset.read(band) for band, name in enumerate(record.bands, 1)}
         count = cube.read_count(folder.cube, record.key.month)
         found = cube.digest_of_values(folder.cube, record.key.month, values, count)
-    except (RasterioError, CubeError, IndexError):
+    except (ProductError, CubeError, IndexError):
         return None
     return values if found == record.digest else None

@@ -8,11 +8,11 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
-from rasterio.errors import RasterioError
 from rasterio.io import MemoryFile
 
+from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.raster.geotiff import GDAL_OPTIONS
+from s1monthly.raster.geotiff import open_dataset
 
 SHARE = 1e-5
 """Relative tolerance for a pixel of an overview averaged on another processor."""
@@ -34,18 +34,17 @@ def unlike(path: Path, band: int, values: NDArray[np.float32], grid: GeoBox) -> 
         Grid of the values.
     """
     try:
-        with rasterio.Env(**GDAL_OPTIONS):
-            with rasterio.open(path) as dataset:
-                levels = dataset.overviews(band)
-                if not np.array_equal(dataset.read(band), values, equal_nan=True):
-                    return "not what the cube holds"
-            for number, expected in enumerate(_averaged(values, grid, levels)):
-                with rasterio.open(path, overview_level=number) as overview:
-                    found = overview.read(band)
-                if found.shape != expected.shape or not np.allclose(found, expected, SHARE, 0, equal_nan=True):
-                    return f"overview 1:{levels[number]} is not the average of its pixels"
-    except RasterioError as error:
-        return f"cannot be decoded ({error.__cause__ or error})"
+        with open_dataset(path) as dataset:
+            levels = dataset.overviews(band)
+            if not np.array_equal(dataset.read(band), values, equal_nan=True):
+                return "not what the cube holds"
+        for number, expected in enumerate(_averaged(values, grid, levels)):
+            with open_dataset(path, overview_level=number) as overview:
+                found = overview.read(band)
+            if found.shape != expected.shape or not np.allclose(found, expected, SHARE, 0, equal_nan=True):
+                return f"overview 1:{levels[number]} is not the average of its pixels"
+    except ProductError as error:
+        return error.problem.removeprefix(f"raster {path}: ")
     return None
 
 

@@ -275,14 +275,17 @@ def unlike_the_cube(record: Record, layout: Layout, kinds: Iterable[str]) -> tup
         return "cog", "; ".join(faults)
     try:
         bands = cube.read_checked(paths["zarr"], record.key.month, record.digest)
+        cog_fault = None
         for number, (name, values) in enumerate(verified(record, bands), 1):
-            fault = unlike(paths["cog"], number, values, record.grid) if "cog" in kinds else None
-            if fault:
-                return "cog", f"band {name}: {fault}"
+            if "cog" in kinds and not cog_fault:
+                cog_fault = unlike(paths["cog"], number, values, record.grid)
+                cog_fault = cog_fault and f"band {name}: {cog_fault}"
             if name in shown:
                 drawn[name] = values
     except S1MonthlyError as error:
         return "record", error.problem
+    if cog_fault:  # not before the cube is known to be right, of which the COG may be the last copy
+        return "cog", cog_fault
     if "preview" not in kinds:
         return None
     fault = preview_fault(paths["preview"], record.grid)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from s1monthly.audit.cube_checks import check_cube, commands_for, mend_cube
 from s1monthly.audit.doubts import doubt, read_credible
 from s1monthly.audit.findings import Commands, Finding, Progress, counted, fitted, misnamed, some, told, unreadable
-from s1monthly.audit.month_mends import lost_status_alone, values_in_cog
+from s1monthly.audit.month_mends import denied_chunks, lost_status_alone, values_in_cog
 from s1monthly.audit.products import (
     NAMES,
     OPTIONAL,
@@ -257,9 +257,23 @@ class FolderRebuild:
         self._done.made.append(Made(str(record.key), "month", "values lost in the cube, taken from its COG"))
         return True
 
-    def _lacks_chunks(self, state: CubeState, month: Month, count: NDArray[np.uint8]) -> bool:
+    def _is_whole(self, record: Record) -> bool:
+        """Tell whether the cube holds the values of a record; reads all of them."""
+        try:
+            return cube.month_digest(self._folder.cube, record.key.month) == record.digest
+        except CubeError:
+            return False
+
+    def _leave_lost(self, record: Record, problem: str) -> None:
+        """Report a month whose values are neither in the cube nor in a COG; its record stays as proof of them."""
+        month = record.key.month
+        self._doubted.add(month)
+        problem = f"{month}: {problem}. No COG holds its values: only its granules can make it again"
+        self._leave(self._folder.cube, problem, self._mend.move_out(self._path("record", month)), self._mend.run)
+
+    def _lost_chunks(self, state: CubeState, month: Month, count: NDArray[np.uint8]) -> list[str]:
         slot, polarization = month.ordinal - state.first.ordinal, Polarization(state.recipe["polarization"])
-        return bool(lost_chunks(self._folder.cube, slot, state.bands, polarization, count))
+        return lost_chunks(self._folder.cube, slot, state.bands, polarization, count)
 
     # records
 
@@ -315,19 +329,30 @@ class FolderRebuild:
             return record
         try:
             count = cube.read_count(self._folder.cube, month)
-        except CubeError:  # if it matters, a later check reads and reports the values
-            count = None
-        if count is not None and self._lacks_chunks(self._state, month, count):
-            self._give_back(record)
+            lost = self._lost_chunks(self._state, month, count)
+        except CubeError as error:
+            count, lost = None, [error.problem]
+        if lost and not self._give_back(record):
+            denied = denied_chunks(self._folder, month, self._state)
+            if denied:
+                self._doubted.add(month)
+                self._done.left += unreadable(denied, self._mend)
+            else:
+                self._leave_lost(record, some(lost))
+            return None
         doubted = doubt(self._folder, record, self._state, before, count)
+        if doubted and doubted.restored is None and self._give_back(record):
+            doubted = doubt(self._folder, record, self._state, before, count)
         if doubted is None:
             return record
         if doubted.restored and doubted.contradicted:
             self._write_record(month, doubted.restored, content, doubted.in_short)
             return doubted.restored.record
         self._doubted.add(month)
-        again = self._mend.rebuild if doubted.restored else self._mend.run
-        self._leave(path, doubted.problem, self._mend.remove(path), again)
+        if doubted.restored:
+            self._leave(path, doubted.problem, self._mend.remove(path), self._mend.rebuild)
+        else:
+            self._leave(path, doubted.problem, self._mend.move_out(path), self._mend.run)
         return None
 
     # Items
@@ -350,6 +375,9 @@ class FolderRebuild:
         found = read_item(path)
         kinds = named_by(found, self._usual)
         missing = [kind for kind in OPTIONAL if kind in kinds and month not in folder.files[kind]]
+        if missing and not (self._is_whole(record) or self._give_back(record)):
+            self._leave_lost(record, "other values than the record's (digest)")  # a run would refuse to show them
+            return
         for kind in missing:
             self._leave(self._path(kind, month), f"no {NAMES[kind]}", self._mend.run)
         if missing:
@@ -366,9 +394,11 @@ class FolderRebuild:
             fault = unlike_the_cube(record, folder.layout, kinds)
         if fault:
             kind, reason = fault
-            again = self._mend.rebuild if kind == "record" else self._mend.run
-            product = self._path(kind, month)
-            self._leave(product, f"{month}: {reason}", self._mend.remove(product), again)
+            if kind == "record":
+                self._leave_lost(record, reason)
+            else:
+                product = self._path(kind, month)
+                self._leave(product, f"{month}: {reason}", self._mend.remove(product), self._mend.run)
             return
         item = expected_item(record, folder.layout, kinds, found, checksums=True)
         if content_of(self._path("record", month)) == made_of:  # otherwise a running workflow makes the Item

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import rasterio
-from rasterio.errors import RasterioError
 
 from s1monthly.audit.products import NAMES, property_of, read_item
 from s1monthly.audit.restoring import granules_named, software_named
@@ -20,7 +18,7 @@ from s1monthly.catalog.table import Row
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics
 from s1monthly.model import Level, Month, Polarization
-from s1monthly.raster.geotiff import GDAL_OPTIONS
+from s1monthly.raster.geotiff import open_dataset
 from s1monthly.raster.geotiff_header import open_header
 from s1monthly.raster.writing import cog_tags
 from s1monthly.records.footprint import footprint
@@ -60,14 +58,14 @@ def told_by_cog(folder: TileFolder, month: Month) -> Record | None:
         return None
     try:
         return _record_of(path, tags, folder, month)
-    except (S1MonthlyError, RasterioError, KeyError, ValueError, TypeError):
+    except (S1MonthlyError, KeyError, ValueError, TypeError):
         return None
 
 
 def _record_of(path: Path, tags: Mapping[str, str], folder: TileFolder, month: Month) -> Record:
     """Return a temporary record from a COG. It has no count of passes, which only the cube holds."""
     grid, recipe = open_header(path).geobox, json.loads(tags["RECIPE"])
-    with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
+    with open_dataset(path) as dataset:
         names, valid = dataset.descriptions, np.isfinite(dataset.read(1))
     pixels = int(np.count_nonzero(valid))
     return Record(

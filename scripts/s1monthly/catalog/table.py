@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -153,7 +154,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
         if Path(fill(layout.record, record.key)) != path:
             raise ProductError(
                 f"{path}: this record is of {record.key}",
-                "give file and folder the names they were made with, or delete the record; the next run makes it again",
+                "give file and folder the names they were made with, or move a copy out of the tree",
             )
         rows[record.key.month] = record_row(record, layout)
     rows |= {month: row for month, row in search_rows(owner, layout).items() if month not in rows}
@@ -210,9 +211,8 @@ def fill(pattern: str, key: CompositeKey) -> str:
 def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
     """Return the row of a month with a record; paths are those of existing files, relative to the tile's folder.
 
-    An Item whose digest differs from the record's is left out, with all that it names. A COG or preview that the Item
-    does not name is left out too, because it may hold older values of the month; but a COG whose own tags give the
-    record's digest is kept. Without an Item, the COG and preview are taken as they are.
+    Files may hold older values of the month. So an Item is listed only if its digest is the record's, a preview only if
+    that Item names it, and a COG only if its own header contains the record's digest.
 
     Parameters
     ----------
@@ -226,11 +226,11 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
     """
     folder = fill(layout.folder, record.key)
 
-    named = _named_by_item(record, layout)
+    named = _fitting(record, layout)
 
     def path(pattern: str, kind: str = "") -> str | None:
         found = Path(fill(pattern, record.key))
-        known = not kind or named is None or kind in named
+        known = not kind or kind in named
         return relative(found, folder) if known and found.exists() else None
 
     key, grid, passes, geometry = record.key, record.grid, record.passes, record.geometry
@@ -274,25 +274,24 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
     }
 
 
-def _named_by_item(record: Record, layout: Layout) -> set[str] | None:
-    """Return the products with the record's values, the Item included; None if the Item cannot be read."""
-    try:
+def _fitting(record: Record, layout: Layout) -> set[str]:
+    """Return the products with the record's values, the Item included."""
+    fitting = set()
+    with suppress(ProductError, KeyError, TypeError):
         item = read_document(fill(layout.item, record.key))
-        if item["properties"]["s1:digest"] != record.digest:
-            return set()
-        named = {"item", *item["assets"]}
-    except (ProductError, KeyError, TypeError):
-        return None
-    if "cog" not in named and _holds(fill(layout.cog, record.key), record.digest):
-        named.add("cog")
-    return named
+        if item["properties"]["s1:digest"] == record.digest:
+            fitting = {"item", *item["assets"]} - {"cog"}
+    if _holds(fill(layout.cog, record.key), record.digest):
+        fitting.add("cog")
+    return fitting
 
 
 def _holds(path: str, digest: str) -> bool:
     """Tell whether a COG's header contains a digest; reads bytes, because GDAL takes long to load."""
     try:
         with open(path, "rb") as stream:
-            return digest.encode() in stream.read(_HEADER)
+            head = stream.read(_HEADER // 16)  # mostly enough
+            return digest.encode() in head or digest.encode() in head + stream.read(_HEADER - len(head))
     except OSError:
         return False
 

@@ -475,7 +475,7 @@ def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) 
     if found != digest:
         raise CubeError(
             f"cube {path}: {month} holds other values than its record says (digest)",
-            f"delete the record (months/{month}.json); the next run makes the month again",
+            how_to_mend(path),
         )
 
 

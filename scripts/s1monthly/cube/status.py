@@ -34,10 +34,13 @@ OWN_ARRAYS = ("count", STATUS, "time_bnds")
 
 
 def how_to_mend(path: str | Path) -> str:
-    """Return the command that repairs a damaged cube. Deleting or moving the cube is never the remedy."""
+    """Return the command that repairs a damaged cube or record, given its path. Deleting it is never the first remedy.
+
+    Its granules may be gone, and cube and record prove what the other one should hold.
+    """
     base = os.path.normpath(Path(path, *[os.pardir] * 3))
     return (
-        f"keep the cube, and run scripts/catalog_rebuild.py --output-dir {shlex.quote(base)}:"
+        f"keep it, and run scripts/catalog_rebuild.py --output-dir {shlex.quote(base)}:"
         " it mends what can be mended, and says what cannot"
     )
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
+from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.lattice import GeoBox, geobox_outline
@@ -262,7 +263,7 @@ def verified(
             raise ProductError(
                 f"{record.key}: band {name} in the cube is not what the record says"
                 f" ({found.valid} valid pixels, {told.valid if told else 'none'} in the record)",
-                f"delete the record (months/{record.key.month}.json); the next run makes the month again",
+                "keep cube and record, and run scripts/catalog_rebuild.py",
             )
         yield name, values
 
@@ -380,5 +381,5 @@ def read_record(path: str | Path, check_seal: bool = True) -> Record:
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         raise ProductError(
             f"{path}: record cannot be read ({type(error).__name__}: {error})",
-            "delete it; the next run makes it again, or catalog_rebuild from the cube",
+            how_to_mend(path),
         ) from error

@@ -16,7 +16,7 @@ from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import cog_tags, write_preview
-from s1monthly.records.month import Record, verified
+from s1monthly.records.month import Record
 
 
 def write_pictures(
@@ -55,7 +55,7 @@ def write_pictures(
     CubeError
         If the month cannot be read, or its values do not match the record's digest.
     ProductError
-        If a band's number of valid pixels differs from the record, or a file cannot be written.
+        If a file cannot be written.
     """
     shown = shown_bands(record.polarization.layers)
     kept: dict[str, NDArray[np.float32]] = {}
@@ -65,10 +65,11 @@ def write_pictures(
         aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
         def bands() -> Iterator[NDArray[np.float32]]:
-            for name, values in _checked(record, cube, threads):
-                if name in shown:
+            for name, values in read_checked(cube, record.key.month, record.digest, threads):
+                if aside and name in shown:
                     kept[name] = values
-                yield values
+                if name in record.bands:  # if the cube has another one, its digest differs
+                    yield values
             if aside and preview:  # only after every band is verified
                 co, cross, ratio = (kept[name] for name in shown)
                 drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
@@ -120,17 +121,6 @@ def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list
                 "remove it, and run again",
             ) from error
     return stale
-
-
-def _checked(record: Record, cube: str | Path, threads: int) -> Iterator[tuple[str, NDArray[np.float32]]]:
-    """Read the bands of a month; fail after the last band if any value differs from the record's digest.
-
-    A band that lost or gained valid pixels fails at once, with its name in the error.
-    """
-    for name, values in read_checked(cube, record.key.month, record.digest, threads):
-        if name not in record.bands or np.count_nonzero(np.isfinite(values)) != record.bands[name].valid:
-            yield from verified(record, [(name, values)])
-        yield name, values
 
 
 def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

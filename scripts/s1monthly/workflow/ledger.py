@@ -153,6 +153,11 @@ class Ledger:
         """Return True if a record exists, in step or not."""
         return os.path.exists(self.path(self.layout.record, month))
 
+    def made_otherwise(self, month: Month) -> bool:
+        """Tell whether the record says that the month was made with another recipe."""
+        made = read_made(self.path(self.layout.record, month))
+        return made is not None and made.recipe_digest != self.recipe_digest
+
     def is_older(self, patterns: Iterable[str], month: Month) -> bool:
         """Return True if a product is older than its month's record: it was made from an earlier state of the month."""
         made, *products = (file_state(self.path(pattern, month)) for pattern in (self.layout.record, *patterns))

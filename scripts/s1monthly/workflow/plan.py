@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from s1monthly.config.root import Config
-from s1monthly.cube.status import Slots
+from s1monthly.cube.status import COMPLETE, Slots
 from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
@@ -396,14 +396,19 @@ class Plan:
         if gone:
             parts.append(f"{len(gone)} made earlier, of granules that the source no longer has: {spans(gone)}")
         held = self.slots(book)
-        in_cube = set(held.complete()) if held else set()
-        torn = [m for m in empty if m not in {*unusable, *gone} and (book.made(m) or m in in_cube)]
+        in_cube = [m for m in empty if book.made(m) or (held and held.status(m) == COMPLETE)]
+        otherwise = [m for m in in_cube if m not in unusable and book.made_otherwise(m)]
+        if otherwise:
+            parts.append(
+                f"{len(otherwise)} made earlier with another recipe, whose granules are gone: {spans(otherwise)}"
+            )
+        torn = [m for m in in_cube if m not in {*unusable, *gone, *otherwise}]
         if torn:
             parts.append(
                 f"{len(torn)} whose granules are gone, and whose record and cube do not go together"
                 f" (catalog_rebuild makes a record from the cube): {spans(torn)}"
             )
-        silent = [month for month in empty if month not in {*unusable, *gone, *torn}]
+        silent = [month for month in empty if month not in {*unusable, *gone, *otherwise, *torn}]
         if silent or not parts:
             reasons = set_aside_of(answers[month] for month in silent or answers)
             parts.append(f"{len(silent or book.asked_months)} without granules" + (f" ({reasons})" if reasons else ""))
