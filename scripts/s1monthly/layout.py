@@ -40,6 +40,14 @@ _LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_",
 _BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
 """Suffixes of files that accompany a granule but hold no layer."""
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
+_ANY_TILE_FOLDER = rf"{TILE_PATTERN}_(?:{DIRECTION_PATTERN})"
+CUBE_FOLDER = re.compile(rf"/{_ANY_TILE_FOLDER}/zarr/S1_monthly\.zarr$")
+"""End of the path of a cube."""
+FOLDER_LIKE_GRANULES = re.compile(
+    rf"/(?:{_ANY_TILE_FOLDER}/(?:kept/{MONTH_PATTERN}/{DIGEST_PATTERN}|{MONTH_PATTERN}/bursts)"
+    rf"|(?P<simulated>{SIMULATED})/version-\d+_seed-\d+)$"
+)
+"""End of the path, from the work folder, of a folder in which runs write files with the names of granules."""
 
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")

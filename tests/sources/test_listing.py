@@ -74,6 +74,16 @@ def test_duplicates_of_different_size_are_refused_by_both_names(tmp_path: Path) 
     assert all(str(path) in error.value.problem for path in paths)
 
 
+def test_two_mask_layers_of_a_granule_are_called_that(tmp_path: Path) -> None:
+    put(tmp_path / f"{NOVEMBER}_VV.tif")
+    paths = [
+        put(tmp_path / f"{NOVEMBER}_{name}.tif", size) for size, name in enumerate(("layover_shadow_mask", "mask"))
+    ]
+    with pytest.raises(SourceError, match=r"two mask layers of different size.* keep one of them") as error:
+        list_folder(tmp_path)
+    assert all(str(path) in error.value.problem for path in paths) and "damaged" not in str(error.value)
+
+
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.write_text(""), lambda p: p.mkdir()])
 def test_a_missing_a_false_and_an_empty_folder_are_refused(tmp_path: Path, make: object) -> None:
     folder = tmp_path / "granules"
@@ -129,6 +139,7 @@ def test_links_that_lead_nowhere_are_passed_over(tmp_path: Path) -> None:
     assert list_folder(tmp_path).warnings == ()
 
 
+SIMULATED = "simulated/version-1_seed-1"
 OWN = f"10SGD_ASCENDING/kept/2021-11/0123456789abcdef/{DECEMBER}_VV.tif"
 
 
@@ -137,9 +148,10 @@ def test_files_of_the_output_tree_and_work_folder_are_no_granules(tmp_path: Path
     tree, link = tmp_path / "output", tmp_path / "link"
     link.symlink_to(tree)
     put(tmp_path / "granules" / f"{NOVEMBER}_VV.tif")
-    put(tree / "10SGD_ASCENDING" / "cog" / f"{DECEMBER}_VV.tif")
+    put(tree / "10SGD_ASCENDING" / "zarr" / "S1_monthly.zarr" / f"{DECEMBER}_VV.tif")
     put(tree / "work" / OWN)
-    put(tree / "work" / "simulated" / DECEMBER / f"{DECEMBER}_VV.tif")
+    put(tree / "work" / "10SGD_ASCENDING" / "2021-12" / "bursts" / f"{DECEMBER}_VV.tif")
+    put(tree / "work" / SIMULATED / DECEMBER / f"{DECEMBER}_VV.tif")
     base = str(link) if spelling == "link" else spelling.format(tree=tree)
     for root in (tmp_path, tree.parent / "output" / ".."):
         content = list_folder(root, [base, f"{base}/work"])
@@ -154,10 +166,11 @@ def test_work_folders_of_other_runs_are_known_by_their_file(tmp_path: Path) -> N
     assert set(list_folder(tmp_path).files) == {NOVEMBER}
 
 
-def test_links_into_a_work_folder_are_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("up", range(5))
+def test_links_into_a_work_folder_are_passed_over(tmp_path: Path, up: int) -> None:
     put(tmp_path / "granules" / f"{NOVEMBER}_VV.tif")
-    kept = put(tmp_path / "work" / OWN).parent
-    (tmp_path / "granules" / "link").symlink_to(kept)
+    kept = put(tmp_path / "work" / OWN)
+    (tmp_path / "granules" / "link").symlink_to(kept.parents[up])
     assert list(list_folder(tmp_path / "granules", [str(tmp_path / "work")]).files) == [NOVEMBER]
 
 
@@ -169,6 +182,30 @@ def test_granules_beside_a_runs_files_are_granules(tmp_path: Path) -> None:
         assert list(list_folder(root, [str(tmp_path)]).files) == [NOVEMBER]
 
 
+@pytest.mark.parametrize("work", [".", "work"])
+@pytest.mark.parametrize(
+    "folder",
+    [
+        *(f"10SGD_ASCENDING/{name}" for name in ("safe", "granules", "cog", "kept", "kept/2021-12", "2021-12", ".")),
+        *("simulated", "simulated/2021", "kept/2021-12/0123456789abcdef", "2021-12/bursts", "work/simulated", "logs"),
+    ],
+)
+def test_a_users_own_folders_in_the_output_tree_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str, work: str
+) -> None:
+    put(tmp_path / "granules" / f"{NOVEMBER}_VV.tif")
+    put(tmp_path / folder / f"{DECEMBER}_VV.tif")
+    monkeypatch.chdir(tmp_path)
+    assert set(list_folder(".", [work]).files) == {NOVEMBER, DECEMBER}
+
+
+def test_a_runs_files_are_known_from_within_their_tile_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(tmp_path / OWN)
+    put(tmp_path / "10SGD_ASCENDING" / f"{NOVEMBER}_VV.tif")
+    monkeypatch.chdir(tmp_path / "10SGD_ASCENDING")
+    assert list(list_folder(".", [".."]).files) == [NOVEMBER]
+
+
 def test_a_folder_in_which_a_run_keeps_its_files_is_refused_as_a_source(tmp_path: Path) -> None:
     kept = put(tmp_path / "work" / OWN).parent
     with pytest.raises(SourceError, match=r"source\.path .*a run keeps its own files there"):
@@ -176,8 +213,12 @@ def test_a_folder_in_which_a_run_keeps_its_files_is_refused_as_a_source(tmp_path
 
 
 def test_simulated_granules_are_taken_where_they_are_asked_for(tmp_path: Path) -> None:
-    put(tmp_path / "work" / "simulated" / NOVEMBER / f"{NOVEMBER}_VV.tif")
-    assert list(list_folder(tmp_path / "work" / "simulated", [str(tmp_path / "work")]).files) == [NOVEMBER]
+    made = put(tmp_path / "work" / SIMULATED / NOVEMBER / f"{NOVEMBER}_VV.tif")
+    (tmp_path / "granules").mkdir()
+    (tmp_path / "granules" / "link").symlink_to(tmp_path / "work" / "simulated")
+    for root in (*made.parents[:3], tmp_path / "granules"):
+        assert list(list_folder(root, [str(tmp_path / "work")]).files) == [NOVEMBER]
+    (tmp_path / "granules" / "link").unlink()
     with pytest.raises(SourceError, match="no OPERA RTC-S1 granule") as refusal:
         list_folder(tmp_path, [str(tmp_path / "work")])
     assert str(tmp_path / "work" / "simulated") in refusal.value.problem
@@ -185,8 +226,15 @@ def test_simulated_granules_are_taken_where_they_are_asked_for(tmp_path: Path) -
 
 def test_fetched_layers_are_no_granules_of_the_folder_around(tmp_path: Path) -> None:
     put(tmp_path / f"{NOVEMBER}_VV.tif")
+    put(tmp_path / "cache" / "T137" / f"{NOVEMBER}_VV.tif", 11)
+    cache = str(tmp_path / "." / "cache")
+    content = list_folder(tmp_path, cache=cache)
+    assert list(content.files) == [NOVEMBER] and content.warnings == ()
     put(tmp_path / "cache" / "T137" / f"{DECEMBER}_VV.tif")
-    assert list(list_folder(tmp_path, cache=str(tmp_path / "." / "cache")).files) == [NOVEMBER]
+    content = list_folder(tmp_path, cache=cache)
+    assert list(content.files) == [NOVEMBER]
+    (warning,) = content.warnings
+    assert f"granules in the cache {tmp_path / 'cache'} are not used: 1, {DECEMBER}" in warning
 
 
 def test_files_that_look_like_granules_are_named_with_their_number(tmp_path: Path) -> None:

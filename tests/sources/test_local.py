@@ -15,10 +15,11 @@ import rasterio.warp
 import shapely
 from numpy.typing import NDArray
 
-from s1monthly.errors import SourceError
+from s1monthly.errors import ProductError, SourceError
 from s1monthly.grid.lattice import orbit_direction, tile_geobox, tiles_of_roi
 from s1monthly.model import Burst, Direction, Granule, Month, Polarization, Tile
 from s1monthly.sources import Found, open_source
+from s1monthly.sources.layers import open_layer
 from s1monthly.sources.local import LocalSource
 from support.granules import ORIGIN, write_granule, write_tiff
 
@@ -285,3 +286,25 @@ def test_real_granules_over_a_tile_are_those_whose_bounds_meet_it(shared_data: P
     assert {str(month): set(ids(f.granules)) for month, f in answer.items() if f.granules} == expected
     assert all(not f.set_aside for f in answer.values())
     assert bool(expected) == (name != "11SLU")
+
+
+WHOLE = slice(0, 20)
+
+
+@pytest.mark.parametrize("low", [0, 9, 10, 19])
+def test_a_layer_with_any_value_of_decibels_is_refused_by_name(tmp_path: Path, low: int) -> None:
+    mixed = np.full((20, 20), 3, np.float32)
+    mixed[low] = -3
+    half = np.where(np.arange(20) < 10, np.float32(3), np.float32(-3)) * np.ones((20, 1), np.float32)
+    for values in (mixed, half, np.full((20, 20), -10, np.float32)):
+        granule = write_granule(tmp_path, {"VV": values, "VH": values})
+        with open_layer(granule, "VV") as layer, pytest.raises(ProductError, match=r"_VV\.tif: a value of -.*decibels"):
+            layer.read(WHOLE, WHOLE)
+
+
+@pytest.mark.parametrize("fill", [-0.01, -0.9, -9999])
+def test_power_hardly_below_zero_and_undeclared_fill_values_are_read(tmp_path: Path, fill: float) -> None:
+    values = np.full((20, 20), 0.1, np.float32)
+    values[5:] = fill
+    with open_layer(write_granule(tmp_path, {"VV": values, "VH": values}), "VV") as layer:
+        np.testing.assert_array_equal(layer.read(WHOLE, WHOLE), values)

@@ -337,7 +337,7 @@ class Config(Section):
         """Own folders of this run, for `listing.list_folder`; without the cache if the source folder lies in it."""
         cache, source = self.download.cache_dir, self.source_path
         listed = cache and source and source.resolve().is_relative_to(Path(cache).resolve())
-        return {"trees": [self.output.base_dir, self.work_dir], "cache": None if listed else cache}
+        return {"trees": [self.work_dir], "cache": None if listed else cache}
 
     @property
     def read_workers(self) -> int:

@@ -25,8 +25,11 @@ LONGEST_SIDE = 500_000.0
 
 REMEDY = "it is not as OPERA published it: fetch it again, or remove it"
 
-_SAMPLED = 64
-"""Smallest number of rows sampled to distinguish decibels from power."""
+FILL, LEAST_POWER = -100, -1
+"""Values between these are no linear power: power lies hardly below zero where noise was subtracted.
+
+At or below `FILL` lies what files without a declared no-data value hold instead, such as -9999.
+"""
 
 
 class LayerFile:
@@ -51,7 +54,7 @@ class LayerFile:
         Raises
         ------
         ProductError
-            If the pixels are decibels or unknown classes; or as for `Raster.read`.
+            If a value is no linear power (between `FILL` and `LEAST_POWER`) or no class; or as for `Raster.read`.
         """
         if self.layer == "mask":
             classes = self._raster.read(rows, cols, missing=NO_DATA)
@@ -59,9 +62,9 @@ class LayerFile:
                 raise self._refused(f"class {np.setdiff1d(classes, CLASSES)[0]}, which is none of the mask layer")
             return classes
         power = self._raster.read(rows, cols, missing=np.nan)
-        sample = power[:: max(1, len(power) // _SAMPLED)]
-        if np.count_nonzero((sample > -100) & (sample < -1)) > np.count_nonzero(sample > 0):
-            raise self._refused("most values lie between -100 and -1, as decibels do: no linear power")
+        low = power[power < LEAST_POWER]
+        if (low > FILL).any():
+            raise self._refused(f"a value of {low[low > FILL].min():g}, as decibels have: no linear power")
         return power
 
     def _refuse_unlike_opera(self) -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from s1monthly.errors import SourceError, SourceGoneError
 from s1monthly.layout import (
-    SIMULATED,
+    CUBE_FOLDER,
+    FOLDER_LIKE_GRANULES,
     WORK_MARKER,
-    parse_folder,
     parse_granule_id,
     parse_layer_file,
     parse_like_granule,
@@ -46,7 +46,7 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
     Links to folders are followed, each folder once. These are skipped:
 
     - hidden folders (``.name``): unfinished files live there;
-    - files that runs keep in output trees, work folders and the cache: their names are those of the granules used;
+    - folders in which runs write files with the names of granules (in work folders; the cache), and cubes;
     - folders without read permission.
 
     If a file exists twice with the same size, the first path in alphabetical order is used.
@@ -56,7 +56,7 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
     folder : path
         Folder of granules; relative paths stay relative.
     trees : collection of str
-        Output tree and work folder of this run. A marker file identifies the work folders of other runs.
+        Work folder of this run. A marker file identifies the work folders of other runs.
     cache : str, optional
         Folder of fetched layers.
 
@@ -81,10 +81,11 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
             raise SourceError(f"granule file {path}: {error.strerror}", "repair or remove the file") from error
         first = found.setdefault(granule_id, {}).setdefault(layer, (path, size))
         if first[1] != size:
+            two_masks = layer == "mask" and _has_older_name(first[0]) != _has_older_name(path)
             raise SourceError(
-                f"granule {granule_id}, layer {layer}: two files of different size: {first[0]} ({first[1]} bytes) and "
-                f"{path} ({size} bytes)",
-                "remove the file that is damaged or cut short",
+                f"granule {granule_id}, layer {layer}: two {'mask layers' if two_masks else 'files'} of different "
+                f"size: {first[0]} ({first[1]} bytes) and {path} ({size} bytes)",
+                "keep one of them" if two_masks else "remove the file that is damaged or cut short",
             )
     warnings = tuple(walk.warnings(found))
     if not found:
@@ -96,23 +97,32 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
 
 
 class _OwnFolders:
-    """Recognizes the folders in which runs keep their own files, by any path."""
+    """Recognizes the folders in which runs keep their own files, by real paths (absolute, links resolved)."""
 
     def __init__(self, trees: Collection[str], cache: str | None) -> None:
         self._trees = set(filter(None, map(_identity, trees)))
-        self._caches = set(filter(None, [cache and _identity(cache)]))
+        self._cache = _identity(cache) if cache else None
 
-    def holds(self, folder: str | Path) -> bool:
-        """Tell whether a folder is one of them."""
-        parent, name = os.path.split(folder)
-        if name == SIMULATED or parse_folder(name):
-            return _identity(parent) in self._trees or os.path.exists(os.path.join(parent, WORK_MARKER))
-        return _identity(folder) in self._caches if self._caches else False
+    def holds(self, real: str, start: str) -> bool:
+        """Tell whether a folder is one of them; simulated granules are not if the walk started among them."""
+        inside = FOLDER_LIKE_GRANULES.search(real)
+        if inside and self._is_work_folder(real[: inside.start()] or "/"):
+            return not (inside["simulated"] and Path(start).is_relative_to(real[: inside.end("simulated")]))
+        return bool(CUBE_FOLDER.search(real)) or self._is_cache(real)
 
-    def hold_inside(self, path: str) -> bool:
-        """Tell whether a path leads into one of them, with links resolved; simulated granules are allowed."""
-        real = Path(path).resolve()
-        return any(folder.name != SIMULATED and self.holds(folder) for folder in (real, *real.parents))
+    def hold_inside(self, real: str) -> bool:
+        """Tell whether a walk that starts at a folder starts inside one of them."""
+        return any(self.holds(str(folder), real) for folder in (Path(real), *Path(real).parents))
+
+    def in_cache(self, real: str) -> bool:
+        """Tell whether a folder is the cache or lies in it."""
+        return any(self._is_cache(str(folder)) for folder in (Path(real), *Path(real).parents))
+
+    def _is_cache(self, folder: str) -> bool:
+        return self._cache is not None and _identity(folder) == self._cache
+
+    def _is_work_folder(self, folder: str) -> bool:
+        return _identity(folder) in self._trees or os.path.exists(os.path.join(folder, WORK_MARKER))
 
 
 @dataclass
@@ -127,15 +137,16 @@ class _Walk:
 
     def layer_files(self) -> Iterator[tuple[str, str, str]]:
         """Yield path, granule id and layer name of every layer file."""
-        if self.own_folders.hold_inside(self.root):
+        start = os.path.realpath(self.root)
+        if self.own_folders.hold_inside(start):
             raise SourceError(
                 f"source.path {self.root}: a run keeps its own files there",
                 "keep granules elsewhere, and give their folder as source.path",
             )
         seen: set[tuple[int, int]] = set()
-        folders = [self.root]
+        folders = [(self.root, start, start)]  # as found, as it really is, and where the walk or a link led
         while folders:
-            folder = folders.pop()
+            folder, real, start = folders.pop()
             try:
                 status = os.stat(folder)
                 identity = status.st_dev, status.st_ino
@@ -156,8 +167,16 @@ class _Walk:
                 if entry.name.startswith("."):
                     continue
                 if self._is_folder(entry):
-                    own = self.own_folders.hold_inside if entry.is_symlink() else self.own_folders.holds
-                    (self.own if own(entry.path) else folders).append(entry.path)
+                    if entry.is_symlink():
+                        target = os.path.realpath(entry.path)
+                        own, found = self.own_folders.hold_inside(target), (entry.path, target, target)
+                    else:
+                        inner = os.path.join(real, entry.name)
+                        own, found = self.own_folders.holds(inner, start), (entry.path, inner, start)
+                    if own:
+                        self.own.append(entry.path)
+                    else:
+                        folders.append(found)
                 elif layer_file := parse_layer_file(entry.name):
                     yield entry.path, *layer_file
                 elif (granule_id := parse_like_granule(entry.name)) is not None:
@@ -180,6 +199,13 @@ class _Walk:
                 f"source.path {self.root}: passed over, as it may not be read: {_shown(self.closed, 5)}"
                 " -> make it readable if granules lie there"
             )
+        for cache in (folder for folder in self.own if self.own_folders.in_cache(os.path.realpath(folder))):
+            fetched = sorted(_granules_in(cache) - set(found))
+            if fetched:
+                yield (
+                    f"source.path {self.root}: granules in the cache {cache} are not used: {len(fetched)}, "
+                    f"{_shown(fetched, 1)} -> move them out of download.cache_dir if they belong to the source"
+                )
         unused = [path for path, granule_id in self.unused if granule_id not in found]
         if unused:
             what = "file looks like a granule and is" if len(unused) == 1 else "files look like granules and are"
@@ -192,6 +218,15 @@ class _Walk:
         """Report the skipped folders of runs."""
         if self.own:
             yield f"passed over, as runs keep their own files there: {_shown(self.own, 5)}"
+
+
+def _has_older_name(path: str) -> bool:
+    return "_layover_shadow_mask." in os.path.basename(path).lower()
+
+
+def _granules_in(folder: str) -> set[str]:
+    names = (name for _, _, files in os.walk(folder) for name in files)
+    return {layer_file[0] for name in names if (layer_file := parse_layer_file(name))}
 
 
 def _shown(paths: Collection[str], number: int) -> str:
