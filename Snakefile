@@ -1,7 +1,5 @@
 """Monthly Sentinel-1 composites: search -> bursts -> composite -> cube -> publish -> catalog."""
 
-import atexit
-import gc
 import os
 import sys
 
@@ -11,13 +9,6 @@ from snakemake.utils import min_version
 min_version("9.17")
 
 sys.path.insert(0, f"{workflow.basedir}/scripts")
-
-# what is loaded stays: not to look through it again for garbage, at the end least of all, saves 0.1 s
-gc.freeze()
-atexit.register(gc.freeze)
-
-# Snakemake imports pandas to see that no param is a table of it: 0.2 s in every process, cluster jobs included
-sys.modules.setdefault("pandas", None)
 
 if not config:
     if not os.path.exists("config/config.yaml"):
@@ -53,7 +44,7 @@ rule all:
 
 onstart:
     begin_run()
-    lift_the_default_job_rate()
+    RUN.lift_job_rate()
 
 
 onsuccess:

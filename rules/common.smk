@@ -1,17 +1,14 @@
 """Paths, wildcards and input functions. Parsed again in every cluster job: standard library and floor 0 only."""
 
-import gc
 import json
 import os
 import shlex
-import subprocess
 import sys
 import uuid
 from datetime import datetime, timezone
 from functools import cache
 
 from snakemake.exceptions import WorkflowError
-from snakemake.settings.types import DeploymentMethod
 
 from s1monthly.workflow import estimate
 from s1monthly.workflow import failures
@@ -24,7 +21,10 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import write_text
 from s1monthly.workflow.finished import FinishedMonths
 from s1monthly.workflow.plan import Plan, recipe_part
+from s1monthly.workflow.snakemake_run import SnakemakeRun, collect_garbage_seldom
 from s1monthly.model import Month, Tile
+
+RUN = SnakemakeRun(workflow)
 
 forget_foreign_settings()
 # scripts find the library beside them
@@ -105,7 +105,7 @@ def make_plan():
     Whatever is wrong with source or output tree stops no tool: tools look for the damage and mend it. Snakemake knows
     its targets later: where the command names a tool, all else is refused then.
     """
-    deciding = workflow.is_main_process
+    deciding = RUN.decides
     given = {
         "config": load_config(config),
         "today": datetime.now(timezone.utc).date(),
@@ -128,12 +128,12 @@ def refuse_all_but_tools():
 
 
 try:
-    if workflow.is_main_process:
+    if RUN.decides:
         # Snakemake takes the second of two equal keys, without a word
         for path in filter(os.path.isfile, workflow.configfiles):
             read_config_file(path)
     PLAN, OUT_OF_STEP, REFUSED = make_plan()
-    if workflow.is_main_process:
+    if RUN.decides:
         check_grids(PLAN)
     JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
 except EXPECTED as error:
@@ -141,15 +141,13 @@ except EXPECTED as error:
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
-GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
 SCRIPTS = f"{workflow.basedir}/scripts"
-DEPLOYED = workflow.deployment_settings.deployment_method
 # a conda environment has its own Python; without one the scripts need that which runs Snakemake
-PYTHON = "python" if DeploymentMethod.CONDA in DEPLOYED else sys.executable
+PYTHON = "python" if "conda" in RUN.deployment else sys.executable
 
 REMAKE = ".snakemake/s1monthly_remake"
 END_OF_TIME = 2**31 - 1  # the last moment that every file system knows
-if workflow.is_main_process:
+if RUN.decides:
     try:
         # newer than any record, and of new content: neither clocks nor Snakemake's memory can hide a month out of step
         write_text(REMAKE, f"{uuid.uuid4()}\n")
@@ -192,8 +190,14 @@ def recipe_of(wildcards):
 
 
 def after_search(wildcards):
-    """Nothing, once the source has answered this run's question: gives the order without the cascade."""
-    stamp = PLAN.open_question(ledger(wildcards))
+    """Wait until the source has answered this run's question: gives the order without the cascade.
+
+    Where the graph is only drawn, the search is an input like any other.
+    """
+    book = ledger(wildcards)
+    if RUN.draws:
+        return LAYOUT.asked.format_map({**wildcards, "question": "0" * 16})
+    stamp = PLAN.open_question(book)
     if stamp:
         checkpoints.search.get(
             tile=wildcards.tile,
@@ -229,7 +233,7 @@ def slots_stamp(wildcards):
     """
     after_search(wildcards)
     book, month = ledger(wildcards), Month.parse(wildcards.month)
-    return PLAN.slots_stamp(book) if book.slot_lost(month) else []
+    return PLAN.slots_stamp(book) if RUN.draws or book.slot_lost(month) else []
 
 
 def remake(wildcards):
@@ -263,24 +267,23 @@ def altered(wildcards):
 
 def stale_work(wildcards):
     """The same for temporary files that a run left behind, of other granules or under another recipe."""
-    after_search(wildcards)
+    searched = after_search(wildcards)
     stale = ledger(wildcards).work_is_stale(Month.parse(wildcards.month))
-    return REMAKE if stale else []
+    return REMAKE if stale else searched
 
 
 def months_in(wildcards, pattern):
     """A product of every month of a tile and direction that has granules, finished ones left out."""
     after_search(wildcards)
     book = ledger(wildcards)
-    return [book.path(pattern, month) for month in months_planned(book)]
+    months = book.asked_months if RUN.draws else months_planned(book)
+    return [book.path(pattern, month) for month in months]
 
 
 @cache
 def cores_a_month():
     """Cores that a month can use: the fewer the more months can go side by side, which keeps them all busy."""
-    if workflow.local_exec and workflow.is_main_process:
-        return max(1, workflow.cores // max(1, PLAN.months_to_make()))
-    return 2
+    return max(1, RUN.cores // max(1, PLAN.months_to_make())) if RUN.cores else 2
 
 
 def burst_threads(wildcards):
@@ -331,8 +334,9 @@ def final_output(wildcards):
     if TOOL_OPTIONS:
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
     refuse_all_but_tools()
-    # of a hundred thousand jobs none is garbage: to look for it takes a fifth of the time
-    gc.set_threshold(50_000, 20, 100)
+    collect_garbage_seldom()
+    if RUN.draws:
+        return [LAYOUT.catalog, LAYOUT.collection]
     files = [LAYOUT.catalog, LAYOUT.collection]
     for book in PLAN.ledgers:
         files.append(book.path(LAYOUT.tile_catalog))
@@ -354,187 +358,31 @@ def final_output(wildcards):
 def months_planned(book):
     """Months of a tile and direction whose jobs Snakemake must look at."""
     months = book.to_publish
-    if finished_may_be_left_out():
+    if RUN.may_leave_out_finished:
         finished = finished_months().months(book)
         months = [month for month in months if month not in finished]
-    if told_in_words():
+    if jobs_left_out():
         to_make = {*book.missing(), *book.out_of_step}
         months = [month for month in months if month not in to_make]
     return months
 
 
 @cache
-def finished_months():
-    """Months that an earlier run left finished, by its notes."""
-    static = [
-        [rule.name, noted_params(rule)]
-        for rule in workflow.rules
-        if "month" in rule.wildcard_names
-    ]
-    passed = [PLAN.settings_of_products, static]
-    if DEPLOYED:
-        with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
-            passed += [sorted(map(str, DEPLOYED)), stream.read()]
-    return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)
-
-
-def noted_params(rule):
-    """Params as notes have them, without `start` and `record`: how a job is told changes nothing that it makes."""
-    params = [p for name, p in rule.params.items() if name not in ("start", "record")]
-    return [p.__qualname__ if callable(p) else repr(p) for p in params]
-
-
-CHECKED = {"MTIME", "PARAMS", "SOFTWARE_ENV"}
-"""What a note vouches for: the triggers of the profile."""
-
-
-@cache
-def finished_may_be_left_out():
-    """Not where jobs are forced, counted in batches, or listed instead of run; nor with more triggers than noted."""
-    asked = workflow.dag_settings
-    special = asked.forceall or asked.forcerun or asked.forcetargets or asked.batch
-    runs = workflow.is_main_process and workflow.executor_plugin is not None
-    return runs and not special and triggers() <= CHECKED
-
-
-def triggers():
-    """What lets a job run again, in this run."""
-    return {trigger.name for trigger in workflow.dag_settings.rerun_triggers}
-
-
-@cache
-def told_in_words():
-    """Whether this is a preview that shows no job, of very many months: the plan has told of them all."""
-    quiet = {kind.name for kind in workflow.output_settings.quiet or ()}
+def jobs_left_out():
+    """Whether this is a preview of very many months that shows no job: the plan has named them all."""
     number = PLAN.months_to_make()
-    brief = workflow.dryrun and quiet & {"RULES", "ALL"} and number > MOST_PREVIEWED
-    if brief:
+    if left_out := RUN.shows_no_job(number):
         logger.info(
             f"Jobs of the {number} months to make are left out of this preview; --quiet host plans and shows them all."
         )
-    return brief
+    return left_out
 
 
-MOST_PREVIEWED = 1000
-"""Months whose jobs are planned for a preview that shows none: in about ten seconds."""
-
-
-def note_finished_months():
-    """Note the months of which this run has made, or found up to date, every product."""
-    if not triggers() >= CHECKED:
-        return
-    seen, open_still = set(), set()
-    for job in workflow.dag.jobs:
-        if job.rule.name == "publish":
-            seen.add((job.wildcards.tile, job.wildcards.direction, job.wildcards.month))
-    for job in workflow.dag.needrun_jobs():
-        if "month" in job.rule.wildcard_names:
-            open_still.add(
-                (job.wildcards.tile, job.wildcards.direction, job.wildcards.month)
-            )
-    try:
-        finished_months().note(sorted(seen - open_still))
-    except OSError as error:
-        logger.warning(
-            f"{FileError.of(error)}; until then each run looks at every month"
-        )
-
-
-def check_login_once():
-    """Stop a run that will fetch granules without a valid login: before any job, not in the middle of the night."""
-    only_search = workflow.dag_settings.until and workflow.dag_settings.until <= {
-        "search"
-    }
-    fetching = PLAN.may_fetch() and not (only_search or only_tools())
-    if workflow.is_main_process and fetching:
-        from s1monthly.sources.asf.earthdata import check_login
-        from s1monthly.sources.asf.held_refusal import HeldRefusal
-
-        hosts = SETTINGS.source.hosts
-        try:
-            check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
-            HeldRefusal(SETTINGS.source_options["keys_dir"]).forget()
-        except EXPECTED as error:
-            raise plain(error) from None
-
-
-def lift_the_default_job_rate():
-    """Do without Snakemake's 100 jobs a second, unless another rate was asked for.
-
-    While jobs wait, its limiter adds a timer of a second for every job that ends and never lets one go: the scheduler
-    wakes ever more often, and the run ends a second late.
-    """
-    rate = workflow.scheduling_settings.max_jobs_per_timespan
-    if rate and (rate.max_jobs, rate.timespan) == (100, 1):
-        workflow.scheduler.job_rate_limiter = None
-
-
-def tell_the_outcome():
-    """Which jobs failed, and why, once for all attempts; which months are empty, and why; what there is now."""
-    if not only_tools():
-        note_finished_months()
-        for job in sorted(workflow.scheduler.failed, key=str):
-            members = list(job.jobs) if job.is_group() else [job]
-            spoken = [one for one in members if failures.last_error(one.log)]
-            for one in spoken or members[:1]:
-                place = dict(one.wildcards.items())
-                logger.error(failures.told(one.rule.name, place, list(one.log)))
-        for job in sorted(workflow.dag.finished_jobs, key=str):
-            if job.rule.name == "composite":
-                for line in failures.why_empty(job.log):
-                    logger.warning(f"WARNING {line}")
-        for line in PLAN.outcome():
-            logger.info(line)
-
-
-def let_look_old(files):
-    """Snakemake puts back what a failed job should have updated as if it had just been made: the next run would trust it."""
-    for path in filter(os.path.exists, files):
-        os.utime(path, (86400, 86400))  # Snakemake takes 0 for no time at all
-
-
-def catalog_what_is_finished():
-    """After a failure: catalogue the tiles in which this run finished a search or a month, and nothing else."""
-    if only_tools():
-        return
-    for job in workflow.scheduler.failed:
-        for one in job.jobs if job.is_group() else [job]:
-            if one.rule.name in ("tile_catalog", "catalog"):
-                let_look_old(one.output)
-    tiles = [
-        b for b in PLAN.ledgers if b.key in PLAN.stamps and not PLAN.open_question(b)
-    ]
-    for job in workflow.dag.finished_jobs:
-        if job.rule.name in ("composite", "publish"):
-            tiles.append(ledger(job.wildcards))
-    if not tiles:
-        return
-    folders = sorted({book.path(LAYOUT.folder) for book in tiles})
-    script = f"{SCRIPTS}/catalog_finished.py"
-    done = subprocess.run(
-        [sys.executable, script, "--", *folders],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-    )
-    (logger.error if done.returncode else logger.info)(done.stdout.strip())
-
-
-def only_tools():
-    """Whether this run was asked for tools alone: they fetch nothing, and leave nothing to be catalogued."""
-    targets = workflow.dag_settings.targets
-    return bool(targets) and set(targets) <= TOOLS
-
-
-def tool_command(name):
-    """Command of a tool: its script, with the options that were given."""
-    return shlex.join([PYTHON, f"{SCRIPTS}/{name}.py", *shlex.split(TOOL_OPTIONS)])
-
-
-def own_work_dir():
-    """Option of a tool that names the work folder, where that does not lie in the output tree."""
-    usual = os.path.join(LAYOUT.base_dir, "work")
-    return (
-        "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
-    )
+@cache
+def finished_months():
+    """Months that an earlier run left finished, by its notes."""
+    passed = [PLAN.settings_of_products, RUN.month_params()]
+    if RUN.deployment:
+        with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
+            passed += [RUN.deployment, stream.read()]
+    return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)

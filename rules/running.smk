@@ -1,5 +1,6 @@
 """What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
+import subprocess
 import time
 
 from s1monthly.workflow.file_system import refuse_unfit
@@ -7,10 +8,8 @@ from s1monthly.workflow.file_times import bring_back, files_of
 from s1monthly.workflow.run_lock import hold
 from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
 
-if not workflow.is_main_process:
-    # a cluster job tries once: who submitted it tries again, and asks for more memory and time
-    for known in workflow.rules:
-        known.restart_times = 0
+if not RUN.decides:
+    RUN.try_jobs_once()
 
 HELD = []
 """What this run holds of the output tree, from its first job to its last."""
@@ -30,7 +29,7 @@ def begin_run():
 def refuse_batch_before_search():
     """Snakemake forgets the rest of a batch when a search adds jobs to it, and ends as if all were done."""
     unasked = [str(book.key) for book in PLAN.ledgers if PLAN.open_question(book)]
-    if workflow.dag_settings.batch and unasked:
+    if RUN.is_batch and unasked:
         raise WorkflowError(
             f"--batch: the source must be asked first about {len(unasked)} tiles and directions, such as {unasked[0]}"
             " -> run once with --until search and without --batch; then, as months not settled are asked about in every"
@@ -40,10 +39,9 @@ def refuse_batch_before_search():
 
 def refuse_storage():
     """Snakemake would put its outputs there, but not the cube, which is no rule's output, and end as if all were."""
-    provider = workflow.storage_settings.default_storage_provider
-    if provider:
+    if RUN.storage_provider:
         raise WorkflowError(
-            f"--default-storage-provider {provider}: a cube is changed in place, which needs a shared file system"
+            f"--default-storage-provider {RUN.storage_provider}: a cube is changed in place, which needs a shared file system"
             " -> leave it out, and copy the finished tree to the storage"
         )
 
@@ -77,3 +75,80 @@ def release_tiles():
     """Let others have them."""
     while HELD:
         HELD.pop().release()
+
+
+def check_login_once():
+    """Stop a run that will fetch granules without a valid login: before any job, not in the middle of the night."""
+    if PLAN.may_fetch() and not RUN.stops_after("search"):
+        from s1monthly.sources.asf.earthdata import check_login
+        from s1monthly.sources.asf.held_refusal import HeldRefusal
+
+        hosts = SETTINGS.source.hosts
+        try:
+            check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
+            HeldRefusal(SETTINGS.source_options["keys_dir"]).forget()
+        except EXPECTED as error:
+            raise plain(error) from None
+
+
+def note_finished_months():
+    """Note the months of which this run has made, or found up to date, every product."""
+    months = RUN.finished_months()
+    try:
+        if months is not None:
+            finished_months().note(months)
+    except OSError as error:
+        logger.warning(
+            f"{FileError.of(error)}; until then each run looks at every month"
+        )
+
+
+def tell_the_outcome():
+    """Say which jobs failed and why, once for all attempts; which months are empty, and why; what there is now."""
+    if only_tools():
+        return
+    note_finished_months()
+    for members in RUN.failed_jobs():
+        explained = [job for job in members if failures.last_error(job.log)]
+        for job in explained or members[:1]:
+            place = dict(job.wildcards.items())
+            logger.error(failures.told(job.rule.name, place, list(job.log)))
+    for job in RUN.finished_jobs():
+        if job.rule.name == "composite":
+            for line in failures.why_empty(job.log):
+                logger.warning(f"WARNING {line}")
+    for line in PLAN.outcome():
+        logger.info(line)
+
+
+def let_look_old(files):
+    """Snakemake puts back what a failed job should have updated as if it had just been made: the next run would trust it."""
+    for path in filter(os.path.exists, files):
+        os.utime(path, (86400, 86400))  # Snakemake takes 0 for no time at all
+
+
+def catalog_what_is_finished():
+    """After a failure: catalogue the tiles in which this run finished a search or a month, and nothing else."""
+    if only_tools():
+        return
+    for job in (job for members in RUN.failed_jobs() for job in members):
+        if job.rule.name in ("tile_catalog", "catalog"):
+            let_look_old(job.output)
+    tiles = [
+        b for b in PLAN.ledgers if b.key in PLAN.stamps and not PLAN.open_question(b)
+    ]
+    for job in RUN.finished_jobs():
+        if job.rule.name in ("composite", "publish"):
+            tiles.append(ledger(job.wildcards))
+    if not tiles:
+        return
+    folders = sorted({book.path(LAYOUT.folder) for book in tiles})
+    script = f"{SCRIPTS}/catalog_finished.py"
+    done = subprocess.run(
+        [sys.executable, script, "--", *folders],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
+    (logger.error if done.returncode else logger.info)(done.stdout.strip())

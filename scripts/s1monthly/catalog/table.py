@@ -368,7 +368,8 @@ def read_catalog(path: str | Path) -> list[Row]:
         If the file is missing or damaged, or has other columns than `SCHEMA`.
     """
     try:
-        table = pq.ParquetFile(pa.BufferReader(Path(path).read_bytes())).read()  # it reads a path in text as a URI
+        buffer = pa.BufferReader(Path(path).read_bytes())  # pyarrow reads a path in text as a URI
+        table = pq.ParquetFile(buffer).read(use_threads=False)  # threads of Arrow can abort a process that ends at once
     except (OSError, pa.ArrowException) as error:
         raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
     if not table.schema.equals(SCHEMA):

@@ -258,9 +258,12 @@ class Plan:
                 refuse_mixture(book.key, before, now, left, self.config.output.overwrite)
 
     def axis(self, book: Ledger) -> tuple[Month, Month]:
-        """Return the first and last month that need a slot in the cube: months it holds, and months with granules."""
+        """Return the first and last month that need a slot in the cube: months it holds, and months with granules.
+
+        Where there are none, the months asked for.
+        """
         held = self.slots(book)
-        months = [*book.with_granules, *([held.first, held.last] if held else [])]
+        months = [*book.with_granules, *([held.first, held.last] if held else [])] or book.asked_months
         return min(months), max(months)
 
     def slots_stamp(self, book: Ledger) -> str:

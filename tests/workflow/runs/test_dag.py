@@ -102,6 +102,21 @@ def test_values_go_through_unharmed(first_run: tuple[Path, Run, Run]) -> None:
     assert np.nanmedian(ratio) == pytest.approx(0.2, rel=1e-4)
 
 
+CHAIN = {
+    *[("search", "bursts"), ("search", "cube"), ("bursts", "composite"), ("cube", "composite")],
+    *[("composite", "publish"), ("publish", "tile_catalog"), ("tile_catalog", "catalog"), ("catalog", "all")],
+}
+
+
+def test_the_rulegraph_shows_the_chain_before_and_after_a_run(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "new").mkdir()
+    add(tmp_path / "new", "2021-11")
+    for folder in (tmp_path / "new", made):
+        drawn = run_snakemake(folder, CONFIG, "--rulegraph").output
+        names = dict(re.findall(r'(\d+)\[label = "(\w+)"', drawn))
+        assert {(names[a], names[b]) for a, b in re.findall(r"(\d+) -> (\d+)", drawn)} == CHAIN
+
+
 def test_rerun_does_nothing_and_preview_says_so(made: Path) -> None:
     run = run_snakemake(made, CONFIG)
     assert run.jobs == {}

@@ -1,0 +1,151 @@
+"""The run that Snakemake does: everything that looks beyond its documented interface, in one place.
+
+Tried with Snakemake 9.27. In another version, what is looked for may be missing. Then Snakemake simply does what it
+always does: a run is slower, or says less, but makes the same files.
+"""
+
+from __future__ import annotations
+
+import gc
+from typing import Any
+
+JUDGED = frozenset({"MTIME", "PARAMS", "SOFTWARE_ENV"})
+"""Rerun triggers under which a month that was finished stays finished: those of the default profile."""
+
+DEFAULT_RATE = (100, 1)
+"""Jobs and seconds of Snakemake's default limit of jobs that are started."""
+
+MOST_PREVIEWED = 1000
+"""Months whose jobs a preview plans though it shows none of them; this takes about ten seconds."""
+
+
+class SnakemakeRun:
+    """The run that Snakemake is doing, as far as the rules must know it.
+
+    Parameters
+    ----------
+    workflow
+        Snakemake's `workflow` object, as a Snakefile sees it.
+    """
+
+    def __init__(self, workflow: Any) -> None:
+        self._workflow = workflow
+
+    def _look(self, path: str, default: Any) -> Any:
+        """Follow attributes; `default` where one is not there."""
+        value = self._workflow
+        for name in path.split("."):
+            value = getattr(value, name, None)
+            if value is None:
+                return default
+        return value
+
+    @property
+    def decides(self) -> bool:
+        """Whether this process decides what is done: True but in the processes of cluster jobs."""
+        return bool(self._look("is_main_process", True))
+
+    @property
+    def draws(self) -> bool:
+        """Whether the graph is only drawn or listed: nothing runs, and no preview is shown."""
+        return self.decides and hasattr(self._workflow, "executor_plugin") and self._workflow.executor_plugin is None
+
+    @property
+    def cores(self) -> int:
+        """Cores of this machine that jobs may share; 0 where jobs run elsewhere."""
+        local = self._look("local_exec", False) and self.decides
+        return int(self._look("cores", 0)) if local else 0
+
+    @property
+    def targets(self) -> frozenset[str]:
+        """Targets named on the command line."""
+        return frozenset(self._look("dag_settings.targets", ()))
+
+    def stops_after(self, rule: str) -> bool:
+        """Whether the run was asked to end with a rule (``--until``)."""
+        return self._look("dag_settings.until", frozenset()) == {rule}
+
+    @property
+    def is_batch(self) -> bool:
+        """Whether only a part of the jobs is looked at (``--batch``)."""
+        return bool(self._look("dag_settings.batch", False))
+
+    @property
+    def storage_provider(self) -> str | None:
+        """Provider of remote storage that would hold all files."""
+        provider = self._look("storage_settings.default_storage_provider", None)
+        return None if provider is None else str(provider)
+
+    @property
+    def deployment(self) -> list[str]:
+        """How software is deployed: names of methods, such as ``conda``."""
+        return sorted(method.name.lower() for method in self._look("deployment_settings.deployment_method", ()))
+
+    @property
+    def triggers(self) -> frozenset[str]:
+        """What makes a job run again in this run."""
+        return frozenset(trigger.name for trigger in self._look("dag_settings.rerun_triggers", ()))
+
+    @property
+    def may_leave_out_finished(self) -> bool:
+        """Whether months noted as finished need no jobs: not where jobs are forced, counted in batches, or drawn."""
+        forced = any(self._look(f"dag_settings.{name}", ()) for name in ("forceall", "forcerun", "forcetargets"))
+        known = bool(self.triggers) and self.triggers <= JUDGED
+        return self.decides and not self.draws and not forced and not self.is_batch and known
+
+    def shows_no_job(self, months: int) -> bool:
+        """Whether this is a preview that shows no job, of so many months that planning them would take long."""
+        quiet = {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
+        return bool(self._look("dryrun", False) and quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
+
+    def finished_months(self) -> list[tuple[str, str, str]] | None:
+        """Tile, direction and month of every month whose jobs are all done; None where that cannot be told."""
+        if not self.triggers >= JUDGED or not hasattr(self._look("dag", None), "needrun_jobs"):
+            return None
+        dag = self._workflow.dag
+        done = {_month_of(job) for job in dag.jobs if job.rule.name == "publish"}
+        open_still = {_month_of(job) for job in dag.needrun_jobs() if "month" in job.rule.wildcard_names}
+        return sorted(done - open_still)
+
+    def failed_jobs(self) -> list[list[Any]]:
+        """Jobs that failed, in a fixed order: each a list of its own, with all members where a group failed."""
+        failed = sorted(self._look("scheduler.failed", ()), key=str)
+        return [list(job.jobs) if job.is_group() else [job] for job in failed]
+
+    def finished_jobs(self) -> list[Any]:
+        """Jobs that this run finished, in a fixed order."""
+        return sorted(self._look("dag.finished_jobs", ()), key=str)
+
+    def month_params(self) -> list[list[Any]]:
+        """Params of the rules of a month, as text, without those that only say how a job is called."""
+        found = []
+        for rule in self._look("rules", ()):
+            if "month" in rule.wildcard_names:
+                params = [param for name, param in rule.params.items() if name not in ("start", "record")]
+                found.append([rule.name, [p.__qualname__ if callable(p) else repr(p) for p in params]])
+        return found
+
+    def try_jobs_once(self) -> None:
+        """Let a cluster job try once: who submitted it tries again, and asks for more memory and time."""
+        for rule in self._look("rules", ()):
+            rule.restart_times = 0
+
+    def lift_job_rate(self) -> None:
+        """Start jobs without Snakemake's default limit of 100 a second.
+
+        While jobs wait, that limit adds a timer of a second for every job that ends and never takes one away: the
+        scheduler wakes ever more often, and the run ends a second late. A limit that the user gave stays.
+        """
+        rate = self._look("scheduling_settings.max_jobs_per_timespan", None)
+        scheduler = self._look("scheduler", None)
+        if scheduler and (getattr(rate, "max_jobs", 0), getattr(rate, "timespan", 0)) == DEFAULT_RATE:
+            scheduler.job_rate_limiter = None
+
+
+def collect_garbage_seldom() -> None:
+    """Let Python look for garbage seldom while jobs are planned: of a hundred thousand jobs none is garbage."""
+    gc.set_threshold(50_000, 20, 100)
+
+
+def _month_of(job: Any) -> tuple[str, str, str]:
+    return job.wildcards.tile, job.wildcards.direction, job.wildcards.month
