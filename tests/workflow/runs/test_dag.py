@@ -530,7 +530,7 @@ def without_module(folder: Path, name: str) -> dict[str, str]:
 def test_products_of_a_failed_publish_are_made_by_the_next_run(made: Path) -> None:
     """Older ones, put back as they were, would pass for new."""
     add(made, "2021-11", day=28, power=0.9)
-    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "publishing"))
+    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "stages.publish"))
     assert run.failed == {"publish": 1} and run.months("composite") == ["2021-11"]
     assert run_snakemake(made, CONFIG).months("publish") == ["2021-11"]
     record = read_record(product(made, "record", "2021-11"))
@@ -545,7 +545,7 @@ def test_catalogs_that_could_not_be_written_are_written_by_the_next_run(made: Pa
     """Neither by their rule, nor by the rebuilding after a failure."""
     add(made, "2021-12")
     catalog = made / "output" / FOLDER / "catalog.parquet"
-    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "cataloguing"))
+    run = run_snakemake(made, CONFIG, check=False, environment=without_module(made, "catalog.update"))
     assert run.failed == {"tile_catalog": 1}
     assert [row["status"] for row in read_catalog(catalog) if row["month"] == "2021-12"] == ["no data"]
     run_snakemake(made, CONFIG)
