@@ -386,3 +386,24 @@ def finished_months():
         with open(f"{workflow.basedir}/envs/s1monthly.yaml") as stream:
             passed += [RUN.deployment, stream.read()]
     return FinishedMonths(PLAN, ".snakemake/s1monthly_finished.json", passed)
+
+
+GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
+
+
+def only_tools():
+    """Whether this run was asked for tools alone: they fetch nothing, and leave nothing to be catalogued."""
+    return bool(RUN.targets) and RUN.targets <= TOOLS
+
+
+def tool_command(name):
+    """Command of a tool: its script, with the options that were given."""
+    return shlex.join([PYTHON, f"{SCRIPTS}/{name}.py", *shlex.split(TOOL_OPTIONS)])
+
+
+def own_work_dir():
+    """Option of a tool that names the work folder, where that does not lie in the output tree."""
+    usual = os.path.join(LAYOUT.base_dir, "work")
+    return (
+        "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
+    )

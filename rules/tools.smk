@@ -6,26 +6,6 @@ snakemake mosaic_tiles --cores 1 --configfile my.yaml --config options="--month 
 They have no output: Snakemake would take it for a reason not to run them a second time.
 """
 
-GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
-
-
-def only_tools():
-    """Whether this run was asked for tools alone: they fetch nothing, and leave nothing to be catalogued."""
-    return bool(RUN.targets) and RUN.targets <= TOOLS
-
-
-def tool_command(name):
-    """Command of a tool: its script, with the options that were given."""
-    return shlex.join([PYTHON, f"{SCRIPTS}/{name}.py", *shlex.split(TOOL_OPTIONS)])
-
-
-def own_work_dir():
-    """Option of a tool that names the work folder, where that does not lie in the output tree."""
-    usual = os.path.join(LAYOUT.base_dir, "work")
-    return (
-        "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
-    )
-
 
 localrules:
     catalog_inspect,
