@@ -473,7 +473,7 @@ def run_job(log: Path, body: str, options: str = "") -> subprocess.CompletedProc
     """Run a process that logs as a job does."""
     code = (
         "import logging, sys\n"
-        "from s1monthly import logs\n"
+        "from s1monthly.workflow import logs\n"
         "from s1monthly.errors import CubeError\n"
         f"log = logs.start(sys.argv[1]{options})\n{body}\n"
     )

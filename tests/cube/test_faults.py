@@ -134,7 +134,7 @@ def test_an_error_at_every_change_to_the_disk_leaves_the_cube_as_it_was(
 
 
 def _fill(path: Path, *prefix: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [*prefix, sys.executable, str(TESTS / "cube_faults.py"), str(path), str(limit)]
+    command = [*prefix, sys.executable, str(TESTS / "support" / "cube_faults.py"), str(path), str(limit)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
 
 

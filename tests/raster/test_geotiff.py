@@ -368,7 +368,7 @@ def test_what_others_set_for_gdal_and_proj_changes_nothing(tmp_path: Path, run: 
     whole[-3000:-2900] = b"x" * 100  # damaged pixels
     (tmp_path / "b.tif").write_bytes(whole)
     code = f"""
-from s1monthly import {run}
+from s1monthly.workflow import {run}
 from s1monthly.errors import ProductError
 from s1monthly.raster.geotiff import open_raster
 def main():
