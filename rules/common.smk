@@ -1,4 +1,4 @@
-"""Paths, wildcards and input functions. Parsed again in every cluster job: standard library and floor 0 only."""
+"""Plan, wildcards and input functions. Every cluster job parses this again: import nothing heavy here."""
 
 import json
 import os
@@ -10,10 +10,8 @@ from functools import cache
 
 from snakemake.exceptions import WorkflowError
 
-from s1monthly.workflow import estimate
-from s1monthly.workflow import failures
-from s1monthly.workflow import jobs
 from s1monthly import layout as naming
+from s1monthly.workflow import estimate, failures, jobs
 from s1monthly.config.root import load_config
 from s1monthly.config.file import read_config_file
 from s1monthly.workflow.environment import forget_foreign_settings

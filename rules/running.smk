@@ -56,9 +56,8 @@ def hold_tiles():
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
         told = bring_back(files_of(LAYOUT, [book.key for book in PLAN.ledgers]))
-        now = (
-            time.time_ns()
-        )  # without a time given, the kernel takes that of its last tick
+        # without a time given, the kernel takes that of its last tick
+        now = time.time_ns()
         os.utime(REMAKE, ns=(now, now))
     except EXPECTED as error:
         release_tiles()  # Snakemake calls no handler for what fails here
@@ -72,7 +71,7 @@ def hold_tiles():
 
 
 def release_tiles():
-    """Let others have them."""
+    """Let other runs work on the tiles of this one."""
     while HELD:
         HELD.pop().release()
 
