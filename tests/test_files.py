@@ -24,9 +24,8 @@ from s1monthly import files
 from s1monthly.errors import CredentialsError, FileError, ProductError, SourceError
 from s1monthly.files import replacing, write_text
 from s1monthly.layout import parse_granule_id
-from s1monthly.model import CompositeKey, Granule, Layer, SetAside
+from s1monthly.model import CompositeKey, Granule, GranuleList, Layer, SetAside
 from s1monthly.records.account import Account, read_account, write_account
-from s1monthly.records.granule_list import GranuleList
 from s1monthly.stages.bursts import read_all
 from s1monthly.workflow import logs
 from s1monthly.workflow.resume import KeptPieces, Piece

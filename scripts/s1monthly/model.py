@@ -311,6 +311,14 @@ class SetAside:
 
 
 @dataclass(frozen=True)
+class GranuleList:
+    """The granules of a month: those to use, and those set aside; both sorted by id."""
+
+    granules: tuple[Granule, ...] = ()
+    set_aside: tuple[SetAside, ...] = ()
+
+
+@dataclass(frozen=True)
 class Pass:
     """The granules of one track over one tile in one overflight, ordered by acquisition."""
 

@@ -24,8 +24,8 @@ from s1monthly.cube.status import BEING_WRITTEN, COMPLETE
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.layout import Layout
-from s1monthly.model import Direction, Granule, Month, SetAside, Tile, TileDirection
-from s1monthly.records.granule_list import GranuleList, write_granule_list
+from s1monthly.model import Direction, Granule, GranuleList, Month, SetAside, Tile, TileDirection
+from s1monthly.records.granule_list import list_digest, write_granule_list
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import Answer, write_answers
@@ -96,7 +96,7 @@ class Tree:
         how = recipe(self.config())
         made = replace(
             month_record(month=month, grid=tile_geobox(KEY.tile, 1800.0), granules=listed.granules),
-            granules_digest=listed.digest,
+            granules_digest=list_digest(listed),
             recipe=how,
             recipe_digest=digest(how),
         )

@@ -22,8 +22,8 @@ from s1monthly.audit.month_checks import Depth
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import table as catalog
 from s1monthly.cube import months as cube
-from s1monthly.model import CompositeKey
-from s1monthly.records.granule_list import GranuleList
+from s1monthly.model import CompositeKey, GranuleList
+from s1monthly.records.granule_list import list_digest
 from s1monthly.records.month import read_record
 from support.granules import write_granule
 from support.small_tree import SmallTree
@@ -112,7 +112,7 @@ def test_an_account_of_another_tile_is_told_and_not_catalogued(tree: SmallTree) 
 
 def test_an_account_with_late_granules_in_every_month_is_believed(tree: SmallTree) -> None:
     tree.add("2021-11", direction="DESCENDING")
-    found = GranuleList(tree.granules(DESCENDING), ()).digest
+    found = list_digest(GranuleList(tree.granules(DESCENDING)))
     assert found != read_record(tree.path("record", DESCENDING)).granules_digest
     assert validate(tree.base).to_text() == VALID
 

@@ -20,8 +20,8 @@ from s1monthly.audit.month_checks import Depth
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
-from s1monthly.model import CompositeKey, SetAside
-from s1monthly.records.granule_list import GranuleList, read_granule_list, write_granule_list
+from s1monthly.model import CompositeKey, GranuleList, SetAside
+from s1monthly.records.granule_list import read_granule_list, write_granule_list
 from s1monthly.records.month import Record, read_record, write_record
 from s1monthly.records.search_log import Answer, write_answers
 from support import stac_rules

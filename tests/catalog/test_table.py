@@ -24,8 +24,7 @@ from s1monthly.catalog.update import alone
 from s1monthly.errors import ProductError
 from s1monthly.files import flock
 from s1monthly.grid.lattice import tile_outline
-from s1monthly.model import Month, SetAside, Tile
-from s1monthly.records.granule_list import GranuleList
+from s1monthly.model import GranuleList, Month, SetAside, Tile
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 

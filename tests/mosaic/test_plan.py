@@ -19,14 +19,13 @@ from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import Month, Tile
+from s1monthly.model import GranuleList, Month, Tile
 from s1monthly.mosaic import cog as mosaic_cog
 from s1monthly.mosaic import vrt as mosaic_vrt
 from s1monthly.mosaic.cog import write_cog_mosaic
 from s1monthly.mosaic.plan import Label, Mosaic, epsg_code, find_cogs, plan_mosaics
 from s1monthly.mosaic.vrt import write_vrt
 from s1monthly.raster.cog import write_cog
-from s1monthly.records.granule_list import GranuleList
 from s1monthly.records.seal import seal
 from s1monthly.records.search_log import Answer, write_answers
 

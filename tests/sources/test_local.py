@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError, SourceError
 from s1monthly.grid.lattice import orbit_direction, tile_geobox, tiles_of_roi
-from s1monthly.model import Burst, Direction, Granule, Month, Polarization, Tile
-from s1monthly.sources import Found, open_source
+from s1monthly.model import Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
+from s1monthly.sources import open_source
 from s1monthly.sources.layers import open_layer
 from s1monthly.sources.local import LocalSource
 from support.granules import ORIGIN, write_granule, write_tiff
@@ -36,7 +36,7 @@ def found(
     polarization: Polarization = Polarization.VV_VH,
     tracks: Sequence[int] | None = None,
     with_mask: bool = False,
-) -> dict[Month, Found]:
+) -> dict[Month, GranuleList]:
     return LocalSource(folder, polarization, tracks, with_mask=with_mask).search(tile, direction, months)
 
 
@@ -187,7 +187,7 @@ def test_what_does_not_meet_the_tile_is_not_listed(tmp_path: Path) -> None:
     write_granule(tmp_path, left=box.bounds[2] + 300, top=box.top, burst="T137-292319-IW1")
     power = np.full((20, 20), 0.1, np.float32)
     write_granule(tmp_path, {"VV": power}, left=box.bounds[2] + 300, top=box.top, burst="T137-292320-IW1")
-    assert found(tmp_path)[NOVEMBER] == Found((here,))
+    assert found(tmp_path)[NOVEMBER] == GranuleList((here,))
 
 
 def test_tiles_at_the_antimeridian_find_granules_on_both_sides(tmp_path: Path) -> None:
@@ -203,7 +203,7 @@ def test_tiles_at_the_antimeridian_find_granules_on_both_sides(tmp_path: Path) -
             assert here.id == granule.id
             parts = shapely.get_parts(shapely.from_wkt(here.footprint))
             assert len(parts) == 2 and max(part.bounds[2] - part.bounds[0] for part in parts) < 0.1
-    assert found(tmp_path)[NOVEMBER] == Found()
+    assert found(tmp_path)[NOVEMBER] == GranuleList()
 
 
 def test_a_granule_that_cannot_be_opened_is_listed_where_its_burst_lies(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_sources_are_opened_by_kind(tmp_path: Path) -> None:
     granule = write_granule(tmp_path)
     source = open_source("local", folder=tmp_path, polarization=Polarization.VV_VH, only_tracks=[137], with_mask=False)
     assert ids(source.search(TILE, Direction.ASCENDING, [NOVEMBER])[NOVEMBER].granules) == [granule.id]
-    with pytest.raises(SourceError, match=r"ftp.*asf, local, simulated"):
+    with pytest.raises(SourceError, match=r"ftp.*asf, local or simulated"):
         open_source("ftp", folder=tmp_path, polarization=Polarization.VV_VH)
 
 

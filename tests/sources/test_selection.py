@@ -12,8 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s1monthly.grid.lattice import orbit_direction
-from s1monthly.model import PASS_GAP, Burst, Direction, Granule, Layer, Month, Polarization, SetAside
-from s1monthly.sources import Found
+from s1monthly.model import PASS_GAP, Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, SetAside
 from s1monthly.sources.selection import Selection, by_month
 
 UP = Burst(137, 292318, "IW1")
@@ -211,4 +210,4 @@ def test_months_get_their_own_granules_in_order(granules: list[Granule], data: s
 
 
 def test_a_month_without_granules_has_an_entry() -> None:
-    assert by_month([Month(2030, 1)], [granule()], {}) == {Month(2030, 1): Found()}
+    assert by_month([Month(2030, 1)], [granule()], {}) == {Month(2030, 1): GranuleList()}

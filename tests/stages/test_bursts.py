@@ -22,7 +22,7 @@ from s1monthly.errors import CredentialsError, ProductError, SourceError
 from s1monthly.model import Granule
 from s1monthly.raster import writing as rasters
 from s1monthly.records.account import read_account
-from s1monthly.records.granule_list import write_granule_list
+from s1monthly.records.granule_list import list_digest, write_granule_list
 from s1monthly.workflow import logs
 from s1monthly.workflow.plan import Plan
 from support.granules import write_granule
@@ -69,7 +69,7 @@ class Month:
         plan = Plan.make(load_config(config), date(2022, 1, 1), list, deciding=False)
         settings = plan.job_settings.write(self.folder / "jobs")
         place = ["--tile", "11SLT", "--direction", "ASCENDING", "--month", "2021-11"]
-        made_from = ["--granules-digest", self.listed.digest, "--recipe", recipe]
+        made_from = ["--granules-digest", list_digest(self.listed), "--recipe", recipe]
         made = ["--bursts", str(output), "--account", str(self.folder / "account.json")]
         bursts.main(["--settings", settings, "--log", "", *place, *made_from, *made])
         return output

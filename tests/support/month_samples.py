@@ -22,6 +22,7 @@ from s1monthly.model import (
     CompositeKey,
     Direction,
     Granule,
+    GranuleList,
     Layer,
     Level,
     Month,
@@ -30,7 +31,6 @@ from s1monthly.model import (
     Tile,
 )
 from s1monthly.records.footprint import footprint
-from s1monthly.records.granule_list import GranuleList
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.search_log import Answer, write_answers
 

@@ -18,9 +18,8 @@ import search
 from s1monthly.config.root import Config, load_config
 from s1monthly.cube.status import COMPLETE, Slots
 from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import Burst, Direction, Granule, Layer, Month, Tile
+from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Tile
 from s1monthly.records.seal import seal
-from s1monthly.sources import Found
 from s1monthly.sources.listing import list_folder
 from s1monthly.workflow import logs
 from s1monthly.workflow.ledger import Ledger
@@ -175,7 +174,7 @@ class Site:
         path.write_text(json.dumps(seal(content)))
         return path
 
-    def _found(self, tile: Tile, direction: Direction, months: list[Month]) -> dict[Month, Found]:
+    def _found(self, tile: Tile, direction: Direction, months: list[Month]) -> dict[Month, GranuleList]:
         held = self.granules
         if self.granule_folder.exists():
             held = [
@@ -185,7 +184,7 @@ class Site:
                 )
                 for name, files in list_folder(self.granule_folder).files.items()
             ]
-        return {month: Found(tuple(g for g in held if g.month == month)) for month in months}
+        return {month: GranuleList(tuple(g for g in held if g.month == month)) for month in months}
 
 
 def set_time(path: str | Path, seconds: float) -> None:

@@ -19,10 +19,10 @@ from s1monthly.cube.status import Slots
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout
-from s1monthly.model import CompositeKey, Direction, Granule
+from s1monthly.model import CompositeKey, Direction, Granule, GranuleList
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview
-from s1monthly.records.granule_list import GranuleList, read_granule_list, write_granule_list
+from s1monthly.records.granule_list import list_digest, read_granule_list, write_granule_list
 from s1monthly.records.measuring import measure
 from s1monthly.records.month import Origin, read_record, software_versions, verified, write_record
 from s1monthly.records.recipe import digest, recipe
@@ -121,7 +121,7 @@ class SmallTree:
             granules=listed.granules,
             set_aside=listed.set_aside,
             unread=(),
-            granules_digest=listed.digest,
+            granules_digest=list_digest(listed),
             recipe=self.recipe,
             recipe_digest=digest(self.recipe),
             software=software_versions(s1monthly="0.1.0"),
@@ -200,7 +200,7 @@ class SmallTree:
             held = [record["granules_digest"], record["recipe_digest"], record["unread"]]
         except (OSError, ValueError, KeyError):
             return False
-        wanted = [GranuleList(self.granules(key), ()).digest, digest(self.recipe), []]
+        wanted = [list_digest(GranuleList(self.granules(key))), digest(self.recipe), []]
         slots = Slots.read(str(self.path("cube", key)))
         return held == wanted and slots is not None and slots.status(key.month) == cube.Status.COMPLETE
 

@@ -13,8 +13,8 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.model import Granule, Layer, Month, SetAside
-from s1monthly.records.granule_list import COLUMNS, GranuleList, read_granule_list, write_granule_list
+from s1monthly.model import Granule, GranuleList, Layer, Month, SetAside
+from s1monthly.records.granule_list import COLUMNS, list_digest, read_granule_list, write_granule_list
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.records.search_log import Answer, read_answers, write_answers
 from support.sites import Site, burst_of, granule, granules_of, set_time
@@ -57,7 +57,7 @@ def test_a_granule_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
     path = tmp_path / "granules" / "2021-11.csv"
     written = write_granule_list(path, iter(granules), iter(SET_ASIDE))
     found = read_granule_list(path)
-    assert found == written and found.digest == written.digest
+    assert found == written and list_digest(found) == list_digest(written)
     assert [g.id for g in found.granules] == sorted(g.id for g in granules)
     by_id = {g.id: g for g in granules}
     for one in found.granules:
@@ -140,7 +140,7 @@ def test_the_digest_follows_what_is_composed_and_not_where_it_lies() -> None:
     one, other = detailed("20211119T015854Z"), detailed("20211119T015857Z", 292319)
 
     def digest_of(*granules: Granule, aside: tuple[SetAside, ...] = ()) -> str:
-        return GranuleList(granules, aside).digest
+        return list_digest(GranuleList(granules, aside))
 
     def with_layers(change: Callable[[Layer], Layer]) -> Granule:
         return replace(one, layers=tuple(change(layer) for layer in one.layers))
@@ -180,7 +180,7 @@ def test_an_answer_sums_up_the_list() -> None:
     paris = ASKED.astimezone(timezone(timedelta(hours=1)))
     answer = Answer.of(found, paris, "listing")
     assert (answer.granules, answer.passes, answer.set_aside, answer.size) == (3, 2, 2, 600)
-    assert (answer.asked, answer.digest, answer.listing) == ("2025-03-01T12:30:15Z", found.digest, "listing")
+    assert (answer.asked, answer.digest, answer.listing) == ("2025-03-01T12:30:15Z", list_digest(found), "listing")
     unknown = replace(overflown[0], layers=(Layer("VV", "u", 100), Layer("VH", "u")))
     assert Answer.of(GranuleList((unknown, overflown[1]), ()), ASKED, "").size == -1
 

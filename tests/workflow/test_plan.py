@@ -15,11 +15,10 @@ import pytest
 from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.errors import ConfigError, CubeError, SourceError
 from s1monthly.layout import DIGEST_PATTERN, SLOTS_PATTERN
-from s1monthly.model import Direction, Month, SetAside, Tile
+from s1monthly.model import Direction, GranuleList, Month, SetAside, Tile
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.records.search_log import read_answers
-from s1monthly.sources import Found
 from s1monthly.workflow.plan import Plan, listings_of, question_of, recipe_part
 from support.sites import TODAY, Site, granule, granules_of, put_layers, set_time, write_store
 
@@ -595,7 +594,8 @@ def test_why_granules_are_set_aside_is_told_before_and_after_a_run(site: Site, m
     held = granules_of(ALL)
     reasons = ["polarization HH+HV, not VV+VH", f"older version of {held[0].id}", "no layer VH", "no layer mask"]
     aside = {g.month: SetAside(g.id, why, why.startswith("no layer")) for g, why in zip(held, reasons, strict=True)}
-    monkeypatch.setattr(site, "_found", lambda tile, direction, months: {m: Found((), (aside[m],)) for m in months})
+    held_by = {m: GranuleList((), (one,)) for m, one in aside.items()}
+    monkeypatch.setattr(site, "_found", lambda tile, direction, months: {m: held_by[m] for m in months})
     site.search()
     told = line(site.plan())
     assert "2 WITHOUT USABLE granules: 2022-01, 2022-02 (2 set aside: no layer VH (1); no layer mask (1))" in told
@@ -615,7 +615,7 @@ def test_a_month_made_before_of_granules_that_are_now_unusable_is_left_as_it_is(
     made: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     lost = {g.month: SetAside(g.id, "no layer mask", True) for g in made.granules}
-    held = lambda tile, direction, months: {m: Found((), tuple(filter(None, [lost.get(m)]))) for m in months}  # noqa: E731
+    held = lambda tile, direction, months: {m: GranuleList((), tuple(filter(None, [lost.get(m)]))) for m in months}  # noqa: E731
     monkeypatch.setattr(made, "_found", held)
     made.search(search={"refresh": True})
     assert made.book().out_of_step == [] and made.book().missing() == []

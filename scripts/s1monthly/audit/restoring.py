@@ -27,9 +27,9 @@ from s1monthly.cube.status import STATUS
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.layout import parse_granule_id
-from s1monthly.model import Granule, Level, Month, Polarization
+from s1monthly.model import Granule, GranuleList, Level, Month, Polarization
 from s1monthly.raster.writing import cog_tags
-from s1monthly.records.granule_list import GranuleList, read_granule_list
+from s1monthly.records.granule_list import list_digest, read_granule_list
 from s1monthly.records.month import Origin, Record
 from s1monthly.records.recipe import digest as digest_of
 from s1monthly.records.search_log import read_answers
@@ -185,7 +185,8 @@ def _with_origin(
 
 def from_list(record: Record, found: GranuleList) -> Record:
     """Return the record of a month made from all granules of a list."""
-    return replace(record, granules=found.granules, set_aside=found.set_aside, unread=(), granules_digest=found.digest)
+    known = list_digest(found)
+    return replace(record, granules=found.granules, set_aside=found.set_aside, unread=(), granules_digest=known)
 
 
 def ids(granules: Iterable[Granule]) -> list[str]:

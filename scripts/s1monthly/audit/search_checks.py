@@ -12,7 +12,7 @@ from s1monthly.catalog import table as catalog
 from s1monthly.catalog.table import Row
 from s1monthly.errors import ProductError
 from s1monthly.model import Month
-from s1monthly.records.granule_list import read_granule_list
+from s1monthly.records.granule_list import list_digest, read_granule_list
 from s1monthly.records.search_log import read_answers
 
 
@@ -69,6 +69,6 @@ def _granules_digest(folder: TileFolder, month: Month) -> str | None:
 
 def _listed(folder: TileFolder, month: Month) -> str | None:
     try:
-        return read_granule_list(folder.fill(folder.layout.granules, month)).digest
+        return list_digest(read_granule_list(folder.fill(folder.layout.granules, month)))
     except ProductError:
         return None

@@ -8,14 +8,14 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.layout import parse_granule_id
-from s1monthly.model import Granule, Layer, SetAside
+from s1monthly.model import Granule, GranuleList, Layer, SetAside
 from s1monthly.records.recipe import digest
 
 COLUMNS = ("granule", "layer", "url", "s3_url", "size", "md5", "footprint", "set_aside", "lost")
@@ -30,37 +30,27 @@ def granule_digest(granule: Granule) -> str:
     return digest(_identity(granule))
 
 
-@dataclass(frozen=True)
-class GranuleList:
-    """The granules of a month, and those set aside; both sorted by id.
+def list_digest(listed: GranuleList) -> str:
+    """Return a digest that changes if a granule comes, goes or is replaced, also by files of another size.
 
-    Attributes
-    ----------
-    set_aside : tuple of SetAside
-        Granules not used, with the reason.
+    Neither URLs nor granules set aside change it.
     """
+    return digest([_identity(granule) for granule in listed.granules])
 
-    granules: tuple[Granule, ...]
-    set_aside: tuple[SetAside, ...]
 
-    @property
-    def digest(self) -> str:
-        """Digest that changes if a granule comes, goes or is replaced, also by files of another size; not with URLs."""
-        return digest([_identity(granule) for granule in self.granules])
-
-    def to_csv(self) -> str:
-        """Return the list as CSV: one row for each layer and each granule set aside."""
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(COLUMNS)
-        for granule in self.granules:
-            for layer in granule.layers:
-                places = layer.url, layer.s3_url
-                writer.writerow((granule.id, layer.name, *places, layer.size, layer.md5, granule.footprint, "", ""))
-        for left_out in self.set_aside:
-            lost = "lost" if left_out.lost else ""
-            writer.writerow((left_out.granule_id, *[""] * 6, left_out.reason, lost))
-        return text.getvalue()
+def _csv(listed: GranuleList) -> str:
+    """Return the list as CSV: one row for each layer and each granule set aside."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for granule in listed.granules:
+        for layer in granule.layers:
+            places = layer.url, layer.s3_url
+            writer.writerow((granule.id, layer.name, *places, layer.size, layer.md5, granule.footprint, "", ""))
+    for left_out in listed.set_aside:
+        lost = "lost" if left_out.lost else ""
+        writer.writerow((left_out.granule_id, *[""] * 6, left_out.reason, lost))
+    return text.getvalue()
 
 
 def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
@@ -75,7 +65,7 @@ def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside:
         tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
     )
     if content.granules or content.set_aside:
-        write_text(path, content.to_csv(), only_if_changed=True)
+        write_text(path, _csv(content), only_if_changed=True)
     else:
         Path(path).unlink(missing_ok=True)
     return content
@@ -119,6 +109,6 @@ def read_granule_list(path: str | Path, expected: str | None = None) -> GranuleL
     except (OSError, ValueError, csv.Error, NameFormatError) as error:
         raise ProductError(f"{path}: granule list cannot be read ({error})", remedy) from error
     content = GranuleList(granules, tuple(set_aside))
-    if expected is not None and content.digest != expected:
+    if expected is not None and list_digest(content) != expected:
         raise ProductError(f"{path}: not the granule list that the source gave", remedy)
     return content

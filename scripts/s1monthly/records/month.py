@@ -27,6 +27,7 @@ from s1monthly.model import (
     CompositeKey,
     Direction,
     Granule,
+    GranuleList,
     Layer,
     Level,
     Month,
@@ -38,7 +39,7 @@ from s1monthly.model import (
 )
 from s1monthly.records.account import Account
 from s1monthly.records.footprint import tidy
-from s1monthly.records.granule_list import GranuleList
+from s1monthly.records.granule_list import list_digest
 from s1monthly.records.recipe import digest as digest_of
 from s1monthly.records.seal import seal, seal_is_whole
 
@@ -79,7 +80,7 @@ class Record:
     unread : tuple of str, or None
         Ids of listed granules that could not be read; the next run tries them again.
     granules_digest : str or None
-        `granule_list.GranuleList.digest` of the granule list that was used.
+        `granule_list.list_digest` of the granule list that was used.
     recipe : mapping
         See `recipe.recipe`.
     software : mapping of str to str, or None
@@ -292,13 +293,13 @@ class Origin:
             If the account belongs to other granules or another recipe.
         """
         how = digest_of(recipe)
-        account.check(listed.digest, how)
+        account.check(list_digest(listed), how)
         lost = (SetAside(*one, lost=True) for one in sorted(account.unread.items()))
         return cls(
             granules=account.of_read(listed.granules),
             set_aside=(*listed.set_aside, *lost),
             unread=tuple(sorted(account.unread)),
-            granules_digest=listed.digest,
+            granules_digest=list_digest(listed),
             recipe=recipe,
             recipe_digest=how,
             software=software,

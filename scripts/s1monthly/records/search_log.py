@@ -17,8 +17,8 @@ from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import FileState, file_state, write_text
-from s1monthly.model import Month, passes_of
-from s1monthly.records.granule_list import GranuleList
+from s1monthly.model import GranuleList, Month, passes_of
+from s1monthly.records.granule_list import list_digest
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Answer:
     size : int
         Bytes of the layers; -1 if the source does not know.
     digest : str
-        `GranuleList.digest`.
+        `granule_list.list_digest`.
     listing : str
         Digest of the month's files in the source's folder; empty for a source without a folder.
     from_earliest : bool
@@ -85,7 +85,7 @@ class Answer:
             passes=len(passes_of(found.granules)),
             set_aside=len(found.set_aside),
             size=-1 if any(size < 0 for size in sizes) else sum(sizes),
-            digest=found.digest,
+            digest=list_digest(found),
             listing=listing,
             from_earliest=from_earliest,
             lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),

@@ -2,34 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from typing import Any
 
 from s1monthly.errors import SourceError
-from s1monthly.sources.contract import Found, Source
+from s1monthly.sources.contract import Source
 
-__all__ = ["Found", "Source", "open_source"]
-
-
-def _asf(**options: Any) -> Source:
-    from s1monthly.sources.asf.source import AsfSource
-
-    return AsfSource(**options)
-
-
-def _local(**options: Any) -> Source:
-    from s1monthly.sources.local import LocalSource
-
-    return LocalSource(**options)
-
-
-def _simulated(**options: Any) -> Source:
-    from s1monthly.sources.simulated.source import SimulatedSource
-
-    return SimulatedSource(**options)
-
-
-_KINDS: Mapping[str, Callable[..., Source]] = {"asf": _asf, "local": _local, "simulated": _simulated}
+__all__ = ["Source", "open_source"]
 
 
 def open_source(kind: str, **options: Any) -> Source:
@@ -48,6 +26,16 @@ def open_source(kind: str, **options: Any) -> Source:
     SourceError
         If there is no such source.
     """
-    if kind not in _KINDS:
-        raise SourceError(f"source.kind {kind}: there is no such source", f"use {', '.join(_KINDS)}")
-    return _KINDS[kind](**options)
+    if kind == "asf":
+        from s1monthly.sources.asf.source import AsfSource
+
+        return AsfSource(**options)
+    if kind == "local":
+        from s1monthly.sources.local import LocalSource
+
+        return LocalSource(**options)
+    if kind == "simulated":
+        from s1monthly.sources.simulated.source import SimulatedSource
+
+        return SimulatedSource(**options)
+    raise SourceError(f"source.kind {kind}: there is no such source", "use asf, local or simulated")

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from typing import Protocol
 
-from s1monthly.model import Direction, Granule, Month, SetAside, Tile
-
-
-@dataclass(frozen=True)
-class Found:
-    """The granules of one month in a source: those to use, and those set aside; both sorted by id."""
-
-    granules: tuple[Granule, ...] = ()
-    set_aside: tuple[SetAside, ...] = ()
+from s1monthly.model import Direction, Granule, GranuleList, Month, Tile
 
 
 class Source(Protocol):
     """A source of granules, opened for one polarization pair and, optionally, for some tracks only."""
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile.
 
         Parameters
@@ -33,7 +24,7 @@ class Source(Protocol):
 
         Returns
         -------
-        dict of Month to Found
+        dict of Month to GranuleList
             An entry for every month. Granules whose footprint misses the tile are not listed. These are set aside, with
             the reason: granules of another direction, track or polarization, granules that lack a layer, and older
             versions of one that is used.

@@ -16,9 +16,8 @@ from s1monthly.files import md5_of
 from s1monthly.grid.lattice import geobox_outline, orbit_direction, tile_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.layout import parse_granule_id
-from s1monthly.model import Direction, Granule, Layer, Month, Polarization, Tile
+from s1monthly.model import Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
 from s1monthly.raster.geotiff_header import open_header
-from s1monthly.sources.contract import Found
 from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month
 
@@ -62,7 +61,7 @@ class LocalSource:
         self.trees = trees
         self.cache = cache
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `Source.search` does.
 
         A granule's footprint is the outline of its raster, with its no-data margins: a listed granule may have no valid

@@ -12,12 +12,12 @@ from s1monthly.model import (
     Burst,
     Direction,
     Granule,
+    GranuleList,
     Month,
     Polarization,
     SetAside,
     newest_versions,
 )
-from s1monthly.sources.contract import Found
 
 
 @dataclass(frozen=True)
@@ -116,9 +116,9 @@ def _co_first(name: str) -> tuple[bool, str]:
 
 def by_month(
     months: Sequence[Month], granules: Iterable[Granule], set_aside: Mapping[str, SetAside]
-) -> dict[Month, Found]:
+) -> dict[Month, GranuleList]:
     """Sort granules over a tile into `months`; skip other months. `set_aside` is from `Selection.set_aside`."""
-    found: dict[Month, Found] = {month: Found() for month in months}
+    found: dict[Month, GranuleList] = {month: GranuleList() for month in months}
     for granule in sorted(granules, key=lambda granule: granule.id):
         held = found.get(granule.month)
         if held is None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
-from s1monthly.model import CompositeKey, Granule
+from s1monthly.model import CompositeKey, Granule, GranuleList
 from s1monthly.records.account import Account
-from s1monthly.records.granule_list import GranuleList, granule_digest
+from s1monthly.records.granule_list import granule_digest, list_digest
 from s1monthly.workflow.resume import KeptPieces, Piece
 
 LOGGER = logging.getLogger("s1monthly")
@@ -79,4 +79,4 @@ def read_all(
     checksums = {name: kept.facts(name) for name in read_well}
     on_tile = [name for name in read_well if kept.files(name)]
     off_tile = {name: kept.outcome(name) for name in read_well if not kept.files(name)}
-    return Account(reasons, checksums, listed.digest, recipe_digest, on_tile, off_tile)
+    return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile)

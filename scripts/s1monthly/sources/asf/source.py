@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from s1monthly.model import Direction, Granule, Month, Polarization, SetAside, Tile
+from s1monthly.model import Direction, Granule, GranuleList, Month, Polarization, SetAside, Tile
 from s1monthly.sources.asf.cmr import Listed, ask, spans
 from s1monthly.sources.asf.fetching import Fetcher
-from s1monthly.sources.contract import Found
 from s1monthly.sources.selection import Selection, by_month
 
 
@@ -65,7 +64,7 @@ class AsfSource:
     def _others(self) -> tuple[str, ...]:
         return ("mask",) if self.with_mask else ()
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile as `s1monthly.sources.Source.search` does, with one query per span of months.
 
         Raises

@@ -18,8 +18,7 @@ from s1monthly.files import md5_of
 from s1monthly.grid.lattice import tile_outline
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
 from s1monthly.layout import layer_file
-from s1monthly.model import Burst, Direction, Granule, Layer, Month, Polarization, SetAside, Tile
-from s1monthly.sources.contract import Found
+from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, SetAside, Tile
 from s1monthly.sources.simulated.granules import SPACING, write_granule
 from s1monthly.sources.simulated.scene import Scene
 from s1monthly.versions import ALGORITHMS
@@ -70,7 +69,7 @@ class SimulatedSource:
         self.passes_per_track = passes_per_track
         self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, Found]:
+    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search` does, without writing anything.
 
         Each has a footprint, and layers with the paths that `make` will write, of unknown size.
@@ -116,7 +115,7 @@ class SimulatedSource:
         names = (*self.polarization.layers, "mask")
         return tuple(Layer(name, str(self.folder / granule.id / layer_file(granule.id, name))) for name in names)
 
-    def _found(self, frame: dict[int, dict[Burst, str]], month: Month) -> Found:
+    def _found(self, frame: dict[int, dict[Burst, str]], month: Month) -> GranuleList:
         granules, aside = [], []
         for track, footprints in frame.items():
             passes = self._passes(footprints, month)
@@ -125,7 +124,7 @@ class SimulatedSource:
                     aside.append(SetAside(granule.id, f"track {track} is not among roi.tracks"))
                 else:
                     granules.append(replace(granule, layers=self._layers(granule)))
-        return Found(
+        return GranuleList(
             tuple(sorted(granules, key=lambda granule: granule.id)),
             tuple(sorted(aside, key=lambda set_aside: set_aside.granule_id)),
         )
