@@ -22,9 +22,6 @@ TILE_SIDE = 109_800
 TRACKS = 175
 """Number of Sentinel-1 tracks (relative orbits), numbered from 1."""
 
-TEXTURE_METRICS = ("contrast", "homogeneity", "entropy", "correlation")
-"""Texture metrics, in the order of their bands."""
-
 
 class Direction(StrEnum):
     """Flight direction of the satellite."""

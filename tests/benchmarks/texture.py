@@ -22,8 +22,9 @@ from skimage.feature import graycomatrix, graycoprops
 from benchmarks.kernels import Timing, timed
 from benchmarks.pipeline import PROBE, Progress
 from benchmarks.report import MIB, read_probes, table
+from s1monthly.kernels.options import TEXTURE_METRICS, TextureOptions
 from s1monthly.kernels.pixel_pairs import offset
-from s1monthly.kernels.texture import METRICS, TextureOptions, textures
+from s1monthly.kernels.texture import textures
 
 Values = NDArray[np.float32]
 
@@ -91,11 +92,11 @@ def scikit_image(db: Values, low: float, high: float, options: TextureOptions) -
     levels = np.clip(np.floor(options.levels * (db.astype(np.float64) - low) / (high - low)), 0, options.levels - 1)
     levels, half = levels.astype(np.uint8), options.window_size // 2
     radians = [math.radians(angle) for angle in options.angles]
-    made = np.empty((len(METRICS), *db.shape), np.float32)
+    made = np.empty((len(TEXTURE_METRICS), *db.shape), np.float32)
     for r, c in np.ndindex(*db.shape):
         window = levels[max(0, r - half) : r + half + 1, max(0, c - half) : c + half + 1]
         matrices = graycomatrix(window, [options.distance], radians, options.levels, normed=True)
-        for k, metric in enumerate(METRICS):
+        for k, metric in enumerate(TEXTURE_METRICS):
             made[k, r, c] = graycoprops(matrices, metric).mean()
     return made
 

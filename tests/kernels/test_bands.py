@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from s1monthly.kernels import bands
-from s1monthly.kernels.texture import TextureOptions, textures
+from s1monthly.kernels.options import TextureOptions
+from s1monthly.kernels.texture import textures
 from s1monthly.versions import ALGORITHMS
 
 GOLDEN = {1: {"VV_dB": -6.9897003, "VH_dB": -13.0103, "Ratio": 0.25, "RVI": 0.8}}

@@ -18,8 +18,9 @@ from benchmarks import texture as benchmark
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels import _texture as texture_kernels
 from s1monthly.kernels import texture
+from s1monthly.kernels.options import TEXTURE_METRICS, TextureOptions
 from s1monthly.kernels.pixel_pairs import alike, offset
-from s1monthly.kernels.texture import METRICS, TextureOptions, texture_names, textures, valid_range
+from s1monthly.kernels.texture import texture_names, textures, valid_range
 from s1monthly.versions import ALGORITHMS
 
 nan = np.nan
@@ -226,7 +227,7 @@ def test_golden_values():
     made = _made(_golden_field(), options)
     for metric, expected in GOLDEN[ALGORITHMS["texture"]].items():
         np.testing.assert_allclose(made[metric][[0, 9, 12, 15, 23], [0, 12, 3, 12, 20]], expected, atol=1e-5)
-    assert set(GOLDEN[ALGORITHMS["texture"]]) == set(METRICS)
+    assert set(GOLDEN[ALGORITHMS["texture"]]) == set(TEXTURE_METRICS)
 
 
 def test_the_plain_count_is_that_of_scikit_image():
@@ -296,11 +297,11 @@ def test_no_data_is_where_the_centre_is_missing_or_has_no_pair():
     db[20:22, 20] = np.inf  # no data either
     db[20:22, 21] = -12, -8  # a pair down the column
     made = _made(db, TextureOptions(angles=(0.0, 90.0), average_angles=False, window_size=5))
-    for metric in METRICS:
+    for metric in TEXTURE_METRICS:
         for angle, valid in (("0", {(10, 10), (10, 11)}), ("90", {(20, 21), (21, 21)})):
             assert set(zip(*np.nonzero(np.isfinite(made[f"{metric}_{angle}"])), strict=True)) == valid
     mean = _made(db, TextureOptions(angles=(0.0, 90.0)))
-    for metric in METRICS:
+    for metric in TEXTURE_METRICS:
         np.testing.assert_array_equal(mean[metric][10], made[f"{metric}_0"][10])
         np.testing.assert_array_equal(mean[metric][20:22], made[f"{metric}_90"][20:22])
 
@@ -340,7 +341,7 @@ def test_values_and_range_may_be_shifted_and_scaled_together():
     expected = _made(db, options)
     for shift, scale in ((8.0, 1.0), (-16.0, 1.0), (0.0, 4.0), (0.25, 0.5)):
         made = _made(db * scale + shift, options, LOW * scale + shift, HIGH * scale + shift)
-        for metric in METRICS:
+        for metric in TEXTURE_METRICS:
             np.testing.assert_array_equal(made[metric], expected[metric])
 
 
@@ -348,7 +349,7 @@ def test_values_and_range_may_be_shifted_and_scaled_together():
 @pytest.mark.parametrize("window", [3, 9])
 def test_values_lie_in_their_ranges(levels, window):
     chess = np.where(np.indices((30, 30)).sum(axis=0) % 2, LOW, HIGH).astype(np.float32)
-    seen: dict[str, list[float]] = {metric: [] for metric in METRICS}
+    seen: dict[str, list[float]] = {metric: [] for metric in TEXTURE_METRICS}
     for db in (_with_holes((60, 60)), _field((60, 60), spread=30.0), np.full((5, 5), -10.0, np.float32), chess):
         for angles in (FOUR, (0.0,)):
             made = _made(db, TextureOptions(levels=levels, window_size=window, angles=angles))
@@ -394,7 +395,7 @@ def test_metrics_do_not_depend_on_which_others_are_asked_for():
     db = _with_holes((40, 50))
     expected = _made(db, TextureOptions(angles=FOUR))
     for number in (1, 2, 3, 4):
-        for metrics in itertools.permutations(METRICS, number):
+        for metrics in itertools.permutations(TEXTURE_METRICS, number):
             made = _made(db, TextureOptions(metrics=metrics, angles=FOUR))
             assert tuple(made) == metrics
             for metric in metrics:

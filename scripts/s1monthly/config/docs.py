@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from s1monthly.config.messages import models_in
+from s1monthly.config.messages import every_key, section_of
 from s1monthly.config.root import Config
 
 EXAMPLE = {
@@ -64,19 +64,14 @@ def _choices(annotation: Any) -> Iterator[str]:
             yield from _choices(part)
 
 
-def options(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+def options(model: type[BaseModel]) -> Iterator[tuple[str, FieldInfo]]:
     """Yield every option of a section and the sections inside it, with its full key."""
-    for key, field in model.model_fields.items():
-        inner = next(models_in(field.annotation), None)
-        if inner:
-            yield from options(inner, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", field
+    return ((key, field) for key, field in every_key(model) if not section_of(field.annotation))
 
 
 def _lines(model: type[BaseModel], indent: str, prefix: str) -> Iterator[str]:
     for key, field in model.model_fields.items():
-        inner = next(models_in(field.annotation), None)
+        inner = section_of(field.annotation)
         if inner:
             live = any(not _extra(f, "no_effect") for _, f in options(inner))
             yield ""

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Annotated, Any
+from collections.abc import Callable
+from typing import Annotated, Any, LiteralString, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    model_validator,
+)
+from pydantic_core import CoreSchema, PydanticCustomError
 
-from s1monthly.errors import NameFormatError
+from s1monthly.errors import S1MonthlyError
 from s1monthly.layout import folder_path
 from s1monthly.model import TRACKS, Month, Tile
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 def option(default: Any, description: str, *, example: Any = None, no_effect: str = "", **limits: Any) -> Any:
@@ -34,58 +45,57 @@ def option(default: Any, description: str, *, example: Any = None, no_effect: st
     )
 
 
-def listed(value: Any) -> Any:
-    """Turn a single value into a list of one."""
-    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
+def refusal(template: LiteralString, /, **values: Any) -> PydanticCustomError:
+    """Return an error for a validator to raise; ``{name}`` in the template is replaced by the value of that name."""
+    return PydanticCustomError("refused", template, values)
 
 
-def unique(values: list[Any] | None) -> list[Any] | None:
-    """Refuse a list with duplicate values.
+def checked_by(check: Callable[[T], V]) -> Callable[[T], V]:
+    """Turn a function that raises an S1MonthlyError into a validator."""
 
-    Raises
-    ------
-    PydanticCustomError
-        If a value occurs twice; the message names it.
-    """
-    if values is not None and len(set(values)) < len(values):
-        twice = sorted({v for v in values if values.count(v) > 1})
-        raise PydanticCustomError("twice", "{twice} given twice", {"twice": ", ".join(map(str, twice))})
+    def validate(value: T) -> V:
+        try:
+            return check(value)
+        except S1MonthlyError as error:
+            raise refusal("{message}", message=str(error)) from error
+
+    return validate
+
+
+def _unique(values: list[T]) -> list[T]:
+    if len(set(values)) < len(values):
+        twice = sorted({v for v in values if values.count(v) > 1})  # type: ignore[type-var]
+        raise refusal("{twice} given twice", twice=", ".join(map(str, twice)))
     return values
 
 
-def _tile(name: Any) -> Any:
-    try:
-        return Tile(name).name if isinstance(name, str) else name
-    except NameFormatError as error:
-        raise PydanticCustomError("tile", "{message}", {"message": str(error)}) from error
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str | int) and not isinstance(value, bool) else value
 
 
-def _month(text: Any) -> Any:
-    try:
-        return str(Month.parse(str(text)))
-    except NameFormatError as error:
-        raise PydanticCustomError("month", "{message}", {"message": str(error)}) from error
+class _OrOne:
+    """Marks a list instead of which a single value may be given."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        (one,) = get_args(source)
+        return BeforeValidator(_listed, json_schema_input_type=source | one).__get_pydantic_core_schema__(
+            source, handler
+        )
 
 
-def _folder(path: str) -> str:
-    try:
-        return folder_path(path)
-    except NameFormatError as error:
-        raise PydanticCustomError("path", "{message}", {"message": str(error)}) from error
+SomeOf = Annotated[list[T], Field(min_length=1), AfterValidator(_unique)]
+"""A list with at least one value, each once."""
 
-
-def rows_columns(value: Any) -> Any:
-    """Turn chunks in S1-GRiTS's other form, {time: 1, y: 1024, x: 1024}, into rows and columns."""
-    return [value.get("y"), value.get("x")] if isinstance(value, Mapping) else value
-
+OneOrMore = Annotated[list[T], _OrOne(), Field(min_length=1), AfterValidator(_unique)]
+"""The same, or a single value instead of the list."""
 
 ChunkSide = Annotated[int, Field(ge=16, le=16384)]
 Track = Annotated[int, Field(ge=1, le=TRACKS)]
 Year = Annotated[int, Field(ge=2014, le=2100)]
 MonthNumber = Annotated[int, Field(ge=1, le=12)]
-TileName = Annotated[str, BeforeValidator(_tile)]
-MonthText = Annotated[str, BeforeValidator(_month)]
-FolderPath = Annotated[str, Field(min_length=1), AfterValidator(_folder)]
+TileName = Annotated[str, AfterValidator(checked_by(lambda name: Tile(name).name))]
+MonthText = Annotated[str, BeforeValidator(checked_by(lambda text: str(Month.parse(str(text)))))]
+FolderPath = Annotated[str, Field(min_length=1), AfterValidator(checked_by(folder_path))]
 
 
 class Section(BaseModel):

@@ -3,99 +3,37 @@
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic_core import PydanticCustomError
-
-from s1monthly.errors import GridError
-from s1monthly.grid.crs import crs_of, map_crs
+from pydantic.fields import FieldInfo
 
 
-def check_polygon(wkt: str) -> None:
-    """Refuse a region that is not a valid polygon in longitude and latitude.
-
-    Raises
-    ------
-    PydanticCustomError
-        If the text is invalid; the message says why.
-    """
-    from s1monthly.grid.regions import (
-        read_region,  # here: only a configuration with a polygon needs this slow import
-    )
-
-    try:
-        read_region(wkt)
-    except GridError as error:
-        raise PydanticCustomError("wkt", "{message}", {"message": str(error)}) from error
-
-
-def check_epsg(code: int) -> None:
-    """Refuse an EPSG code that is not a map CRS.
-
-    Raises
-    ------
-    PydanticCustomError
-        If there is no such CRS, or it is not for maps; the message names the code.
-    """
-    try:
-        crs_of(code)
-    except GridError as error:
-        raise PydanticCustomError(
-            "crs", "there is no EPSG:{code}; give one such as EPSG:32610", {"code": code}
-        ) from error
-    try:
-        map_crs(code)
-    except GridError as error:
-        raise PydanticCustomError("crs", "{message}", {"message": str(error)}) from error
-
-
-def check_folder(path: str) -> None:
-    """Refuse a path that is not a folder. A missing or unreadable folder passes: only jobs that read it must stop.
-
-    Raises
-    ------
-    PydanticCustomError
-        If the path is not a folder; the message names it and the reason.
-    """
-    try:
-        with os.scandir(path):
-            return
-    except (FileNotFoundError, PermissionError):
-        return
-    except OSError as error:
-        raise PydanticCustomError(
-            "folder",
-            "folder {path} cannot be read ({reason}); give an existing folder, relative to where snakemake runs",
-            {"path": path, "reason": error.strerror or str(error)},
-        ) from error
-
-
-def models_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    """Yield every section that an annotation can hold."""
+def section_of(annotation: Any) -> type[BaseModel] | None:
+    """Return the section that an annotation can hold, or None."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    elif get_origin(annotation) in (Union, UnionType):
-        for part in get_args(annotation):
-            yield from models_in(part)
+        return annotation
+    parts = get_args(annotation) if get_origin(annotation) in (Union, UnionType) else ()
+    return next((section for part in parts if (section := section_of(part))), None)
+
+
+def every_key(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
+    """Yield every option and section of a section, and what lies in these, with its full key."""
+    for key, field in model.model_fields.items():
+        yield prefix + key, field
+        section = section_of(field.annotation)
+        if section:
+            yield from every_key(section, f"{prefix}{key}.")
 
 
 def _section(root: type[BaseModel], place: tuple[int | str, ...]) -> type[BaseModel]:
     model = root
     for key in place:
-        inner = model.model_fields[str(key)].annotation if str(key) in model.model_fields else None
-        model = next(models_in(inner), model)
+        field = model.model_fields.get(str(key))
+        model = (section_of(field.annotation) if field else None) or model
     return model
-
-
-def _every_key(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, str]]:
-    for key, field in model.model_fields.items():
-        yield key, prefix + key
-        for inner in models_in(field.annotation):
-            yield from _every_key(inner, f"{prefix}{key}.")
 
 
 def _unknown(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
@@ -104,7 +42,7 @@ def _unknown(root: type[BaseModel], place: tuple[int | str, ...]) -> str:
     close = difflib.get_close_matches(key, here, n=1)
     if close:
         return f"unknown key; did you mean {close[0]!r}?"
-    elsewhere = dict(_every_key(root))
+    elsewhere = {full.rsplit(".", 1)[-1]: full for full, _ in every_key(root)}
     close = difflib.get_close_matches(key, elsewhere, n=1)
     if close:
         return f"unknown key here; did you mean {elsewhere[close[0]]!r}? Known here: {', '.join(here)}"

@@ -3,29 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import count
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from s1monthly.config import messages as refusals
-from s1monthly.config.fields import ChunkSide, Section, option, rows_columns, unique
-from s1monthly.kernels.pixel_pairs import out_of_reach, same_pair
+from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, option, refusal
+from s1monthly.grid.crs import map_crs
+from s1monthly.kernels import options
+from s1monthly.kernels.options import TextureOptions
 from s1monthly.model import TILE_SIDE, Level
+
+
+def _code(crs: str | int) -> str:
+    code = str(crs).upper().removeprefix("EPSG:")
+    if not code.isdecimal():
+        raise refusal("give an EPSG code such as EPSG:32610")
+    map_crs(int(code))
+    return f"EPSG:{int(code)}"
+
+
+def _range(ends: tuple[float, float]) -> tuple[float, float]:
+    if not ends[0] < ends[1]:
+        raise refusal("give a lower and an upper end, in dB, in this order")
+    return ends
+
+
+def _rows_columns(value: Any) -> Any:
+    """Turn chunks in S1-GRiTS's other form, {time: 1, y: 1024, x: 1024}, into rows and columns."""
+    return [value.get("y"), value.get("x")] if isinstance(value, dict) else value
+
+
+Range = Annotated[tuple[float, float], AfterValidator(_range)]
 
 
 class DespeckleOptions(Section):
     """Options of the despeckle method."""
 
-    reg_param: float = option(5.0, "Regularisation of tv_bregman; higher is smoother", gt=0)
+    reg_param: float = option(options.REG_PARAM, "Regularisation of tv_bregman; higher is smoother", gt=0)
 
 
 class Despeckle(Section):
     """Despeckling of the monthly composite."""
 
     monthly_despeckle: bool = option(True, "Despeckle the composite (with post_processing)")
-    method: Literal["tv_bregman"] = option("tv_bregman", "Method")
+    method: options.DespeckleMethod = option(options.DESPECKLE_METHOD, "Method")
     kwargs: DespeckleOptions = DespeckleOptions()
 
 
@@ -33,59 +54,39 @@ class TextureFeatures(Section):
     """GLCM texture bands, behind the core bands; {pol}_glcm_{metric}."""
 
     enabled: bool = option(False, "Add texture bands")
-    inputs: Annotated[list[Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]], Field(min_length=1)] | None = option(
+    inputs: SomeOf[Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]] | None = option(
         None, "Bands to take textures of; both dB bands where not given", example=["VV_dB", "VH_dB"]
     )
-    metrics: Annotated[list[Literal["contrast", "homogeneity", "entropy", "correlation"]], Field(min_length=1)] = (
-        option(["contrast", "homogeneity", "entropy", "correlation"], "Metrics")
+    metrics: SomeOf[options.TextureMetric] = option(list(TextureOptions.metrics), "Metrics")
+    window_size: int = option(
+        TextureOptions.window_size,
+        "Window, an odd number of pixels",
+        ge=options.SMALLEST_WINDOW,
+        le=options.LARGEST_WINDOW,
     )
-    window_size: int = option(5, "Window, an odd number of pixels", ge=3, le=63)
-    distance: int = option(1, "Distance of the pixels of a pair, which must fit into the window", ge=1)
-    angles: Annotated[list[float], Field(min_length=1)] = option([0, 90], "Directions of a pair, degrees")
-    average_angles: bool = option(True, "Average over the directions; false: one band a direction")
-    levels: int = option(16, "Grey levels", ge=2, le=64)
-    vv_db_range: tuple[float, float] = option((-25, 5), "Range of co-polarized dB that the levels divide")
-    vh_db_range: tuple[float, float] = option((-32, -5), "Range of cross-polarized dB that the levels divide")
-
-    @field_validator("inputs", "metrics", "angles")
-    @classmethod
-    def _no_doubles(cls, values: list[Any] | None) -> list[Any] | None:
-        return unique(values)
+    distance: int = option(
+        TextureOptions.distance, "Distance of the pixels of a pair, which must fit into the window", ge=1
+    )
+    angles: SomeOf[float] = option(list(TextureOptions.angles), "Directions of a pair, degrees")
+    average_angles: bool = option(
+        TextureOptions.average_angles, "Average over the directions; false: one band a direction"
+    )
+    levels: int = option(TextureOptions.levels, "Grey levels", ge=options.FEWEST_LEVELS, le=options.MOST_LEVELS)
+    vv_db_range: Range = option((-25, 5), "Range of co-polarized dB that the levels divide")
+    vh_db_range: Range = option((-32, -5), "Range of cross-polarized dB that the levels divide")
 
     @field_validator("window_size")
     @classmethod
     def _odd(cls, size: int) -> int:
         if size % 2 == 0:
-            raise PydanticCustomError("texture", "a window has an odd number of pixels a side")
+            raise refusal("a window has an odd number of pixels a side")
         return size
-
-    @field_validator("vv_db_range", "vh_db_range")
-    @classmethod
-    def _range(cls, ends: tuple[float, float]) -> tuple[float, float]:
-        if not ends[0] < ends[1]:
-            raise PydanticCustomError("texture", "give a lower and an upper end, in dB, in this order")
-        return ends
 
     @model_validator(mode="after")
     def _pairs_fit(self) -> TextureFeatures:
-        same = same_pair(self.distance, self.angles)
-        if same:
-            raise PydanticCustomError(
-                "texture",
-                "angles {one} and {other} are the same pair of pixels {distance} apart; leave one out,"
-                " or use a larger distance",
-                {"one": f"{same[0]:g}", "other": f"{same[1]:g}", "distance": self.distance},
-            )
-        window = self.window_size
-        far = out_of_reach(window, self.distance, self.angles)
-        if far is not None:
-            limit = next(far for far in count(1) if out_of_reach(window, far, self.angles) is not None)
-            raise PydanticCustomError(
-                "texture",
-                "distance {distance}: at angle {angle} no two pixels of a window of {window} lie so far apart;"
-                " give less than {limit}",
-                {"distance": self.distance, "angle": f"{far:g}", "window": window, "limit": limit},
-            )
+        checked_by(
+            lambda _: TextureOptions(window_size=self.window_size, distance=self.distance, angles=tuple(self.angles))
+        )(None)
         return self
 
     def recipe(self, co: str, cross: str) -> dict[str, Any]:
@@ -103,8 +104,13 @@ class TextureFeatures(Section):
         """
         ranges = {f"{co}_dB": self.vv_db_range, f"{cross}_dB": self.vh_db_range}
         inputs = {name: _shortest(ends) for name, ends in ranges.items() if name in (self.inputs or ranges)}
-        options = self.model_dump(exclude={"enabled", "inputs", "vv_db_range", "vh_db_range"})
-        return options | {"angles": _shortest(self.angles), "inputs": inputs}
+        plain = self.model_dump(exclude={"enabled", "inputs", "vv_db_range", "vh_db_range"})
+        return plain | {"angles": _shortest(self.angles), "inputs": inputs}
+
+
+@checked_by
+def _check_pairs(features: TextureFeatures) -> None:
+    TextureOptions(window_size=features.window_size, distance=features.distance, angles=tuple(features.angles))
 
 
 class ZarrTimeFix(Section):
@@ -123,25 +129,25 @@ class Processing(Section):
     """How values are made."""
 
     post_processing: bool = option(True, "true: hARDCp (despeckled); false: ARDC (composite only)")
-    target_crs: str | int | None = option(
+    target_crs: Annotated[str | int, AfterValidator(checked_by(_code))] | None = option(
         None, "EPSG code of the output grid; the tile's own UTM zone where not given", example="EPSG:32610"
     )
     target_resolution: float = option(30.0, "Pixel size in units of the CRS (metres); must divide 109800 m", gt=0)
     use_roi_mask: bool = option(False, "Leave pixels outside roi.wkt empty (their centre decides)")
-    mosaic_strategy: Literal["mean", "first", "last"] = option("mean", "How overlapping bursts of a pass are merged")
-    composite_method: Literal["median", "mean", "trimmed_mean"] = option(
-        "median", "How the passes of a month are merged"
+    mosaic_strategy: options.MosaicStrategy = option(
+        options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"
     )
-    trim_fraction: float = option(0.15, "Fraction cut at each end by trimmed_mean", ge=0, lt=0.5)
+    composite_method: options.CompositeMethod = option(options.COMPOSITE_METHOD, "How the passes of a month are merged")
+    trim_fraction: float = option(options.TRIM_FRACTION, "Fraction cut at each end by trimmed_mean", ge=0, lt=0.5)
     min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
-    mask: Literal["shadow", "layover", "both", "none"] = option(
-        "shadow", "What the granules' mask layer excludes; none: no granule needs one"
+    mask: options.MaskChoice = option(
+        options.MASK, "What the granules' mask layer excludes; none: no granule needs one"
     )
     despeckle: Despeckle = Despeckle()
     texture_features: TextureFeatures = TextureFeatures()
     zarr_chunks: Annotated[
         list[ChunkSide],
-        BeforeValidator(rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
+        BeforeValidator(_rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
         Field(min_length=2, max_length=2),
     ] = option([1024, 1024], "Chunk of the cube, rows and columns")
     cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(512, "Block of the COG, pixels")
@@ -154,27 +160,17 @@ class Processing(Section):
         "skip", "A month that exists already", no_effect="a month is remade when its granules change"
     )
 
-    @field_validator("target_crs")
-    @classmethod
-    def _epsg(cls, crs: str | int | None) -> str | None:
-        if crs is None:
-            return None
-        code = str(crs).upper().removeprefix("EPSG:")
-        if not code.isdecimal():
-            raise PydanticCustomError("crs", "give an EPSG code such as EPSG:32610")
-        refusals.check_epsg(int(code))
-        return f"EPSG:{int(code)}"
-
     @model_validator(mode="after")
     def _whole_pixels(self) -> Processing:
         resolution = self.target_resolution
         if self.target_crs is None and TILE_SIDE % resolution:
             sides = (side for side in range(1, TILE_SIDE) if TILE_SIDE % side == 0)
             near = sorted(sorted(sides, key=lambda side: abs(side - resolution))[:4])
-            raise PydanticCustomError(
-                "resolution",
+            raise refusal(
                 "target_resolution: {resolution} m does not divide a tile's side of {side} m; give {near}, for example",
-                {"resolution": f"{resolution:g}", "side": TILE_SIDE, "near": ", ".join(map(str, near))},
+                resolution=f"{resolution:g}",
+                side=TILE_SIDE,
+                near=", ".join(map(str, near)),
             )
         return self
 
@@ -189,7 +185,7 @@ class Processing(Section):
         return self.zarr_chunks[0], self.zarr_chunks[1]
 
     def chunks_held(self, held: tuple[int, int]) -> bool:
-        """Tell whether a cube's chunks differ from those of a new cube."""
+        """Return True if a cube's chunks differ from those of a new cube."""
         side = TILE_SIDE / self.target_resolution
         return self.target_crs is None and held != tuple(min(chunk, side) for chunk in self.chunks)
 

@@ -2,14 +2,36 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from s1monthly.config import messages as refusals
-from s1monthly.config.fields import FolderPath, Section, option
+from s1monthly.config.fields import FolderPath, Section, option, refusal
+
+
+def _host(name: str) -> str:
+    if not re.fullmatch(r"[\w.-]+(:\d+)?", name):
+        raise refusal("give a host's name alone, without https:// and path")
+    return name
+
+
+def _refuse_file(path: str) -> None:
+    """Refuse a path that is not a folder. A missing or unreadable one passes: only jobs that read it must stop."""
+    try:
+        os.scandir(path).close()
+    except (FileNotFoundError, PermissionError):
+        return
+    except OSError as error:
+        raise refusal(
+            "folder {path} cannot be read ({reason}); give an existing folder, relative to where snakemake runs",
+            path=path,
+            reason=error.strerror or str(error),
+        ) from error
+
+
+Host = Annotated[str, AfterValidator(_host)]
 
 
 class Simulation(Section):
@@ -25,36 +47,24 @@ class Simulation(Section):
 class Hosts(Section):
     """Where source asf asks; others than the real ones serve NASA's test system, mirrors and trials."""
 
-    cmr: str = option("cmr.earthdata.nasa.gov", "Host of the Common Metadata Repository, which is searched")
-    login: str = option("urs.earthdata.nasa.gov", "Host of Earthdata Login; the entry looked up in netrc")
+    cmr: Host = option("cmr.earthdata.nasa.gov", "Host of the Common Metadata Repository, which is searched")
+    login: Host = option("urs.earthdata.nasa.gov", "Host of Earthdata Login; the entry looked up in netrc")
     s3_credentials: str = option(
         "https://cumulus.asf.alaska.edu/s3credentials", "Address that gives temporary keys for direct access by S3"
     )
     s3_endpoint: str | None = option(
         None, "Address of the S3 service; Amazon's where not given", example="http://localhost:9000"
     )
-    trusted: Annotated[list[str], Field(min_length=1)] = option(
+    trusted: Annotated[list[Host], Field(min_length=1)] = option(
         ["earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu"],
         "Domains to which the login may be shown; no other host ever sees it",
     )
-
-    @field_validator("cmr", "login")
-    @classmethod
-    def _bare(cls, host: str) -> str:
-        if not re.fullmatch(r"[\w.-]+(:\d+)?", host):
-            raise PydanticCustomError("host", "give a host's name alone, without https:// and path")
-        return host
-
-    @field_validator("trusted")
-    @classmethod
-    def _all_bare(cls, hosts: list[str]) -> list[str]:
-        return [cls._bare(host) for host in hosts]
 
     @field_validator("s3_credentials")
     @classmethod
     def _address(cls, address: str) -> str:
         if not address.startswith("https://"):
-            raise PydanticCustomError("host", "give an address that begins with https://")
+            raise refusal("give an address that begins with https://")
         return address
 
 
@@ -74,12 +84,10 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _path_given(self) -> SourceSection:
-        if self.kind == "local" and not self.path:
-            raise PydanticCustomError(
-                "source", "source.kind local needs source.path, the folder that holds the granules"
-            )
-        if self.kind == "local" and self.path:
-            refusals.check_folder(self.path)
+        if self.kind == "local":
+            if not self.path:
+                raise refusal("source.kind local needs source.path, the folder that holds the granules")
+            _refuse_file(self.path)
         return self
 
 

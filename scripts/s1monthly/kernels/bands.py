@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.texture import TextureOptions, texture_names, textures, valid_range
+from s1monthly.kernels.options import TextureOptions
+from s1monthly.kernels.texture import texture_names, textures, valid_range
 
 NODATA = float("nan")
 """No-data value of every band and product."""
@@ -87,7 +88,7 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
     ----------
     recipe : mapping
         ``polarization``, such as ``VV+VH``, and optionally ``textures``: the options of
-        `s1monthly.kernels.texture.TextureOptions`, and ``inputs``, which maps each dB band to its range.
+        `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB band to its range.
     """
     core = bands(*recipe["polarization"].split("+"))
     return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))

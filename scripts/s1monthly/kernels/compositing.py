@@ -14,12 +14,10 @@ from numba import njit
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.options import COMPOSITE_METHOD, COMPOSITE_METHODS, MOSAIC_STRATEGIES, TRIM_FRACTION
 
 Power = NDArray[np.float32]
 Counts = NDArray[np.uint8]
-
-MOSAIC_STRATEGIES = ("mean", "first", "last")
-COMPOSITE_METHODS = ("median", "mean", "trimmed_mean")
 
 LANES = 512  # pixels processed side by side
 BLOCK_ROWS = 64
@@ -296,8 +294,8 @@ def row_blocks(shape: tuple[int, int], passes: int) -> list[slice]:
 
 def composite(
     passes: NDArray[np.float32] | Sequence[Power],
-    method: str = "median",
-    trim_fraction: float = 0.15,
+    method: str = COMPOSITE_METHOD,
+    trim_fraction: float = TRIM_FRACTION,
     threads: int = 1,
 ) -> tuple[Power, Counts]:
     """Composite the passes of a month pixel by pixel, in linear power, ignoring no data.
@@ -334,7 +332,7 @@ def composite(
     Examples
     --------
     >>> passes = np.stack([first, second, third])  # linear power, NaN for no data
-    >>> power, count = composite(passes, "trimmed_mean", trim_fraction=0.15)
+    >>> power, count = composite(passes, "trimmed_mean", trim_fraction=0.2)
     """
     if method not in COMPOSITE_METHODS:
         raise S1MonthlyError(f"composite method {method!r} is unknown", f"use one of: {', '.join(COMPOSITE_METHODS)}")

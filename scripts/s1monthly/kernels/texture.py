@@ -5,94 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.kernels.pixel_pairs import offset, out_of_reach, same_pair
-from s1monthly.model import TEXTURE_METRICS
+from s1monthly.kernels.options import TEXTURE_METRICS, TextureOptions
+from s1monthly.kernels.pixel_pairs import offset
 
 Values = NDArray[np.float32]
 
-METRICS = TEXTURE_METRICS
-"""Names of the metrics, in the kernel's order."""
 BLOCK_ROWS = 64  # an even number: the kernel takes rows in twos
-
-
-@dataclass(frozen=True)
-class TextureOptions:
-    """Options of textures.
-
-    Attributes
-    ----------
-    metrics : tuple of str
-        Names from METRICS, in the order of the output.
-    window_size : int
-        Side of the window in pixels: odd, 3 to 63.
-    distance : int
-        Distance between the two pixels of a pair, in pixels, at least 1.
-    angles : tuple of float
-        Directions from the first pixel of a pair to the second, in degrees: 0 along the row, 90 down the column.
-    average_angles : bool
-        True: one output per metric, the mean over the angles. False: one output per metric and angle.
-    levels : int
-        Number of grey levels, 2 to 64.
-
-    Raises
-    ------
-    S1MonthlyError
-        If an option is out of range or given twice, or the pairs of an angle do not fit into the window.
-    """
-
-    metrics: tuple[str, ...] = METRICS
-    window_size: int = 5
-    distance: int = 1
-    angles: tuple[float, ...] = (0.0, 90.0)
-    average_angles: bool = True
-    levels: int = 16
-
-    def __post_init__(self) -> None:
-        if not self.metrics or not set(self.metrics) <= set(METRICS):
-            raise S1MonthlyError(f"texture metrics {self.metrics} are not known", f"use some of: {', '.join(METRICS)}")
-        if not (3 <= self.window_size <= 63 and self.window_size % 2):
-            raise S1MonthlyError(f"a texture window of {self.window_size} pixels", "use an odd number from 3 to 63")
-        if not 2 <= self.levels <= 64:
-            raise S1MonthlyError(f"textures of {self.levels} grey levels", "use 2 to 64")
-        if self.distance < 1 or not self.angles or not all(math.isfinite(angle) for angle in self.angles):
-            raise S1MonthlyError(
-                f"texture pairs at distance {self.distance} and angles {self.angles}",
-                "use a distance of at least 1 and at least one angle, in degrees",
-            )
-        if len(set(self.metrics)) < len(self.metrics):
-            raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
-        same = same_pair(self.distance, self.angles)
-        if same:
-            raise S1MonthlyError(
-                f"texture angles {_degrees(same[0])} and {_degrees(same[1])} are the same pair of pixels"
-                f" {self.distance} apart",
-                "leave one out, or use a larger distance",
-            )
-        far = out_of_reach(self.window_size, self.distance, self.angles)
-        if far is not None:
-            raise S1MonthlyError(
-                f"no two pixels of a texture window of {self.window_size} pixels lie {self.distance} apart at angle"
-                f" {_degrees(far)}",
-                "use a larger window or a smaller distance",
-            )
-
-    @property
-    def suffixes(self) -> tuple[str, ...]:
-        """Names of the outputs, in order: ``{metric}``, or ``{metric}_{angle}``, angle by angle."""
-        if self.average_angles:
-            return self.metrics
-        return tuple(f"{metric}_{_degrees(angle)}" for angle in self.angles for metric in self.metrics)
-
-
-def _degrees(angle: float) -> str:
-    return str(int(angle) if angle == int(angle) else angle)
 
 
 def texture_names(band: str, options: TextureOptions) -> tuple[str, ...]:
@@ -196,7 +120,7 @@ def _textures(
     half = options.window_size // 2
     levels = np.full((rows + 2 * half + 1, cols + 2 * half), kernels.NOTHING, np.uint8)
     logs, steps = kernels.count_logs(options.window_size**2)
-    place = np.array([options.metrics.index(metric) if metric in options.metrics else -1 for metric in METRICS])
+    place = np.array([options.metrics.index(metric) if metric in options.metrics else -1 for metric in TEXTURE_METRICS])
     offsets = np.array([offset(options.distance, angle) for angle in options.angles])
     names = iter(options.suffixes)
     with ThreadPoolExecutor(threads) as pool:

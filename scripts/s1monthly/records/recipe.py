@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.status import TEXTURE, TEXTURES, adds_bands_alone
 from s1monthly.errors import CubeError
+from s1monthly.kernels.options import TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import alike
-from s1monthly.model import TEXTURE_METRICS, Level, Month, Tile, TileDirection, canonical_tracks
+from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 
 if TYPE_CHECKING:  # building the model of Config takes longer than some jobs that only need a digest

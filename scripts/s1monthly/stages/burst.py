@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from s1monthly.errors import GridError, ProductError, SourceError
 from s1monthly.grid.lattice import GeoBox, covering_window, geobox_outline, overlap, source_pixels, target_window
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
+from s1monthly.kernels.options import MASK
 from s1monthly.kernels.resampling import bilinear, block_mean
 from s1monthly.model import Granule
 from s1monthly.raster.geotiff import crop
@@ -71,7 +72,7 @@ class BurstWindow:
 
 
 def read_burst(
-    granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = "shadow"
+    granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = MASK
 ) -> BurstWindow | NoPixels:
     """Read the part of a granule that lies on a grid.
 

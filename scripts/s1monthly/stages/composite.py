@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from s1monthly.grid.lattice import GeoBox, overlap
 from s1monthly.kernels.compositing import Counts, Mosaic, Power, composite, row_blocks
+from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
 from s1monthly.raster.geotiff_rows import RowReader, row_reader
@@ -24,9 +25,9 @@ from s1monthly.raster.geotiff_rows import RowReader, row_reader
 class Merging:
     """Options of `compositing`: how bursts become pass mosaics, and these a composite."""
 
-    strategy: str = "mean"
-    method: str = "median"
-    trim_fraction: float = 0.15
+    strategy: str = MOSAIC_STRATEGY
+    method: str = COMPOSITE_METHOD
+    trim_fraction: float = TRIM_FRACTION
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ import shapely
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from s1monthly.config.root import Time
+from s1monthly.config.time import Time
 from s1monthly.errors import SourceError
 from s1monthly.grid import orbit
 from s1monthly.grid.lattice import tile_origin, tile_outline

@@ -20,7 +20,7 @@ import rasterio
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.kernels import texture
-from s1monthly.kernels.texture import TextureOptions
+from s1monthly.kernels.options import TextureOptions
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
 from support.granules import write_granule

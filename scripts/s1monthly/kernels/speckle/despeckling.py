@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.options import REG_PARAM
 from s1monthly.kernels.speckle.tv_bregman import solve
 
 Power = NDArray[np.float32]
@@ -19,7 +20,7 @@ def tv_bregman(
     *,
     threads: int = 1,
     out: Power | None = None,
-    reg_param: float = 5.0,
+    reg_param: float = REG_PARAM,
     eps: float = 1e-3,
     max_num_iter: int = 100,
 ) -> Power:
@@ -109,7 +110,7 @@ def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = N
 
     Examples
     --------
-    >>> smooth = despeckle(vv_power, "tv_bregman", threads=4, reg_param=5.0)
+    >>> smooth = despeckle(vv_power, "tv_bregman", threads=4, reg_param=4.0)
     """
     if method not in METHODS:
         raise S1MonthlyError(f"despeckling method {method!r} is unknown", f"use one of: {', '.join(sorted(METHODS))}")

@@ -1,0 +1,46 @@
+"""Section output: where products go, and which."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+from s1monthly.config.fields import FolderPath, Section, option, refusal
+
+
+def _no_wildcards(path: str) -> str:
+    if set(path) & set("{}<>"):
+        raise refusal(
+            "folder {path} has braces or angle brackets, which Snakemake replaces; give another folder",
+            path=repr(path),
+        )
+    return path
+
+
+RunFolder = Annotated[FolderPath, AfterValidator(_no_wildcards)]
+"""A folder whose path rules name."""
+
+
+class Formats(Section):
+    """Which files are written beside the cube."""
+
+    cog: bool = option(True, "Write a cloud-optimised GeoTIFF a month")
+    preview: bool = option(True, "Write a preview picture a month")
+
+
+class Output(Section):
+    """Where products go."""
+
+    base_dir: RunFolder = option("./output", "Root of the output tree, a folder; ~ is expanded")
+    work_dir: RunFolder | None = option(
+        None,
+        "Granule lists, temporary files and logs, one folder for each base_dir; may be deleted between runs."
+        " Where not given: work in base_dir",
+        example="./work",
+    )
+    overwrite: bool = option(
+        False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
+    )
+    formats: Formats = Formats()
+    disk_warn_gb: float = option(50, "Warn at the start when less space than this (GB) is free under base_dir", ge=0)

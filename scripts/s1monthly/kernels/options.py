@@ -1,0 +1,112 @@
+"""Methods and options of the kernels: names, defaults and limits. Without numpy, so that `config` can import it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal, get_args
+
+from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.pixel_pairs import out_of_reach, same_pair
+
+MosaicStrategy = Literal["mean", "first", "last"]
+CompositeMethod = Literal["median", "mean", "trimmed_mean"]
+MaskChoice = Literal["shadow", "layover", "both", "none"]
+DespeckleMethod = Literal["tv_bregman"]
+TextureMetric = Literal["contrast", "homogeneity", "entropy", "correlation"]
+
+MOSAIC_STRATEGIES: tuple[MosaicStrategy, ...] = get_args(MosaicStrategy)
+COMPOSITE_METHODS: tuple[CompositeMethod, ...] = get_args(CompositeMethod)
+TEXTURE_METRICS: tuple[TextureMetric, ...] = get_args(TextureMetric)
+"""Texture metrics, in the order of the kernel and of their bands."""
+
+MOSAIC_STRATEGY: MosaicStrategy = "mean"
+COMPOSITE_METHOD: CompositeMethod = "median"
+MASK: MaskChoice = "shadow"
+DESPECKLE_METHOD: DespeckleMethod = "tv_bregman"
+TRIM_FRACTION = 0.15
+REG_PARAM = 5.0
+
+SMALLEST_WINDOW, LARGEST_WINDOW = 3, 63
+FEWEST_LEVELS, MOST_LEVELS = 2, 64
+
+
+@dataclass(frozen=True)
+class TextureOptions:
+    """Options of textures.
+
+    Attributes
+    ----------
+    metrics : tuple of str
+        Names from TEXTURE_METRICS, in the order of the output.
+    window_size : int
+        Side of the window in pixels: odd, 3 to 63.
+    distance : int
+        Distance between the two pixels of a pair, in pixels, at least 1.
+    angles : tuple of float
+        Directions from the first pixel of a pair to the second, in degrees: 0 along the row, 90 down the column.
+    average_angles : bool
+        True: one output per metric, the mean over the angles. False: one output per metric and angle.
+    levels : int
+        Number of grey levels, 2 to 64.
+
+    Raises
+    ------
+    S1MonthlyError
+        If an option is out of range or given twice, or the pairs of an angle do not fit into the window.
+    """
+
+    metrics: tuple[str, ...] = TEXTURE_METRICS
+    window_size: int = 5
+    distance: int = 1
+    angles: tuple[float, ...] = (0, 90)
+    average_angles: bool = True
+    levels: int = 16
+
+    def __post_init__(self) -> None:
+        if not self.metrics or not set(self.metrics) <= set(TEXTURE_METRICS):
+            raise S1MonthlyError(
+                f"texture metrics {self.metrics} are not known", f"use some of: {', '.join(TEXTURE_METRICS)}"
+            )
+        if not (SMALLEST_WINDOW <= self.window_size <= LARGEST_WINDOW and self.window_size % 2):
+            raise S1MonthlyError(
+                f"a texture window of {self.window_size} pixels",
+                f"use an odd number from {SMALLEST_WINDOW} to {LARGEST_WINDOW}",
+            )
+        if not FEWEST_LEVELS <= self.levels <= MOST_LEVELS:
+            raise S1MonthlyError(f"textures of {self.levels} grey levels", f"use {FEWEST_LEVELS} to {MOST_LEVELS}")
+        if self.distance < 1 or not self.angles or not all(math.isfinite(angle) for angle in self.angles):
+            raise S1MonthlyError(
+                f"texture pairs at distance {self.distance} and angles {self.angles}",
+                "use a distance of at least 1 and at least one angle, in degrees",
+            )
+        if len(set(self.metrics)) < len(self.metrics):
+            raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
+        same = same_pair(self.distance, self.angles)
+        if same:
+            raise S1MonthlyError(
+                f"texture angles {degrees(same[0])} and {degrees(same[1])} are the same pair of pixels"
+                f" {self.distance} apart",
+                "leave one out, or use a larger distance",
+            )
+        far = out_of_reach(self.window_size, self.distance, self.angles)
+        if far is not None:
+            limit = next(n for n in count(1) if out_of_reach(self.window_size, n, self.angles) is not None)
+            raise S1MonthlyError(
+                f"no two pixels of a texture window of {self.window_size} pixels lie {self.distance} apart at angle"
+                f" {degrees(far)}",
+                f"use a larger window, or a distance less than {limit}",
+            )
+
+    @property
+    def suffixes(self) -> tuple[str, ...]:
+        """Names of the outputs, in order: ``{metric}``, or ``{metric}_{angle}``, angle by angle."""
+        if self.average_angles:
+            return self.metrics
+        return tuple(f"{metric}_{degrees(angle)}" for angle in self.angles for metric in self.metrics)
+
+
+def degrees(angle: float) -> str:
+    """Write an angle without a needless ``.0``."""
+    return str(int(angle) if angle == int(angle) else angle)

@@ -1,0 +1,41 @@
+"""Every method that the options name exists, and no other."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Any, get_args
+
+import pytest
+
+from s1monthly.cube.create import CELL_METHODS
+from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels import options
+from s1monthly.kernels.masking import EXCLUDED_CLASSES
+from s1monthly.kernels.speckle.despeckling import METHODS
+
+
+@pytest.mark.parametrize(
+    ("choices", "table"),
+    [
+        (options.MaskChoice, EXCLUDED_CLASSES),
+        (options.DespeckleMethod, METHODS),
+        (options.CompositeMethod, CELL_METHODS),
+    ],
+)
+def test_tables_have_exactly_the_allowed_names(choices: Any, table: dict[str, Any]) -> None:
+    assert set(table) == set(get_args(choices))
+
+
+@pytest.mark.parametrize("window", [3, 5, 9])
+def test_a_pair_too_far_apart_is_refused_with_the_least_distance_that_is(window: int) -> None:
+    refused: dict[tuple[int, float], int] = {}
+    angles = [0, 30, 45, 60, 90, 135, 200.5]
+    for distance, angle in itertools.product(range(1, 16), angles):
+        try:
+            options.TextureOptions(window_size=window, distance=distance, angles=(angle,))
+        except S1MonthlyError as error:
+            refused[distance, angle] = int(re.findall(r"distance less than (\d+)", error.remedy)[0])
+    assert {(limit, angle) for (_, angle), limit in refused.items()} <= set(refused)
+    assert not {(limit - 1, angle) for (_, angle), limit in refused.items()} & set(refused)
+    assert (window, 90) in refused and not {(window - 1, 90), (window, 45)} & set(refused)
