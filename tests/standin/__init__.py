@@ -9,40 +9,13 @@ One call starts them all over an archive of granules::
         ...  # talk to world.hosts
 """
 
-from standin.archive import Archive, Entry, HeldFile
-from standin.cmr import CmrServer
-from standin.credentials import Account, KeyRing, Keys
-from standin.earthdata import EarthdataServer
+from standin.archive import Archive
 from standin.faults import Hold, cut, drop, flip, login_page, reset, status, trickle
-from standin.s3 import S3Server, slow_down
-from standin.umm_g import umm_g_item
-from standin.web import Reply, Request, WebServer
-from standin.world import Hosts, World, standins
+from standin.s3 import slow_down
+from standin.web import Reply, WebServer
+from standin.world import World, standins
 
 __all__ = [
-    "Account",
-    "Archive",
-    "CmrServer",
-    "EarthdataServer",
-    "Entry",
-    "HeldFile",
-    "Hold",
-    "Hosts",
-    "KeyRing",
-    "Keys",
-    "Reply",
-    "Request",
-    "S3Server",
-    "WebServer",
-    "World",
-    "cut",
-    "drop",
-    "flip",
-    "login_page",
-    "reset",
-    "slow_down",
-    "standins",
-    "status",
-    "trickle",
-    "umm_g_item",
-]
+    "Archive", "Hold", "Reply", "WebServer", "World", "cut", "drop", "flip", "login_page", "reset", "slow_down",
+    "standins", "status", "trickle",
+]  # fmt: skip

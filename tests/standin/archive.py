@@ -92,13 +92,7 @@ class Archive:
     def add(self, granule: Granule, footprint: str = "", *, jump: bool = False) -> Entry:
         """Add a granule whose layers are files on disk, as `granules.write_granule` returns it.
 
-        Parameters
-        ----------
-        granule : Granule
-        footprint : str
-            WKT in longitude and latitude; without it the outline of its raster.
-        jump : bool
-            See `Entry`.
+        `footprint` is WKT in longitude and latitude; without it the outline of its raster. `jump`: see `Entry`.
         """
         paths = {layer.name: Path(layer.url) for layer in granule.layers}
         outline = shapely.from_wkt(footprint) if footprint else raster_outline(next(iter(paths.values())))
@@ -112,17 +106,7 @@ class Archive:
     def add_name(
         self, granule_id: str, footprint: str, layers: tuple[str, ...] = ("VV", "VH", "mask"), *, jump: bool = False
     ) -> Entry:
-        """Add a granule by name: its record lists layers with sizes and MD5 that are made up, its files are not found.
-
-        Parameters
-        ----------
-        granule_id : str
-        footprint : str
-            WKT in longitude and latitude.
-        layers : tuple of str
-        jump : bool
-            See `Entry`.
-        """
+        """Add a granule by name: its record lists layers of made-up size and MD5, its files are not found."""
         held = [_made_up(layer_file(granule_id, name), 50_000 if name == "mask" else 7_000_000) for name in layers]
         return self._add(parse_granule_id(granule_id), layers, shapely.from_wkt(footprint), held, jump)
 
@@ -142,8 +126,7 @@ class Archive:
         held: list[HeldFile],
         jump: bool,
     ) -> Entry:
-        first, last = _made_up(f"{granule.id}.h5", 100_000), _made_up(f"{granule.id}.iso.xml", 160_000)
-        files = (first, *sorted(held, key=lambda file: file.name), last)
+        files = (_made_up(f"{granule.id}.h5", 100_000), *sorted(held, key=lambda file: file.name))
         bare = replace(granule, layers=tuple(Layer(name, url="") for name in layers), footprint="")
         self.entries[granule.id] = entry = Entry(bare, next(self._numbers), footprint, files, jump)
         return entry

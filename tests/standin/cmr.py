@@ -30,18 +30,16 @@ class Page:
     query : Query
     matches : tuple of Entry
         Every granule that matches, in order.
-    place : int
-        How many of the matches the client has been past, as its header says.
+    place, last : int
+        How many of the matches the client is past before and after this page.
     entries : tuple of Entry
         Granules on the page.
-    last : int
-        How many of the matches the client is past with this page.
     hits : int
-        How many granules match, as told.
+        How many granules match, as the answer says.
     header : bool
-        Tell where the next page begins; CMR does, unless the page is empty.
+        Say where the next page begins; CMR does, unless the page is empty.
     timed_out : bool
-        Tell that the search took too long and the page is not whole.
+        Say that the search took too long and the page is not whole.
     without : str
         Key left out of the body.
     """
@@ -75,35 +73,14 @@ class PageReply(Reply):
     page: Page | None = None
 
 
-def read_token(text: str, query: Query) -> list[Any]:
-    """Read the header that asks for the next page."""
-    try:
-        values = json.loads(text)
-    except json.JSONDecodeError:
-        values = None
-    if not isinstance(values, list):
-        raise BadQuery("search-after header value is invalid, must be in the form of a JSON array.")
-    wanted = len(query.sort_keys) + 2
-    if len(values) != wanted:
-        raise BadQuery(
-            'The search failed with error: [{:type "illegal_argument_exception", :reason "search_after has'
-            f' {len(values)} value(s) but sort has {wanted}."}}]. Please double check your search_after header.'
-        )
-    return values
-
-
 @dataclass
 class CmrServer:
     """Answers searches over an archive.
 
     Attributes
     ----------
-    archive : Archive
     data_url : str
         Scheme and host of the files in the records.
-    credentials_url : str
-        Where the records say that keys to the bucket are handed out.
-    tls : ssl.SSLContext
     page_size : int, optional
         Largest number of granules on a page whatever is asked; without it what is asked.
     web : WebServer
@@ -112,7 +89,6 @@ class CmrServer:
 
     archive: Archive
     data_url: str
-    credentials_url: str
     tls: ssl.SSLContext
     page_size: int | None = None
     web: WebServer = field(init=False)
@@ -134,17 +110,13 @@ class CmrServer:
     def faults(self, faults: Any) -> None:
         self.web.faults = faults
 
-    def record(self, entry: Entry) -> dict[str, Any]:
-        """A granule's record with the links of these servers."""
-        return umm_g_item(entry, self.data_url, self.credentials_url)
-
     def _answer(self, request: Request) -> Reply:
-        if request.path != PATH or request.method not in {"GET", "POST"}:
-            return _refusal(404, ["The requested resource could not be found."])
+        if request.path != PATH:
+            return _refusal(404, "The requested resource could not be found.")
         try:
             return self.reply(self._page(request))
         except BadQuery as error:
-            return _refusal(400, error.errors)
+            return _refusal(400, str(error))
 
     def _page(self, request: Request) -> Page:
         query = parse_query(request.parameters, DEFAULT_PAGE_SIZE)
@@ -154,15 +126,16 @@ class CmrServer:
         token = request.headers.get(SEARCH_AFTER)
         if token is None:
             return Page.cut(query, matches, 0, 0)
-        *values, place = read_token(token, query)
+        *values, place = json.loads(token)
         first = next((i for i, entry in enumerate(matches) if query.is_behind(entry, values)), len(matches))
         return Page.cut(query, matches, first, place)
 
     def reply(self, page: Page) -> PageReply:
         """Write a page."""
-        body = {"hits": page.hits, "took": 7, "items": [self.record(entry) for entry in page.entries]}
+        items = [umm_g_item(entry, self.data_url) for entry in page.entries]
+        body = {"hits": page.hits, "took": 7, "items": items}
         body.pop(page.without, None)
-        headers = [CONTENT_TYPE, ("CMR-Hits", str(page.hits)), ("CMR-Took", "7")]
+        headers = [CONTENT_TYPE, ("CMR-Hits", str(page.hits))]
         if page.timed_out:
             headers.append(("CMR-Timed-Out", "true"))
         if page.header:
@@ -178,35 +151,12 @@ class CmrServer:
 
         return fault
 
-    def cut_short(self, count: int, *, lost: bool = True, header: bool = True, timed_out: bool = False) -> Fault:
-        """Leave granules out of the page though more match.
-
-        Parameters
-        ----------
-        count : int
-            Granules that stay; 0 for an empty page.
-        lost : bool
-            The next page begins where it would have; else behind the last granule that stayed.
-        header : bool
-            False leaves the header out that asks for the next page.
-        timed_out : bool
-            As when CMR gives up a search after 170 s: with a header that says so.
-        """
-
-        def change(page: Page) -> Page:
-            last = page.last if lost else page.last - len(page.entries[count:])
-            return replace(page, entries=page.entries[:count], last=last, header=header, timed_out=timed_out)
-
-        return self.changed(change)
+    def cut_short(self, count: int, *, header: bool = True) -> Fault:
+        """Leave all but `count` granules out of the page; without `header`, also the way to the next page."""
+        return self.changed(lambda page: replace(page, entries=page.entries[:count], header=header))
 
     def first_again(self, *, goes_on: bool = True) -> Fault:
-        """Serve the first page in place of this one.
-
-        Parameters
-        ----------
-        goes_on : bool
-            The next page is that behind the one that was asked for; else the second.
-        """
+        """Serve the first page in place of this one; the next is then the right one if `goes_on`, else the second."""
 
         def change(page: Page) -> Page:
             again = Page.cut(page.query, page.matches, 0, 0)
@@ -215,19 +165,11 @@ class CmrServer:
         return self.changed(change)
 
     def more_hits(self, number: int) -> Fault:
-        """Tell of so many more (or fewer) granules than match."""
+        """Report so many more (or fewer) granules than match."""
         return self.changed(lambda page: replace(page, hits=page.hits + number))
 
     def mixed(self, seed: int, doubled: int = 0) -> Fault:
-        """Serve the matches in another order; to be set for every page of a search.
-
-        Parameters
-        ----------
-        seed : int
-            Of the order.
-        doubled : int
-            So many of the first granules come twice, and are counted twice.
-        """
+        """Serve the matches in a random order, the first `doubled` of them twice; for every page of a search."""
 
         def change(page: Page) -> Page:
             matches = [*page.matches, *page.matches[:doubled]]
@@ -241,5 +183,5 @@ class CmrServer:
         return self.changed(lambda page: replace(page, without=key))
 
 
-def _refusal(code: int, errors: list[str]) -> Reply:
-    return Reply(code, json.dumps({"errors": errors}).encode(), (JSON,))
+def _refusal(code: int, error: str) -> Reply:
+    return Reply(code, json.dumps({"errors": [error]}).encode(), (JSON,))

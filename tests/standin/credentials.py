@@ -20,11 +20,10 @@ class Account:
 
     Attributes
     ----------
-    user, password : str
     tokens : dict
         Every token that was made, and when it expires.
     sessions : set of str
-        Values of the session cookie that are good; to be emptied where all sessions shall end.
+        Values of the session cookie that are good; empty it to end all sessions.
     """
 
     user: str = "burst_reader"
@@ -34,17 +33,9 @@ class Account:
 
     def make_token(self, lifetime: timedelta = timedelta(days=60)) -> str:
         """Make a token in the form of a JSON Web Token; a negative lifetime makes one that has expired."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        expires = now + lifetime
-        head = {"typ": "JWT", "origin": "Earthdata Login", "sig": "edljwtpubkey_ops", "alg": "RS256"}
-        claims = {
-            "type": "User",
-            "uid": self.user,
-            "exp": int(expires.timestamp()),
-            "iat": int(min(now, expires).timestamp()),
-            "iss": "https://urs.earthdata.nasa.gov",
-        }
-        token = f"{_part(head)}.{_part(claims)}.{secrets.token_urlsafe(64)}"
+        expires = datetime.now(UTC).replace(microsecond=0) + lifetime
+        claims = {"type": "User", "uid": self.user, "exp": int(expires.timestamp())}
+        token = f"{_part({'typ': 'JWT', 'alg': 'RS256'})}.{_part(claims)}.{secrets.token_urlsafe(64)}"
         self.tokens[token] = expires
         return token
 
@@ -82,30 +73,13 @@ class Keys:
             "expiration": f"{self.expires:%Y-%m-%d %H:%M:%S}+00:00",
         }
 
-    @property
-    def boto(self) -> dict[str, str]:
-        """As arguments of ``boto3.client``."""
-        return {
-            "aws_access_key_id": self.access_key,
-            "aws_secret_access_key": self.secret_key,
-            "aws_session_token": self.session_token,
-        }
-
 
 @dataclass
 class KeyRing:
-    """All keys that were issued.
-
-    Attributes
-    ----------
-    lifetime : timedelta
-        Of the keys issued from now on; a negative one makes keys that have expired.
-    issued : list of Keys
-    """
+    """All keys that were issued; a negative lifetime makes keys that have expired."""
 
     lifetime: timedelta = timedelta(hours=1)
     issued: list[Keys] = field(default_factory=list)
-    revoked: set[str] = field(default_factory=set)
 
     def issue(self) -> Keys:
         """Make new keys."""
@@ -114,12 +88,6 @@ class KeyRing:
         self.issued.append(keys)
         return keys
 
-    def revoke(self) -> None:
-        """Make all keys issued so far worthless."""
-        self.revoked |= {keys.access_key for keys in self.issued}
-
     def find(self, access_key: str, session_token: str) -> Keys | None:
-        """Return the keys of that pair; None if they were not issued together, or were revoked."""
-        pair = access_key, session_token
-        found = (k for k in self.issued if (k.access_key, k.session_token) == pair and access_key not in self.revoked)
-        return next(found, None)
+        """Return the keys of that pair; None if they were not issued together."""
+        return next((k for k in self.issued if (k.access_key, k.session_token) == (access_key, session_token)), None)

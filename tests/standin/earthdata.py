@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import hmac
 import json
 import secrets
 import ssl
-import time
 from collections import Counter
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
@@ -40,19 +38,12 @@ class EarthdataServer:
 
     Attributes
     ----------
-    archive : Archive
-    account : Account
-    keys : KeyRing
-        To the bucket.
-    tls : ssl.SSLContext
     login_page : bool
         Without user and password the login answers its HTML page with status 200; else 401.
     approved : bool
         False: the user has not agreed to the terms, the data hosts answer 403.
     redirects_bad_tokens : bool
         A token that is not good leads to the login; else to 401.
-    link_lifetime : float
-        Seconds for which a signed link is good.
     """
 
     archive: Archive
@@ -62,7 +53,6 @@ class EarthdataServer:
     login_page: bool = False
     approved: bool = True
     redirects_bad_tokens: bool = False
-    link_lifetime: float = 3600
     data: WebServer = field(init=False)
     distribution: WebServer = field(init=False)
     login: WebServer = field(init=False)
@@ -89,7 +79,7 @@ class EarthdataServer:
     @property
     def served(self) -> Counter[str]:
         """How often bytes of each file were sent."""
-        return Counter(request.file for request in self.signed.log if request.status in {200, 206} and request.sent)
+        return self.signed.served
 
     @property
     def leaks(self) -> list[Request]:
@@ -130,7 +120,7 @@ class EarthdataServer:
         if found is None or found[1].path is None:
             return Reply(404, b"<html><body>Could not find requested data.</body></html>", (HTML,))
         return Reply(
-            303, headers=(("Location", self.link(f"{BUCKET}/{PREFIX}/{found[0].id}/{request.file}")), *admitted)
+            303, headers=(("Location", self._link(f"{BUCKET}/{PREFIX}/{found[0].id}/{request.file}")), *admitted)
         )
 
     def _distribution(self, request: Request) -> Reply:
@@ -149,75 +139,43 @@ class EarthdataServer:
         if not code or code[0] not in self._codes:
             return Reply(400, b"<html><body>Could not login</body></html>", (HTML,))
         self._codes.discard(code[0])
-        if not state:
-            return Reply(200, b"<html><body>Welcome</body></html>", (HTML, self._session()))
-        own = tuple(f"{server.url}/" for server in (self.data, self.distribution))
-        if not state[0].startswith(own):
-            return Reply(400, b"<html><body>Could not login</body></html>", (HTML,))
         return Reply(302, headers=(("Location", state[0]), self._session()))
 
     # login
 
     def _login(self, request: Request) -> Reply:
         scheme, credentials = request.authorization
-        if (request.method, request.path) == ("POST", "/oauth/tokens/user"):
-            if any(self.account.knows(token) for token in request.values("token")):
-                return Reply(200, json.dumps({"uid": self.account.user}).encode(), (JSON,))
-            return Reply(403, b'{"error": "invalid_token"}', (JSON,))
-        known = {("GET", "/oauth/authorize"), ("POST", "/api/users/find_or_create_token")}
-        if (request.method, request.path) not in known:
+        if request.path != "/oauth/authorize":
             return Reply(404, b"<html><body>Not found</body></html>", (HTML,))
         if scheme != "basic" or not self.account.has_basic(credentials):
             if self.login_page:
                 return Reply(200, LOGIN_PAGE, (HTML,))
             return Reply(401, LOGIN_PAGE, (HTML, ("WWW-Authenticate", 'Basic realm="Please enter your credentials"')))
-        if request.method == "POST":
-            told = {"access_token": self.account.make_token(), "token_type": "Bearer"}
-            return Reply(200, json.dumps(told).encode(), (JSON,))
         asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
         if asked.get("response_type") != "code" or asked.get("redirect_uri") != f"{self.distribution.url}/login":
             return Reply(400, b"<html><body>Invalid request</body></html>", (HTML,))
         code = secrets.token_hex(16)
         self._codes.add(code)
-        back = {"code": code} | ({"state": asked["state"]} if "state" in asked else {})
+        back = {"code": code, "state": asked["state"]}
         return Reply(302, headers=(("Location", f"{asked['redirect_uri']}?{urlencode(back)}"),))
 
     # signed
 
-    def _signature(self, path: str, expires: str) -> str:
-        return hmac.new(self._secret, f"{path}{expires}".encode(), "sha256").hexdigest()
+    def _signature(self, path: str) -> str:
+        return hmac.new(self._secret, path.encode(), "sha256").hexdigest()
 
-    def link(self, path: str) -> str:
+    def _link(self, path: str) -> str:
         """Signed link to ``<bucket>/<key>``."""
-        expires = str(int(time.time() + self.link_lifetime))
-        asked = {"A-userid": self.account.user, "Expires": expires, "Signature": self._signature(f"/{path}", expires)}
+        asked = {"A-userid": self.account.user, "Signature": self._signature(f"/{path}")}
         return f"{self.signed.url}/{quote(path)}?{urlencode(asked)}"
 
     def _signed(self, request: Request) -> Reply:
         if request.authorization[0]:
             return s3_error(400, "InvalidArgument", "Only one auth mechanism allowed")
-        expires, signature = ("".join(request.values(name)) for name in ("Expires", "Signature"))
-        if not hmac.compare_digest(signature, self._signature(request.path, expires)):
+        if request.values("Signature") != [self._signature(request.path)]:
             return s3_error(403, "SignatureDoesNotMatch", "The request signature does not match")
-        if int(expires) <= time.time():
-            return s3_error(403, "AccessDenied", "Request has expired")
         found = self.archive.find(request.file)
         content = found[1].content() if found else None
         if content is None:
             return s3_error(404, "NoSuchKey", "The specified key does not exist.")
-        return _file(request, content)
-
-
-def _file(request: Request, content: bytes) -> Reply:
-    """Content of a file, or the range of it that is asked for."""
-    etag = hashlib.md5(content).hexdigest()
-    headers = (("Content-Type", "image/tiff"), ("ETag", f'"{etag}"'), ("Accept-Ranges", "bytes"))
-    unit, _, wanted = (request.headers.get("Range") or "").partition("=")
-    start, _, end = wanted.partition("-")
-    if unit != "bytes" or not start:
-        return Reply(200, content, headers)
-    if int(start) >= len(content):
-        return s3_error(416, "InvalidRange", "The requested range is not satisfiable")
-    last = min(int(end or len(content) - 1), len(content) - 1)
-    told = ("Content-Range", f"bytes {start}-{last}/{len(content)}")
-    return Reply(206, content[int(start) : last + 1], (*headers, told))
+        return Reply(200, content, (("Content-Type", "image/tiff"),))

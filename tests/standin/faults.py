@@ -17,17 +17,9 @@ JSON = ("Content-Type", "application/json; charset=utf-8")
 
 
 def status(code: int, *, html: bool = False, retry_after: int | None = None) -> Fault:
-    """Answer with an error: JSON with ``errors``, or an HTML page as proxies and load balancers write it.
-
-    Parameters
-    ----------
-    code : int
-    html : bool
-    retry_after : int, optional
-        Seconds, in the Retry-After header.
-    """
-    told = f"The service answers {code}"
-    body = f"<html><body><h1>{told}</h1></body></html>" if html else json.dumps({"errors": [told]})
+    """Answer with an error: JSON with ``errors``, or an HTML page as proxies and load balancers write it."""
+    text = f"The service answers {code}"
+    body = f"<html><body><h1>{text}</h1></body></html>" if html else json.dumps({"errors": [text]})
     headers = [HTML if html else JSON]
     if retry_after is not None:
         headers.append(("Retry-After", str(retry_after)))
@@ -45,32 +37,23 @@ def drop() -> Fault:
     return lambda exchange: Reply(0)
 
 
-def cut(share: float = 0.5, *, told: bool = False) -> Fault:
-    """Send the first part of the body.
+def cut(share: float = 0.5, *, fitting_length: bool = False) -> Fault:
+    """Send only the first share of the body, then close the connection.
 
-    Parameters
-    ----------
-    share : float
-        Of the body that is sent.
-    told : bool
-        Content-Length is that of the part; else it is that of the whole, and the connection is closed too early.
+    With `fitting_length`, Content-Length is that of the part, so that HTTP cannot notice.
     """
 
     def fault(exchange: Exchange) -> Reply:
         reply = exchange.answer()
         part = reply.body[: int(share * len(reply.body))]
-        return replace(reply, body=part, length=None if told else len(reply.body))
+        return replace(reply, body=part, length=None if fitting_length else len(reply.body))
 
     return fault
 
 
-def reset(share: float = 0.5) -> Fault:
+def reset() -> Fault:
     """Reset the connection in the middle of the body."""
-
-    def fault(exchange: Exchange) -> Reply:
-        return replace(cut(share)(exchange), reset=True)
-
-    return fault
+    return lambda exchange: replace(cut()(exchange), reset=True)
 
 
 def flip(share: float = 0.5) -> Fault:

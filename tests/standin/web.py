@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from email.message import Message
@@ -28,14 +29,10 @@ class Request:
 
     Attributes
     ----------
-    method : str
     path : str
         Decoded, without the query.
-    query : str
-        As it came.
     headers : Message
         ``headers.get(name)``, whatever the case of the name.
-    body : bytes
     status : int
         Of the answer; 0 where the connection was dropped without one, or none was given yet.
     sent : int
@@ -103,16 +100,7 @@ class Reply:
 
 @dataclass(frozen=True)
 class Exchange:
-    """A request that is about to be answered.
-
-    Attributes
-    ----------
-    request : Request
-    answer : callable
-        Makes the right answer.
-    closing : threading.Event
-        Set when the server is closed.
-    """
+    """A request that is about to be answered, how to make the right answer, and when the server closes."""
 
     request: Request
     answer: Callable[[], Reply]
@@ -168,6 +156,11 @@ class WebServer:
     def address(self) -> str:
         """Host and port."""
         return f"{self.host}:{self._listener.server_address[1]}"
+
+    @property
+    def served(self) -> Counter[str]:
+        """How often bytes of each file were sent."""
+        return Counter(request.file for request in self.log if request.status == 200 and request.sent)
 
     @property
     def url(self) -> str:
@@ -251,7 +244,7 @@ class _Handler(BaseHTTPRequestHandler):
         request = Request(self.command, unquote(parts.path), parts.query, self.headers, body)
         self._send(request, self.server.owner.answer(request))
 
-    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+    do_GET = do_POST = _serve  # noqa: N815
 
     def _send(self, request: Request, reply: Reply) -> None:
         if not reply.status:
@@ -261,11 +254,10 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in reply.headers:
             self.send_header(name, value)
         length = len(reply.body) if reply.length is None else reply.length
-        if reply.status != 304:
-            self.send_header("Content-Length", str(length))
+        self.send_header("Content-Length", str(length))
         if length != len(reply.body) or reply.reset:
             self.close_connection = True
-        body = b"" if request.method == "HEAD" else reply.body
+        body = reply.body
         request.sent = len(body)
         self.end_headers()
         pieces = PIECES if reply.seconds else 1

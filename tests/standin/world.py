@@ -21,6 +21,7 @@ from standin.cmr import CmrServer
 from standin.credentials import Account, KeyRing
 from standin.earthdata import EarthdataServer
 from standin.s3 import S3Server
+from standin.web import WebServer
 
 DROPPED = ("EARTHDATA_", "AWS_", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 """Beginnings of environment variables, in either case, that a client of these servers must not see."""
@@ -56,19 +57,7 @@ class Hosts:
 
 @dataclass
 class World:
-    """The servers and how to reach them.
-
-    Attributes
-    ----------
-    archive : Archive
-    account : Account
-    keys : KeyRing
-    cmr : CmrServer
-    earthdata : EarthdataServer
-    s3 : S3Server
-    folder : Path
-        With the certificate of the authority.
-    """
+    """The servers and how to reach them; `folder` has the certificate of the authority."""
 
     archive: Archive
     account: Account
@@ -77,11 +66,6 @@ class World:
     earthdata: EarthdataServer
     s3: S3Server
     folder: Path
-
-    @property
-    def ca_file(self) -> Path:
-        """Certificate of the authority that signed the servers' own."""
-        return self.folder / "authority.pem"
 
     @cached_property
     def hosts(self) -> Hosts:
@@ -93,20 +77,10 @@ class World:
             data=earthdata.data.address,
             distribution=earthdata.distribution.address,
             s3_credentials=earthdata.credentials_url,
-            s3_endpoint=self.s3.url,
+            s3_endpoint=self.s3.web.url,
             trusted=("localhost",),
             signed=earthdata.signed.address,
         )
-
-    @property
-    def user(self) -> str:
-        """Name of the account."""
-        return self.account.user
-
-    @property
-    def password(self) -> str:
-        """Password of the account."""
-        return self.account.password
 
     @cached_property
     def token(self) -> str:
@@ -121,7 +95,7 @@ class World:
     @property
     def variables(self) -> dict[str, str]:
         """Environment variables that make a client trust the servers, and keep it from the user's own logins."""
-        authority, nothing = str(self.ca_file), str(self.folder / "none")
+        authority, nothing = str(self.folder / "authority.pem"), str(self.folder / "none")
         trust = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE", "SSL_CERT_FILE")
         return {
             **dict.fromkeys(trust, authority),
@@ -151,7 +125,7 @@ class World:
 
         A netrc file knows no ports: ``requests`` sends them to every server on ``localhost`` unless it is told not to.
         """
-        path.write_text(f"machine localhost login {self.user} password {password or self.password}\n")
+        path.write_text(f"machine localhost login {self.account.user} password {password or self.account.password}\n")
         path.chmod(0o600)
         return path
 
@@ -159,7 +133,7 @@ class World:
         """Stop all servers and return what failed inside of them."""
         webs = (*self.earthdata.servers, self.cmr.web, self.s3.web)
         with ThreadPoolExecutor() as threads:  # each waits a moment
-            list(threads.map(lambda server: server.close(), (*webs[:-1], self.s3)))
+            list(threads.map(WebServer.close, webs))
         return [error for web in webs for error in web.errors]
 
 
@@ -179,7 +153,7 @@ def standins(archive: Archive) -> Iterator[World]:
         authority.issue_cert("localhost", "127.0.0.1").configure_cert(tls)
         account, keys = Account(), KeyRing()
         earthdata = EarthdataServer(archive, account, keys, tls)
-        cmr = CmrServer(archive, earthdata.data.url, earthdata.credentials_url, tls)
+        cmr = CmrServer(archive, earthdata.data.url, tls)
         world = World(archive, account, keys, cmr, earthdata, S3Server(archive, keys), Path(folder))
         try:
             yield world

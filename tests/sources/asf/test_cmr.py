@@ -293,7 +293,7 @@ PASSING: dict[str, Callable[[World], Sequence[Any]]] = {
     "connection dropped in the middle": lambda world: [None, drop()],
     "connection reset in the body": lambda world: [None, reset()],
     "body shorter than told": lambda world: [None, cut(0.5)],
-    "broken JSON": lambda world: [None, cut(0.5, told=True)],
+    "broken JSON": lambda world: [None, cut(0.5, fitting_length=True)],
     "a page of HTML": lambda world: [login_page()],
     "no hits": lambda world: [world.cmr.without("hits")],
     "no items": lambda world: [None, world.cmr.without("items")],
@@ -370,7 +370,7 @@ LASTING: dict[str, tuple[Callable[[World], Any], str]] = {
         lambda world: world.cmr.first_again(goes_on=False),
         "page 2 brings nothing new after 4 of 10 granules",
     ),
-    "no JSON": (lambda world: cut(0.5, told=True), "no JSON"),
+    "no JSON": (lambda world: cut(0.5, fitting_length=True), "no JSON"),
     "dropped connections": (lambda world: drop(), "connection failed|stopped answering"),
 }
 

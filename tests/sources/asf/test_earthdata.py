@@ -259,8 +259,8 @@ def test_a_token_survives_a_redirect_between_trusted_hosts(scene: Scene, monkeyp
 
 
 def password(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
-    monkeypatch.setenv("EARTHDATA_PASSWORD", scene.world.password)
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.account.user)
+    monkeypatch.setenv("EARTHDATA_PASSWORD", scene.world.account.password)
 
 
 def test_a_password_logs_in_once_and_is_seen_by_the_login_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,7 +277,7 @@ def test_a_netrc_entry_logs_in_and_a_default_entry_goes_nowhere(scene: Scene, mo
     monkeypatch.setenv("NETRC", str(path))
     assert scene.fetch() == scene.held
     shown = [r.authorization for server in scene.world.earthdata.servers for r in server.log if r.authorization[0]]
-    assert shown == [("basic", basic(scene.world.user, scene.world.password))]
+    assert shown == [("basic", basic(scene.world.account.user, scene.world.account.password))]
 
 
 def test_a_netrc_does_not_take_the_place_of_a_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -352,7 +352,7 @@ def test_a_good_login_passes_without_a_word(
 
 def test_a_refused_login_stops_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "no Earthdata Login" in refusal(scene)
-    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.account.user)
     monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong")
     assert re.search(r"user name or password .* is wrong \(from localhost, HTTP 401\)", refusal(scene))
     monkeypatch.setenv("EARTHDATA_TOKEN", "unknown")

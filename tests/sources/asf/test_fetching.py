@@ -123,8 +123,8 @@ PASSING: dict[str, tuple[Fault, str]] = {
     "dropped": (drop(), "connection failed"),
     "reset": (reset(), "connection"),
     "cut short": (cut(), "cut short"),
-    "cut short and not told": (cut(told=True), r"only \d+ bytes came instead of \d+"),
-    "empty": (cut(0, told=True), "an empty file came"),
+    "cut short and not told": (cut(fitting_length=True), r"only \d+ bytes came instead of \d+"),
+    "empty": (cut(0, fitting_length=True), "an empty file came"),
     "too long": (lambda e: replace(e.answer(), body=e.answer().body * 2), r"more bytes came instead of \d+"),
     "flipped bit": (flip(), r"MD5 \w{32} came instead of \w{32}"),
     "flipped first bit": (flip(0), r"MD5 \w{32} came instead of \w{32}"),
@@ -240,7 +240,7 @@ def test_no_more_is_read_than_the_record_tells_and_one_byte(scene: Scene, monkey
 
 
 def test_the_same_wrong_bytes_twice_are_the_archives(scene: Scene) -> None:
-    for fault in (flip(), cut(told=True), PASSING["too long"][0]):
+    for fault in (flip(), cut(fitting_length=True), PASSING["too long"][0]):
         before = len(scene.signed.log)
         scene.signed.faults = fault
         message = refused(scene)
@@ -341,7 +341,7 @@ def forbidden(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def wrong_password(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("EARTHDATA_TOKEN")
-    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.user)
+    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.account.user)
     monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong-password")
 
 

@@ -80,7 +80,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
     "dropped": (drop(), "connection failed"),
     "reset": (reset(), "connection"),
     "cut short": (cut(), "cut short"),
-    "cut short and not told": (cut(told=True), "bytes came instead of"),
+    "cut short and not told": (cut(fitting_length=True), "bytes came instead of"),
     "flipped bit": (flip(), "MD5 .* came instead of"),
 }
 
