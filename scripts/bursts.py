@@ -19,11 +19,11 @@ def main(argv=None):
     given = ("tile", "direction", "month", "granules_digest", "recipe", "bursts", "account")
     job, _ = jobs.told(__doc__, argv, *given)
     key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings.of(job.tile, job.direction)
-    layers, how, layout, place = settings.polarization.layers, settings.recipe, settings.layout, vars(job)
+    layers, how, layout = settings.polarization.layers, settings.recipe, settings.layout.of(key)
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
-    listed = read_granule_list(layout.granules.format_map(place), job.granules_digest)
+    listed = read_granule_list(layout.granules, job.granules_digest)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
-    kept = KeptPieces(layout.kept.format_map(place), job.recipe)
+    kept = KeptPieces(layout.resume_folder, job.recipe)
 
     def cut(granule):
         with source.prepared(granule) as ready:

@@ -21,8 +21,8 @@ def main(argv=None):
     job, log = jobs.told(__doc__, argv, *given)
     settings, threads = job.settings.of(job.tile, job.direction), job.threads
     key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
-    granules = settings.layout.granules.format_map(vars(job))
-    listed, account = read_granule_list(granules, job.granules_digest), read_account(job.account)
+    listed = read_granule_list(settings.layout.of(key).granules, job.granules_digest)
+    account = read_account(job.account)
     origin = Origin.of(listed, account, how, software_versions(s1monthly=VERSION))
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     outside = outside_polygon(geobox, how["roi_mask"]) if how["roi_mask"] else None

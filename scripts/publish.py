@@ -16,11 +16,8 @@ from s1monthly.workflow import jobs
 def main(argv=None):
     job, log = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
     record, folder = read_record(job.record), Path(job.item).parent
-    place = {"tile": record.key.tile, "direction": record.key.direction, "month": record.key.month}
-    unwanted = [
-        None if wanted else Path(pattern.format(**place))
-        for wanted, pattern in ((job.cog, job.settings.layout.cog), (job.preview, job.settings.layout.preview))
-    ]
+    layout = job.settings.layout.of(record.key)
+    unwanted = None if job.cog else Path(layout.cog), None if job.preview else Path(layout.preview)
     for path in remove_stale(record, *unwanted):
         log.info("%s: removed %s, which is no longer wanted (output.formats)", record.key, path)
     checksum = write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import light_imports  # noqa: F401
 from s1monthly.files import write_text
-from s1monthly.model import Direction, Month, Tile
+from s1monthly.model import Direction, Month, Tile, TileDirection
 from s1monthly.records.granule_list import write_granule_list
 from s1monthly.records.search_log import Answer, write_answers
 from s1monthly.sources import open_source
@@ -16,23 +16,24 @@ from s1monthly.workflow.work_folder import claim_work
 
 def main(argv=None):
     job, log = jobs.told(__doc__, argv, "tile", "direction", "months", "listings", "stamp")
-    settings, layout, place = job.settings, job.settings.layout, {"tile": job.tile, "direction": job.direction}
+    settings, key = job.settings, TileDirection(Tile(job.tile), Direction(job.direction))
     months, listings = [Month.parse(month) for month in job.months.split(",") if month], json.loads(job.listings)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
     asked = datetime.now(UTC)
-    found = source.search(Tile(job.tile), Direction(job.direction), months)
+    found = source.search(key.tile, key.direction, months)
     answers = {}
     for month in months:
-        path = layout.granules.format(**place, month=month)
-        listed = write_granule_list(path, found[month].granules, found[month].set_aside)
+        listed = write_granule_list(
+            settings.layout.of(key, month).granules, found[month].granules, found[month].set_aside
+        )
         answer = Answer.of(listed, asked, listings.get(str(month), ""), from_earliest=settings.from_earliest)
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
             level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list has all of them
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
-    claim_work(layout)
-    write_answers(layout.search.format(**place), settings.question, answers)
+    claim_work(settings.layout)
+    write_answers(settings.layout.of(key).search, settings.question, answers)
     write_text(job.stamp, f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from s1monthly.errors import NameFormatError
-from s1monthly.model import Burst, CompositeKey, Granule, Month, Tile
+from s1monthly.model import Burst, CompositeKey, Granule, Month, Tile, TileDirection
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
@@ -197,13 +197,11 @@ def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int 
     return f"{names[0]}-{names[-1]}-{month}-{directions}" + ("" if epsg is None else f"-{epsg}")
 
 
-_FOLDER = "{tile}_{direction}"
-_PRODUCT = "{tile}_S1_Monthly_{direction}_{month}"
-
-
 @dataclass(frozen=True)
 class Layout:
-    """Path patterns with ``{tile}``, ``{direction}`` and ``{month}``, to be filled by ``str.format``.
+    """Every path of an output tree and its work folder.
+
+    Before `of` was called, paths are patterns with ``{tile}``, ``{direction}`` and ``{month}``, as rules need them.
 
     Attributes
     ----------
@@ -211,17 +209,38 @@ class Layout:
         Root of the output tree.
     work_dir : str
         Root of granule lists and temporary files.
+
+    Examples
+    --------
+    >>> Layout("output", "work").of(CompositeKey.parse("10SGD", "ASCENDING", "2024-06")).record
+    'output/10SGD_ASCENDING/months/2024-06.json'
     """
 
     base_dir: str
-    work_dir: str
+    work_dir: str = ""
+    tile: str = "{tile}"
+    direction: str = "{direction}"
+    month: str = "{month}"
+
+    def of(self, key: CompositeKey | TileDirection, month: Month | None = None) -> Layout:
+        """Return the layout of one tile and direction and, if the key has a month or one is given, of that month."""
+        named = key.month if isinstance(key, CompositeKey) else month
+        return replace(self, tile=str(key.tile), direction=str(key.direction), month=str(named or self.month))
+
+    @property
+    def _folder_name(self) -> str:
+        return f"{self.tile}_{self.direction}"
+
+    @property
+    def _product(self) -> str:
+        return f"{self.tile}_S1_Monthly_{self.direction}_{self.month}"
 
     # the output tree, permanent
 
     @property
     def folder(self) -> str:
         """Folder of a tile and direction."""
-        return f"{self.base_dir}/{_FOLDER}"
+        return f"{self.base_dir}/{self._folder_name}"
 
     @property
     def search(self) -> str:
@@ -231,7 +250,7 @@ class Layout:
     @property
     def record(self) -> str:
         """Record of a month."""
-        return f"{self.folder}/months/{{month}}.json"
+        return f"{self.folder}/months/{self.month}.json"
 
     @property
     def cube(self) -> str:
@@ -249,17 +268,17 @@ class Layout:
     @property
     def cog(self) -> str:
         """Cloud-optimised GeoTIFF of a month."""
-        return f"{self.folder}/cog/{_PRODUCT}.tif"
+        return f"{self.folder}/cog/{self._product}.tif"
 
     @property
     def preview(self) -> str:
         """Preview picture of a month."""
-        return f"{self.folder}/preview/{_PRODUCT}.png"
+        return f"{self.folder}/preview/{self._product}.png"
 
     @property
     def item(self) -> str:
         """STAC Item of a month."""
-        return f"{self.folder}/{_FOLDER}_{{month}}.json"
+        return f"{self.folder}/{self._folder_name}_{self.month}.json"
 
     @property
     def tile_catalog(self) -> str:
@@ -284,9 +303,14 @@ class Layout:
     # the work folder
 
     @property
+    def _work(self) -> str:
+        """Work folder of a tile and direction."""
+        return f"{self.work_dir}/{self._folder_name}"
+
+    @property
     def granules(self) -> str:
         """Granule list of a month."""
-        return f"{self.work_dir}/{_FOLDER}/granules/{{month}}.csv"
+        return f"{self._work}/granules/{self.month}.csv"
 
     @property
     def owner(self) -> str:
@@ -305,19 +329,19 @@ class Layout:
     @property
     def asked(self) -> str:
         """Stamp of a question that the source answered; ``{question}`` is the question's digest."""
-        return f"{self.work_dir}/{_FOLDER}/asked/{{question}}"
+        return f"{self._work}/asked/{{question}}"
 
     @property
     def bursts(self) -> str:
         """Folder of a month's per-burst GeoTIFFs."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/bursts"
+        return f"{self._work}/{self.month}/bursts"
 
     @property
-    def kept(self) -> str:
+    def resume_folder(self) -> str:
         """Folder of granules that a failed attempt at the month had already read."""
-        return f"{self.work_dir}/{_FOLDER}/kept/{{month}}"
+        return f"{self._work}/kept/{self.month}"
 
     @property
     def account(self) -> str:
         """Account of the month's granules: which were read, which lie off the tile, which failed."""
-        return f"{self.work_dir}/{_FOLDER}/{{month}}/account.json"
+        return f"{self._work}/{self.month}/account.json"

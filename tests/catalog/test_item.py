@@ -29,7 +29,7 @@ from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import preview_geobox
 from s1monthly.versions import PRODUCTS
 from support import stac_rules
-from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, place, publish, write_search
+from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 
 EMPTY = np.zeros((3660, 3660), bool)
 DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
@@ -457,9 +457,9 @@ def test_items_in_the_tree_are_valid_and_measure_their_files(tree):
 def test_an_item_is_written_the_same_twice(tmp_path):
     record = month_record()
     folder = lay_down(tmp_path, record)
-    before = place(Layout(str(tmp_path), "").item, record).read_bytes()
+    before = Path(Layout(str(tmp_path)).of(record.key).item).read_bytes()
     lay_down(tmp_path, record)
-    assert place(Layout(str(tmp_path), "").item, record).read_bytes() == before
+    assert Path(Layout(str(tmp_path)).of(record.key).item).read_bytes() == before
     assert folder == tmp_path / "10SGD_ASCENDING"
 
 
@@ -489,9 +489,9 @@ def test_odc_stac_loads_two_neighbouring_tiles_into_one_array(tmp_path):
         folder = lay_down(tmp_path, record, kinds=())
         column = (grid.left - 699960.0) / 30 + np.arange(64, dtype=np.float32)
         values = [np.broadcast_to(column + 1000 * n, grid.shape).astype(np.float32) for n in range(4)]
-        cog = place(Layout(str(tmp_path), "").cog, record)
+        cog = Path(Layout(str(tmp_path)).of(record.key).cog)
         write_cog(cog, values, grid, stac.output_bands(record))
-        path = place(Layout(str(tmp_path), "").item, record)
+        path = Path(Layout(str(tmp_path)).of(record.key).item)
         stac.write_document(path, stac.item(record, {"cog": asset_file(cog, folder)}))
         items.append(pystac.Item.from_file(str(path)))
     loaded = load(items, bands=["VV_dB", "RVI"], groupby="time")

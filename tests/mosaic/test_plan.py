@@ -19,7 +19,7 @@ from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import GranuleList, Month, Tile
+from s1monthly.model import CompositeKey, Direction, GranuleList, Month, Tile
 from s1monthly.mosaic import cog as mosaic_cog
 from s1monthly.mosaic import vrt as mosaic_vrt
 from s1monthly.mosaic.cog import write_cog_mosaic
@@ -85,7 +85,7 @@ def put(
     if texture:
         labels.append(Label(f"{pair[0]}_glcm_contrast", "1", "contrast"))
         values.append((7 + 100 * co).astype(np.float32))
-    path = Path(Layout(str(base), "").cog.format(tile=tile, direction=direction, month=month))
+    path = Path(Layout(str(base)).of(CompositeKey(Tile(tile), Direction(direction), month)).cog)
     write_cog(path, values, box, labels, tags={"PROCESSING_LEVEL": level})
     return path
 

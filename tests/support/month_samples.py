@@ -109,15 +109,10 @@ def month_record(
     )
 
 
-def place(pattern: str, record: Record) -> Path:
-    """Fill a pattern of the layout with a record's tile, direction and month."""
-    return Path(pattern.format(tile=record.key.tile, direction=record.key.direction, month=record.key.month))
-
-
 def lay_down(base: Path, record: Record, kinds: Sequence[str] = ("cog", "preview")) -> Path:
     """Write a record, files of those kinds, an (empty) cube and the Item under `base`; return the tile's folder."""
-    layout = Layout(str(base), "")
-    paths = {kind: place(getattr(layout, "cube" if kind == "zarr" else kind), record) for kind in stac.ASSETS}
+    place = Layout(str(base)).of(record.key)
+    paths = {kind: Path(getattr(place, "cube" if kind == "zarr" else kind)) for kind in stac.ASSETS}
     paths["zarr"].mkdir(parents=True, exist_ok=True)
     write_record(paths["record"], record)
     if "cog" in kinds:
@@ -127,7 +122,7 @@ def lay_down(base: Path, record: Record, kinds: Sequence[str] = ("cog", "preview
         paths["preview"].parent.mkdir(exist_ok=True)
         rows, columns = (-(-side // 10) for side in record.grid.shape)
         imageio.imwrite(paths["preview"], np.full((rows, columns, 4), 7, np.uint8))
-    item_path = place(layout.item, record)
+    item_path = Path(place.item)
     files = {
         kind: preview_file(path, item_path.parent, record.grid)
         if kind == "preview"

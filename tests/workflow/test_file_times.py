@@ -47,7 +47,7 @@ def test_what_snakemake_compares_is_looked_at(tmp_path: Path) -> None:
     kinds = ("catalog", "collection", "search", "record", "slots", "cog", "preview", "item", "tile_catalog")
     kinds += ("granules", "asked", "account")
     wanted = {str(getattr(layout, kind)).format(**place) for kind in kinds}
-    others = {layout.cube.format(**place) + "/VV_dB/c/0", layout.kept.format(**place) + "/a/b.tif"}
+    others = {layout.cube.format(**place) + "/VV_dB/c/0", layout.resume_folder.format(**place) + "/a/b.tif"}
     others |= {f"{layout.base_dir}/11SGD_ASCENDING/months/2021-11.json"}
     for path in map(Path, wanted | others):
         path.parent.mkdir(parents=True, exist_ok=True)

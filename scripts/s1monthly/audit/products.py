@@ -20,7 +20,6 @@ from s1monthly.audit.origins import credible_origin
 from s1monthly.audit.overviews import unlike
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file, preview_grid
-from s1monthly.catalog.table import fill
 from s1monthly.cube import months as cube
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
@@ -47,8 +46,8 @@ SHADE = 1
 
 def paths_of(record: Record, layout: Layout) -> dict[str, Path]:
     """Return the paths of a month's products by the kinds of `item.ASSETS`."""
-    patterns = {"cog": layout.cog, "zarr": layout.cube, "preview": layout.preview, "record": layout.record}
-    return {kind: Path(fill(patterns[kind], record.key)) for kind in stac.ASSETS}
+    place = layout.of(record.key)
+    return {kind: Path(place.cube if kind == "zarr" else getattr(place, kind)) for kind in stac.ASSETS}
 
 
 def named_by(item: Mapping[str, Any] | None, usual: Iterable[str]) -> set[str]:
@@ -90,7 +89,7 @@ def expected_item(
     ProductError
         If a product is missing, or the preview is not a picture of the month's grid.
     """
-    paths, folder = paths_of(record, layout), Path(fill(layout.folder, record.key))
+    paths, folder = paths_of(record, layout), Path(layout.of(record.key).folder)
     files = {"zarr": asset_file(paths["zarr"], folder), "record": asset_file(paths["record"], folder)}
     if "cog" in kinds:
         told = None if checksums else checksum_in(found, "cog")

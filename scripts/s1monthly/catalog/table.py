@@ -114,7 +114,14 @@ COLUMNS = (
 
 SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
 
-PATHS = ("cog_path", "zarr_path", "preview_path", "record_path", "item_path")
+PATHS = {
+    "cog_path": "cog",
+    "zarr_path": "cube",
+    "preview_path": "preview",
+    "record_path": "record",
+    "item_path": "item",
+}
+"""Column with the path of a file -> property of `Layout`."""
 
 _REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
 
@@ -151,7 +158,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
     rows = {}
     for path in record_paths(folder):
         record = read_record(path)
-        if Path(fill(layout.record, record.key)) != path:
+        if Path(layout.of(record.key).record) != path:
             raise ProductError(
                 f"{path}: this record is of {record.key}",
                 "give file and folder the names they were made with, or move a copy out of the tree",
@@ -197,15 +204,9 @@ def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
     ProductError
         If the search log is damaged.
     """
-    path = layout.search.format(tile=owner.tile, direction=owner.direction)
-    _, answers = read_answers(path)
+    _, answers = read_answers(layout.of(owner).search)
     keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
     return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
-
-
-def fill(pattern: str, key: CompositeKey) -> str:
-    """Fill in a pattern of the layout."""
-    return pattern.format(tile=key.tile, direction=key.direction, month=key.month)
 
 
 def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row:
@@ -224,23 +225,14 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
     ProductError
         If the preview is not a picture on the month's grid.
     """
-    folder = fill(layout.folder, record.key)
-
-    named = _fitting(record, layout)
-
-    def path(pattern: str, kind: str = "") -> str | None:
-        found = Path(fill(pattern, record.key))
-        known = not kind or kind in named
-        return relative(found, folder) if known and found.exists() else None
-
-    key, grid, passes, geometry = record.key, record.grid, record.passes, record.geometry
-    preview_path = path(layout.preview, "preview") if with_preview else None
-    preview = preview_grid(fill(layout.preview, key), grid) if preview_path else None
+    place, key, grid, passes = layout.of(record.key), record.key, record.grid, record.passes
+    paths = existing_paths(place, {"cube", "record"} | _current_products(record, place))
+    if not with_preview:
+        paths["preview_path"] = None
+    preview = preview_grid(place.preview, grid) if paths["preview_path"] else None
     return {
         **_key_columns(key),
-        "cog_path": path(layout.cog, "cog"),
-        "zarr_path": path(layout.cube),
-        "preview_path": preview_path,
+        **paths,
         "crs": grid.crs,
         "width": grid.width,
         "height": grid.height,
@@ -267,23 +259,38 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
         "count_mean": record.count.mean,
         "count_max": record.count.maximum,
         "digest": record.digest,
-        "record_path": path(layout.record),
-        "item_path": path(layout.item, "item"),
         "asked": None,
-        **_geometry_columns(geometry),
+        **_geometry_columns(record.geometry),
     }
 
 
-def _fitting(record: Record, layout: Layout) -> set[str]:
-    """Return the products with the record's values, the Item included."""
-    fitting = set()
+def existing_paths(place: Layout, kinds: Collection[str] = frozenset(PATHS.values())) -> dict[str, str | None]:
+    """Return the paths of a month's existing files of some kinds, relative to the tile's folder; None for the others.
+
+    Parameters
+    ----------
+    place : Layout
+        Layout of the month, see `Layout.of`.
+    kinds : collection of str
+        Values of `PATHS`.
+    """
+    paths = {column: Path(getattr(place, kind)) for column, kind in PATHS.items() if kind in kinds}
+    return {
+        column: relative(paths[column], place.folder) if column in paths and paths[column].exists() else None
+        for column in PATHS
+    }
+
+
+def _current_products(record: Record, place: Layout) -> set[str]:
+    """Return the products that hold the record's values, the Item included."""
+    current = set()
     with suppress(ProductError, KeyError, TypeError):
-        item = read_document(fill(layout.item, record.key))
+        item = read_document(place.item)
         if item["properties"]["s1:digest"] == record.digest:
-            fitting = {"item", *item["assets"]} - {"cog"}
-    if _holds(fill(layout.cog, record.key), record.digest):
-        fitting.add("cog")
-    return fitting
+            current = {"item", *item["assets"]} - {"cog"}
+    if _holds(place.cog, record.digest):
+        current.add("cog")
+    return current
 
 
 def _holds(path: str, digest: str) -> bool:

@@ -14,7 +14,6 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from s1monthly.catalog.assets import relative
 from s1monthly.catalog.collection import collection
 from s1monthly.catalog.item import read_document, write_document
 from s1monthly.catalog.table import (
@@ -22,7 +21,7 @@ from s1monthly.catalog.table import (
     PATHS,
     UNUSABLE,
     Row,
-    fill,
+    existing_paths,
     global_rows,
     is_tree,
     key_of,
@@ -119,7 +118,7 @@ def replace_rows(
     written : bool
         Whether the file was written.
     """
-    path = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
+    path = layout.of(owner).tile_catalog
     with alone(path):
         before = rows_before(owner, layout)
         rows = rows_of(before)
@@ -129,8 +128,7 @@ def replace_rows(
 
 def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
     """Return the previous rows of a tile and direction from its catalog or, if that is unreadable, the global one."""
-    catalog = layout.tile_catalog.format(tile=owner.tile, direction=owner.direction)
-    for path, above in ((catalog, ""), (layout.catalog, f"{Path(catalog).parent.name}/")):
+    for path, above in ((layout.of(owner).tile_catalog, ""), (layout.catalog, f"{owner}/")):
         try:
             rows = read_catalog(path)
         except ProductError:
@@ -165,23 +163,15 @@ def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> lis
         if row["month"] in taken:
             continue
         if row["status"] in (NO_DATA, UNUSABLE):
-            if not Path(fill(layout.search, key)).exists():
+            if not Path(layout.of(key).search).exists():
                 kept[row["month"]] = row
         else:
-            found = {**row, **paths_there(key, layout)}
+            found = {**row, **existing_paths(layout.of(key))}
             if not found["preview_path"]:
                 found |= dict.fromkeys(PREVIEW_COLUMNS)
             if any(found[name] for name in PRODUCTS):
                 kept[row["month"]] = found
     return list(kept.values())
-
-
-def paths_there(key: CompositeKey, layout: Layout) -> dict[str, str | None]:
-    """Return the paths of a month's existing files, relative to the tile's folder; None for missing ones."""
-    patterns = (layout.cog, layout.cube, layout.preview, layout.record, layout.item)
-    folder = fill(layout.folder, key)
-    paths = {name: fill(pattern, key) for name, pattern in zip(PATHS, patterns, strict=True)}
-    return {name: relative(path, folder) if Path(path).exists() else None for name, path in paths.items()}
 
 
 def catalog_all(

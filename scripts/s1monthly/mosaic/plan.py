@@ -17,7 +17,7 @@ from s1monthly.grid.crs import degrees_a_unit, map_crs, metres_a_unit
 from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.grid.outlines import is_torn, transformer
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile
+from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile, TileDirection
 from s1monthly.raster.geotiff import open_dataset
 from s1monthly.raster.geotiff_header import open_header
 from s1monthly.records.seal import read_made
@@ -174,7 +174,7 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     cogs: list[Cog] = []
     lacking: dict[str, list[str]] = {}
     for key in keys:
-        path = Path(layout.cog.format(tile=key.tile, direction=key.direction, month=month))
+        path = Path(layout.of(key).cog)
         cog = _read_cog(key, path) if path.is_file() else None
         reason = _why_stale(layout, cog) if cog else _why_lacking(layout, key)
         if cog and not reason:
@@ -217,8 +217,7 @@ def polarization_of(labels: Sequence[Label]) -> Polarization | None:
 
 def _why_stale(layout: Layout, cog: Cog) -> str:
     """Say why a COG does not show the month's current values; empty if it does, or if the record is lost."""
-    place = {"tile": cog.key.tile, "direction": cog.key.direction, "month": cog.key.month}
-    record = Path(layout.record.format(**place))
+    record = Path(layout.of(cog.key).record)
     if not record.exists():
         return ""
     made = read_made(record)
@@ -230,10 +229,10 @@ def _why_stale(layout: Layout, cog: Cog) -> str:
 
 
 def _why_lacking(layout: Layout, key: CompositeKey) -> str:
-    place = {"tile": key.tile, "direction": key.direction, "month": key.month}
-    if Path(layout.record.format(**place)).exists():
+    place = layout.of(key)
+    if Path(place.record).exists():
         return "made without one (output.formats.cog)"
-    answer = read_answers(layout.search.format(**place))[1].get(key.month)
+    answer = read_answers(place.search)[1].get(key.month)
     if answer is None:
         return "not searched yet"
     if answer.granules:
@@ -243,12 +242,11 @@ def _why_lacking(layout: Layout, key: CompositeKey) -> str:
 
 def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
     """Return the remedy if a month has no COG: name the months that have some."""
-    pattern = Path(layout.cog).name
     found = set()
     for key in keys:
-        before, after = pattern.format(tile=key.tile, direction=key.direction, month="\n").split("\n")
-        folder = Path(layout.cog.format(tile=key.tile, direction=key.direction, month="")).parent
-        found |= {path.name[len(before) : -len(after)] for path in folder.glob(f"{before}*{after}")}
+        cog = Path(layout.of(TileDirection(key.tile, key.direction)).cog)
+        before, after = cog.name.split("{month}")
+        found |= {path.name[len(before) : -len(after)] for path in cog.parent.glob(f"{before}*{after}")}
     if not found:
         return "run the workflow with output.formats.cog: true, or give the --output-dir that holds its output"
     return (
