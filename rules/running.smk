@@ -80,12 +80,12 @@ def check_login_once():
     """Stop a run that will fetch granules without a valid login: before any job, not in the middle of the night."""
     if PLAN.may_fetch() and not RUN.stops_after("search"):
         from s1monthly.sources.asf.earthdata import check_login
-        from s1monthly.sources.asf.held_refusal import HeldRefusal
+        from s1monthly.sources.asf.refused_login import RefusedLogin
 
         hosts = SETTINGS.source.hosts
         try:
             check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
-            HeldRefusal(SETTINGS.source_options["keys_dir"]).forget()
+            RefusedLogin(SETTINGS.source_options["keys_dir"]).forget()
         except EXPECTED as error:
             raise plain(error) from None
 

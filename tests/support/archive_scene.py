@@ -18,7 +18,7 @@ import rasterio
 
 from s1monthly.layout import parse_layer_file
 from s1monthly.model import Granule, Layer
-from s1monthly.sources.asf import patience
+from s1monthly.sources.asf import retries
 from s1monthly.sources.asf.fetching import Fetcher
 from standin import Archive, WebServer, World, standins
 from standin.umm_g import BUCKET, PREFIX
@@ -102,8 +102,8 @@ class Scene:
 @contextmanager
 def archive_scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
     """Serve a granule, make this process trust the servers, and let tries follow each other quickly."""
-    monkeypatch.setattr(patience, "FIRST_WAIT", 0.02)
-    monkeypatch.setattr(patience, "LONGEST_WAIT", 0.05)
+    monkeypatch.setattr(retries, "FIRST_WAIT", 0.02)
+    monkeypatch.setattr(retries, "LONGEST_WAIT", 0.05)
     noise = np.random.default_rng(1).random((3, 200, 200), np.float32)
     layers = {"VV": noise[0], "VH": noise[1], "mask": (noise[2] > 0.9).astype(np.uint8)}
     archive = Archive()

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from s1monthly.grid.lattice import orbit_direction
 from s1monthly.layout import layer_file
 from s1monthly.model import (
     PASS_GAP,
-    Burst,
     Direction,
     Granule,
     GranuleList,
@@ -60,26 +59,27 @@ class Selection:
         """
         granules = list(granules)
         aside: dict[str, SetAside] = {}
-        incomplete = []
+        incomplete: list[tuple[Granule, list[str]]] = []
+        complete: list[Granule] = []
         for granule in granules:
-            reason = self._unwanted(granule, (acquired or {}).get(granule.id))
-            if reason:
+            missing = [name for name in (*self.polarization.layers, *self.needed) if granule.layer(name) is None]
+            if reason := self._unwanted(granule, (acquired or {}).get(granule.id)):
                 aside[granule.id] = SetAside(granule.id, reason)
-            elif self._missing(granule):
-                incomplete.append(granule)
-        lacking = {granule.id for granule in incomplete}
-        kept, older = newest_versions(g for g in granules if g.id not in aside and g.id not in lacking)
+            elif missing:
+                incomplete.append((granule, missing))
+            else:
+                complete.append(granule)
+        newest, older = newest_versions(complete)
         aside |= {replaced.granule_id: replaced for replaced in older}
-        instead: dict[Burst, list[Granule]] = {}
-        for granule in kept:
-            instead.setdefault(granule.burst, []).append(granule)
-        for granule in incomplete:
-            missing = self._missing(granule)
+        by_burst: dict[Burst, list[Granule]] = {}
+        for granule in newest:
+            by_burst.setdefault(granule.burst, []).append(granule)
+        for granule, missing in incomplete:
             reason = f"no layer {' and '.join(missing)}"
             if missing == ["mask"]:
                 beside = layer_file(granule.id, self.polarization.layers[0])
                 reason += f" beside {beside} (processing.mask: none does without it)"
-            same = [k for k in instead.get(granule.burst, []) if abs(k.acquired - granule.acquired) <= PASS_GAP]
+            same = [g for g in by_burst.get(granule.burst, []) if abs(g.acquired - granule.acquired) <= PASS_GAP]
             if same:
                 aside[granule.id] = SetAside(granule.id, f"{reason}; {same[0].id} is used instead")
             else:
@@ -94,17 +94,14 @@ class Selection:
         if self.only_tracks is not None and granule.burst.track not in self.only_tracks:
             return f"track {granule.burst.track} is not among roi.tracks"
         wanted = set(self.polarization.layers)
-        held = {layer.name for layer in granule.layers} & _POLARIZATIONS
+        existing = {layer.name for layer in granule.layers} & _POLARIZATIONS
         if acquired is None:
             # a folder shows only its files: layers of the other pair and none of this one mean another acquisition
-            acquired = wanted if held & wanted or not held else held
-        acquired = held.union(acquired)  # a layer that exists was acquired, whatever is declared
+            acquired = wanted if existing & wanted or not existing else existing
+        acquired = existing.union(acquired)  # a layer that exists was acquired, whatever is declared
         if not wanted <= acquired:
             return f"polarization {'+'.join(sorted(acquired, key=_co_first))}, not {self.polarization}"
         return ""
-
-    def _missing(self, granule: Granule) -> list[str]:
-        return [name for name in (*self.polarization.layers, *self.needed) if granule.layer(name) is None]
 
 
 _POLARIZATIONS = {name for pair in Polarization for name in pair.layers}
@@ -118,13 +115,12 @@ def by_month(
     months: Sequence[Month], granules: Iterable[Granule], set_aside: Mapping[str, SetAside]
 ) -> dict[Month, GranuleList]:
     """Sort granules over a tile into `months`; skip other months. `set_aside` is from `Selection.set_aside`."""
-    found: dict[Month, GranuleList] = {month: GranuleList() for month in months}
+    used: dict[Month, list[Granule]] = {month: [] for month in months}
+    unused: dict[Month, list[SetAside]] = {month: [] for month in months}
     for granule in sorted(granules, key=lambda granule: granule.id):
-        held = found.get(granule.month)
-        if held is None:
-            continue
-        if granule.id in set_aside:
-            found[granule.month] = replace(held, set_aside=(*held.set_aside, set_aside[granule.id]))
-        else:
-            found[granule.month] = replace(held, granules=(*held.granules, granule))
-    return found
+        if granule.month in used:
+            if granule.id in set_aside:
+                unused[granule.month].append(set_aside[granule.id])
+            else:
+                used[granule.month].append(granule)
+    return {month: GranuleList(tuple(used[month]), tuple(unused[month])) for month in months}

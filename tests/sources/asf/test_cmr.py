@@ -32,8 +32,8 @@ from s1monthly.grid import orbit
 from s1monthly.grid.lattice import tile_origin, tile_outline
 from s1monthly.grid.orbit import bursts_over
 from s1monthly.model import Burst, Direction, Month, Polarization, Tile
-from s1monthly.sources.asf import cmr, patience
-from s1monthly.sources.asf.cmr import ask, spans
+from s1monthly.sources.asf import cmr, retries
+from s1monthly.sources.asf.cmr import month_ranges, search_months
 from s1monthly.sources.asf.footprints import QUERY_MARGIN
 from s1monthly.sources.asf.source import AsfSource
 from standin import Archive, Hold, Reply, World, cut, drop, login_page, reset, standins, status, trickle
@@ -66,7 +66,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """Seconds waited between tries, which pass at once."""
     waited: list[float] = []
     clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
-    monkeypatch.setattr(patience, "time", clock)
+    monkeypatch.setattr(retries, "time", clock)
     return waited
 
 
@@ -90,7 +90,7 @@ def names(world: World) -> list[str]:
 def asked(
     world: World, first: Month = NOVEMBER, last: Month | None = None, tile: Tile = TILE, seconds: float = 60
 ) -> list[str]:
-    return [one.granule.id for one in ask(world.hosts.cmr, tile, first, last or first, seconds)]
+    return [one.granule.id for one in search_months(world.hosts.cmr, tile, first, last or first, seconds)]
 
 
 def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], Reply]:
@@ -118,8 +118,8 @@ def captured(first: Month, last: Month, tile: Tile = TILE) -> list[tuple[str, st
         response.status_code = 200
         return response, b'{"hits": 0, "items": []}'
 
-    with mock.patch.object(cmr._Enquiry, "_exchange", exchange):
-        assert ask("cmr.invalid", tile, first, last, 60) == []
+    with mock.patch.object(cmr._Session, "_exchange", exchange):
+        assert search_months("cmr.invalid", tile, first, last, 60) == []
     (parameters,) = sent
     return parameters
 
@@ -133,9 +133,9 @@ def asked_range(first: Month, last: Month) -> tuple[datetime, datetime]:
 
 def test_neighbouring_months_are_asked_together() -> None:
     months = [Month(2022, 1), Month(2021, 11), Month(2021, 12), Month(2023, 1), Month(2021, 12), Month(2022, 12)]
-    assert spans(months) == [(NOVEMBER, Month(2022, 1)), (Month(2022, 12), Month(2023, 1))]
-    assert spans([Month(2022, 1), NOVEMBER]) == [(NOVEMBER, NOVEMBER), (Month(2022, 1), Month(2022, 1))]
-    assert spans([]) == []
+    assert month_ranges(months) == [(NOVEMBER, Month(2022, 1)), (Month(2022, 12), Month(2023, 1))]
+    assert month_ranges([Month(2022, 1), NOVEMBER]) == [(NOVEMBER, NOVEMBER), (Month(2022, 1), Month(2022, 1))]
+    assert month_ranges([]) == []
 
 
 @pytest.mark.parametrize(("month", "last_day"), [(Month(2024, 2), 29), (Month(2023, 2), 28), (Month(2023, 12), 31)])
@@ -166,7 +166,7 @@ def test_every_instant_of_a_wanted_month_is_asked_once_and_no_other(
     calendar: Time, today: date, data: st.DataObject | None
 ) -> None:
     months, _ = calendar.wanted(today)
-    ranges = [asked_range(first, last) for first, last in spans(months)]
+    ranges = [asked_range(first, last) for first, last in month_ranges(months)]
     tick = timedelta(milliseconds=1)
     instants = [m.start + step for m in months for step in (-tick, timedelta(), timedelta(days=1), tick)]
     instants += [m.end + step for m in months for step in (-tick, timedelta(), tick)]
@@ -397,7 +397,7 @@ def test_a_refusal_is_told_at_once_in_cmrs_words(world: World) -> None:
 
 def test_a_host_that_is_none_is_told_at_once() -> None:
     with pytest.raises(SourceError, match=r"not an address.*correct source\.hosts\.cmr"):
-        ask("no host", TILE, NOVEMBER, NOVEMBER, 60)
+        search_months("no host", TILE, NOVEMBER, NOVEMBER, 60)
 
 
 def test_a_certificate_that_is_not_trusted_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -414,8 +414,8 @@ def test_the_fault_before_the_last_is_told(world: World) -> None:
 
 
 def test_time_that_is_up_ends_a_try() -> None:
-    with pytest.raises(patience.PassingFault, match="the time was up after 0 of 0 granules"):
-        cmr._Enquiry("10SGD 2021-11", 0.0).post("https://localhost:1")
+    with pytest.raises(retries.PassingFault, match="the time was up after 0 of 0 granules"):
+        cmr._Session("10SGD 2021-11", 0.0).post("https://localhost:1")
 
 
 def test_asf_searchs_own_doubt_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -443,10 +443,10 @@ def test_an_empty_month_is_an_empty_list(world: World) -> None:
 def test_order_and_doubled_records_change_nothing(
     world: World, names: list[str], doubled: int, caplog: pytest.LogCaptureFixture
 ) -> None:
-    clean = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+    clean = search_months(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
     world.cmr.faults = world.cmr.mixed(3, doubled)
     with caplog.at_level(logging.WARNING, "s1monthly"):
-        assert ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60) == clean
+        assert search_months(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60) == clean
     assert any(f"lists {doubled} granules twice" in message for message in caplog.messages) == (doubled > 0)
 
 
@@ -466,7 +466,7 @@ def test_of_two_records_of_one_name_the_later_is_used_in_any_order(world: World,
 
     for turn in (1, -1):
         world.cmr.faults = [twice(turn)]
-        found = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+        found = search_months(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
         assert [one.granule.id for one in found] == names
         assert sum(all(layer.size == 77 for layer in one.granule.layers) for one in found) == 1
 
@@ -496,7 +496,7 @@ def test_a_record_without_outline_sizes_and_links_is_kept(world: World, names: l
             item["umm"].update(kept)
 
     world.cmr.faults = edited(bare)
-    found = ask(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
+    found = search_months(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
     assert [one.granule.id for one in found] == names
     for one in found:
         here, model = shapely.from_wkt(one.granule.footprint), footprint(one.granule.burst)
@@ -522,7 +522,7 @@ def test_tiles_at_the_antimeridian_find_granules_on_both_sides(world: World, jum
     crossing = [burst for burst in placed if footprint(burst).geom_type == "MultiPolygon"]
     assert crossing and over[0] & over[1]
     for tile, bursts in zip(tiles, over, strict=True):
-        listed = ask(world.hosts.cmr, tile, NOVEMBER, NOVEMBER, 60)
+        listed = search_months(world.hosts.cmr, tile, NOVEMBER, NOVEMBER, 60)
         found = [one.granule.id for one in listed]
         assert len(set(found)) == len(found)
         assert set(found) >= {placed[burst] for burst in bursts}
@@ -576,7 +576,7 @@ def test_real_granules_over_a_tile(world: World, shared_data: Path, name: str, l
     world.cmr.page_size = None
     entries = world.archive.add_list(shared_data / "cmr" / f"granules_{name}.csv.gz")
     assert len(entries) == listed
-    found = ask(world.hosts.cmr, Tile(name), Month(2023, 12), Month(2024, 6), 60)
+    found = search_months(world.hosts.cmr, Tile(name), Month(2023, 12), Month(2024, 6), 60)
     assert len(found) == kept and len(world.cmr.log) == -(-listed // 250)
     assert {one.acquired for one in found} == {("VV", "VH") if name == "19HBD" else ("HH", "HV")}
     bursts = {entry.id: entry.granule.burst for entry in entries}

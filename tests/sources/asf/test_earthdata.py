@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from s1monthly.errors import CredentialsError, SourceError
-from s1monthly.sources.asf.earthdata import Credentials, Login, check_login, find_credentials
+from s1monthly.sources.asf.credentials import Credentials, find_credentials
+from s1monthly.sources.asf.earthdata import Login, check_login
 from standin import Hold, Reply, login_page, status
 from support.archive_scene import Scene, archive_scene, connect_proxy, told_by
 

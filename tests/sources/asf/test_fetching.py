@@ -22,8 +22,8 @@ from rasterio.errors import RasterioIOError
 
 from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
 from s1monthly.raster.geotiff_header import open_header
-from s1monthly.sources.asf import fetching, patience, transfer
-from s1monthly.sources.asf.held_refusal import HOLDS, HeldRefusal
+from s1monthly.sources.asf import fetching, retries, transfer
+from s1monthly.sources.asf.refused_login import VALID_SECONDS, RefusedLogin
 from s1monthly.sources.asf.transfer import Clock
 from standin import Hold, Reply, cut, drop, flip, login_page, reset, status, trickle
 from standin.web import Fault
@@ -168,9 +168,9 @@ def test_the_time_is_the_granules_not_the_layers(scene: Scene, monkeypatch: pyte
 
     def noted(name: str, attempt: Callable[[float], object], seconds: float) -> object:
         given.append(seconds)
-        return patience.persevere(name, attempt, seconds)
+        return retries.retry(name, attempt, seconds)
 
-    monkeypatch.setattr(fetching, "persevere", noted)
+    monkeypatch.setattr(fetching, "retry", noted)
     scene.signed.faults_at["_VV.tif"] = trickle(0.5)
     assert scene.fetch(scene.fetcher(seconds=30.0)) == scene.held
     assert 29 < given[0] <= 30 and given[1] < given[0] - 0.4 and given[2] <= given[1]
@@ -178,7 +178,7 @@ def test_the_time_is_the_granules_not_the_layers(scene: Scene, monkeypatch: pyte
 
 def test_a_server_that_asks_to_wait_is_waited_for(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     waits: list[float] = []
-    monkeypatch.setattr(patience.time, "sleep", waits.append)
+    monkeypatch.setattr(retries.time, "sleep", waits.append)
     at = f"{datetime.now(UTC) + timedelta(seconds=9):%a, %d %b %Y %H:%M:%S GMT}"
     dated = Reply(429, headers=(("Retry-After", at),))
     scene.signed.faults = [status(503, retry_after=7), lambda exchange: dated]
@@ -232,7 +232,7 @@ def test_no_more_is_read_than_the_record_tells_and_one_byte(scene: Scene, monkey
     assert lengths == [size + 1, size]
     endless = io.BufferedReader(io.FileIO("/dev/zero"))
     with endless:
-        assert original(endless, Clock(5), most=1000) == bytes(1001)
+        assert original(endless, Clock(5), max_bytes=1000) == bytes(1001)
         assert endless.tell() <= 2 * transfer.PIECE
 
 
@@ -464,8 +464,8 @@ def test_a_refused_login_is_tried_by_no_other_job_until_it_was_tried_out_again(
     scene.world.earthdata.data.faults = []
     assert refused(scene, CredentialsError) == told
     assert len(scene.world.earthdata.data.log) == asked
-    held = HeldRefusal(scene.options["keys_dir"])
-    old = time.time() - HOLDS - 1
+    held = RefusedLogin(scene.options["keys_dir"])
+    old = time.time() - VALID_SECONDS - 1
     (path,) = Path(scene.options["keys_dir"]).glob("login_refused*")
     os.utime(path, (old, old))
     assert scene.fetch() == scene.held, "a refusal of another day is none"

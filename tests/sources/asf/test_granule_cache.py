@@ -134,21 +134,21 @@ def test_the_bound_holds_before_and_after_every_write(cache: GranuleCache, monke
     monkeypatch.setattr(granule_cache, "replacing", watched)
     for number in range(40):
         put(cache, name(number), content=CONTENT + bytes(7 * (number % 5)))
-        assert sum(each.stat().st_size for each in cache.folder.rglob("*.tif")) <= cache.most
-    assert len(totals) == 40 and max(totals) <= cache.most - len(CONTENT)
+        assert sum(each.stat().st_size for each in cache.folder.rglob("*.tif")) <= cache.max_bytes
+    assert len(totals) == 40 and max(totals) <= cache.max_bytes - len(CONTENT)
 
 
 def test_a_large_cache_is_looked_through_now_and_then(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looks = 0
     cache = GranuleCache(tmp_path, 2000 * len(CONTENT))
-    original = cache._held
+    original = cache._files
 
     def counted() -> object:
         nonlocal looks
         looks += 1
         return original()
 
-    monkeypatch.setattr(cache, "_held", counted)
+    monkeypatch.setattr(cache, "_files", counted)
     for number in range(100):
         put(cache, name(number))
     assert looks < 10 and len(held(cache)) == 100
@@ -163,9 +163,9 @@ def test_eviction_makes_room_for_more_than_one_file(tmp_path: Path) -> None:
 
 def test_a_file_larger_than_the_bound_is_not_kept_and_moves_nothing(cache: GranuleCache) -> None:
     put(cache, name(1))
-    put(cache, name(2), content=bytes(cache.most + 1))
+    put(cache, name(2), content=bytes(cache.max_bytes + 1))
     assert held(cache) == [name(1)]
-    put(cache, name(3), content=bytes(cache.most))
+    put(cache, name(3), content=bytes(cache.max_bytes))
     assert held(cache) == [name(3)]
 
 

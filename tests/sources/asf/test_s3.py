@@ -22,7 +22,7 @@ from botocore.response import StreamingBody
 from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
 from s1monthly.sources.asf import s3
 from s1monthly.sources.asf.earthdata import Login
-from s1monthly.sources.asf.held_refusal import HeldRefusal
+from s1monthly.sources.asf.refused_login import RefusedLogin
 from s1monthly.sources.asf.s3_keys import FILE, S3Keys, SharedKeys
 from s1monthly.sources.asf.transfer import Clock
 from standin import Hold, Reply, World, cut, drop, flip, login_page, reset, slow_down, status, trickle
@@ -209,7 +209,7 @@ def test_a_login_that_is_refused_by_the_keys_is_named(
 ) -> None:
     scene.world.earthdata.distribution.faults = login_page()
     assert "token in EARTHDATA_TOKEN is refused" in refused(scene, CredentialsError)
-    HeldRefusal(scene.options["keys_dir"]).forget()
+    RefusedLogin(scene.options["keys_dir"]).forget()
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert scene.fetch(scene.fetcher(access="auto")) == scene.held
     (warning,) = warnings(caplog)

@@ -22,8 +22,8 @@ from asf_search.ASFSearchOptions import ASFSearchOptions
 from s1monthly.errors import SourceError
 from s1monthly.model import Granule, Month, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
-from s1monthly.sources.asf.patience import GaveUpError, PassingFault, persevere, wait_asked
-from s1monthly.sources.asf.transfer import PASSING, Clock, FinalFault, fault_of, read_body
+from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry, retry_after
+from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
 from s1monthly.sources.asf.umm import read_record, record_key
 
 LOGGER = logging.getLogger("s1monthly")
@@ -61,19 +61,19 @@ class Listed:
     acquired: tuple[str, ...]
 
 
-def spans(months: Iterable[Month]) -> list[tuple[Month, Month]]:
-    """Join neighbouring months; return the first and last month of every run, in order."""
-    runs: list[tuple[Month, Month]] = []
+def month_ranges(months: Iterable[Month]) -> list[tuple[Month, Month]]:
+    """Join neighbouring months; return the first and last month of every range, in order."""
+    ranges: list[tuple[Month, Month]] = []
     for month in sorted(set(months)):
-        if runs and runs[-1][1].shift(1) == month:
-            runs[-1] = runs[-1][0], month
+        if ranges and ranges[-1][1].shift(1) == month:
+            ranges[-1] = ranges[-1][0], month
         else:
-            runs.append((month, month))
-    return runs
+            ranges.append((month, month))
+    return ranges
 
 
-def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> list[Listed]:
-    """Return every granule over a tile that was acquired in a span of months, as CMR lists them.
+def search_months(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> list[Listed]:
+    """Return every granule over a tile that was acquired in a range of months, as CMR lists them.
 
     The query does not filter by direction, track or polarization, so that granules set aside can be reported.
 
@@ -101,21 +101,13 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
     """
     subject = f"{tile} {first}" if first == last else f"{tile} {first} ... {last}"
     outline = query_outline(tile).wkt
-    doubled: set[frozenset[str]] = set()
-    faults: list[str] = []
+    repeated: set[frozenset[str]] = set()
 
-    def attempt(left: float) -> list[Listed]:
-        try:
-            return once(left)
-        except PassingFault as fault:
-            faults.append(fault.reason)
-            raise
-
-    def once(left: float) -> list[Listed]:
-        enquiry = _Enquiry(subject, left)
+    def attempt(seconds_left: float) -> list[Listed]:
+        session = _Session(subject, seconds_left)
         query = ASFSearchOptions(
             host=host,
-            session=enquiry,
+            session=session,
             dataset=asf_search.DATASET.OPERA_S1,
             processingLevel=asf_search.PRODUCT_TYPE.RTC,
             intersectsWith=outline,
@@ -125,23 +117,21 @@ def ask(host: str, tile: Tile, first: Month, last: Month, seconds: float) -> lis
         complete = False
         for page in asf_search.search_generator(opts=query):
             complete = page.searchComplete
-            for record in enquiry.page:
+            for record in session.page:
                 concept_id, granule_id = record_key(record)
                 # of two records with one name, the later one, in any order
                 if granule_id not in found or found[granule_id][0] < concept_id:
                     found[granule_id] = concept_id, _read(record["umm"], tile, first, last)
-        enquiry.check(complete, doubled)
+        session.check(complete, repeated)
         here = [listed for _, (_, listed) in sorted(found.items()) if listed]
         LOGGER.info("%s: %s of these meet the tile", subject, f"{len(here):,}")
         return here
 
     try:
-        return persevere(f"{subject}: CMR", attempt, seconds)
+        return retry(f"{subject}: CMR", attempt, seconds)
     except GaveUpError as error:
-        # a last try that ran out of time says nothing about CMR
-        before = f"; before that: {faults[-2]}" if len(faults) > 1 and faults[-2] != faults[-1] else ""
         raise SourceError(
-            f"tile {subject}: no complete answer from CMR ({host}): {error.reason}{before}",
+            f"tile {subject}: no complete answer from CMR ({host}): {error.reason}",
             "run again later, what is done is kept; https://status.earthdata.nasa.gov tells of outages;"
             " search.retry_timeout_seconds gives CMR more time",
         ) from error
@@ -179,7 +169,7 @@ class _Page(requests.Response):
         return self._counts
 
 
-class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
+class _Session(asf_search.ASFSession):  # type: ignore[misc]
     """One try at a query, limited in time: sends it for asf_search, without a login, and counts the answers."""
 
     def __init__(self, subject: str, seconds: float) -> None:
@@ -195,8 +185,14 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
     def post(self, url: str, data: Any = None, **_: Any) -> requests.Response:
         """Send a query and check the page that is returned.
 
-        Raises PassingFault if no page came, or one that cannot be part of a complete answer; FinalFault if CMR refuses
-        the query or its address is unusable; SourceError if a record has no name.
+        Raises
+        ------
+        PassingFault
+            If no page came, or one that cannot be part of a complete answer.
+        FinalFault
+            If CMR refuses the query, or its address is unusable.
+        SourceError
+            If a record has no name.
         """
         answer, body = self._exchange(url, data)
         _check_status(answer, body)
@@ -209,7 +205,7 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         hits, items = (content.get("hits"), content.get("items")) if isinstance(content, dict) else (None, None)
         if not (isinstance(hits, int) and isinstance(items, list)):
             raise PassingFault("an answer without hits and items")
-        self._account(hits, items)
+        self._count(hits, items)
         return _Page(answer, hits, len(items))
 
     def _exchange(self, url: str, data: Any) -> tuple[requests.Response, bytes]:
@@ -227,7 +223,7 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
             raise fault_of(error) from error
 
-    def _account(self, hits: int, items: list[Any]) -> None:
+    def _count(self, hits: int, items: list[Any]) -> None:
         """Count a page; raise a fault if it cannot be part of a complete answer with the pages before it."""
         self._pages += 1
         if self._hits not in (None, hits):
@@ -240,18 +236,18 @@ class _Enquiry(asf_search.ASFSession):  # type: ignore[misc]
         self._items += len(items)
         LOGGER.info("%s: page %d, %s of %s granules", self._subject, self._pages, f"{self._items:,}", f"{hits:,}")
 
-    def check(self, complete: bool, doubled: set[frozenset[str]]) -> None:
+    def check(self, complete: bool, repeated: set[frozenset[str]]) -> None:
         """Raise PassingFault if not all granules came.
 
         Duplicate records may really be in CMR, or may have replaced others. They are accepted if two tries return the
-        same; `doubled` collects the results of tries with duplicates. `complete` is what asf_search says.
+        same; `repeated` collects the results of tries with duplicates. `complete` is what asf_search says.
         """
         if not complete or self._items != self._hits:
             raise PassingFault(f"{self._items:,} of {self._hits or 0:,} granules came")
         extra = self._items - len(self._seen)
         if extra:
-            if self._seen not in doubled:
-                doubled.add(frozenset(self._seen))
+            if self._seen not in repeated:
+                repeated.add(frozenset(self._seen))
                 raise PassingFault(f"{extra:,} of {self._items:,} granules came twice")
             LOGGER.warning("%s: CMR lists %s granules twice; each is used once", self._subject, f"{extra:,}")
 
@@ -264,11 +260,11 @@ def _check_status(answer: requests.Response, body: bytes) -> None:
     status = answer.status_code
     if status < 300:
         return
-    told = f"HTTP {status} {answer.reason}{_errors(body)}"
+    reason = f"HTTP {status} {answer.reason}{_errors(body)}"
     if status < 400 or status in PASSING or status >= 500:
-        raise PassingFault(told, wait_asked(answer.headers.get("Retry-After")))
+        raise PassingFault(reason, retry_after(answer.headers.get("Retry-After")))
     raise FinalFault(
-        f"refuses the query: {told}",
+        f"refuses the query: {reason}",
         "check source.hosts.cmr; if it is right, look at https://status.earthdata.nasa.gov and report this query",
     )
 

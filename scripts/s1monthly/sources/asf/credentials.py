@@ -115,15 +115,15 @@ def _from_netrc(login_host: str) -> Credentials:
     if not os.path.exists(path):
         raise _none_found(login_host, f"there is no {path}")
     host = login_host.split(":")[0]
-    entry = _Entry(path, host)
-    if entry.problem:
+    entry, problem = _netrc_entry(path, host)
+    if problem:
         raise CredentialsError(
-            f"netrc file {path}: {entry.problem}", f"mend it, or export {TOKEN}=<token> instead: it goes first"
+            f"netrc file {path}: {problem}", f"repair it, or export {TOKEN}=<token> instead: it goes first"
         )
-    if entry.credentials is None:
+    if entry is None:
         raise _none_found(login_host, f"{path} has no entry for {host}")
     _warn_if_open(path)
-    return entry.credentials
+    return entry
 
 
 def _netrc_path() -> Path:
@@ -137,28 +137,22 @@ def _netrc_path() -> Path:
     return Path(named or NETRC_NAMES[0])
 
 
-class _Entry:
-    """A host's entry in a netrc file, or what is wrong with it.
+def _netrc_entry(path: Path, host: str) -> tuple[Credentials | None, str]:
+    """Return a host's entry in a netrc file, and what is wrong with it.
 
-    The parser and its errors, which may quote a password, stay inside. The ``default`` entry is ignored, because it
-    does not name this host.
+    The parser's errors, which may quote a password, stay inside. The ``default`` entry is ignored, because it does not
+    name this host.
     """
-
-    def __init__(self, path: Path, host: str) -> None:
-        self.credentials: Credentials | None = None
-        self.problem = ""
-        try:
-            # given a path, the parser does not check the file's permissions
-            user, _, password = netrc.netrc(path).hosts.get(host, (None, None, None))
-        except netrc.NetrcParseError as error:
-            self.problem = f"not understood at line {error.lineno}"
-        except (OSError, UnicodeError) as error:
-            self.problem = f"cannot be read ({getattr(error, 'strerror', None) or 'not text'})"
-        else:
-            if user and password:
-                self.credentials = Credentials.password(f"netrc file {path}", user, password)
-            elif user is not None:
-                self.problem = f"the entry for {host} has no {'password' if user else 'login'}"
+    try:
+        # given a path, the parser does not check the file's permissions
+        user, _, password = netrc.netrc(path).hosts.get(host, (None, None, None))
+    except netrc.NetrcParseError as error:
+        return None, f"not understood at line {error.lineno}"
+    except (OSError, UnicodeError) as error:
+        return None, f"cannot be read ({getattr(error, 'strerror', None) or 'not text'})"
+    if user and password:
+        return Credentials.password(f"netrc file {path}", user, password), ""
+    return None, "" if user is None else f"the entry for {host} has no {'password' if user else 'login'}"
 
 
 def _warn_if_open(path: Path) -> None:

@@ -5,20 +5,17 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Collection
-from functools import cached_property
+from collections.abc import Callable, Collection
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 
 from s1monthly import VERSION
 from s1monthly.errors import CredentialsError
+from s1monthly.sources.asf import transfer
 from s1monthly.sources.asf.credentials import TOKEN, Credentials, find_credentials
-from s1monthly.sources.asf.patience import PassingFault
-from s1monthly.sources.asf.transfer import PAGE, PASSING, Answer, Clock, FinalFault, ask, without_query
-
-__all__ = ["Credentials", "Login", "check_login", "find_credentials", "is_tiff"]
+from s1monthly.sources.asf.retries import FinalFault, PassingFault
+from s1monthly.sources.asf.transfer import PAGE, PASSING, Answer, Clock, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -46,24 +43,23 @@ class Login:
         self._trusted = (host, *trusted)
         self._local = threading.local()
         self._lock = threading.Lock()
+        self._credentials: Credentials | None = None
 
     @property
     def credentials(self) -> Credentials:
         """The credentials, looked up at first use: cached layers need none."""
         with self._lock:  # all threads share one look-up and one warning
-            return self._found
-
-    @cached_property
-    def _found(self) -> Credentials:
-        return find_credentials(self.host)
+            if self._credentials is None:
+                self._credentials = find_credentials(self.host)
+            return self._credentials
 
     def authorization(self, url: str) -> str | None:
         """Return the Authorization header that may be sent to an address, or None."""
         if self.credentials.scheme == "Bearer":
-            shown = self.trusts(url)
+            allowed = self.trusts(url)
         else:
-            shown = urlsplit(url).scheme == "https" and _within(url, self.host, subdomains=False)
-        return self.credentials.authorization if shown else None
+            allowed = urlsplit(url).scheme == "https" and _within(url, self.host, subdomains=False)
+        return self.credentials.authorization if allowed else None
 
     def trusts(self, url: str) -> bool:
         """Tell whether an address uses HTTPS and is on a trusted host."""
@@ -74,11 +70,11 @@ class Login:
         """The session of this thread; threads do not share connections or cookies."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _Session(_Policy(self))
+            session = self._local.session = _Session(self.authorization)
         return session
 
-    def get(self, url: str, clock: Clock, most: int | None = None) -> Answer:
-        """Get an address; send the login to hosts that may see it. `clock` and `most` as in `transfer.read_body`.
+    def get(self, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
+        """Get an address; send the login to hosts that may see it. `clock` and `max_bytes` as in `transfer.read_body`.
 
         Returns
         -------
@@ -94,25 +90,22 @@ class Login:
         FinalFault
             If the address or the server's certificate is not usable.
         """
-        answer = ask(self.session, url, clock, most)
-        told = f"HTTP {answer.status}"
+        answer = transfer.get(self.session, url, clock, max_bytes)
+        status = f"HTTP {answer.status}"
         if answer.status in PASSING or answer.status >= 500:
-            raise PassingFault(f"{told} from {answer.host}", answer.wait)
-        if self._is_login(answer) or _is_page(answer):
-            raise self._refusal(answer)
-        if answer.status in (401, 403):
-            if answer.redirected and not self.trusts(answer.url):
-                # a signed address: the signature expires soon, and every try gets a new one
-                raise PassingFault(f"the signed address is refused ({told} from {answer.host})")
+            raise PassingFault(f"{status} from {answer.host}", answer.wait)
+        refused = answer.status in (401, 403)
+        at_login = _within(answer.url, self.host, subdomains=False)
+        if refused and not at_login and answer.redirected and not self.trusts(answer.url):
+            # a signed address: the signature expires soon, and every try gets a new one
+            raise PassingFault(f"the signed address is refused ({status} from {answer.host})")
+        if refused or at_login or _is_page(answer):
             raise self._refusal(answer)
         return answer
 
-    def _is_login(self, answer: Answer) -> bool:
-        return _within(answer.url, self.host, subdomains=False)
-
     def _refusal(self, answer: Answer) -> CredentialsError:
         page = answer.status == 200
-        told = f"from {answer.host}, " + ("a login page" if page else f"HTTP {answer.status}")
+        source = f"from {answer.host}, " + ("a login page" if page else f"HTTP {answer.status}")
         text = answer.body.decode("utf-8", "replace")
         token, origin = self.credentials.scheme == "Bearer", self.credentials.origin
         if page and not self.trusts(answer.url):
@@ -122,64 +115,58 @@ class Login:
             )
         if not self.trusts(answer.url):
             return CredentialsError(
-                f"{answer.host} wants a login, and is not among the hosts that may see yours ({told})",
+                f"{answer.host} wants a login, and is not among the hosts that may see yours ({source})",
                 "where it belongs to the archive, add its domain to source.hosts.trusted",
             )
         approval = re.search(rf"https?://{re.escape(self.host)}/approve_app\?client_id=[\w-]+", text)
         if approval or re.search(r"\bEULA\b|approve_app", text):
             where = approval[0] if approval else f"https://{self.host} (My Profile, Applications)"
             return CredentialsError(
-                f"your Earthdata Login account has not approved the archive's application, or its EULA ({told})",
+                f"your Earthdata Login account has not approved the archive's application, or its EULA ({source})",
                 f"log in at {where}, approve {APPLICATION!r} and accept its EULA",
             )
         if answer.status == 403:
             return CredentialsError(
-                f"the archive forbids access to the login from {origin} ({told})",
+                f"the archive forbids access to the login from {origin} ({source})",
                 f"log in at https://{self.host}: get a new token if yours is old, and approve {APPLICATION!r} there"
                 " (My Profile, Applications)",
             )
         if token:
             return CredentialsError(
-                f"the token in {origin} is refused: expired, revoked, or not whole ({told})",
+                f"the token in {origin} is refused: expired, revoked, or not whole ({source})",
                 f"get a new token at https://{self.host} (Generate Token), then export {TOKEN}=<token>",
             )
         return CredentialsError(
-            f"user name or password from {origin} is wrong ({told})",
+            f"user name or password from {origin} is wrong ({source})",
             f"try them by hand at https://{self.host}, then mend them",
         )
 
 
-class _Policy(AuthBase):
-    """Sets the Authorization header of each request according to its host."""
-
-    def __init__(self, login: Login) -> None:
-        self._login = login
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        shown = self._login.authorization(request.url or "")
-        if shown:
-            request.headers["Authorization"] = shown
-        return request
-
-
 class _Session(requests.Session):
-    """A session that applies the policy to every request and redirect.
+    """A session in which a function gives the Authorization header of every request and redirect, by its address.
 
     On its own, `requests` sends netrc entries (even ``default``) to any host and drops the token at every redirect to
     another host. Proxies and certificates come from the environment as usual.
     """
 
-    def __init__(self, policy: _Policy) -> None:
+    def __init__(self, authorization: Callable[[str], str | None]) -> None:
         super().__init__()
-        self.auth = self._policy = policy
+        self._authorization = authorization
+        self.auth = self._authorize
         self.max_redirects = MOST_REDIRECTS
         # identity: the archive's own bytes, so that their number can be compared
         self.headers.update({"User-Agent": f"s1monthly/{VERSION}", "Accept-Encoding": "identity"})
 
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        value = self._authorization(request.url or "")
+        if value:
+            request.headers["Authorization"] = value
+        return request
+
     def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Apply the policy to a redirect."""
-        self._policy(prepared_request)
+        """Set the header of a redirect."""
+        self._authorize(prepared_request)
 
 
 def _within(url: str, domain: str, subdomains: bool = True) -> bool:
@@ -225,8 +212,8 @@ def check_login(login: str, s3_credentials: str, trusted: Collection[str], timeo
     """
     try:
         answer = Login(login, trusted).get(s3_credentials, Clock(timeout), PAGE)
-        trouble = "" if answer.status == 200 else f"HTTP {answer.status} from {answer.host}"
+        problem = "" if answer.status == 200 else f"HTTP {answer.status} from {answer.host}"
     except (PassingFault, FinalFault) as fault:
-        trouble = fault.reason
-    if trouble:
-        LOGGER.warning("Earthdata Login could not be tried out at %s: %s", without_query(s3_credentials), trouble)
+        problem = fault.reason
+    if problem:
+        LOGGER.warning("Earthdata Login could not be tried out at %s: %s", without_query(s3_credentials), problem)

@@ -19,11 +19,11 @@ from s1monthly.layout import layer_file
 from s1monthly.model import Granule, Layer
 from s1monthly.sources.asf.earthdata import Login, is_tiff
 from s1monthly.sources.asf.granule_cache import GranuleCache
-from s1monthly.sources.asf.held_refusal import HeldRefusal
-from s1monthly.sources.asf.patience import GaveUpError, PassingFault, persevere
+from s1monthly.sources.asf.refused_login import RefusedLogin
+from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry
 from s1monthly.sources.asf.s3 import S3Reader, in_region
 from s1monthly.sources.asf.s3_keys import RefusedError
-from s1monthly.sources.asf.transfer import Clock, FinalFault, without_query
+from s1monthly.sources.asf.transfer import Clock, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -77,7 +77,7 @@ class Fetcher:
         self._access = access
         self._cache = GranuleCache(cache_dir, cache_max_bytes) if cache_dir else None
         self._seconds = seconds
-        self._refusal = HeldRefusal(keys_dir)
+        self._refused_login = RefusedLogin(keys_dir)
         self._lock = threading.Lock()
         self._s3_given_up = False
         self._s3_faults = 0
@@ -104,7 +104,7 @@ class Fetcher:
         CredentialsError
             If the archive denies access to this user.
         """
-        self._refusal.check()
+        self._refused_login.check()
         begun, clock = time.monotonic(), Clock(self._seconds)
         ways: Counter[str] = Counter()
         ready, total = [], 0
@@ -131,14 +131,14 @@ class Fetcher:
         if self._cache is None:
             return self._download(granule, layer, clock)
         file = layer_file(granule.id, layer.name)
-        held = self._cache.read(file, layer.size, layer.md5)
-        if held is not None:
-            return held, "cache"
+        content = self._cache.read(file, layer.size, layer.md5)
+        if content is not None:
+            return content, "cache"
         # if another job takes longer than half the time to fetch it, fetch it here as well
         with self._cache.locked(file, clock.left / 2):
-            held = self._cache.read(file, layer.size, layer.md5)
-            if held is not None:
-                return held, "cache"
+            content = self._cache.read(file, layer.size, layer.md5)
+            if content is not None:
+                return content, "cache"
             content, way = self._download(granule, layer, clock)
             self._cache.write(file, content, layer.size, layer.md5)
         return content, way
@@ -153,10 +153,10 @@ class Fetcher:
             return content, way
 
         try:
-            content, way = persevere(name, attempt, round(clock.left, 1))
+            content, way = retry(name, attempt, round(clock.left, 1))
         except CredentialsError as error:
             refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
-            self._refusal.hold(refusal)
+            self._refused_login.save(refusal)
             raise refusal from None
         except GaveUpError as error:
             raise SourceError(
@@ -170,10 +170,10 @@ class Fetcher:
 
     def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Try once, by the access that is open now."""
-        most = layer.size if layer.size >= 0 else None
+        max_bytes = layer.size if layer.size >= 0 else None
         if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
             try:
-                content = self._by_s3(layer, clock, most)
+                content = self._by_s3(layer, clock, max_bytes)
                 self._count_s3(fault=False)
                 return content, "S3"
             except PassingFault as fault:
@@ -186,7 +186,7 @@ class Fetcher:
                         error.reason, "S3 works inside AWS us-west-2 alone: set download.access to auto or https"
                     ) from None
                 self._give_up_s3(error.reason)
-        answer = self._login.get(layer.url, clock, most)
+        answer = self._login.get(layer.url, clock, max_bytes)
         if answer.status in (404, 410):
             raise FinalFault(
                 f"no longer in the archive (HTTP {answer.status})",
@@ -198,11 +198,11 @@ class Fetcher:
             )
         return answer.body, "HTTPS"
 
-    def _by_s3(self, layer: Layer, clock: Clock, most: int | None) -> bytes:
+    def _by_s3(self, layer: Layer, clock: Clock, max_bytes: int | None) -> bytes:
         if not layer.s3_url:
             raise RefusedError("the record names no address for S3")
         try:
-            return self._s3.get(layer.s3_url, clock, most)
+            return self._s3.get(layer.s3_url, clock, max_bytes)
         except CredentialsError as error:
             if self._access == "s3":
                 raise
@@ -237,13 +237,13 @@ class _Check:
         digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
         if self._size not in (-1, len(content)):
             came = "more" if len(content) > self._size else f"only {len(content)}"  # it reads at most one byte past it
-            self._not_as_told(f"{came} bytes came instead of {self._size}", digest)
+            self._mismatch(f"{came} bytes came instead of {self._size}", digest)
         if self._md5 not in ("", digest):
-            self._not_as_told(f"MD5 {digest} came instead of {self._md5}", digest)
+            self._mismatch(f"MD5 {digest} came instead of {self._md5}", digest)
         if not is_tiff(content):
             raise FinalFault("what the archive serves is no TIFF", "tell the archive; the granule cannot be used")
 
-    def _not_as_told(self, reason: str, digest: str) -> None:
+    def _mismatch(self, reason: str, digest: str) -> None:
         if digest == self._wrong:
             raise FinalFault(
                 f"the archive serves another file than its record says: {reason}, twice",

@@ -40,13 +40,13 @@ class GranuleCache:
     ----------
     folder : str or Path
         Folder of the cache; created if missing.
-    most : int
+    max_bytes : int
         Largest total size of the files in bytes; only files that are being written may exceed it.
     """
 
-    def __init__(self, folder: str | Path, most: int) -> None:
+    def __init__(self, folder: str | Path, max_bytes: int) -> None:
         self.folder = Path(folder)
-        self.most = most
+        self.max_bytes = max_bytes
         self._mutex = threading.Lock()
         self._unseen = 0  # bytes that may be written before the next scan of the folder
         self._warned = False
@@ -88,7 +88,7 @@ class GranuleCache:
 
     def write(self, file: str, content: bytes, size: int, md5: str) -> None:
         """Save a file's content, making room first (arguments as for `read`). Do nothing if it does not fit."""
-        if not _can_be_checked(size, md5) or len(content) > self.most:
+        if not _can_be_checked(size, md5) or len(content) > self.max_bytes:
             return
         path = self.path(file)
         try:
@@ -145,31 +145,31 @@ class GranuleCache:
             if size <= self._unseen:
                 self._unseen -= size
                 return
-            held = self._held()
-            total = sum(each for _, each, _ in held)
-            if total + size > self.most:
-                wanted = self.most - max(size, self.most // SHARE_FREED)
-                for _, each, path in sorted(held):
+            files = self._files()
+            total = sum(each for _, each, _ in files)
+            if total + size > self.max_bytes:
+                wanted = self.max_bytes - max(size, self.max_bytes // SHARE_FREED)
+                for _, each, path in sorted(files):
                     if total <= wanted:
                         break
                     with suppress(FileNotFoundError):  # another job was quicker
                         os.unlink(path)
                     total -= each
-            self._unseen = (self.most - total - size) // WRITERS
+            self._unseen = (self.max_bytes - total - size) // WRITERS
 
-    def _held(self) -> list[tuple[float, int, str]]:
+    def _files(self) -> list[tuple[float, int, str]]:
         """Return time of last use, size and path of every cached file; remove what killed jobs left long ago."""
-        held = []
+        files = []
         for folder in self.folder.glob("T[0-9][0-9][0-9]"):
             with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder) as entries:
                 for entry in entries:
                     with suppress(FileNotFoundError):
                         if parse_layer_file(entry.name):
                             status = entry.stat()
-                            held.append((status.st_mtime, status.st_size, entry.path))
+                            files.append((status.st_mtime, status.st_size, entry.path))
                         elif _is_left_behind(entry):
                             os.unlink(entry.path)
-        return held
+        return files
 
     def _warn(self, error: OSError) -> None:
         with self._mutex:

@@ -14,9 +14,9 @@ from urllib.parse import urlsplit
 import urllib3.exceptions
 
 from s1monthly.sources.asf.earthdata import Login
-from s1monthly.sources.asf.patience import PassingFault
+from s1monthly.sources.asf.retries import FinalFault, PassingFault
 from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
-from s1monthly.sources.asf.transfer import PASSING, Clock, FinalFault, fault_of, read_body
+from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
 
 REGION = "us-west-2"
 """AWS region of the archive's buckets."""
@@ -57,8 +57,10 @@ class S3Reader:
         self._lock = threading.Lock()
         self._client: tuple[S3Keys, Any] | None = None
 
-    def get(self, url: str, clock: Clock, most: int | None = None) -> bytes:
-        """Read an object (``s3://bucket/key``); renew rejected keys. `clock` and `most` as in `transfer.read_body`.
+    def get(self, url: str, clock: Clock, max_bytes: int | None = None) -> bytes:
+        """Read an object (``s3://bucket/key``); renew rejected keys.
+
+        `clock` and `max_bytes` limit the reading as in `transfer.read_body`.
 
         Raises
         ------
@@ -72,13 +74,13 @@ class S3Reader:
         keys, fresh = self._keys.current(clock), False
         while True:
             try:
-                return self._get(url, keys, clock, most)
+                return self._get(url, keys, clock, max_bytes)
             except _KeysNotTakenError as error:
                 if fresh:
                     raise RefusedError(f"S3 does not take new keys ({error})") from None
             keys, fresh = self._keys.renewed(keys, clock)
 
-    def _get(self, url: str, keys: S3Keys, clock: Clock, most: int | None) -> bytes:
+    def _get(self, url: str, keys: S3Keys, clock: Clock, max_bytes: int | None) -> bytes:
         import botocore.exceptions
 
         parts = urlsplit(url)
@@ -87,7 +89,7 @@ class S3Reader:
             answer = self._client_of(keys).get_object(Bucket=parts.netloc, Key=parts.path.lstrip("/"))
             answer["Body"].set_socket_timeout(clock.timeouts[1])
             with answer["Body"] as stream:
-                return read_body(stream, clock, most, answer["ContentLength"])
+                return read_body(stream, clock, max_bytes, answer["ContentLength"])
         except botocore.exceptions.ClientError as error:
             fault = _fault_of_answer(error.response)
         except (botocore.exceptions.HTTPClientError, botocore.exceptions.ConnectionError) as error:
@@ -126,16 +128,16 @@ class S3Reader:
 
 def _fault_of_answer(answer: dict[str, Any]) -> Exception:
     code, status = answer["Error"].get("Code", ""), answer["ResponseMetadata"]["HTTPStatusCode"]
-    told = f"S3 answers {code or 'an error'}, HTTP {status}"
+    reason = f"S3 answers {code or 'an error'}, HTTP {status}"
     if code in KEYS_NOT_TAKEN:
         return _KeysNotTakenError(code)
     if status == 404 and code != "NoSuchBucket":
         return FinalFault(
-            f"no longer in the archive ({told})", "ask the source again for what it holds now: search.refresh: true"
+            f"no longer in the archive ({reason})", "ask the source again for what it holds now: search.refresh: true"
         )
     if status in PASSING or status >= 500 or code == "SlowDown":
-        return PassingFault(told)
-    return RefusedError(told)
+        return PassingFault(reason)
+    return RefusedError(reason)
 
 
 def _quiet(*names: str) -> None:

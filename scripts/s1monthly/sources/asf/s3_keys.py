@@ -13,7 +13,8 @@ from pathlib import Path
 
 from s1monthly.files import replacing
 from s1monthly.sources.asf.earthdata import Login
-from s1monthly.sources.asf.transfer import PAGE, Clock, FinalFault, without_query
+from s1monthly.sources.asf.retries import FinalFault
+from s1monthly.sources.asf.transfer import PAGE, Clock, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -44,13 +45,13 @@ class S3Keys:
     def parse(cls, content: bytes) -> S3Keys | None:
         """Parse the archive's answer; return None if it holds no keys."""
         try:
-            told = json.loads(content)
-            expires = datetime.fromisoformat(told["expiration"])
+            answer = json.loads(content)
+            expires = datetime.fromisoformat(answer["expiration"])
             expires = expires if expires.tzinfo else expires.replace(tzinfo=UTC)
-            keys = cls(str(told["accessKeyId"]), str(told["secretAccessKey"]), str(told["sessionToken"]), expires)
+            access, secret, session = (str(answer[name]) for name in ("accessKeyId", "secretAccessKey", "sessionToken"))
         except (ValueError, TypeError, KeyError):
             return None
-        return keys if keys.access_key and keys.secret_key and keys.session_token else None
+        return cls(access, secret, session, expires) if access and secret and session else None
 
     @property
     def alive(self) -> bool:
@@ -85,7 +86,7 @@ class SharedKeys:
         """
         with self._lock:
             if not (self._keys and self._keys.alive):
-                self._keys = self._read() or self._asked(clock)
+                self._keys = self._read() or self._request(clock)
             return self._keys
 
     def renewed(self, refused: S3Keys, clock: Clock) -> tuple[S3Keys, bool]:
@@ -99,10 +100,10 @@ class SharedKeys:
             self._keys = self._read()
             fresh = self._keys in (None, refused)
             if fresh or self._keys is None:
-                self._keys = self._asked(clock)
+                self._keys = self._request(clock)
             return self._keys, fresh
 
-    def _asked(self, clock: Clock) -> S3Keys:
+    def _request(self, clock: Clock) -> S3Keys:
         try:
             answer = self._login.get(self._address, clock, PAGE)
         except FinalFault as fault:
@@ -123,21 +124,21 @@ class SharedKeys:
                 content = stream.read(PAGE) if ours else b""
         except OSError:
             return None
-        address, _, told = content.partition(b"\n")
-        keys = S3Keys.parse(told) if address == self._address.encode() else None
+        address, _, answer = content.partition(b"\n")
+        keys = S3Keys.parse(answer) if address == self._address.encode() else None
         return keys if keys and keys.alive else None
 
     def _write(self, keys: S3Keys) -> None:
         try:
             os.makedirs(self.path.parent, mode=0o700, exist_ok=True)
             with replacing(self.path, durable=False) as temporary, open(temporary, "x", opener=_for_owner) as stream:
-                told = {
+                answer = {
                     "accessKeyId": keys.access_key,
                     "secretAccessKey": keys.secret_key,
                     "sessionToken": keys.session_token,
                     "expiration": keys.expires.isoformat(),
                 }
-                stream.write(f"{self._address}\n{json.dumps(told)}\n")
+                stream.write(f"{self._address}\n{json.dumps(answer)}\n")
         except OSError as error:
             LOGGER.warning("S3 keys cannot be shared by %s: %s", self.path, error.strerror)
 

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from s1monthly.sources.asf.patience import PassingFault, wait_asked
+from s1monthly.sources.asf.retries import FinalFault, PassingFault, retry_after
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -30,15 +30,6 @@ PAGE = 1 << 16
 
 PASSING = {408, 425, 429}
 """HTTP statuses below 500 that may pass."""
-
-
-class FinalFault(Exception):  # noqa: N818 -- as PassingFault
-    """A fault that another try will not fix: a short reason and what the user can do, both without secrets."""
-
-    def __init__(self, reason: str, remedy: str) -> None:
-        super().__init__(reason, remedy)
-        self.reason = reason
-        self.remedy = remedy
 
 
 class Clock:
@@ -94,8 +85,8 @@ class _Stream(Protocol):
     def read1(self, amount: int, /) -> bytes: ...
 
 
-def ask(session: requests.Session, url: str, clock: Clock, most: int | None = None) -> Answer:
-    """Get an address, following redirects; `clock` and `most` limit the reading as in `read_body`.
+def get(session: requests.Session, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
+    """Get an address, following redirects; `clock` and `max_bytes` limit the reading as in `read_body`.
 
     Raises
     ------
@@ -109,7 +100,7 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
         with session.get(url, stream=True, timeout=clock.timeouts) as response:
             if response.status_code == 200:
                 length = response.headers.get("Content-Length", "")
-                body = read_body(response.raw, clock, most, int(length) if length.isdecimal() else None)
+                body = read_body(response.raw, clock, max_bytes, int(length) if length.isdecimal() else None)
             else:
                 body = _page(response.raw, clock)
             return Answer(
@@ -117,7 +108,7 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
                 without_query(response.url),
                 bool(response.history),
                 response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
-                wait_asked(response.headers.get("Retry-After")),
+                retry_after(response.headers.get("Retry-After")),
                 body,
             )
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
@@ -125,14 +116,14 @@ def ask(session: requests.Session, url: str, clock: Clock, most: int | None = No
     raise fault  # raised here, so that it does not chain the error, which may quote a signed address
 
 
-def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: int | None = None) -> bytes:
+def read_body(stream: _Stream, clock: Clock, max_bytes: int | None = None, length: int | None = None) -> bytes:
     """Read a body to its end.
 
     Parameters
     ----------
     clock : Clock
         Time limit for reading.
-    most : int, optional
+    max_bytes : int, optional
         Stop reading after this many bytes.
     length : int, optional
         Number of bytes that the server announced.
@@ -145,8 +136,8 @@ def read_body(stream: _Stream, clock: Clock, most: int | None = None, length: in
     body = io.BytesIO()
     # `read1` returns whatever has come: a server that sends slowly cannot exceed the time limit
     while body.write(stream.read1(PIECE)):
-        if most is not None and body.tell() > most:
-            return body.getvalue()[: most + 1]
+        if max_bytes is not None and body.tell() > max_bytes:
+            return body.getvalue()[: max_bytes + 1]
         if not clock.left:
             raise PassingFault(f"only {body.tell()} bytes came in the time given")
     if length is not None and body.tell() < length:  # not every library below checks this
@@ -163,15 +154,19 @@ def _page(stream: _Stream, clock: Clock) -> bytes:
 
 def fault_of(error: BaseException) -> PassingFault | FinalFault:
     """Translate a failed request into a fault, without quoting its address."""
-    causes = list(_causes(error))
-    said = _said(causes)
-    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in causes):
+    causes = _causes(error)
+    text = _first_text(causes)
+
+    def caused_by(*kinds: type[BaseException]) -> bool:
+        return any(isinstance(cause, kinds) for cause in causes)
+
+    if caused_by(ssl.SSLCertVerificationError):
         return FinalFault(
-            f"the server's certificate is not trusted ({said})",
+            f"the server's certificate is not trusted ({text})",
             "where a proxy opens TLS, name its certificate authority in REQUESTS_CA_BUNDLE; else check the clock",
         )
     if type(error) is OSError and error.errno is None:  # requests: no such file of certificates
-        return FinalFault(said, "let REQUESTS_CA_BUNDLE name a file of certificates, or unset it")
+        return FinalFault(text, "let REQUESTS_CA_BUNDLE name a file of certificates, or unset it")
     if isinstance(error, requests.TooManyRedirects):
         return FinalFault("redirected without end", "try again later; ask the archive if it stays so")
     if isinstance(error, requests.exceptions.InvalidProxyURL):
@@ -179,14 +174,14 @@ def fault_of(error: BaseException) -> PassingFault | FinalFault:
     if isinstance(error, ValueError):
         return FinalFault("not an address that can be asked", "ask the source again: search.refresh: true")
     if isinstance(error, requests.exceptions.ProxyError):
-        return PassingFault(f"the proxy gives no connection ({said})")
+        return PassingFault(f"the proxy gives no connection ({text})")
     if isinstance(error, requests.ConnectTimeout):
         return PassingFault("no connection in time")
-    if any(isinstance(cause, TimeoutError | urllib3.exceptions.ReadTimeoutError) for cause in causes):
+    if caused_by(TimeoutError, urllib3.exceptions.ReadTimeoutError):
         return PassingFault("the server stopped answering")
-    if any(isinstance(cause, http.client.IncompleteRead) for cause in causes):
+    if caused_by(http.client.IncompleteRead):
         return PassingFault("cut short: the connection was closed before all bytes had come")
-    return PassingFault(f"connection failed ({said})")
+    return PassingFault(f"connection failed ({text})")
 
 
 def _causes(error: BaseException | None) -> list[BaseException]:
@@ -198,7 +193,7 @@ def _causes(error: BaseException | None) -> list[BaseException]:
     return chain
 
 
-def _said(causes: list[BaseException]) -> str:
+def _first_text(causes: list[BaseException]) -> str:
     """Return the text of an operating system or TLS error; of a library's, only its name: it may quote an address."""
     library = (requests.RequestException, urllib3.exceptions.HTTPError)
     for cause in reversed(causes):

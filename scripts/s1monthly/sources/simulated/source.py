@@ -18,7 +18,8 @@ from s1monthly.files import md5_of
 from s1monthly.grid.lattice import tile_outline
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
 from s1monthly.layout import layer_file
-from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, SetAside, Tile
+from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
+from s1monthly.sources.selection import Selection, by_month
 from s1monthly.sources.simulated.granules import SPACING, write_granule
 from s1monthly.sources.simulated.scene import Scene
 from s1monthly.versions import ALGORITHMS
@@ -78,11 +79,14 @@ class SimulatedSource:
         bursts = bursts_over(outline, direction)
         seen = {track: round(share, 4) for track, share in coverage(bursts, outline).items()}
         flown = sorted(seen, key=lambda track: (-seen[track], track))[: self.tracks]
-        frame: dict[int, dict[Burst, str]] = {track: {} for track in flown}
-        for burst in bursts:
-            if burst.track in frame:
-                frame[burst.track][burst] = shapely.to_wkt(footprint(burst), rounding_precision=5)
-        return {month: self._found(frame, month) for month in months}
+        granules = []
+        for track in flown:
+            footprints = {b: shapely.to_wkt(footprint(b), rounding_precision=5) for b in bursts if b.track == track}
+            for month in months:
+                for overflight in self._passes(footprints, month)[: self.passes_per_track]:
+                    granules += [replace(granule, layers=self._layers(granule)) for granule in overflight]
+        selection = Selection(direction, self.polarization, self.only_tracks)
+        return by_month(months, granules, selection.set_aside(granules))
 
     def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
         """Make the granule if it is missing (see `make`), and return it with its layers' checksums."""
@@ -114,20 +118,6 @@ class SimulatedSource:
     def _layers(self, granule: Granule) -> tuple[Layer, ...]:
         names = (*self.polarization.layers, "mask")
         return tuple(Layer(name, str(self.folder / granule.id / layer_file(granule.id, name))) for name in names)
-
-    def _found(self, frame: dict[int, dict[Burst, str]], month: Month) -> GranuleList:
-        granules, aside = [], []
-        for track, footprints in frame.items():
-            passes = self._passes(footprints, month)
-            for granule in (granule for overflight in passes[: self.passes_per_track] for granule in overflight):
-                if self.only_tracks is not None and track not in self.only_tracks:
-                    aside.append(SetAside(granule.id, f"track {track} is not among roi.tracks"))
-                else:
-                    granules.append(replace(granule, layers=self._layers(granule)))
-        return GranuleList(
-            tuple(sorted(granules, key=lambda granule: granule.id)),
-            tuple(sorted(aside, key=lambda set_aside: set_aside.granule_id)),
-        )
 
     @staticmethod
     def _passes(footprints: dict[Burst, str], month: Month) -> list[list[Granule]]:

@@ -34,7 +34,27 @@ class PassingFault(Exception):  # noqa: N818
         self.wait = wait
 
 
-def wait_asked(header: str | None) -> float:
+class FinalFault(Exception):  # noqa: N818
+    """A fault that another try will not fix: a short reason and what the user can do, both without secrets."""
+
+    def __init__(self, reason: str, remedy: str) -> None:
+        super().__init__(reason, remedy)
+        self.reason = reason
+        self.remedy = remedy
+
+
+class GaveUpError(Exception):
+    """A fault that lasted longer than the time given; `reason` says the number of tries and the last faults."""
+
+    def __init__(self, faults: list[str], seconds: float) -> None:
+        reason = f"{faults[-1]} (tried {len(faults)} time{'s' if len(faults) > 1 else ''} in {seconds:g} s)"
+        if len(faults) > 1 and faults[-2] != faults[-1]:  # a last try that ran out of time says nothing of the cause
+            reason += f"; before that: {faults[-2]}"
+        super().__init__(reason)
+        self.reason = reason
+
+
+def retry_after(header: str | None) -> float:
     """Return the seconds that a Retry-After header asks to wait (RFC 9110, 10.2.3: seconds or a date); else 0."""
     if not header:
         return 0.0
@@ -47,16 +67,7 @@ def wait_asked(header: str | None) -> float:
     return max(0.0, (moment.replace(tzinfo=moment.tzinfo or UTC) - datetime.now(UTC)).total_seconds())
 
 
-class GaveUpError(Exception):
-    """A fault that lasted longer than the time given; `reason` is the last fault, with the number of tries."""
-
-    def __init__(self, reason: str, tries: int, seconds: float) -> None:
-        super().__init__(reason)
-        self.reason = f"{reason} (tried {tries} time{'s' if tries > 1 else ''} in {seconds:g} s)"
-        self.tries = tries
-
-
-def persevere(name: str, attempt: Callable[[float], Result], seconds: float) -> Result:
+def retry(name: str, attempt: Callable[[float], Result], seconds: float) -> Result:
     """Call a function until it succeeds or the time is up.
 
     Parameters
@@ -73,16 +84,16 @@ def persevere(name: str, attempt: Callable[[float], Result], seconds: float) -> 
     GaveUpError
         If the next try would begin after that time.
     """
-    begun = time.monotonic()
-    longest, tries = FIRST_WAIT, 0
+    start, longest = time.monotonic(), FIRST_WAIT
+    faults: list[str] = []
     while True:
-        tries += 1
         try:
-            return attempt(max(0.0, seconds - (time.monotonic() - begun)))
+            return attempt(max(0.0, seconds - (time.monotonic() - start)))
         except PassingFault as fault:
+            faults.append(fault.reason)
             wait = max(fault.wait, random.uniform(longest / 2, longest))
-            if time.monotonic() - begun + wait >= seconds:
-                raise GaveUpError(fault.reason, tries, seconds) from fault
-            LOGGER.warning("%s: try %d: %s; next in %.0f s", name, tries, fault.reason, wait)
+            if time.monotonic() - start + wait >= seconds:
+                raise GaveUpError(faults, seconds) from fault
+            LOGGER.warning("%s: try %d: %s; next in %.0f s", name, len(faults), fault.reason, wait)
         time.sleep(wait)
         longest = min(2 * longest, LONGEST_WAIT)

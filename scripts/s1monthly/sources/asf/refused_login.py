@@ -10,12 +10,12 @@ from pathlib import Path
 from s1monthly.errors import CredentialsError
 from s1monthly.files import write_text
 
-HOLDS = 1800.0
+VALID_SECONDS = 1800.0
 """Seconds for which a refusal counts. The start of a run, which tests the login, ends it earlier."""
 
 
-class HeldRefusal:
-    """A refused login, kept in a file of a folder that the jobs of a run share."""
+class RefusedLogin:
+    """A refused login, saved in a file of a folder that the jobs of a run share."""
 
     def __init__(self, folder: str | Path) -> None:
         self._path = Path(folder) / "login_refused.json"
@@ -26,17 +26,17 @@ class HeldRefusal:
         Raises
         ------
         CredentialsError
-            If a refusal is held.
+            If a refusal is saved.
         """
         try:
-            if time.time() - self._path.stat().st_mtime > HOLDS:
+            if time.time() - self._path.stat().st_mtime > VALID_SECONDS:
                 return
             problem, remedy = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
             return
         raise CredentialsError(problem, remedy)
 
-    def hold(self, refusal: CredentialsError) -> None:
+    def save(self, refusal: CredentialsError) -> None:
         """Save the refusal for the other jobs."""
         with suppress(OSError):  # the other jobs then meet the refusal themselves
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
