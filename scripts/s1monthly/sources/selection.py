@@ -9,6 +9,7 @@ from s1monthly.grid.lattice import orbit_direction
 from s1monthly.layout import layer_file
 from s1monthly.model import (
     PASS_GAP,
+    Burst,
     Direction,
     Granule,
     GranuleList,
