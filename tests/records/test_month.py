@@ -21,7 +21,6 @@ from s1monthly.kernels.statistics import band_statistics
 from s1monthly.model import SetAside, Tile
 from s1monthly.records.footprint import footprint, lonlat_bounds
 from s1monthly.records.month import (
-    Record,
     read_record,
     software_versions,
     verified,
@@ -121,16 +120,11 @@ def test_a_number_that_json_cannot_hold_is_refused():
 
 DAMAGE = {
     "cut short": lambda text: text[:-20],
-    "not JSON": lambda text: "hello",
     "a list": lambda text: "[]",
     "another schema": lambda text: text.replace('"schema": 1', '"schema": 2'),
     "a field missing": lambda text: text.replace('"digest"', '"digset"'),
-    "an impossible month": lambda text: text.replace('"2021-11"', '"2021-13"'),
-    "an impossible tile": lambda text: text.replace('"10SGD"', '"10SGI"'),
-    "an impossible direction": lambda text: text.replace('"ASCENDING"', '"UP"'),
-    "an impossible granule": lambda text: text.replace("OPERA_L2_RTC-S1_T137", "OPERA_L3_RTC-S1_T137"),
-    "a status that contradicts the pixels": lambda text: text.replace('"complete"', '"empty"'),
-    "a footprint of nothing": lambda text: text.replace('"footprint": {', '"footprint": null, "was": {'),
+    "an altered value": lambda text: text.replace('"complete"', '"empty"'),
+    "no seal": lambda text: text.replace('"seal"', '"seel"'),
 }
 
 
@@ -145,11 +139,6 @@ def test_a_damaged_record_is_named_with_the_remedy(tmp_path, damage):
         read_record(path)
     assert caught.value.remedy == how_to_mend(path), "it may be the last witness of a month"
     assert str(path) in caught.value.problem
-
-
-def test_a_missing_record_is_named(tmp_path):
-    with pytest.raises(ProductError, match=r"nowhere\.json"):
-        read_record(tmp_path / "nowhere.json")
 
 
 def test_platforms_tracks_and_passes_come_from_the_granules():
@@ -238,10 +227,6 @@ BOUNDS = {
 def test_bounds_follow_the_rule_of_geojson(case):
     geometries, expected = BOUNDS[case]
     assert lonlat_bounds(geometries) == expected
-
-
-def test_json_needs_no_class_to_be_read():
-    assert Record.from_json(month_record().to_json()) == month_record()
 
 
 def test_an_altered_record_is_not_read(tmp_path):

@@ -101,7 +101,7 @@ class Measuring:
             bands={name: band.result() for name, band in self._bands.items()},
             footprint=self._footprint.result(),
             digest=digest,
-            **{name: getattr(origin, name) for name in Origin.__dataclass_fields__},
+            **vars(origin),
         )
 
 

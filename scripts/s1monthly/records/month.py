@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -57,11 +57,10 @@ PACKAGES = ("numba", "numpy", "pyproj", "rasterio", "shapely", "zarr")
 
 
 @dataclass(frozen=True)
-class Record:
-    """What a month was made from, and the results.
+class Origin:
+    """What a month was made from.
 
-    The results are always known. The inputs (`granules`, `set_aside`, `unread`, `granules_digest`, `software`) are None
-    if the record was lost and rebuilt from the cube.
+    All but the recipe is None if the record was lost and rebuilt from the cube.
 
     Attributes
     ----------
@@ -69,14 +68,6 @@ class Record:
         Granules used, without URLs and footprints; without layers if only their ids are known.
     set_aside : tuple of SetAside, or None
         Granules found but not used, with the reason.
-    valid : int
-        Number of pixels with a value; 0 for an empty month.
-    count : CountStatistics
-        Statistics of the count of passes over valid pixels.
-    bands : mapping of str to BandStatistics
-        In the order of the product.
-    footprint : dict or None
-        GeoJSON geometry of the valid data in longitude and latitude; None for an empty month.
     unread : tuple of str, or None
         Ids of listed granules that could not be read; the next run tries them again.
     granules_digest : str or None
@@ -85,6 +76,63 @@ class Record:
         See `recipe.recipe`.
     software : mapping of str to str, or None
         Package -> version.
+    """
+
+    granules: tuple[Granule, ...] | None
+    set_aside: tuple[SetAside, ...] | None
+    unread: tuple[str, ...] | None
+    granules_digest: str | None
+    recipe: Mapping[str, Any]
+    recipe_digest: str
+    software: Mapping[str, str] | None
+
+    @classmethod
+    def of(
+        cls, listed: GranuleList, account: Account, recipe: Mapping[str, Any], software: Mapping[str, str]
+    ) -> Origin:
+        """Combine the granule list and recipe of a month with the account of its granules.
+
+        Raises
+        ------
+        ProductError
+            If the account belongs to other granules or another recipe.
+        """
+        granules_digest, recipe_digest = list_digest(listed), digest_of(recipe)
+        account.check(granules_digest, recipe_digest)
+        lost = (SetAside(*unread, lost=True) for unread in sorted(account.unread.items()))
+        return cls(
+            granules=account.of_read(listed.granules),
+            set_aside=(*listed.set_aside, *lost),
+            unread=tuple(sorted(account.unread)),
+            granules_digest=granules_digest,
+            recipe=recipe,
+            recipe_digest=recipe_digest,
+            software=software,
+        )
+
+    @property
+    def unknown(self) -> list[str]:
+        """Names of unknown inputs; empty unless the record was rebuilt."""
+        unknown = [field.name for field in fields(Origin) if getattr(self, field.name) is None]
+        return unknown + ["layers"] * any(not granule.layers for granule in self.granules or ())
+
+
+@dataclass(frozen=True)
+class Record(Origin):
+    """What a month was made from, and the results, which are always known.
+
+    Attributes
+    ----------
+    key, level, polarization, grid
+        Tile, direction and month; level; polarization pair; grid of the cube.
+    valid : int
+        Number of pixels with a value; 0 for an empty month.
+    count : CountStatistics
+        Statistics of the count of passes over valid pixels.
+    bands : mapping of str to BandStatistics
+        In the order of the product.
+    footprint : dict or None
+        GeoJSON geometry of the valid data in longitude and latitude; None for an empty month.
     digest : str
         SHA-256 of the values in the cube, 64 hexadecimal digits; see `cube.months.month_digest`.
     """
@@ -93,25 +141,11 @@ class Record:
     level: Level
     polarization: Polarization
     grid: GeoBox
-    granules: tuple[Granule, ...] | None
-    set_aside: tuple[SetAside, ...] | None
     valid: int
     count: CountStatistics
     bands: Mapping[str, BandStatistics]
     footprint: Mapping[str, Any] | None
-    unread: tuple[str, ...] | None
-    granules_digest: str | None
-    recipe: Mapping[str, Any]
-    recipe_digest: str
-    software: Mapping[str, str] | None
     digest: str
-
-    @property
-    def unknown(self) -> list[str]:
-        """Names of unknown inputs; empty unless the record was rebuilt."""
-        origin = ("granules", "set_aside", "unread", "granules_digest", "software")
-        lacking = [name for name in origin if getattr(self, name) is None]
-        return lacking + ["layers"] * any(not granule.layers for granule in self.granules or ())
 
     @property
     def status(self) -> str:
@@ -259,51 +293,14 @@ def verified(
         If a band's statistics differ from the record: chunks of the cube were lost or changed.
     """
     for name, values in bands:
-        found, told = band_statistics(values), record.bands.get(name)
-        if found != told:
+        found, recorded = band_statistics(values), record.bands.get(name)
+        if found != recorded:
             raise ProductError(
                 f"{record.key}: band {name} in the cube is not what the record says"
-                f" ({found.valid} valid pixels, {told.valid if told else 'none'} in the record)",
+                f" ({found.valid} valid pixels, {recorded.valid if recorded else 'none'} in the record)",
                 "keep cube and record, and run scripts/catalog_rebuild.py",
             )
         yield name, values
-
-
-@dataclass(frozen=True)
-class Origin:
-    """What a month was made from; see the attributes of the same names in `Record`."""
-
-    granules: tuple[Granule, ...] | None
-    set_aside: tuple[SetAside, ...] | None
-    unread: tuple[str, ...] | None
-    granules_digest: str | None
-    recipe: Mapping[str, Any]
-    recipe_digest: str
-    software: Mapping[str, str] | None
-
-    @classmethod
-    def of(
-        cls, listed: GranuleList, account: Account, recipe: Mapping[str, Any], software: Mapping[str, str]
-    ) -> Origin:
-        """Combine the granule list and recipe of a month with the account of its granules.
-
-        Raises
-        ------
-        ProductError
-            If the account belongs to other granules or another recipe.
-        """
-        how = digest_of(recipe)
-        account.check(list_digest(listed), how)
-        lost = (SetAside(*one, lost=True) for one in sorted(account.unread.items()))
-        return cls(
-            granules=account.of_read(listed.granules),
-            set_aside=(*listed.set_aside, *lost),
-            unread=tuple(sorted(account.unread)),
-            granules_digest=list_digest(listed),
-            recipe=recipe,
-            recipe_digest=how,
-            software=software,
-        )
 
 
 def _each(values: Iterable[T] | None, change: Callable[[T], V]) -> list[V] | None:
@@ -318,18 +315,19 @@ def _tuple(values: Iterable[T] | None) -> tuple[T, ...] | None:
 def _granule_json(granule: Granule) -> dict[str, Any]:
     if not granule.layers:
         return {"id": granule.id, "layers": None, "mask": None}
-    known = {layer.name: (layer.size if layer.size >= 0 else None, layer.md5 or None) for layer in granule.layers}
-    layers = {name: {"size": size, "md5": md5} for name, (size, md5) in known.items()}
+    layers = {
+        layer.name: {"size": None if layer.size < 0 else layer.size, "md5": layer.md5 or None}
+        for layer in granule.layers
+    }
     return {"id": granule.id, "layers": layers, "mask": "mask" in layers}
 
 
 def _granule(entry: Mapping[str, Any]) -> Granule:
-    bare = parse_granule_id(entry["id"])
     layers = tuple(
         Layer(name, "", -1 if facts["size"] is None else facts["size"], facts["md5"] or "")
         for name, facts in (entry["layers"] or {}).items()
     )
-    return Granule(bare.burst, bare.acquired, bare.processed, bare.platform, bare.spacing, bare.version, layers=layers)
+    return replace(parse_granule_id(entry["id"]), layers=layers)
 
 
 def _pass_json(pass_: Pass) -> dict[str, Any]:
