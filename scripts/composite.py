@@ -2,7 +2,7 @@
 
 import light_imports  # noqa: F401
 from s1monthly import VERSION
-from s1monthly.cube.months import write_month
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.polygon_mask import outside_polygon
 from s1monthly.kernels.bands import compute

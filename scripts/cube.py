@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import light_imports  # noqa: F401
-from s1monthly.cube.months import CubeSpec, prepare
-from s1monthly.cube.status import Slots, adds_bands_alone
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.status import Slots, adds_only_textures
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.model import Direction, Month, Tile
@@ -16,7 +17,7 @@ def main(argv=None):
     job, log = jobs.told(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
     settings, tile, held = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
     recipe = settings.recipe
-    kept = held and (held.recipe == recipe or adds_bands_alone(held.recipe, recipe))
+    kept = held and (held.recipe == recipe or adds_only_textures(held.recipe, recipe))
     spec = CubeSpec(
         tile=tile,
         direction=Direction(job.direction),

@@ -666,7 +666,7 @@ def test_progress_is_told_while_it_lasts(monkeypatch: pytest.MonkeyPatch, capsys
 
 def test_the_samples_are_what_the_cube_holds(tree: SmallTree) -> None:
     values, count = tree.values(NOVEMBER)
-    assert cube.months_complete(tree.path("cube", NOVEMBER)) == (NOVEMBER.month, DECEMBER.month)
+    assert cube.state(tree.path("cube", NOVEMBER)).complete == (NOVEMBER.month, DECEMBER.month)
     with rasterio.open(tree.path("cog", NOVEMBER)) as dataset:
         np.testing.assert_array_equal(dataset.read(1), values["VV_dB"])
     assert 0.5 < (count > 0).mean() < 0.9 and copy.copy(tree.months) == tree.months

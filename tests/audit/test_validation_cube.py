@@ -18,7 +18,9 @@ from s1monthly.audit.survey import survey
 from s1monthly.audit.validation import validate
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.status import Slots
+from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.files import write_text
 from s1monthly.model import CompositeKey, Month, TileDirection
@@ -201,7 +203,7 @@ def test_no_rule_takes_a_damaged_cube_for_none(tree: SmallTree, name: str) -> No
     for rule in (
         lambda: (Slots.read(str(store)) or pytest.fail("taken for none")).refuse_damage(),
         lambda: prepare(store, spec, NOVEMBER.month, Month(2022, 3), replace=True, covered=[]),
-        lambda: cube.write_month(store, NOVEMBER.month, *tree.values(NOVEMBER)),
+        lambda: write_month(store, NOVEMBER.month, *tree.values(NOVEMBER)),
         lambda: cube.month_digest(store, NOVEMBER.month),
     ):
         try:
@@ -213,15 +215,15 @@ def test_no_rule_takes_a_damaged_cube_for_none(tree: SmallTree, name: str) -> No
     assert [path for path in chunks if path not in after] == []
 
 
-def spec_of(tree: SmallTree) -> cube.CubeSpec:
+def spec_of(tree: SmallTree) -> CubeSpec:
     from s1monthly.grid.lattice import tile_geobox
     from s1monthly.kernels.bands import bands
 
     grid = tile_geobox(NOVEMBER.tile, 300.0)
-    return cube.CubeSpec(NOVEMBER.tile, NOVEMBER.direction, grid, bands("VV", "VH"), (128, 128), tree.recipe)
+    return CubeSpec(NOVEMBER.tile, NOVEMBER.direction, grid, bands("VV", "VH"), (128, 128), tree.recipe)
 
 
-def spec_names(spec: cube.CubeSpec) -> list[str]:
+def spec_names(spec: CubeSpec) -> list[str]:
     return [band.name for band in spec.bands]
 
 

@@ -22,13 +22,9 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog import update as cataloguing
 from s1monthly.cube import months as cube
-from s1monthly.cube.lost_chunks import lost_chunks
-from s1monthly.cube.months import CubeSpec
-from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.bands import bands_of
-from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile
+from s1monthly.cube.write import write_month
+from s1monthly.model import CompositeKey
 from s1monthly.records.month import read_record
-from support.month_samples import RECIPE
 from support.small_tree import SmallTree
 from support.told_commands import in_short, short
 
@@ -107,7 +103,7 @@ def test_what_no_run_would_publish_is_taken_from_the_cog_or_told_as_lost(
     else:
         values, count = tree.values(NOVEMBER)
         values["VV_dB"] = values["VV_dB"] + 1
-        cube.write_month(store, NOVEMBER.month, values, count)
+        write_month(store, NOVEMBER.month, values, count)
     tree.path(also_lost, NOVEMBER).unlink()
     mended = damage != "count" and also_lost != "cog"
     done = rebuild(tree)
@@ -127,35 +123,6 @@ def test_chunks_without_a_valid_pixel_need_not_be_there(tree: SmallTree) -> None
     files = [path for path in (tree.path("cube", NOVEMBER) / "VV_dB" / "c" / "0").rglob("*") if path.is_file()]
     assert len(files) == 8
     assert validate(tree.base).problems == []
-
-
-@pytest.mark.parametrize("blosc", [True, False])
-def test_textures_may_lack_a_chunk_where_pixels_have_no_neighbours(tmp_path: Path, blosc: bool) -> None:
-    """A cube of one texture: single pixels in one chunk, all pixels in another, none in the third."""
-    recipe = {**RECIPE, "polarization": "VV+VH", "textures": {"inputs": ["VV"], "metrics": ["contrast"]}}
-    described = bands_of({**recipe, "textures": None})
-    grid = GeoBox(32610, 300.0, 600000.0, 4200000.0, 96, 32)
-    spec = CubeSpec(Tile("10SGD"), Direction.ASCENDING, grid, tuple(described), (32, 32), recipe)
-    store, month = tmp_path / "store.zarr", Month.parse("2021-11")
-    cube.prepare(store, spec, month, month)
-    count = np.zeros(grid.shape, np.uint8)
-    count[::8, :32:8] = count[:, 32:64] = 1
-    values = {band.name: np.where(count > 0, 1, np.nan).astype(np.float32) for band in described}
-    cube.write_month(store, month, values, count)
-    names, pair = tuple(values), Polarization("VV+VH")
-    assert lost_chunks(store, 0, names, pair, count) == []
-    shutil.copytree(store / "VV_dB", store / "VV_glcm_contrast")
-    if not blosc:
-        path = store / "VV_glcm_contrast" / "zarr.json"
-        metadata = json.loads(path.read_text())
-        path.write_text(json.dumps({**metadata, "codecs": metadata["codecs"][:1]}))
-    names += ("VV_glcm_contrast",)
-    (store / "VV_glcm_contrast" / "c" / "0" / "0" / "0").unlink()
-    assert lost_chunks(store, 0, names, pair, count) == []
-    (store / "VV_glcm_contrast" / "c" / "0" / "0" / "1").write_bytes(b"")
-    assert lost_chunks(store, 0, names, pair, count) == ["VV_glcm_contrast: 1 of 1 chunks missing or cut short (0/1)"]
-    (store / "VH_dB" / "c" / "0" / "0" / "0").unlink()
-    assert lost_chunks(store, 0, names, pair, count)[0] == "VH_dB: 1 of 2 chunks missing or cut short (0/0)"
 
 
 # overviews

@@ -320,7 +320,7 @@ def test_a_stray_status_makes_no_month(tree: SmallTree) -> None:
     tree.make(january, "cube")
     for array in arrays:
         shutil.rmtree(store / array / "c" / "2")
-    assert january.month in cube.months_complete(store)
+    assert january.month in cube.state(store).complete
     (told,) = validate(tree.base).problems
     assert told.place == str(store / "status" / "c" / "2") and "stray" in told.problem
     assert rebuild() == 1 and rows(tree) == before

@@ -15,7 +15,8 @@ from benchmarks.report import table
 from s1monthly.config.processing import Processing
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.months import read_bands, write_month
+from s1monthly.cube.months import read_bands
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands, compute
 from s1monthly.kernels.speckle.despeckling import despeckle

@@ -25,7 +25,7 @@ from s1monthly.config.processing import Processing
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.create import CODEC
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.months import write_month
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.kernels.compositing import Mosaic, composite

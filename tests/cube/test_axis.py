@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -20,12 +19,13 @@ import zarr
 from s1monthly.cube import axis as cube_axis
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
-from s1monthly.cube.months import Status
-from s1monthly.cube.status import adds_bands_alone
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.status import Status, adds_only_textures
+from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Direction, Month, Tile
 from support.cube_samples import (
-    BANDS,
     BOX,
     CORE,
     EVERY,
@@ -44,13 +44,6 @@ from support.cube_samples import (
     write,
 )
 
-LITTLE: dict[str, Any] = {"name": "bytes", "configuration": {"endian": "little"}}
-
-
-def grid_of(rows: int, columns: int) -> dict[str, Any]:
-    """Zarr's description of such chunks."""
-    return {"name": "regular", "configuration": {"chunk_shape": [1, rows, columns]}}
-
 
 @pytest.fixture
 def held(tmp_path: Path) -> Path:
@@ -63,18 +56,18 @@ def held(tmp_path: Path) -> Path:
 def test_any_order_gives_the_same_bytes(tmp_path: Path) -> None:
     texts = ["2019-11", "2020-01", "2020-02", "2020-04"]
     forwards, backwards, mixed = (tmp_path / f"{name}.zarr" for name in ("forwards", "backwards", "mixed"))
-    cube.prepare(forwards, spec_of(), *months("2019-10", "2020-05"))
+    prepare(forwards, spec_of(), *months("2019-10", "2020-05"))
     for text in texts:
         write(forwards, text)
     for text in reversed(texts):
-        cube.prepare(backwards, spec_of(), Month.parse(text), Month.parse(text))
+        prepare(backwards, spec_of(), Month.parse(text), Month.parse(text))
         write(backwards, text)
-    cube.prepare(backwards, spec_of(), *months("2019-10", "2020-05"))
-    cube.prepare(mixed, spec_of(), *months("2020-02", "2020-02"))
+    prepare(backwards, spec_of(), *months("2019-10", "2020-05"))
+    prepare(mixed, spec_of(), *months("2020-02", "2020-02"))
     write(mixed, "2020-02", version=2)
-    cube.prepare(mixed, spec_of(dict(reversed(RECIPE.items()))), *months("2020-01", "2020-05"))
+    prepare(mixed, spec_of(dict(reversed(RECIPE.items()))), *months("2020-01", "2020-05"))
     write(mixed, "2020-01")
-    cube.prepare(mixed, spec_of(), *months("2019-10", "2019-10"))
+    prepare(mixed, spec_of(), *months("2019-10", "2019-10"))
     for text in ("2020-04", "2019-11", "2020-02"):
         write(mixed, text)
     wanted = tree(forwards)
@@ -89,9 +82,9 @@ def _write_some(path: Path, texts: list[str]) -> list[str]:
 def test_shuffled_months_of_three_processes_under_a_growing_axis_give_the_same_bytes(tmp_path: Path) -> None:
     alone, together = tmp_path / "alone.zarr", tmp_path / "together.zarr"
     every = [str(month) for month in Month(2020, 1).until(Month(2020, 9))]
-    cube.prepare(alone, spec_of(), *months("2019-03", "2021-02"))
+    prepare(alone, spec_of(), *months("2019-03", "2021-02"))
     _write_some(alone, every)
-    cube.prepare(together, spec_of(), *months("2020-01", "2020-09"))
+    prepare(together, spec_of(), *months("2020-01", "2020-09"))
     chance = random.Random(4)
     with ProcessPoolExecutor(3, mp_context=multiprocessing.get_context("spawn")) as pool:
         for share in (every[:5], every[3:7], every[6:]):  # some months are written by two processes
@@ -103,7 +96,7 @@ def test_shuffled_months_of_three_processes_under_a_growing_axis_give_the_same_b
                 first = max(first.shift(-1), Month(2019, 3))
             else:
                 final = min(final.shift(1), Month(2021, 2))
-            cube.prepare(together, spec_of(), first, final)
+            prepare(together, spec_of(), first, final)
     assert tree(together) == tree(alone)
 
 
@@ -113,16 +106,16 @@ def test_shuffled_months_of_three_processes_under_a_growing_axis_give_the_same_b
 def test_prepare_returns_the_axis_and_never_shrinks(held: Path) -> None:
     before = tree(held)
     times = {file: file.stat().st_mtime_ns for file in held.rglob("*")}
-    assert cube.prepare(held, spec_of(), *months("2020-02", "2020-03")) == months("2020-01", "2020-04")
+    assert prepare(held, spec_of(), *months("2020-02", "2020-03")) == months("2020-01", "2020-04")
     assert tree(held) == before and {file: file.stat().st_mtime_ns for file in held.rglob("*")} == times
-    assert cube.prepare(held, spec_of(), *months("2018-02", "2018-03")) == months("2018-02", "2020-04")
-    assert cube.months_complete(held) == (Month(2020, 1), Month(2020, 3))
+    assert prepare(held, spec_of(), *months("2018-02", "2018-03")) == months("2018-02", "2020-04")
+    assert cube.state(held).complete == (Month(2020, 1), Month(2020, 3))
 
 
 @pytest.mark.parametrize(("axis", "slot"), [(("2019-01", "2019-01"), "14"), (("2020-05", "2021-05"), "2")])
 def test_another_axis_writes_no_value(held: Path, axis: tuple[str, str], slot: str) -> None:
     inode = (held / "RVI" / "c" / "2" / "0" / "1").stat().st_ino
-    cube.prepare(held, spec_of(), *months(*axis))
+    prepare(held, spec_of(), *months(*axis))
     moved = (held / "RVI" / "c" / slot / "0" / "1").stat()
     assert (moved.st_ino, moved.st_nlink) == (inode, 1)
     np.testing.assert_array_equal(cube.read_month(held, Month(2020, 3), "RVI"), core_of("2020-03")[0]["RVI"])
@@ -136,9 +129,9 @@ def test_a_file_system_that_exchanges_no_folders_gives_the_same_bytes(
         patched.setattr(
             cube_axis, "publish", lambda store, path: pytest.fail("an axis that grows at its end moves files")
         )
-        cube.prepare(held, spec_of(), *months("2020-01", "2020-09"))
+        prepare(held, spec_of(), *months("2020-01", "2020-09"))
     other = started(tmp_path / "other.zarr")
-    cube.prepare(other, spec_of(), *months("2020-01", "2020-09"))
+    prepare(other, spec_of(), *months("2020-01", "2020-09"))
     assert tree(held) == tree(other)
 
 
@@ -158,39 +151,39 @@ def test_another_recipe_grid_or_band_set_is_refused(held: Path) -> None:
         (spec_of(of=CORE[:3]), r'bands: .*"RVI"\] in the cube, .*"Ratio"\] asked for'),
     ]:
         with pytest.raises(CubeError, match=said) as caught:
-            cube.prepare(held, spec, *axis, covered=cube.months_complete(held))
+            prepare(held, spec, *axis, covered=cube.state(held).complete)
         assert "another base_dir" in caught.value.remedy and "overwrite: true" in caught.value.remedy
         assert "2020-01 to 2020-04" in caught.value.remedy
         assert tree(held) == before
     for elsewhere in (replace(spec_of(), tile=Tile("10SGE")), replace(spec_of(), direction=Direction.DESCENDING)):
         with pytest.raises(CubeError, match="belongs elsewhere"):
-            cube.prepare(held, elsewhere, *axis, replace=True)
+            prepare(held, elsewhere, *axis, replace=True)
         assert tree(held) == before
 
 
 def test_a_band_of_another_type_is_refused(held: Path) -> None:
     _store_as_double(held)
     with pytest.raises(CubeError, match="array VV_dB: another data_type"):
-        cube.prepare(held, spec_of(), *months("2020-01", "2020-01"))
-    cube.prepare(held, spec_of(), *months("2020-01", "2020-01"), replace=True)
-    assert cube.months_complete(held) == ()
+        prepare(held, spec_of(), *months("2020-01", "2020-01"))
+    prepare(held, spec_of(), *months("2020-01", "2020-01"), replace=True)
+    assert cube.state(held).complete == ()
 
 
 # begun anew
 
 
 @pytest.mark.parametrize("spec", [spec_of(OTHER_RECIPE), spec_of(chunk=16), spec_of(box=replace(BOX, top=0.0))])
-def test_replacing_begins_anew_with_the_same_axis(held: Path, tmp_path: Path, spec: cube.CubeSpec) -> None:
-    assert cube.prepare(held, spec, *months("2020-03", "2020-06"), replace=True) == months("2020-01", "2020-06")
+def test_replacing_begins_anew_with_the_same_axis(held: Path, tmp_path: Path, spec: CubeSpec) -> None:
+    assert prepare(held, spec, *months("2020-03", "2020-06"), replace=True) == months("2020-01", "2020-06")
     fresh = tmp_path / "fresh.zarr"
-    cube.prepare(fresh, spec, *months("2020-01", "2020-06"))
+    prepare(fresh, spec, *months("2020-01", "2020-06"))
     assert tree(held) == tree(fresh)
-    assert cube.months_complete(held) == ()
+    assert cube.state(held).complete == ()
 
 
 def test_replacing_with_the_same_recipe_keeps_the_months(held: Path) -> None:
     before = tree(held)
-    cube.prepare(held, spec_of(), *months("2020-01", "2020-02"), replace=True)
+    prepare(held, spec_of(), *months("2020-01", "2020-02"), replace=True)
     assert tree(held) == before
 
 
@@ -209,19 +202,19 @@ def _store_as_double(path: Path) -> None:
     ],
 )
 def test_a_cube_that_became_another_refuses_a_month_made_before(
-    held: Path, spec: cube.CubeSpec, options: dict[str, object]
+    held: Path, spec: CubeSpec, options: dict[str, object]
 ) -> None:
     values, count = core_of("2020-02")
     if spec == spec_of():
         _store_as_double(held)
 
     def arrives_late() -> Iterator[tuple[str, np.ndarray]]:
-        cube.prepare(held, spec, *months("2020-02", "2020-02"), **options)
+        prepare(held, spec, *months("2020-02", "2020-02"), **options)
         yield from values.items()
 
     with pytest.raises(CubeError, match="begun anew, or given bands, meanwhile"):
-        cube.write_month(held, Month(2020, 2), arrives_late(), count)
-    assert cube.months_complete(held) == ()
+        write_month(held, Month(2020, 2), arrives_late(), count)
+    assert cube.state(held).complete == ()
 
 
 # an older version's cube
@@ -236,51 +229,13 @@ def test_a_cube_is_compressed_as_it_was_made(held: Path) -> None:
     write(held, "2020-01")
     chunk = (held / "VV_dB" / "c" / "0" / "1" / "1").read_bytes()
     assert chunk[2] >> 5 == 4, "blosc's flag for zstd"
-    cube.prepare(held, spec_of(), *months("2019-12", "2020-06"))
+    prepare(held, spec_of(), *months("2019-12", "2020-06"))
     write(held, "2020-05")
     assert (held / "VV_dB" / "c" / "1" / "1" / "1").read_bytes() == chunk
     found = [json.loads((held / name / "zarr.json").read_text())["codecs"][1] for name in ("VV_dB", "VH_dB")]
     assert [codec["configuration"]["cname"] for codec in found] == ["zstd", "lz4"]
     for text in ("2020-01", "2020-05"):
         np.testing.assert_array_equal(cube.read_month(held, Month.parse(text), "VV_dB"), core_of(text)[0]["VV_dB"])
-
-
-def change_arrays(store: Path, names: list[str], changes: dict[str, Any]) -> None:
-    """Change metadata of arrays that hold no chunk yet, where they stand and in the root."""
-    root = json.loads((store / "zarr.json").read_text())
-    for name in names:
-        array = root["consolidated_metadata"]["metadata"][name]
-        array |= changes
-        (store / name / "zarr.json").write_text(json.dumps(array))
-    (store / "zarr.json").write_text(json.dumps(root))
-
-
-OTHER_FORMS: dict[str, tuple[list[str], dict[str, Any]]] = {
-    "zstd without Blosc": (["VV_dB"], {"codecs": [LITTLE, {"name": "zstd", "configuration": {"level": 3}}]}),
-    "not compressed, big-endian": (
-        ["VV_dB", "RVI"],
-        {"codecs": [{"name": "bytes", "configuration": {"endian": "big"}}]},
-    ),
-    "other chunks of the count": (["count"], {"chunk_grid": grid_of(25, 40)}),
-    "other chunks of all": ([*BANDS, "count"], {"chunk_grid": grid_of(20, 64)}),
-    "other chunks, not compressed": (["Ratio"], {"chunk_grid": grid_of(7, 33), "codecs": [LITTLE]}),
-}
-
-
-@pytest.mark.parametrize(("names", "changes"), OTHER_FORMS.values(), ids=OTHER_FORMS)
-def test_arrays_of_any_form_hold_the_month(tmp_path: Path, names: list[str], changes: dict[str, Any]) -> None:
-    cube.prepare(tmp_path / "plain", spec_of(), *months("2020-01", "2020-02"))
-    store, digest = tmp_path / "store", write(tmp_path / "plain", "2020-02")
-    cube.prepare(store, spec_of(), *months("2020-01", "2020-02"))
-    change_arrays(store, names, changes)
-    assert write(store, "2020-02") == digest
-    assert cube.month_digest(store, Month(2020, 2)) == digest
-    values, count = core_of("2020-02")
-    np.testing.assert_array_equal(cube.read_count(store, Month(2020, 2)), count)
-    for name, expected in values.items():
-        np.testing.assert_array_equal(cube.read_month(store, Month(2020, 2), name), expected)
-    for name, expected in {**values, "count": count}.items():
-        np.testing.assert_array_equal(zarr.open_array(store / name, mode="r")[1], expected)
 
 
 @pytest.mark.parametrize("name", ["VV_dB", "count"])
@@ -309,7 +264,7 @@ def test_metadata_of_an_older_version_are_brought_up_to_date(held: Path) -> None
             file.read_text().replace('"ancillary_variables": "count status"', '"ancillary_variables": "count"')
         )
     assert tree(held) != wanted
-    cube.prepare(held, spec_of(), *months("2020-01", "2020-01"))
+    prepare(held, spec_of(), *months("2020-01", "2020-01"))
     assert tree(held) == wanted
 
 
@@ -317,7 +272,7 @@ def test_metadata_of_an_older_version_are_brought_up_to_date(held: Path) -> None
 
 
 def test_added_bands_wait_for_their_months(held: Path) -> None:
-    cube.prepare(held, textured(), *months("2019-12", "2020-05"), covered=months("2020-01", "2020-03"))
+    prepare(held, textured(), *months("2019-12", "2020-05"), covered=months("2020-01", "2020-03"))
     waiting, none = Status.BEING_WRITTEN, Status.EMPTY
     assert statuses(held) == [none, waiting, none, waiting, none, none], "not complete, for a band is lacking"
     with pytest.raises(CubeError, match="2020-01 is being written, not complete"):
@@ -331,26 +286,26 @@ def test_added_bands_wait_for_their_months(held: Path) -> None:
     write(held, "2020-01")
     np.testing.assert_array_equal(cube.read_month(held, Month(2020, 1), "VV_dB"), values["VV_dB"])
     np.testing.assert_array_equal(cube.read_month(held, Month(2020, 1), "VV_glcm_contrast"), values["VV_glcm_contrast"])
-    assert cube.months_complete(held) == (Month(2020, 1),)
+    assert cube.state(held).complete == (Month(2020, 1),)
 
 
 def test_added_bands_give_the_bytes_of_a_cube_that_had_them_from_the_start(held: Path, tmp_path: Path) -> None:
     fresh, other_order = tmp_path / "fresh.zarr", started(tmp_path / "other.zarr")
     covered = months("2020-01", "2020-03")
-    cube.prepare(fresh, textured(), *months("2019-12", "2020-04"))
+    prepare(fresh, textured(), *months("2019-12", "2020-04"))
     for text in ("2020-01", "2020-03", "2019-12"):
         write(fresh, text)
-    cube.prepare(held, textured(), *months("2019-12", "2020-04"), covered=covered)
+    prepare(held, textured(), *months("2019-12", "2020-04"), covered=covered)
     for text in ("2019-12", "2020-03", "2020-01"):
         write(held, text)
-    cube.prepare(other_order, textured(), *months("2020-01", "2020-04"), covered=covered)
+    prepare(other_order, textured(), *months("2020-01", "2020-04"), covered=covered)
     write(other_order, "2020-03", version=2)
-    cube.prepare(other_order, textured(), *months("2019-12", "2020-04"), covered=covered)
+    prepare(other_order, textured(), *months("2019-12", "2020-04"), covered=covered)
     for text in ("2020-01", "2020-03", "2019-12"):
         write(other_order, text)
     assert tree(held) == tree(fresh) == tree(other_order)
     before = tree(held)
-    cube.prepare(held, textured(), *months("2020-01", "2020-01"), covered=covered)
+    prepare(held, textured(), *months("2020-01", "2020-01"), covered=covered)
     assert tree(held) == before, "asked for again, nothing is to be made again"
 
 
@@ -360,23 +315,23 @@ def test_bands_are_added_by_a_run_that_covers_every_complete_month(held: Path) -
         with pytest.raises(
             CubeError, match=r"VV_glcm_contrast, VH_glcm_contrast can be added .* not covered: .*2020-03"
         ):
-            cube.prepare(held, textured(), *months("2020-01", "2020-02"), covered=covered)
+            prepare(held, textured(), *months("2020-01", "2020-02"), covered=covered)
         assert tree(held) == before
     (held / "status" / "c" / "2").write_bytes(b"\x01")
-    cube.prepare(held, textured(), *months("2020-01", "2020-02"), covered=months("2020-01", "2020-02"))
+    prepare(held, textured(), *months("2020-01", "2020-02"), covered=months("2020-01", "2020-02"))
     assert statuses(held)[2] == Status.BEING_WRITTEN, "it was not complete before, and is not now"
 
 
 def test_bands_are_never_taken_out(held: Path) -> None:
     covered = months("2020-01", "2020-03")
-    cube.prepare(held, textured(), *months("2020-01", "2020-02"), covered=covered)
+    prepare(held, textured(), *months("2020-01", "2020-02"), covered=covered)
     write(held, "2020-01")
     before = tree(held)
     with pytest.raises(CubeError, match=r"glcm.* in the cube, .* asked for; recipe.algorithms"):
-        cube.prepare(held, spec_of(), *months("2020-01", "2020-02"), covered=covered)
+        prepare(held, spec_of(), *months("2020-01", "2020-02"), covered=covered)
     assert tree(held) == before
-    cube.prepare(held, spec_of(), *months("2020-01", "2020-02"), replace=True)
-    assert cube.state(held).bands == tuple(band.name for band in CORE) and cube.months_complete(held) == ()
+    prepare(held, spec_of(), *months("2020-01", "2020-02"), replace=True)
+    assert cube.state(held).bands == tuple(band.name for band in CORE) and cube.state(held).complete == ()
 
 
 @pytest.mark.parametrize(
@@ -396,32 +351,32 @@ def test_bands_are_never_taken_out(held: Path) -> None:
 )
 def test_a_recipe_that_adds_bands_alone(held_recipe: dict, wanted: dict, alone: bool) -> None:
     before = json.dumps([held_recipe, wanted])
-    assert adds_bands_alone(held_recipe, wanted) is alone
+    assert adds_only_textures(held_recipe, wanted) is alone
     assert json.dumps([held_recipe, wanted]) == before
 
 
 def test_a_cube_is_not_begun_anew_over_months_that_the_run_does_not_make(held: Path) -> None:
     """Not even where months may be overwritten: whatever differs, what is not made again would be lost."""
-    complete = cube.months_complete(held)
+    complete = cube.state(held).complete
     before = tree(held)
     for spec in (spec_of(OTHER_RECIPE), textured()):
         with pytest.raises(CubeError, match=f"would lose {complete[-1]}"):
-            cube.prepare(held, spec, complete[0], complete[-1], replace=True, covered=complete[:-1])
+            prepare(held, spec, complete[0], complete[-1], replace=True, covered=complete[:-1])
         assert tree(held) == before
-    cube.prepare(held, spec_of(OTHER_RECIPE), complete[0], complete[-1], replace=True, covered=complete)
-    assert cube.months_complete(held) == ()
+    prepare(held, spec_of(OTHER_RECIPE), complete[0], complete[-1], replace=True, covered=complete)
+    assert cube.state(held).complete == ()
 
 
 def test_values_of_another_recipe_are_not_taken(held: Path) -> None:
     """Another run began the cube anew while these values were computed."""
-    month = cube.months_complete(held)[0]
+    month = cube.state(held).complete[0]
     values, count = month_of(str(month))
     before = tree(held)
     with pytest.raises(CubeError, match="another recipe than these values"):
-        cube.write_month(held, month, values, count, OTHER_RECIPE)
+        write_month(held, month, values, count, OTHER_RECIPE)
     assert tree(held) == before
     values = {name: values[name] for name in cube.state(held).bands}
-    assert cube.write_month(held, month, values, count, cube.state(held).recipe) == cube.month_digest(held, month)
+    assert write_month(held, month, values, count, cube.state(held).recipe) == cube.month_digest(held, month)
 
 
 def test_without_locks_a_younger_staging_folder_is_left_alone(held: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -436,5 +391,5 @@ def test_without_locks_a_younger_staging_folder_is_left_alone(held: Path, monkey
         folder.mkdir()
         (folder / "lock").touch()
     os.utime(old / "lock", (0, 0))
-    cube.prepare(held, spec_of(), *months("2020-01", "2020-02"))
+    prepare(held, spec_of(), *months("2020-01", "2020-02"))
     assert young.exists() and not old.exists()

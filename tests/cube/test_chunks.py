@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +14,13 @@ import pytest
 import zarr
 from zarr.codecs import BloscCodec, ZstdCodec
 
-from s1monthly.cube.chunks import ChunkForm, read_slot, write_rows
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.chunks import ChunkForm, lost_chunks, read_slot, write_rows
 from s1monthly.cube.create import CODEC
+from s1monthly.cube.write import write_month
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.model import Month, Polarization
+from support.cube_samples import BANDS, months, spec_of
 
 SHAPE, CHUNK, SLOT = (70, 45), (32, 16), 2
 KINDS = {"float32": (np.nan, CODEC), "uint8": (0, BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1))}
@@ -38,7 +43,7 @@ def made(folder: Path, dtype: str, **changes: Any) -> zarr.Array:
     return zarr.create_array(folder, shape=(4, *SHAPE), config={"write_empty_chunks": False}, **how)
 
 
-def form_of(folder: Path) -> ChunkForm | None:
+def form_of(folder: Path) -> ChunkForm:
     return ChunkForm.of(json.loads((folder / "zarr.json").read_text()))
 
 
@@ -67,7 +72,7 @@ def test_files_are_those_of_zarr(tmp_path: Path, dtype: str, pool: ThreadPoolExe
     by_zarr = made(tmp_path / "zarr", dtype)
     by_zarr[SLOT] = given = values(dtype)
     form = form_of(tmp_path / "zarr")
-    assert form and (form.shape, form.chunk, form.dtype) == (SHAPE, CHUNK, np.dtype(dtype))
+    assert (form.shape, form.chunk, form.dtype) == (SHAPE, CHUNK, np.dtype(dtype))
     write(tmp_path / "ours", form, given, pool)
     assert files(tmp_path / "ours") == files(tmp_path / "zarr")
     assert f"c/{SLOT}/0/0" not in files(tmp_path / "ours") and len(files(tmp_path / "ours")) == 8
@@ -77,7 +82,6 @@ def test_values_are_read_bit_by_bit(tmp_path: Path, dtype: str, pool: ThreadPool
     by_zarr = made(tmp_path, dtype)
     by_zarr[SLOT] = given = values(dtype)
     form = form_of(tmp_path)
-    assert form
     found = read_slot(tmp_path, form, SLOT, pool)
     assert found.dtype == dtype and found.flags.c_contiguous
     bits = f"u{found.itemsize}"
@@ -102,7 +106,6 @@ def test_damaged_chunks_are_refused(tmp_path: Path, damage: Callable[[bytes], by
     made(tmp_path, "float32")[SLOT] = values("float32")
     chunk, form = tmp_path / "c" / str(SLOT) / "1" / "1", form_of(tmp_path)
     chunk.write_bytes(damage(chunk.read_bytes()))
-    assert form
     with pytest.raises((ValueError, RuntimeError)):
         read_slot(tmp_path, form, SLOT, pool)
 
@@ -110,7 +113,6 @@ def test_damaged_chunks_are_refused(tmp_path: Path, damage: Callable[[bytes], by
 def test_files_that_cannot_be_written_or_read_are_told(tmp_path: Path, pool: ThreadPoolExecutor) -> None:
     made(tmp_path, "uint8")[SLOT] = given = values("uint8")
     form = form_of(tmp_path)
-    assert form
     (tmp_path / "c" / "3").write_text("in the way")
     written = write_rows(tmp_path, form, 3, 0, given[:32], pool)
     with pytest.raises(OSError, match="c/3"):
@@ -133,14 +135,34 @@ OTHERS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("changes", OTHERS.values(), ids=OTHERS)
-def test_arrays_of_another_form_are_left_to_zarr(tmp_path: Path, changes: dict[str, Any]) -> None:
+def test_arrays_of_another_form_are_refused(tmp_path: Path, changes: dict[str, Any]) -> None:
     made(tmp_path, **{"dtype": "float32"} | changes)
-    assert form_of(tmp_path) is None
+    with pytest.raises((ValueError, KeyError)):
+        form_of(tmp_path)
 
 
-def test_metadata_that_is_none_of_an_array_is_left_to_zarr(tmp_path: Path) -> None:
+def test_metadata_that_are_none_of_an_array_are_refused(tmp_path: Path) -> None:
     made(tmp_path, "float32")
     metadata = json.loads((tmp_path / "zarr.json").read_text())
     for key in ("shape", "chunk_grid", "data_type", "codecs", "fill_value", "chunk_key_encoding"):
         for other in (None, [], {}, "x"):
-            assert ChunkForm.of(copy.deepcopy(metadata) | {key: other}) is None, (key, other)
+            with pytest.raises((ValueError, KeyError, TypeError)):
+                ChunkForm.of(metadata | {key: other})
+
+
+def test_lost_chunks_are_found_by_name_and_length(tmp_path: Path) -> None:
+    """A cube of one texture: single pixels in one chunk, all pixels in another, none in the third."""
+    store = tmp_path / "store.zarr"
+    prepare(store, spec_of(box=GeoBox(32610, 300.0, 600000.0, 4200000.0, 96, 32)), *months("2021-11", "2021-11"))
+    count = np.zeros((32, 96), np.uint8)
+    count[::8, :32:8] = count[:, 32:64] = 1
+    power = np.where(count > 0, 1, np.nan).astype(np.float32)
+    write_month(store, Month(2021, 11), dict.fromkeys(BANDS, power), count)
+    names, pair = (*BANDS, "VV_glcm_contrast"), Polarization("VV+VH")
+    shutil.copytree(store / "VV_dB", store / "VV_glcm_contrast")
+    (store / "VV_glcm_contrast" / "c" / "0" / "0" / "0").unlink()
+    assert lost_chunks(store, 0, names, pair, count) == [], "pixels without neighbours have no texture"
+    (store / "VV_glcm_contrast" / "c" / "0" / "0" / "1").write_bytes(b"")
+    assert lost_chunks(store, 0, names, pair, count) == ["VV_glcm_contrast: 1 of 1 chunks missing or cut short (0/1)"]
+    (store / "VH_dB" / "c" / "0" / "0" / "0").unlink()
+    assert lost_chunks(store, 0, names, pair, count)[0] == "VH_dB: 1 of 2 chunks missing or cut short (0/0)"

@@ -16,8 +16,9 @@ import pytest
 import zarr
 
 from s1monthly.cube import months as cube
-from s1monthly.cube.months import Status
-from s1monthly.cube.status import Slots
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.status import Slots, Status
+from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
 from support.cube_faults import faulty
@@ -75,12 +76,12 @@ SLOTS = {"overwrite": 0, "write": 1}
 """Slot that a change writes."""
 ONE, TWO = spec_of(of=CORE[:1], chunk=64), spec_of(TEXTURE_RECIPE, of=(CORE[0], TEXTURES[0]), chunk=64)
 CHANGES: dict[str, Callable[[Path], object]] = {
-    "create": lambda path: cube.prepare(path, ONE, *months("2020-01", "2020-04")),
+    "create": lambda path: prepare(path, ONE, *months("2020-01", "2020-04")),
     "write": lambda path: write(path, "2020-02"),
     "overwrite": lambda path: write(path, "2020-01", version=2),
-    "lengthen": lambda path: cube.prepare(path, ONE, *months("2020-01", "2021-01")),
-    "begin earlier": lambda path: cube.prepare(path, ONE, *months("2019-01", "2020-01")),
-    "add a band": lambda path: cube.prepare(path, TWO, *months("2020-01", "2020-04"), covered=[Month(2020, 1)]),
+    "lengthen": lambda path: prepare(path, ONE, *months("2020-01", "2021-01")),
+    "begin earlier": lambda path: prepare(path, ONE, *months("2019-01", "2020-01")),
+    "add a band": lambda path: prepare(path, TWO, *months("2020-01", "2020-04"), covered=[Month(2020, 1)]),
 }
 
 
@@ -94,7 +95,7 @@ def test_an_error_at_every_change_to_the_disk_leaves_the_cube_as_it_was(
     begun, whole, trial = (fast_folder / name / "S1.zarr" for name in ("begun", "whole", "trial"))
     begun.parent.mkdir()
     if change != "create":
-        cube.prepare(begun, ONE, *months("2020-01", "2020-04"))
+        prepare(begun, ONE, *months("2020-01", "2020-04"))
         write(begun, "2020-01")
     shutil.copytree(begun.parent, whole.parent)
     with faulty(errno.ENOSPC, poor=poor) as faults:
@@ -162,15 +163,15 @@ def test_a_file_that_may_not_grow_ends_in_a_clear_error_and_an_unharmed_cube(tmp
 READ_ONLY = """
 import sys
 from pathlib import Path
-from support.cube_samples import cube, months, spec_of, write
+from support.cube_samples import cube, months, prepare, spec_of, write
 from s1monthly.errors import CubeError
 path = Path(sys.argv[1])
-for change in (lambda: write(path, "2020-02"), lambda: cube.prepare(path, spec_of(), *months("2019-01", "2020-01"))):
+for change in (lambda: write(path, "2020-02"), lambda: prepare(path, spec_of(), *months("2019-01", "2020-01"))):
     try:
         change()
     except CubeError as error:
         print(error)
-print(*cube.months_complete(path), cube.read_count(path, cube.months_complete(path)[0]).shape)
+print(*cube.state(path).complete, cube.read_count(path, cube.state(path).complete[0]).shape)
 """
 
 
@@ -191,7 +192,7 @@ def test_a_folder_that_cannot_be_written_is_named(held: Path, code: int) -> None
     before = tree(held)
     for change in (
         lambda: write(held, "2020-02"),
-        lambda: cube.prepare(held, spec_of(), *months("2019-01", "2020-01")),
+        lambda: prepare(held, spec_of(), *months("2019-01", "2020-01")),
     ):
         with faulty(code, 1, lasting=True), pytest.raises(CubeError, match=f"cube {held}: ") as caught:
             change()
@@ -241,10 +242,10 @@ def test_a_store_of_others_is_named_and_not_one_byte_changes(tmp_path: Path, mak
     make(path)
     before = {entry: entry.stat().st_mtime_ns for entry in (tmp_path, *tmp_path.rglob("*"))}, tree(tmp_path)
     for change in (
-        lambda: cube.prepare(path, spec_of(), *months("2020-01", "2020-02")),
-        lambda: cube.prepare(path, spec_of(), *months("2020-01", "2020-02"), replace=True),
-        lambda: cube.prepare(path, textured(), *months("2020-01", "2020-02"), covered=months("2020-01", "2020-03")),
-        lambda: cube.write_month(path, Month(2020, 1), *core_of("2020-01")),
+        lambda: prepare(path, spec_of(), *months("2020-01", "2020-02")),
+        lambda: prepare(path, spec_of(), *months("2020-01", "2020-02"), replace=True),
+        lambda: prepare(path, textured(), *months("2020-01", "2020-02"), covered=months("2020-01", "2020-03")),
+        lambda: write_month(path, Month(2020, 1), *core_of("2020-01")),
         lambda: cube.state(path),
         lambda: cube.month_digest(path, Month(2020, 1)),
         lambda: Slots.read(str(path)),

@@ -14,7 +14,9 @@ import pytest
 import zarr
 
 from s1monthly.cube import months as cube
-from s1monthly.cube.months import Status
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.status import Status
+from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Direction, Month, Tile
 from support.cube_samples import (
@@ -52,7 +54,7 @@ def test_state(held: Path) -> None:
     assert (found.first, found.last) == months("2020-01", "2020-04")
     assert list(found.months.values()) == [Status.COMPLETE, Status.EMPTY, Status.COMPLETE, Status.EMPTY]
     assert found.bands == tuple(BANDS) and found.geobox == BOX and found.recipe == RECIPE and found.chunks == (32, 32)
-    assert cube.months_complete(held) == (Month(2020, 1), Month(2020, 3))
+    assert cube.state(held).complete == (Month(2020, 1), Month(2020, 3))
 
 
 # values
@@ -69,7 +71,7 @@ def test_what_is_written_is_read(held: Path) -> None:
 
 def test_zeros_stay_zeros(held: Path) -> None:
     zeros = {name: np.zeros(BOX.shape, np.float32) for name in BANDS}
-    cube.write_month(held, Month(2020, 2), zeros, np.zeros(BOX.shape, np.uint8))
+    write_month(held, Month(2020, 2), zeros, np.zeros(BOX.shape, np.uint8))
     assert (cube.read_month(held, Month(2020, 2), "Ratio") == 0).all()
     assert (zarr.open_array(held / "VV_dB", mode="r")[1] == 0).all()
 
@@ -91,37 +93,37 @@ def test_digest_by_its_definition(held: Path) -> None:
 
 def test_digest_tells_values_apart_and_nothing_else(held: Path, tmp_path: Path) -> None:
     values, count = core_of("2020-02")
-    digest = cube.write_month(held, Month(2020, 2), values, count)
+    digest = write_month(held, Month(2020, 2), values, count)
     other_chunks = tmp_path / "other.zarr"
-    cube.prepare(other_chunks, spec_of(chunk=20), *months("2019-12", "2020-02"))
-    assert cube.write_month(other_chunks, Month(2020, 2), values, count) == digest
+    prepare(other_chunks, spec_of(chunk=20), *months("2019-12", "2020-02"))
+    assert write_month(other_chunks, Month(2020, 2), values, count) == digest
     row, column = np.argwhere(np.isfinite(values["RVI"]))[0]
     values["RVI"][row, column] = np.nextafter(values["RVI"][row, column], np.float32(99))
-    assert cube.write_month(held, Month(2020, 2), values, count) != digest
+    assert write_month(held, Month(2020, 2), values, count) != digest
     assert cube.month_digest(held, Month(2020, 2)) != digest
     count[0, 0] += 1
-    assert cube.write_month(other_chunks, Month(2020, 2), core_of("2020-02")[0], count) != digest
+    assert write_month(other_chunks, Month(2020, 2), core_of("2020-02")[0], count) != digest
 
 
 def test_every_nan_is_written_alike(held: Path) -> None:
     values, count = core_of("2020-02")
-    digest = cube.write_month(held, Month(2020, 2), values, count)
+    digest = write_month(held, Month(2020, 2), values, count)
     before = tree(held)
     for array in values.values():
         array.view(np.uint32)[np.isnan(array)] = 0xFFC12345
-    assert cube.write_month(held, Month(2020, 2), values, count) == digest
+    assert write_month(held, Month(2020, 2), values, count) == digest
     assert tree(held) == before
 
 
 def test_empty_slots_and_empty_chunks_have_no_files(held: Path) -> None:
     assert {slot.name for name in BANDS for slot in (held / name / "c").iterdir()} == {"0", "2"}
     size = sum(map(len, tree(held).values()))
-    cube.prepare(held, spec_of(), *months("2015-01", "2030-12"))
+    prepare(held, spec_of(), *months("2015-01", "2030-12"))
     assert {slot.name for name in BANDS for slot in (held / name / "c").iterdir()} == {"60", "62"}
     assert abs(sum(map(len, tree(held).values())) - size) < 100, "188 more slots are a few digits in the metadata"
     empty = {name: np.full(BOX.shape, np.nan, np.float32) for name in BANDS}
     empty["RVI"][:, :32] = 1.0
-    cube.write_month(held, Month(2020, 1), empty, np.zeros(BOX.shape, np.uint8))
+    write_month(held, Month(2020, 1), empty, np.zeros(BOX.shape, np.uint8))
     files = {file.relative_to(held).as_posix() for file in held.glob("*/c/60/**/*") if file.is_file()}
     assert files == {"RVI/c/60/0/0", "RVI/c/60/1/0"}
     assert np.isnan(cube.read_month(held, Month(2020, 1), "VV_dB")).all()
@@ -141,7 +143,7 @@ def test_overwriting_keeps_one_slot(held: Path) -> None:
 
 def test_an_iterator_may_yield_bands_in_any_order(held: Path) -> None:
     values, count = core_of("2020-02")
-    digest = cube.write_month(held, Month(2020, 2), iter(reversed(values.items())), count)
+    digest = write_month(held, Month(2020, 2), iter(reversed(values.items())), count)
     assert digest == write(held, "2020-02")
 
 
@@ -155,7 +157,7 @@ def test_reader_sees_whole_months_alone(held: Path) -> None:
         while not stop.is_set():
             version, first = 3 - version, first.shift(-1)
             write(held, "2020-03", version)
-            cube.prepare(held, spec_of(), first, first)
+            prepare(held, spec_of(), first, first)
 
     writer = threading.Thread(target=keep_writing)
     writer.start()
@@ -194,7 +196,7 @@ def test_wrong_input_is_refused_before_anything_is_written(held: Path) -> None:
         (march, iter([("VV_dB", values["VV_dB"]), ("VH_dB", values["RVI"][1:])]), count, "VH_dB is float32"),
     ]:
         with pytest.raises(CubeError, match=said):
-            cube.write_month(held, month, bad_values, bad_count)
+            write_month(held, month, bad_values, bad_count)
         assert tree(held) == before
     assert sorted(entry.name for entry in held.parent.iterdir()) == [held.name, f"{held.name}.lock"]
 
@@ -230,7 +232,7 @@ def test_missing_and_damaged_cubes_are_named(held: Path, tmp_path: Path) -> None
         cube.read_month(held, Month(2020, 1), "RVI")
     shutil.rmtree(held / "RVI")
     with pytest.raises(CubeError, match="array RVI: missing in the cube"):
-        cube.prepare(held, spec_of(), *months("2020-01", "2020-01"))
+        prepare(held, spec_of(), *months("2020-01", "2020-01"))
     root = json.loads((held / "zarr.json").read_text())
     del root["attributes"]["s1monthly"]["bands"]
     (held / "zarr.json").write_text(json.dumps(root))
@@ -254,7 +256,7 @@ def test_impossible_specifications_are_refused(path: Path) -> None:
         (spec_of(), months("1990-01", "2090-01"), "too long"),
     ]:
         with pytest.raises(CubeError, match=said):
-            cube.prepare(path, spec, *span)
+            prepare(path, spec, *span)
         assert not path.exists()
 
 
@@ -262,10 +264,10 @@ def test_impossible_specifications_are_refused(path: Path) -> None:
 
 
 def test_a_month_of_a_cube_with_textures_is_written_whole(path: Path) -> None:
-    cube.prepare(path, textured(), *months("2020-01", "2020-01"))
+    prepare(path, textured(), *months("2020-01", "2020-01"))
     values, count = month_of("2020-01")
     with pytest.raises(CubeError, match="missing VV_glcm_contrast, VH_glcm_contrast"):
-        cube.write_month(path, Month(2020, 1), {name: values[name] for name in BANDS}, count)
+        write_month(path, Month(2020, 1), {name: values[name] for name in BANDS}, count)
     assert statuses(path) == [Status.EMPTY]
     write(path, "2020-01")
     for band in EVERY:

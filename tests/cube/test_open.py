@@ -15,9 +15,9 @@ import rasterio
 import zarr
 from rasterio.errors import RasterioIOError
 
-from s1monthly.cube import months as cube
-from s1monthly.cube.months import Status
-from s1monthly.cube.status import Slots
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.status import Slots, Status
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.model import Month
 from support.cube_readers import READERS, fingerprint, look
@@ -114,7 +114,7 @@ def test_root_is_read_by_plain_json(held: Path) -> None:
 
 def test_slots_are_read_without_zarr(held: Path) -> None:
     for first in ("2020-01", "2019-06"):
-        cube.prepare(held, spec_of(), *months(first, "2020-04"))
+        prepare(held, spec_of(), *months(first, "2020-04"))
         found = Slots.read(str(held))
         assert found is not None and (found.first, found.last) == months(first, "2020-04")
         assert found.complete() == [Month(2020, 1), Month(2020, 3)] and found.recipe == RECIPE
@@ -124,7 +124,7 @@ def test_slots_are_read_without_zarr(held: Path) -> None:
 def test_geographic_grid_has_latitude_and_longitude(tmp_path: Path) -> None:
     path = tmp_path / "S1_monthly.zarr"
     box = GeoBox(4326, 0.25, 10.0, 50.0, 48, 64)
-    cube.prepare(path, spec_of(box=box), *months("2020-01", "2020-01"))
+    prepare(path, spec_of(box=box), *months("2020-01", "2020-01"))
     group = zarr.open_group(path, mode="r")
     assert group["x"].attrs["units"] == "degrees_east" and group["y"].attrs["units"] == "degrees_north"
     assert group["x"][0] == 10.125 and group["y"][0] == 49.875
@@ -161,7 +161,7 @@ def test_geozarr_conventions_tell_the_same_grid(held: Path) -> None:
 def test_cf_1_11_rules_that_matter_here(tmp_path: Path) -> None:
     """Sections of CF-1.11: 2.5.1, 2.6.1, 3.1, 3.3, 3.4, 3.5, 4.4, 5.6, 7.1, 7.3, looked at without any checker."""
     path = tmp_path / "S1_monthly.zarr"
-    cube.prepare(path, spec_of(RECIPE | {"composite": {"method": "median"}}), *months("2020-01", "2020-04"))
+    prepare(path, spec_of(RECIPE | {"composite": {"method": "median"}}), *months("2020-01", "2020-04"))
     group = zarr.open_group(path, mode="r")
     attributes = {name: dict(array.attrs) for name, array in group.arrays()}
     dims = {name: array.metadata.dimension_names or () for name, array in group.arrays()}
@@ -214,9 +214,9 @@ def _as_netcdf(store: Path, file: Path) -> None:
 def test_a_cf_checker_finds_nothing(tmp_path: Path) -> None:
     runner = pytest.importorskip("compliance_checker.runner")
     store, file, report = tmp_path / "S1_monthly.zarr", tmp_path / "cube.nc", tmp_path / "report.json"
-    cube.prepare(store, spec_of(RECIPE | {"composite": {"method": "mean"}}), *months("2020-01", "2020-02"))
+    prepare(store, spec_of(RECIPE | {"composite": {"method": "mean"}}), *months("2020-01", "2020-02"))
     values, count = core_of("2020-01")
-    cube.write_month(store, Month(2020, 1), values, count)
+    write_month(store, Month(2020, 1), values, count)
     _as_netcdf(store, file)
     runner.CheckSuite.load_all_available_checkers()
     runner.ComplianceChecker.run_checker(

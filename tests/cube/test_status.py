@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, Slots, read_status, whose
+from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, Slots, foreign_store, read_status
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
 from support.sites import set_time, write_store
@@ -87,15 +87,15 @@ def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
         for name in names:
             (store / name).parent.mkdir(parents=True, exist_ok=True)
             (store / name).touch()
-        assert whose(store) == says
+        assert foreign_store(store) == says
     _foreign("zarr.json", '{"zarr_format": 3, "attributes": {}}')(tmp_path / "v3")
-    assert whose(tmp_path / "v3") == "a Zarr v3 store"
+    assert foreign_store(tmp_path / "v3") == "a Zarr v3 store"
     (tmp_path / "v3" / "HH_dB").mkdir()
-    assert whose(tmp_path / "v3") == "a Zarr v3 store with the band HH_dB, as S1-GRiTS writes"
+    assert foreign_store(tmp_path / "v3") == "a Zarr v3 store with the band HH_dB, as S1-GRiTS writes"
     (tmp_path / "folders" / "status" / "c").mkdir(parents=True)
-    assert [whose(tmp_path / name) for name in ("gone", "folders")] == [None, None]
+    assert [foreign_store(tmp_path / name) for name in ("gone", "folders")] == [None, None]
     _ours()(tmp_path / "ours")
-    assert whose(tmp_path / "ours") is None
+    assert foreign_store(tmp_path / "ours") is None
 
 
 @pytest.mark.parametrize(

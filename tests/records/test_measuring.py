@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from s1monthly.cube import months as cube
+from s1monthly.cube.write import write_month
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.statistics import band_statistics, count_statistics
@@ -83,7 +83,7 @@ def test_a_month_whose_bands_and_count_disagree_is_not_put_in_the_cube(tmp_path:
 
     def write(bands: dict[str, NDArray[np.float32]]) -> None:
         with Measuring(KEY, Polarization.VV_VH, BOX, count) as measuring:
-            cube.write_month(store, month, measuring.passed_on(bands.items()), count)
+            write_month(store, month, measuring.passed_on(bands.items()), count)
 
     with pytest.raises(ProductError, match=f"band {BANDS[wrong]} and the count"):
         write(spoilt)

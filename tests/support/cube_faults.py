@@ -15,6 +15,7 @@ from unittest import mock
 
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
+from s1monthly.cube.axis import prepare
 from s1monthly.errors import CubeError
 from support.cube_samples import months, spec_of, tree, write
 
@@ -96,14 +97,14 @@ def fill(path: Path, limit: int) -> None:
         Largest file in bytes; 0 for a disk that is small enough.
     """
     spec = spec_of(chunk=64)
-    cube.prepare(path, spec, *months("2020-01", "2021-12"))
+    prepare(path, spec, *months("2020-01", "2021-12"))
     write(path, "2020-01")
     if limit:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     changes: list[Callable[[], object]] = [
         lambda text=str(month): write(path, text, version=2) for month in cube.state(path).months
     ]
-    changes += [lambda year=year: cube.prepare(path, spec, *months(f"{year}-01", "2021-12")) for year in (2019, 1990)]
+    changes += [lambda year=year: prepare(path, spec, *months(f"{year}-01", "2021-12")) for year in (2019, 1990)]
     said = []
     for change in changes:
         before = tree(path)
@@ -113,9 +114,9 @@ def fill(path: Path, limit: int) -> None:
             said.append(str(error))
             assert tree(path) == before, "the cube is another one after a refusal"
     assert said, "the disk refused nothing"
-    for month in cube.months_complete(path):
+    for month in cube.state(path).complete:
         cube.month_digest(path, month)
-    print(f"{said[0]}; complete: {len(cube.months_complete(path))}")
+    print(f"{said[0]}; complete: {len(cube.state(path).complete)}")
 
 
 if __name__ == "__main__":

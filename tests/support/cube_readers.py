@@ -49,7 +49,7 @@ def by_cube(path: Path) -> Months:
     """Read the complete months with the product's own functions."""
     return {
         str(month): dict(cube.read_bands(path, month)) | {"count": cube.read_count(path, month)}
-        for month in cube.months_complete(path)
+        for month in cube.state(path).complete
     }
 
 

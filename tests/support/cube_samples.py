@@ -9,7 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.cube import months as cube
-from s1monthly.cube.months import Status
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.status import Status
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands
 from s1monthly.model import Direction, Month, Tile
@@ -34,12 +37,12 @@ Count = NDArray[np.uint8]
 
 def spec_of(
     recipe: dict[str, object] | None = None, box: GeoBox = BOX, chunk: int = 32, of: tuple[Band, ...] = CORE
-) -> cube.CubeSpec:
+) -> CubeSpec:
     """Return a small cube's specification: 4 bands, 2 x 2 chunks."""
-    return cube.CubeSpec(Tile("10SGD"), Direction.ASCENDING, box, of, (chunk, chunk), dict(recipe or RECIPE))
+    return CubeSpec(Tile("10SGD"), Direction.ASCENDING, box, of, (chunk, chunk), dict(recipe or RECIPE))
 
 
-def textured(of: tuple[Band, ...] = EVERY) -> cube.CubeSpec:
+def textured(of: tuple[Band, ...] = EVERY) -> CubeSpec:
     """Return the specification of the same cube with textures."""
     return spec_of(TEXTURE_RECIPE, of=of)
 
@@ -67,7 +70,7 @@ def core_of(text: str, version: int = 1) -> tuple[Values, Count]:
 def write(path: Path, text: str, version: int = 1) -> str:
     """Write the made-up month into the cube, every band that it has; return its digest."""
     values, count = month_of(text, version)
-    return cube.write_month(path, Month.parse(text), {name: values[name] for name in cube.state(path).bands}, count)
+    return write_month(path, Month.parse(text), {name: values[name] for name in cube.state(path).bands}, count)
 
 
 def months(first: str, last: str) -> tuple[Month, Month]:
@@ -77,7 +80,7 @@ def months(first: str, last: str) -> tuple[Month, Month]:
 
 def started(path: Path) -> Path:
     """Make a cube from 2020-01 to 2020-04 with 2020-01 and 2020-03 written."""
-    cube.prepare(path, spec_of(), *months("2020-01", "2020-04"))
+    prepare(path, spec_of(), *months("2020-01", "2020-04"))
     write(path, "2020-01")
     write(path, "2020-03")
     return path

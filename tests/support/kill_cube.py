@@ -25,8 +25,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s1monthly.cube import axis as cube_axis
-from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
+from s1monthly.cube.axis import prepare
 from s1monthly.model import Month
 from support.cube_readers import Known, fingerprint, look, watch
 from support.cube_samples import CORE, OTHER_RECIPE, TEXTURES, month_of, spec_of, textured, tree, write
@@ -39,7 +39,7 @@ VERSIONS = (("2020-03", 1), ("2020-03", 2), ("2020-04", 1), ("2020-05", 1))
 
 
 def _prepare(path: Path, first: Month, last: Month, **options: object) -> None:
-    cube.prepare(path, options.pop("spec", spec_of(of=SMALL)), first, last, **options)
+    prepare(path, options.pop("spec", spec_of(of=SMALL)), first, last, **options)
 
 
 def _begin(path: Path) -> None:

@@ -15,7 +15,10 @@ from s1monthly.catalog import update as cataloguing
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.config.root import load_config
 from s1monthly.cube import months as cube
-from s1monthly.cube.status import Slots
+from s1monthly.cube.axis import prepare
+from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.status import Slots, Status
+from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout
@@ -108,12 +111,12 @@ class SmallTree:
             getattr(self, f"_write_{step}")(key)
 
     def _write_cube(self, key: CompositeKey) -> None:
-        spec = cube.CubeSpec(
+        spec = CubeSpec(
             key.tile, key.direction, tile_geobox(key.tile, COARSE), bands("VV", "VH"), (128, 128), self.recipe
         )
         mine = [other.month for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
-        cube.prepare(self.path("cube", key), spec, min(mine), max(mine))
-        cube.write_month(self.path("cube", key), key.month, *self.values(key))
+        prepare(self.path("cube", key), spec, min(mine), max(mine))
+        write_month(self.path("cube", key), key.month, *self.values(key))
 
     def _write_record(self, key: CompositeKey) -> None:
         listed = read_granule_list(self.path("granules", key))
@@ -202,7 +205,7 @@ class SmallTree:
             return False
         wanted = [list_digest(GranuleList(self.granules(key))), digest(self.recipe), []]
         slots = Slots.read(str(self.path("cube", key)))
-        return held == wanted and slots is not None and slots.status(key.month) == cube.Status.COMPLETE
+        return held == wanted and slots is not None and slots.status(key.month) == Status.COMPLETE
 
     def _write_if_older(self, step: str, key: CompositeKey, needed: Sequence[Path]) -> None:
         if self._older(self.path(step, key), needed):

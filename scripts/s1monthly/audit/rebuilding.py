@@ -34,8 +34,9 @@ from s1monthly.catalog import table as catalog
 from s1monthly.catalog.table import Row
 from s1monthly.catalog.update import catalog_all, replace_rows, rows_before
 from s1monthly.cube import months as cube
-from s1monthly.cube.lost_chunks import lost_chunks
+from s1monthly.cube.chunks import lost_chunks
 from s1monthly.cube.months import CubeState
+from s1monthly.cube.write import complete_again, write_month
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.layout import Layout
 from s1monthly.model import Month, Polarization
@@ -243,7 +244,7 @@ class FolderRebuild:
             return
         for month in self._state.months:
             digests = lost_status_alone(self._folder, month, self._state, self._rows_before.get(str(month)))
-            if month not in self._folder.hidden and digests and cube.complete_again(self._folder.cube, month, digests):
+            if month not in self._folder.hidden and digests and complete_again(self._folder.cube, month, digests):
                 self._done.made.append(Made(str(self._folder.key(month)), "month", "its status was lost"))
         self._state = cube.state(self._folder.cube)
 
@@ -253,7 +254,7 @@ class FolderRebuild:
         if values is None:
             return False
         month = record.key.month
-        cube.write_month(self._folder.cube, month, values, cube.read_count(self._folder.cube, month))
+        write_month(self._folder.cube, month, values, cube.read_count(self._folder.cube, month))
         self._done.made.append(Made(str(record.key), "month", "values lost in the cube, taken from its COG"))
         return True
 

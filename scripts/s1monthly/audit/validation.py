@@ -25,7 +25,7 @@ from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import collection
 from s1monthly.catalog.table import Row, key_of
 from s1monthly.catalog.update import kept_rows, rows_before
-from s1monthly.cube.months import Status
+from s1monthly.cube.status import Status
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.layout import Layout
 from s1monthly.model import Month

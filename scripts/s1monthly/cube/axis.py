@@ -12,19 +12,11 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.layout import (
-    AXIS_LIMIT,
-    DECODING,
-    STATUS,
-    CubeSpec,
-    Header,
-    Status,
-    description,
-    read_header,
-)
-from s1monthly.cube.status import adds_bands_alone, how_to_mend, read_status
+from s1monthly.cube.layout import AXIS_LIMIT, DECODING, CubeSpec, Header, description, read_header
+from s1monthly.cube.status import STATUS, Status, adds_only_textures, how_to_mend, read_status
 from s1monthly.cube.transaction import (
     changed,
+    cube_errors,
     flush,
     link_tree,
     links_and_exchanges,
@@ -33,7 +25,6 @@ from s1monthly.cube.transaction import (
     recover,
     replace_files,
     staging,
-    told,
 )
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
@@ -82,7 +73,7 @@ def prepare(
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")
     asked = description(spec)
-    with told(path, "preparing the axis"):
+    with cube_errors(path, "preparing the axis"):
         read_header(path)  # refuses a store of another product before any file is created beside it
         path.parent.mkdir(parents=True, exist_ok=True)
         with staging(path, "axis", sweep_all=True) as folder, locked(path):
@@ -152,7 +143,7 @@ def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bo
 def _adds_bands(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
     """Return True if the requested cube has all bands of the existing one, made alike, and more."""
     equal = all(held[key] == asked[key] for key in asked if key not in ("bands", "recipe"))
-    return equal and set(held["bands"]) < set(asked["bands"]) and adds_bands_alone(held["recipe"], asked["recipe"])
+    return equal and set(held["bands"]) < set(asked["bands"]) and adds_only_textures(held["recipe"], asked["recipe"])
 
 
 def _made_otherwise(path: Path, held: Header, changes: list[str]) -> CubeError:

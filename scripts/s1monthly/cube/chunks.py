@@ -1,12 +1,14 @@
-"""Reader and writer of a cube's chunk files as zarr makes them, without loading zarr, which takes 0.2 s of every job.
+"""Read, write and check a cube's chunk files as zarr makes them, without loading zarr, which takes 0.2 s of every job.
 
-Only for arrays as `cube.create` makes them: chunks of one slot under Zarr's default keys, little-endian, compressed by
-Blosc. For any other array `ChunkForm.of` returns None, and zarr must be used. Zarr v3 core specification, sections
-"regular chunk grid", "default chunk key encoding", "bytes" and "blosc" codec.
+Arrays are those that `cube.create` makes: chunks of one slot under Zarr's default keys, little-endian, compressed by
+Blosc. Zarr v3 core specification, sections "regular chunk grid", "default chunk key encoding", "bytes" and "blosc"
+codec.
 """
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass
@@ -16,6 +18,12 @@ from typing import Any
 import numpy as np
 from numcodecs import Blosc
 from numpy.typing import NDArray
+
+from s1monthly.cube.layout import DECODING, Header, existing_header
+from s1monthly.cube.status import how_to_mend
+from s1monthly.errors import CubeError
+from s1monthly.kernels.bands import bands
+from s1monthly.model import Polarization
 
 _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 _FILLS: dict[str, tuple[Any, np.generic]] = {"float32": ("NaN", np.float32(np.nan)), "uint8": (0, np.uint8(0))}
@@ -43,26 +51,30 @@ class ChunkForm:
     codec: Blosc
 
     @classmethod
-    def of(cls, metadata: Mapping[str, Any]) -> ChunkForm | None:
-        """Read the form from an array's ``zarr.json``; return None if this module cannot read such an array."""
-        try:
-            (_, *shape), (slots, *chunk) = metadata["shape"], metadata["chunk_grid"]["configuration"]["chunk_shape"]
-            written, fill = _FILLS[metadata["data_type"]]
-            to_bytes, blosc = metadata["codecs"]
-            how = blosc["configuration"]
-            as_made = (
-                (metadata["chunk_grid"]["name"], slots, len(shape), metadata["fill_value"])
-                == ("regular", 1, 2, written)
-                and metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
-                and to_bytes in ({"name": "bytes"}, {"name": "bytes", "configuration": {"endian": "little"}})
-                and blosc["name"] == "blosc"
-                and not metadata.get("storage_transformers")
-            )
-            shuffle, names = _SHUFFLES[how["shuffle"]], ("cname", "clevel", "blocksize", "typesize")
-            codec = Blosc(shuffle=shuffle, **{name: how[name] for name in names})
-        except (KeyError, TypeError, ValueError):
-            return None
-        return cls((shape[0], shape[1]), (chunk[0], chunk[1]), fill, codec) if as_made else None
+    def of(cls, metadata: Mapping[str, Any]) -> ChunkForm:
+        """Read the form from an array's ``zarr.json``.
+
+        Raises
+        ------
+        ValueError, KeyError or TypeError
+            If they are not the metadata of an array as `cube.create` makes it.
+        """
+        (_, rows, columns), chunk_grid = metadata["shape"], metadata["chunk_grid"]
+        slots, *chunk = chunk_grid["configuration"]["chunk_shape"]
+        fill_value, fill = _FILLS[metadata["data_type"]]
+        to_bytes, blosc = metadata["codecs"]
+        options = blosc["configuration"]
+        known = (
+            (chunk_grid["name"], slots, metadata["fill_value"], blosc["name"]) == ("regular", 1, fill_value, "blosc")
+            and metadata["chunk_key_encoding"] == {"name": "default", "configuration": {"separator": "/"}}
+            and to_bytes in ({"name": "bytes"}, {"name": "bytes", "configuration": {"endian": "little"}})
+            and not metadata.get("storage_transformers")
+        )
+        if not known:
+            raise ValueError("they are not those of a cube's array")
+        names = ("cname", "clevel", "blocksize", "typesize")
+        codec = Blosc(shuffle=_SHUFFLES[options["shuffle"]], **{name: options[name] for name in names})
+        return cls((rows, columns), (chunk[0], chunk[1]), fill, codec)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -76,6 +88,35 @@ class ChunkForm:
             for left in range(0, self.shape[1], width):
                 bottom, right = min(top + height, self.shape[0]), min(left + width, self.shape[1])
                 yield f"{top // height}/{left // width}", (slice(top, bottom), slice(left, right))
+
+
+def chunk_form(header: Header, name: str) -> ChunkForm:
+    """Read the form of an array's chunks from its own metadata, which must agree with those in the root.
+
+    Raises
+    ------
+    CubeError
+        If the metadata are lost or damaged: the chunks must not be taken for empty then.
+    """
+    try:
+        metadata = json.loads((header.path / name / "zarr.json").read_text("utf-8"))
+        form = ChunkForm.of(metadata)
+        other = _differing_keys(metadata, header, name)
+        if other:  # the cube may have been replaced in between
+            other = _differing_keys(metadata, existing_header(header.path), name)
+        problem = f"they have another {other[0]} than the root says" if other else ""
+    except (FileNotFoundError, NotADirectoryError):
+        problem = "they are lost"
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise CubeError(f"cube {header.path}: the metadata of {name} are damaged ({problem})", how_to_mend(header.path))
+    return form
+
+
+def _differing_keys(metadata: Mapping[str, Any], header: Header, name: str) -> list[str]:
+    """Return the decoding keys whose values in an array's own metadata differ from those in the root."""
+    return [key for key in DECODING if (metadata.get(key) or None) != (header.arrays[name].get(key) or None)]
 
 
 def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArray[Any]:
@@ -144,14 +185,7 @@ def write_rows(
     -------
     list of Future
         One for each chunk; raises OSError if its file cannot be written.
-
-    Raises
-    ------
-    ValueError
-        If no chunk starts at that row.
     """
-    if row % form.chunk[0]:
-        raise ValueError(f"no chunk begins at row {row}: they have {form.chunk[0]} rows")
     empty: Callable[[NDArray[Any]], bool]
     empty = (lambda part: bool(np.isnan(part).all())) if np.isnan(form.fill) else (lambda part: not part.any())
 
@@ -170,3 +204,50 @@ def write_rows(
         pool.submit(write, key, values[rows.start - row : rows.stop - row, columns])
         for key, (rows, columns) in form.places(slice(row, row + values.shape[0]))
     ]
+
+
+def lost_chunks(
+    store: Path, slot: int, names: tuple[str, ...], polarization: Polarization, count: NDArray[np.uint8]
+) -> list[str]:
+    """Return one line for each band of a month with missing or truncated chunks, found without decoding any.
+
+    Every core band has a value wherever the count is above 0, so the chunk must exist. Textures may lack a value beside
+    empty pixels; if more than half of a chunk's pixels are valid, some have valid neighbours, so the chunk must exist.
+
+    Parameters
+    ----------
+    slot : int
+        Position of the month on the axis.
+    count : array (rows, columns), uint8
+        Count of passes of the month.
+    """
+    core = {band.name for band in bands(*polarization.layers)}
+    needed: dict[tuple[tuple[int, int], float], list[str]] = {}
+    lines = []
+    for name in names:
+        try:
+            form = ChunkForm.of(json.loads((store / name / "zarr.json").read_text("utf-8")))
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            lines.append(f"{name}: its zarr.json cannot be read ({type(error).__name__})")
+            continue
+        share = 0.0 if name in core else 0.5
+        if (form.chunk, share) not in needed:
+            places = form.places(slice(0, count.shape[0]))
+            needed[form.chunk, share] = [
+                key for key, place in places if np.count_nonzero(count[place]) > share * count[place].size
+            ]
+        keys = needed[form.chunk, share]
+        lost = [key for key in keys if not _is_whole(f"{store / name}/c/{slot}/{key}")]
+        if lost:
+            lines.append(f"{name}: {len(lost)} of {len(keys)} chunks missing or cut short ({lost[0]})")
+    return lines
+
+
+def _is_whole(path: str) -> bool:
+    """Return True if a chunk file is as long as its header says."""
+    try:
+        with open(path, "rb") as stream:
+            header = stream.read(_HEADER)
+            return len(header) == _HEADER and os.fstat(stream.fileno()).st_size == int.from_bytes(header[12:], "little")
+    except OSError:
+        return False

@@ -14,17 +14,8 @@ import numpy as np
 import zarr
 from zarr.codecs import BloscCodec
 
-from s1monthly.cube.layout import (
-    ATTRIBUTE,
-    AXIS_LIMIT,
-    COORDINATES,
-    COUNT,
-    GRID_MAPPING,
-    STATUS,
-    CubeSpec,
-    Status,
-    description,
-)
+from s1monthly.cube.layout import ATTRIBUTE, AXIS_LIMIT, COORDINATES, COUNT, GRID_MAPPING, CubeSpec, description
+from s1monthly.cube.status import STATUS, Status
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band

@@ -15,6 +15,8 @@ from s1monthly.kernels.bands import NODATA
 from s1monthly.model import Month
 
 _NAN_BITS = 0x7FC00000
+_ROWS = 1024
+"""Rows hashed at a time."""
 
 
 def canonical(block: NDArray[Any]) -> NDArray[Any]:
@@ -30,18 +32,22 @@ def canonical(block: NDArray[Any]) -> NDArray[Any]:
     return same
 
 
+def hash_values(array: NDArray[Any]) -> str:
+    """Return the SHA-256 of an array's `canonical` values, row by row, hexadecimal."""
+    digest = hashlib.sha256()
+    for row in range(0, array.shape[0], _ROWS):
+        digest.update(canonical(array[row : row + _ROWS]).data)
+    return digest.hexdigest()
+
+
 def digest_of(header: Header, month: Month, hashes: Mapping[str, str]) -> str:
     """Combine the hashes of a month's arrays into its digest; see `cube.months.month_digest`.
 
     Parameters
     ----------
     hashes : mapping of str to str
-        Band name or ``count`` -> SHA-256 of its `canonical` values, row by row, hexadecimal.
+        Band name or ``count`` -> `hash_values` of its values.
     """
-    described = {key: header.description[key] for key in ("tile", "direction", "grid")}
-    content = {
-        **described,
-        "month": str(month),
-        "sha256": {name: hashes[name] for name in header.data_arrays},
-    }
+    content = {key: header.description[key] for key in ("tile", "direction", "grid")}
+    content |= {"month": str(month), "sha256": {name: hashes[name] for name in header.data_arrays}}
     return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()

@@ -11,12 +11,12 @@ shape. A longer axis only reveals more of that chunk, so it always agrees with t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
-from enum import IntEnum
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube import status as slots
+from s1monthly.cube.status import AWAY, STATUS, foreign_store, how_to_mend
 from s1monthly.errors import CubeError, NameFormatError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
@@ -29,19 +29,10 @@ ATTRIBUTE = "s1monthly"
 """Root attribute that identifies a cube of this product."""
 
 COUNT = "count"
-STATUS = slots.STATUS
 GRID_MAPPING = "spatial_ref"
 DECODING = ("chunk_grid", "chunk_key_encoding", "codecs", "data_type", "fill_value", "storage_transformers")
 """Metadata of an array that are needed to decode its chunks."""
 COORDINATES = ("time", "time_bnds", "y", "x", GRID_MAPPING)
-
-
-class Status(IntEnum):
-    """State of a month's slot."""
-
-    EMPTY = slots.EMPTY
-    BEING_WRITTEN = slots.BEING_WRITTEN
-    COMPLETE = slots.COMPLETE
 
 
 @dataclass(frozen=True)
@@ -108,6 +99,8 @@ class Header:
 
     Attributes
     ----------
+    path : Path
+        The store.
     first, last : Month
         First and last month of the axis.
     description : dict
@@ -116,6 +109,7 @@ class Header:
         Metadata of each array, as plain JSON.
     """
 
+    path: Path
     first: Month
     last: Month
     description: dict[str, Any]
@@ -156,11 +150,48 @@ class Header:
         kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict))
         sizes = (rows, columns, *self.geobox.shape, self.months)
         if not all(isinstance(value, kind) for value, kind in kinds) or not all(size > 0 for size in sizes):
-            raise ValueError("its description is none of a cube")
+            raise ValueError("its description is not that of a cube")
 
-    def slot(self, month: Month) -> int | None:
-        """Return the position of a month on the axis, or None if it is outside."""
-        return month.ordinal - self.first.ordinal if self.first <= month <= self.last else None
+    def slot(self, month: Month) -> int:
+        """Return the position of a month on the axis.
+
+        Raises
+        ------
+        CubeError
+            If the month is outside.
+        """
+        if not self.first <= month <= self.last:
+            raise CubeError(
+                f"cube {self.path} has no slot for {month}: its axis is {self.first} to {self.last}",
+                "run the workflow again with that month in its time range: the rule cube extends the axis",
+            )
+        return month.ordinal - self.first.ordinal
+
+    def check_bands(self, names: Iterable[str], month: Month) -> None:
+        """Raise CubeError if the bands given for a month are not exactly those of the cube."""
+        given = set(names)
+        missing = [name for name in self.bands if name not in given]
+        unknown = sorted(given - set(self.bands))
+        problems = [f"{what} {', '.join(some)}" for what, some in (("missing", missing), ("unknown", unknown)) if some]
+        if problems:
+            raise CubeError(
+                f"cube {self.path}, month {month}: bands {' and '.join(problems)}",
+                f"give exactly {', '.join(self.bands)}",
+            )
+
+
+def existing_header(path: Path) -> Header:
+    """Read the root of a cube.
+
+    Raises
+    ------
+    CubeError
+        If there is no cube, or the store was not written by this product or is damaged.
+    """
+    header = read_header(path)
+    if header is None:
+        raise CubeError(f"there is no cube at {path}", "run the workflow again: the rule cube makes it")
+    return header
 
 
 def read_header(path: Path) -> Header | None:
@@ -174,18 +205,18 @@ def read_header(path: Path) -> Header | None:
     try:
         root = json.loads((path / "zarr.json").read_text("utf-8"))
         ours = root["attributes"][ATTRIBUTE]
-        axis = {key: Month.parse(ours[key]) for key in ("first", "last")}
-        held = {key: ours[key] for key in ("tile", "direction", "grid", "bands", "chunks", "recipe")}
-        header = Header(axis["first"], axis["last"], held, root["consolidated_metadata"]["metadata"])
+        described = {key: ours[key] for key in ("tile", "direction", "grid", "bands", "chunks", "recipe")}
+        first, last = Month.parse(ours["first"]), Month.parse(ours["last"])
+        header = Header(path, first, last, described, root["consolidated_metadata"]["metadata"])
         header.refuse_nonsense()
         return header
     except (FileNotFoundError, NotADirectoryError, ValueError, KeyError, TypeError, NameFormatError) as error:
-        found = slots.whose(path)
+        found = foreign_store(path)
         if found:
-            raise CubeError(f"{path} is not a cube of this product: {found}", slots.AWAY) from error
+            raise CubeError(f"{path} is not a cube of this product: {found}", AWAY) from error
         if not isinstance(error, FileNotFoundError):
             damage = f"{type(error).__name__}: {error}"
-            raise CubeError(f"{path}/zarr.json is damaged ({damage})", slots.how_to_mend(path)) from error
+            raise CubeError(f"{path}/zarr.json is damaged ({damage})", how_to_mend(path)) from error
         if path.is_dir() and any(entry.is_dir() and any(entry.iterdir()) for entry in path.iterdir()):
-            raise CubeError(f"{path}/zarr.json is lost", slots.how_to_mend(path)) from error
+            raise CubeError(f"{path}/zarr.json is lost", how_to_mend(path)) from error
     return None

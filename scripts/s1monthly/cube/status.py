@@ -1,4 +1,4 @@
-"""A cube's axis and complete months, read with plain file access for the Snakefile, before any work."""
+"""Read a cube's axis and complete months with plain file access, for the Snakefile: no numpy, no zarr."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import IntEnum
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,16 @@ from typing import Any
 from s1monthly.errors import CubeError, NameFormatError
 from s1monthly.model import Month
 
-EMPTY, BEING_WRITTEN, COMPLETE = 0, 1, 2
-"""Status of a month's slot."""
+
+class Status(IntEnum):
+    """Status of a month's slot."""
+
+    EMPTY = 0
+    BEING_WRITTEN = 1
+    COMPLETE = 2
+
+
+EMPTY, BEING_WRITTEN, COMPLETE = Status
 
 STATUS = "status"
 """Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
@@ -45,7 +54,7 @@ def how_to_mend(path: str | Path) -> str:
     )
 
 
-def whose(path: str | Path) -> str | None:
+def foreign_store(path: str | Path) -> str | None:
     """Describe a store or file that this product did not write; return None for our cubes and for nothing."""
     path = Path(path)
     if not path.is_dir():
@@ -66,16 +75,16 @@ def whose(path: str | Path) -> str | None:
     return None if isinstance(ours, dict) else f"a Zarr v3 store{peer}"
 
 
-def adds_bands_alone(held: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return True if `wanted` is `held` plus textures: the core bands then have the same values under both.
+def adds_only_textures(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return True if a recipe is an existing one plus textures: the core bands then have the same values under both.
 
     Textures that differ do not count as an addition, because those in the cube would be wrong.
     """
-    (core, textures), (wanted_core, wanted_textures) = _parted(held), _parted(wanted)
+    (core, textures), (wanted_core, wanted_textures) = _split(existing), _split(wanted)
     return core == wanted_core and bool(wanted_textures) and not textures
 
 
-def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
+def _split(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     """Split a recipe into what determines the core bands and what determines textures."""
     algorithms = dict(recipe.get("algorithms", {}))
     core = {key: value for key, value in recipe.items() if key != TEXTURES} | {"algorithms": algorithms}
@@ -83,14 +92,13 @@ def _parted(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
     return core, [part for part in textures if part is not None]
 
 
-def read_status(path: str | Path, slot: int) -> int:
+def read_status(path: str | Path, slot: int) -> Status:
     """Read a slot's status; a file that is not one valid byte was truncated or changed and counts as BEING_WRITTEN."""
     try:
-        found = Path(path, STATUS, "c", str(slot)).read_bytes()
+        content = Path(path, STATUS, "c", str(slot)).read_bytes()
     except FileNotFoundError:
         return EMPTY
-    known = found in (bytes([EMPTY]), bytes([COMPLETE]))
-    return found[0] if known else BEING_WRITTEN
+    return {bytes([status]): status for status in Status}.get(content, BEING_WRITTEN)
 
 
 @lru_cache(maxsize=4096)
@@ -134,14 +142,14 @@ class Slots:
             rows, columns = ours["chunks"]
             return cls(path, Month.parse(ours["first"]), Month.parse(ours["last"]), (rows, columns), ours["recipe"])
         except (OSError, ValueError, KeyError, TypeError, NameFormatError) as error:
-            damage, found = f"{type(error).__name__}: {error}", whose(path)
+            damage, found = f"{type(error).__name__}: {error}", foreign_store(path)
             if found or not any(Path(path, name).is_dir() for name in OWN_ARRAYS):
                 found = found or f"its attributes are damaged ({damage})"
                 raise CubeError(f"{path}: not a cube of this product: {found}", AWAY) from error
             raise CubeError(f"{path}/zarr.json is lost or damaged ({damage})", how_to_mend(path)) from error
 
-    def status(self, month: Month) -> int:
-        """Return EMPTY, BEING_WRITTEN or COMPLETE; EMPTY for a month outside the axis."""
+    def status(self, month: Month) -> Status:
+        """Return a month's status; EMPTY outside the axis."""
         inside = self.first <= month <= self.last
         return read_status(self.path, month.ordinal - self.first.ordinal) if inside else EMPTY
 

@@ -36,7 +36,7 @@ _REMOVALS = 20
 
 
 @contextmanager
-def told(path: Path, doing: str) -> Iterator[None]:
+def cube_errors(path: Path, action: str) -> Iterator[None]:
     """Turn errors of the operating system into a CubeError that names the cube and the action."""
     try:
         yield
@@ -47,7 +47,7 @@ def told(path: Path, doing: str) -> Iterator[None]:
             remedy = "make the folder writable or give another base_dir"
         else:
             remedy = "see the system's message, then run again"
-        raise CubeError(f"cube {path}: {doing} failed: {error}", remedy) from error
+        raise CubeError(f"cube {path}: {action} failed: {error}", remedy) from error
 
 
 def locked(path: Path) -> AbstractContextManager[None]:
@@ -66,7 +66,7 @@ def staging(path: Path, purpose: str, sweep_all: bool = False) -> Iterator[Path]
     sweep_all : bool
         Remove abandoned folders of every purpose.
     """
-    with told(path, "making a folder beside it"), locked(path):
+    with cube_errors(path, "making a folder beside it"), locked(path):
         for folder in path.parent.iterdir():
             if folder.name.startswith(f"{path.name}.{'' if sweep_all else f'{purpose}.'}") and folder.suffix == _SUFFIX:
                 _remove_dead(folder)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from s1monthly.cube.status import TEXTURE, TEXTURES, adds_bands_alone
+from s1monthly.cube.status import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
 from s1monthly.kernels.options import TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import alike
@@ -110,7 +110,7 @@ def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Til
     ours = canonical(held, tile)
     if ours == one:
         return _ordered_like(one, held)
-    if adds_bands_alone(ours, one):
+    if adds_only_textures(ours, one):
         algorithms = {**held["algorithms"], TEXTURE: one["algorithms"][TEXTURE]}
         return _ordered_like(one, {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]})
     return one
@@ -168,10 +168,10 @@ def refuse_mixture(
         Names the difference and the ways out, unless the recipes agree or every month held is made again. Textures may
         be added without `overwrite`, as this leaves the cube's values unchanged.
     """
-    if held == wanted or (not unwanted_months and (overwrite or adds_bands_alone(held, wanted))):
+    if held == wanted or (not unwanted_months and (overwrite or adds_only_textures(held, wanted))):
         return
     lines = "; ".join(difference(held, wanted))
-    if adds_bands_alone(held, wanted):
+    if adds_only_textures(held, wanted):
         months = ", ".join(map(str, unwanted_months))
         raise CubeError(
             f"cube {key}: textures can be added to all its months together only ({lines})",

@@ -25,4 +25,4 @@ def test_runs_in_another_order_leave_the_same_store(tmp_path: Path) -> None:
     wanted = tree(store(at_once))
     assert tree(store(backwards)) == wanted, "every file of the store, Snakemake's stamp included"
     assert [name for name in wanted if "slots_" in name] and wanted["status/c/2"] == b"\x02"
-    assert cube.months_complete(store(at_once)) == (Month(2021, 11), Month(2022, 1))
+    assert cube.state(store(at_once)).complete == (Month(2021, 11), Month(2022, 1))

@@ -211,7 +211,7 @@ def test_one_new_month_is_its_jobs_alone(made: Path) -> None:
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1, "cube": 1}
     assert run.months("composite") == ["2022-02"]
     assert times(made, "2021-11") + times(made, "2022-01") == before
-    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1), Month(2022, 2))
+    assert cube.state(store(made)).complete == (Month(2021, 11), Month(2022, 1), Month(2022, 2))
     assert settled(made)
 
 
@@ -332,18 +332,18 @@ def test_a_deleted_cube_is_made_again(made: Path) -> None:
     shutil.rmtree(store(made))
     run = run_snakemake(made, CONFIG)
     assert run.months("composite") == ["2021-11", "2022-01"]
-    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
+    assert cube.state(store(made)).complete == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
 
 
 def test_a_run_that_remakes_a_deleted_cube_may_be_killed(made: Path) -> None:
     shutil.rmtree(store(made))
     run_snakemake(made, CONFIG, "--until", "cube")
-    assert cube.months_complete(store(made)) == ()
+    assert cube.state(store(made)).complete == ()
     preview = run_snakemake(made, CONFIG, "-n")
     assert "2 to make again, granules, record or cube changed: 2021-11, 2022-01" in preview.output
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11", "2022-01"]
-    assert cube.months_complete(store(made)) == (Month(2021, 11), Month(2022, 1))
+    assert cube.state(store(made)).complete == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
 
 
