@@ -61,7 +61,7 @@ def facts(tree: SmallTree) -> dict[tuple[str, str, str], tuple[object, ...]]:
     """What an operator would miss: every month with its status and values, and what lies there of it."""
     rows = catalog.read_catalog(tree.layout.catalog)
     names = ("status", "digest", "granules", "processing_level", *catalog.PATHS)
-    return {catalog.key_of(row): tuple(row[name] for name in names) for row in rows}
+    return {catalog.row_key(row): tuple(row[name] for name in names) for row in rows}
 
 
 def mend(tree: SmallTree, found: list[Finding]) -> None:

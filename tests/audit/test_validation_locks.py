@@ -92,7 +92,7 @@ def hold(lock: Path, held: Path) -> None:
 
 
 def hold_catalog(path: Path) -> None:
-    with cataloguing.alone(path):
+    with cataloguing.catalog_lock(path):
         (path.parent / ".held").touch()
         assert waited_until(path.parent / ".waited", 30)
 
@@ -206,7 +206,7 @@ def test_a_file_system_without_locks_is_no_hindrance(base: Path, monkeypatch: py
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(ProductError, match=r"catalog\.parquet: cannot be written"),
-        cataloguing.alone(tmp_path / "nowhere" / "catalog.parquet"),
+        cataloguing.catalog_lock(tmp_path / "nowhere" / "catalog.parquet"),
     ):
         pass
 
@@ -240,7 +240,7 @@ def test_a_writer_that_must_wait_says_once_for_whom(
     said = capfd.readouterr().err
     assert said.count("waiting for") == 1
     assert f"waiting for {path}: user {os.geteuid()}, process {process.pid} on " in said
-    with cataloguing.alone(path):
+    with cataloguing.catalog_lock(path):
         assert str(os.getpid()) in (base / ".catalog.parquet.lock").read_text()
     assert (base / ".catalog.parquet.lock").read_text() == ""
     assert capfd.readouterr().err == ""

@@ -20,7 +20,7 @@ import pytest
 import shapely
 
 from s1monthly.catalog.table import COLUMNS, PATHS, SCHEMA, global_rows, read_catalog, tile_rows, write_catalog
-from s1monthly.catalog.update import alone
+from s1monthly.catalog.update import catalog_lock
 from s1monthly.errors import ProductError
 from s1monthly.files import flock
 from s1monthly.grid.lattice import tile_outline
@@ -364,5 +364,5 @@ def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with alone(tmp_path / "catalog.parquet"), open(tmp_path / ".catalog.parquet.lock") as lock:
+    with catalog_lock(tmp_path / "catalog.parquet"), open(tmp_path / ".catalog.parquet.lock") as lock:
         assert flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB) is False

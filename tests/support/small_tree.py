@@ -170,7 +170,7 @@ class SmallTree:
         cataloguing.catalog_tile(self.path("folder", key))
 
     def _write_catalog(self, key: CompositeKey) -> None:
-        with cataloguing.alone(self.path("catalog", key)):  # the rule's work, as if killed before the Collection
+        with cataloguing.catalog_lock(self.path("catalog", key)):  # the rule's work, as if killed before the Collection
             catalog.write_catalog(self.path("catalog", key), catalog.global_rows(self.base))
 
     def _write_collection(self, key: CompositeKey) -> None:

@@ -32,7 +32,7 @@ from s1monthly.audit.survey import TileFolder, Tree, survey
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.table import Row
-from s1monthly.catalog.update import catalog_all, replace_rows, rows_before
+from s1monthly.catalog.update import catalog_all, previous_rows, replace_rows
 from s1monthly.cube import months as cube
 from s1monthly.cube.chunks import lost_chunks
 from s1monthly.cube.months import CubeState
@@ -196,7 +196,7 @@ class FolderRebuild:
     def __init__(self, folder: TileFolder, mend: Commands, done: Rebuilt) -> None:
         self._folder, self._mend, self._done = folder, mend, done
         self._state = self._mended_cube()
-        self._rows_before = {row["month"]: row for row in rows_before(folder.owner, folder.layout)}
+        self._rows_before = {row["month"]: row for row in previous_rows(folder.owner, folder.layout)}
         self._usual = {kind for kind in OPTIONAL if folder.files[kind]}
         self._doubted: set[Month] = set()
 

@@ -35,7 +35,7 @@ def left_of(kinds: Collection[str]) -> str:
 def row_of_remains(folder: TileFolder, month: Month) -> Row | None:
     """Return the row of a month from its COG, completed from its Item; unknown values are null.
 
-    None if the COG is missing or damaged: then only an older catalog knows the month, see `update.kept_rows`.
+    None if the COG is missing or damaged: then only an older catalog knows the month, see `update.rows_to_keep`.
     """
     record = told_by_cog(folder, month)
     try:

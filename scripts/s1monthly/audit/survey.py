@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s1monthly.audit.products import property_of, read_item
-from s1monthly.catalog.table import is_tree, owner_of
+from s1monthly.catalog.table import is_output_tree, owner_of
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.layout import MONTH_PATTERN, Layout
@@ -127,7 +127,7 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
         if not is_readable(path):
             tree.unreadable.append(path)
             continue
-        if Path(Layout("", str(path)).owner).exists() or is_tree(path):  # a work folder of another name
+        if Path(Layout("", str(path)).owner).exists() or is_output_tree(path):  # a work folder of another name
             continue
         owner, names = _owner_by_name(path), list(_owners_by_content(path))
         if names and owner not in names:

@@ -23,8 +23,8 @@ from s1monthly.audit.survey import TileFolder, Tree, survey
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import collection
-from s1monthly.catalog.table import Row, key_of
-from s1monthly.catalog.update import kept_rows, rows_before
+from s1monthly.catalog.table import Row, row_key
+from s1monthly.catalog.update import previous_rows, rows_to_keep
 from s1monthly.cube.status import Status
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.layout import Layout
@@ -132,11 +132,11 @@ class HeldCatalog:
         if self.problem:
             yield Finding(str(self.path), self.problem, (mend.rebuild,))
             return
-        keys = sorted(key_of(row) for row in self.rows)
+        keys = sorted(row_key(row) for row in self.rows)
         lines = [f"{'_'.join(key)} is there twice" for key, after in pairwise(keys) if key == after]
-        if [key_of(row) for row in self.rows] != keys:
+        if [row_key(row) for row in self.rows] != keys:
             lines.append("its rows are not in order")
-        have, want = ({key_of(row): row for row in rows if not passed_over(row)} for rows in (self.rows, expected))
+        have, want = ({row_key(row): row for row in rows if not passed_over(row)} for rows in (self.rows, expected))
         for key in sorted(have.keys() | want.keys()):
             if key not in want:
                 lines.append(f"{'_'.join(key)} is there, and nothing lies there of it")
@@ -192,7 +192,7 @@ class FolderCheck:
         self._search_problem, self._without_data = search.problem, search.rows
         self.unsure = bool(self._search_problem) or unread
         if not self._search.exists():
-            kept = kept_rows(rows_before(folder.owner, folder.layout), (), folder.layout)
+            kept = rows_to_keep(previous_rows(folder.owner, folder.layout), (), folder.layout)
             self._without_data = {Month.parse(row["month"]): row for row in kept if row["record_path"] is None}
 
     def to_check(self) -> list[Month]:
@@ -257,7 +257,7 @@ def _global_problems(
     held = HeldCatalog.read(layout.catalog)
     if not folders and not held.path.exists():
         return
-    expected = [row for name, check in by_name.items() for row in catalog.seen_from_above(check.rows(), name)]
+    expected = [row for name, check in by_name.items() for row in catalog.with_global_paths(check.rows(), name)]
     yield from held.problems(expected, passed_over, mend)
     path = Path(layout.collection)
     rows = [*(row for row in expected if not passed_over(row)), *(row for row in held.rows if passed_over(row))]

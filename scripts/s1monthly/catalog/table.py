@@ -126,7 +126,7 @@ PATHS = {
 _REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
 
 
-def key_of(row: Mapping[str, Any]) -> tuple[str, str, str]:
+def row_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
     """Return the key by which rows are unique and sorted: tile, direction, month."""
     return row["mgrs_tile_id"], row["flight_direction"], row["month"]
 
@@ -168,7 +168,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
     return [rows[month] for month in sorted(rows)]
 
 
-def is_tree(folder: Path) -> bool:
+def is_output_tree(folder: Path) -> bool:
     """Tell whether a folder is an output tree of its own (it has a Collection), like the demo's in ``output/``."""
     return (folder / Path(Layout("", "").collection).name).exists()
 
@@ -350,18 +350,18 @@ def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> lis
     """
     rows = []
     for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
-        if path.parent.name.startswith(".") or path.parent in passed_over or is_tree(path.parent):
+        if path.parent.name.startswith(".") or path.parent in passed_over or is_output_tree(path.parent):
             continue
         owner = owner_of(path.parent)
         found = read_catalog(path)
         for row in found:
             if (row["mgrs_tile_id"], row["flight_direction"]) != (str(owner.tile), str(owner.direction)):
-                raise ProductError(f"{path}: holds a row of {'_'.join(key_of(row))}", _REMEDY)
-        rows += seen_from_above(found, path.parent.name)
-    return sorted(rows, key=key_of)
+                raise ProductError(f"{path}: holds a row of {'_'.join(row_key(row))}", _REMEDY)
+        rows += with_global_paths(found, path.parent.name)
+    return sorted(rows, key=row_key)
 
 
-def seen_from_above(rows: Iterable[Row], folder: str) -> list[Row]:
+def with_global_paths(rows: Iterable[Row], folder: str) -> list[Row]:
     """Return rows of a tile's catalog for the global one: with paths relative to the parent folder."""
     return [{**row, **{name: f"{folder}/{row[name]}" for name in PATHS if row[name] is not None}} for row in rows]
 
@@ -391,7 +391,7 @@ def read_catalog(path: str | Path) -> list[Row]:
 
 
 def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_if_changed: bool = False) -> bool:
-    """Write a catalog atomically, sorted by `key_of`; the same rows give the same bytes.
+    """Write a catalog atomically, sorted by `row_key`; the same rows give the same bytes.
 
     Parameters
     ----------
@@ -408,10 +408,10 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
     ProductError
         If a month occurs twice.
     """
-    rows = sorted(rows, key=key_of)
+    rows = sorted(rows, key=row_key)
     for before, row in pairwise(rows):
-        if key_of(before) == key_of(row):
-            raise ProductError(f"{path}: {'_'.join(key_of(row))} is there twice", "remove one of the two records")
+        if row_key(before) == row_key(row):
+            raise ProductError(f"{path}: {'_'.join(row_key(row))} is there twice", "remove one of the two records")
     table = pa.Table.from_pylist([dict(row) for row in rows], schema=SCHEMA)
     table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
     sink = pa.BufferOutputStream()

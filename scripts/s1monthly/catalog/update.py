@@ -23,10 +23,10 @@ from s1monthly.catalog.table import (
     Row,
     existing_paths,
     global_rows,
-    is_tree,
-    key_of,
+    is_output_tree,
     owner_of,
     read_catalog,
+    row_key,
     tile_rows,
     write_catalog,
 )
@@ -42,7 +42,7 @@ PREVIEW_COLUMNS = ("preview_crs", "preview_width", "preview_height", "preview_bo
 
 
 @contextmanager
-def alone(path: str | Path) -> Iterator[None]:
+def catalog_lock(path: str | Path) -> Iterator[None]:
     """Lock a catalog against other writers; if it is locked already, report once by whom, and wait.
 
     The lock file names the holder: user, process and machine.
@@ -87,7 +87,7 @@ def catalog_tile(folder: str | Path) -> list[Row]:
     Returns
     -------
     list of dict
-        Its rows: those of `catalog.tile_rows`, and those that `kept_rows` adds.
+        Its rows: those of `catalog.tile_rows`, and those that `rows_to_keep` adds.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def replace_rows(
     Parameters
     ----------
     rows_of : callable
-        Takes the previous rows, reads the folder and returns the new rows; those of `kept_rows` are added.
+        Takes the previous rows, reads the folder and returns the new rows; those of `rows_to_keep` are added.
     only_if_changed : bool
         Do not touch a catalog that already has these rows.
 
@@ -119,14 +119,14 @@ def replace_rows(
         Whether the file was written.
     """
     path = layout.of(owner).tile_catalog
-    with alone(path):
-        before = rows_before(owner, layout)
+    with catalog_lock(path):
+        before = previous_rows(owner, layout)
         rows = rows_of(before)
-        rows = sorted([*rows, *kept_rows(before, rows, layout)], key=lambda row: row["month"])
+        rows = sorted([*rows, *rows_to_keep(before, rows, layout)], key=lambda row: row["month"])
         return rows, write_catalog(path, rows, only_if_changed=only_if_changed)
 
 
-def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
+def previous_rows(owner: TileDirection, layout: Layout) -> list[Row]:
     """Return the previous rows of a tile and direction from its catalog or, if that is unreadable, the global one."""
     for path, above in ((layout.of(owner).tile_catalog, ""), (layout.catalog, f"{owner}/")):
         try:
@@ -141,7 +141,7 @@ def rows_before(owner: TileDirection, layout: Layout) -> list[Row]:
     return []
 
 
-def kept_rows(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> list[Row]:
+def rows_to_keep(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> list[Row]:
     """Return the rows of an older catalog that the tree itself can no longer give.
 
     These are months whose record is lost but whose COG, preview or Item still exists, with the paths that exist now;
@@ -208,14 +208,14 @@ def catalog_all(
         As for `catalog.global_rows`.
     """
     layout = Layout(str(base_dir), "")
-    with alone(layout.catalog):
+    with catalog_lock(layout.catalog):
         misnamed, owners = _misnamed(Path(base_dir), passed_over)
         kept = {*kept, *owners}
         rows = global_rows(base_dir, {*passed_over, *misnamed})
         if kept and Path(layout.catalog).exists():
             before = read_catalog(layout.catalog)
             rows += [row for row in before if f"{row['mgrs_tile_id']}_{row['flight_direction']}" in kept]
-            rows.sort(key=key_of)
+            rows.sort(key=row_key)
         written = []
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))
@@ -235,7 +235,7 @@ def _misnamed(base_dir: Path, passed_over: Collection[Path]) -> tuple[set[Path],
     kept: set[str] = set()
     for path in base_dir.glob("*/catalog.parquet"):
         folder = path.parent
-        if folder in passed_over or folder.name.startswith(".") or is_tree(folder):
+        if folder in passed_over or folder.name.startswith(".") or is_output_tree(folder):
             continue
         try:
             owner_of(folder)
