@@ -28,8 +28,8 @@ from s1monthly.grid.lattice import GeoBox, overlap, tile_geobox
 from s1monthly.grid.orbit import utm_footprint
 from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Direction, Granule, Month, Tile
+from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
-from s1monthly.raster.geotiff_header import open_header
 from s1monthly.sources.simulated.source import SimulatedSource
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -22,8 +22,8 @@ from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
 from s1monthly.layout import parse_granule_id
 from s1monthly.model import Granule, Layer, Tile
+from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
-from s1monthly.raster.geotiff_header import open_header
 from s1monthly.stages.burst import BurstWindow, NoPixels, read_burst
 from s1monthly.versions import ALGORITHMS
 from support.granules import ORIGIN, write_granule, write_tiff

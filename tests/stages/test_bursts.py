@@ -87,7 +87,7 @@ def held(output: Path) -> dict[str, bytes]:
 def test_every_granule_is_cut_and_nothing_is_kept(month: Month) -> None:
     output = month.read()
     assert len(held(output)) == 8 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
-    values = {rasters.read_raster(path)[0].max() for path in output.glob("*_VV.tif")}
+    values = {rasterio.open(path).read().max() for path in output.glob("*_VV.tif")}
     assert values == {np.float32(0.1 * int(day)) for day in DAYS}
 
 

@@ -49,7 +49,7 @@ def unlike(path: Path, band: int, values: NDArray[np.float32], grid: GeoBox) -> 
 
 
 def _averaged(values: NDArray[np.float32], grid: GeoBox, levels: list[int]) -> list[NDArray[np.float32]]:
-    """Return overviews of a band at some levels, averaged by GDAL; `halving` gives the same bits."""
+    """Return overviews of a band at some levels, averaged by GDAL; `raster.cog_blocks` gives the same bits."""
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": np.nan, "tiled": True}
     place = {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform)}
     with MemoryFile() as file:

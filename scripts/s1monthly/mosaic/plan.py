@@ -18,8 +18,8 @@ from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.grid.outlines import is_torn, transformer
 from s1monthly.layout import Layout, mosaic_name, parse_folder
 from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile, TileDirection
+from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import open_dataset
-from s1monthly.raster.geotiff_header import open_header
 from s1monthly.records.seal import read_made
 from s1monthly.records.search_log import read_answers
 from s1monthly.workflow.commands import DIRECTIONS

@@ -1,4 +1,4 @@
-"""Reader of GeoTIFFs on disk or in memory: windows by GDAL, with errors that name the file."""
+"""Read windows of GeoTIFFs, on disk or in memory, with GDAL; errors name the file."""
 
 from __future__ import annotations
 
@@ -43,12 +43,7 @@ class Raster:
     def __init__(self, dataset: DatasetReader, name: str) -> None:
         self._dataset = dataset
         self.name = name
-        self.header = RasterHeader(
-            geobox=_geobox(dataset, name),
-            dtype=str(dataset.dtypes[0]),
-            count=dataset.count,
-            nodata=dataset.nodata,
-        )
+        self.header = RasterHeader(_geobox(dataset, name), str(dataset.dtypes[0]), dataset.count, dataset.nodata)
 
     @property
     def block(self) -> tuple[int, int]:
@@ -170,12 +165,6 @@ def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[Datas
             yield dataset
     except RasterioError as error:
         raise ProductError(f"raster {path}: cannot be read ({_cause(error)})", REMEDY) from error
-
-
-def read_window(raster: RasterInput, rows: slice, cols: slice, band: int = 1) -> NDArray[Any]:
-    """Read a window of one band of a GeoTIFF; raises as `open_raster` and `Raster.read` do."""
-    with open_raster(raster) as opened:
-        return opened.read(rows, cols, band)
 
 
 def crop(geobox: GeoBox, rows: slice, cols: slice) -> GeoBox:

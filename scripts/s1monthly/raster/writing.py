@@ -1,8 +1,8 @@
-"""Writers of temporary GeoTIFFs and preview pictures, and what all raster writers share."""
+"""Write temporary GeoTIFFs and preview pictures; what all raster writers share."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
@@ -21,20 +21,7 @@ from rasterio.io import DatasetWriter
 from s1monthly.errors import GridError, ProductError
 from s1monthly.files import replacing
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.raster.geotiff import GDAL_OPTIONS, open_raster, read_window
-from s1monthly.raster.header import RasterInput
-
-__all__ = [
-    "cog_tags",
-    "grid_profile",
-    "preview_geobox",
-    "read_raster",
-    "read_window",
-    "refuse_unwritten",
-    "write_preview",
-    "write_raster",
-    "writing",
-]
+from s1monthly.raster.geotiff import GDAL_OPTIONS
 
 STRIP_ROWS = 64
 """Rows of a strip in temporary rasters, small enough that reading a row block decodes little more than it."""
@@ -65,25 +52,24 @@ def write_raster(path: str | Path, bands: Iterable[NDArray[Any]], geobox: GeoBox
         If the raster cannot be written, for example because the disk is full.
     """
     with writing(path, durable=False) as temporary:
-        options = {"blockysize": min(STRIP_ROWS, geobox.height), "bigtiff": "IF_SAFER"}
-        _write_bands(temporary, bands, geobox, names, options)
+        _write_bands(temporary, bands, geobox, names)
         refuse_unwritten(temporary)
 
 
-def read_raster(path: RasterInput) -> tuple[NDArray[Any], GeoBox]:
-    """Read all bands of a raster as (band, rows, columns) in its own type, and its grid.
-
-    Raises
-    ------
-    ProductError, GridError
-        As `s1monthly.raster.geotiff.open_raster`.
-    """
-    with open_raster(path) as raster:
-        header = raster.header
-        bands = np.empty((header.count, *header.geobox.shape), dtype=header.dtype)
-        for index in range(header.count):
-            bands[index] = raster.read(slice(0, header.geobox.height), slice(0, header.geobox.width), index + 1)
-    return bands, header.geobox
+def _write_bands(path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str]) -> None:
+    """Write a GeoTIFF band by band, with only one in memory."""
+    profile = {"driver": "GTiff", "count": len(names), "interleave": "band", "bigtiff": "IF_SAFER"}
+    profile |= {"blockysize": min(STRIP_ROWS, geobox.height), **grid_profile(geobox)}
+    with ExitStack() as stack:
+        dataset: DatasetWriter | None = None
+        for band, name, values in zip(range(1, len(names) + 1), names, bands, strict=True):
+            if values.shape != geobox.shape:
+                raise GridError(f"raster {path}, band {name}: {values.shape} pixels", f"its grid has {geobox.shape}")
+            if dataset is None:
+                nodata = np.nan if np.issubdtype(values.dtype, np.floating) else None
+                dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
+            dataset.write(values[np.newaxis], [band])  # rasterio would copy a two-dimensional band
+            dataset.set_band_description(band, name)
 
 
 def cog_tags(path: str | Path) -> dict[str, str]:
@@ -174,40 +160,19 @@ def grid_profile(geobox: GeoBox) -> dict[str, Any]:
     }
 
 
-def _write_bands(
-    path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, names: Sequence[str], options: Mapping[str, Any]
-) -> None:
-    """Write a GeoTIFF band by band, with only one in memory; the first determines the type."""
-    profile = {"driver": "GTiff", "count": len(names), "interleave": "band", **grid_profile(geobox), **options}
-    with ExitStack() as stack:
-        dataset: DatasetWriter | None = None
-        for band, name, values in zip(range(1, len(names) + 1), names, bands, strict=True):
-            if values.shape != geobox.shape:
-                raise GridError(f"raster {path}, band {name}: {values.shape} pixels", f"its grid has {geobox.shape}")
-            if dataset is None:
-                nodata = np.nan if np.issubdtype(values.dtype, np.floating) else None
-                dataset = stack.enter_context(rasterio.open(path, "w", dtype=values.dtype, nodata=nodata, **profile))
-            dataset.write(values[np.newaxis], [band])  # rasterio would copy a two-dimensional band
-            dataset.set_band_description(band, name)
-
-
 def refuse_unwritten(path: Path) -> None:
     """Raise OSError if a GeoTIFF lacks blocks or if blocks extend beyond its end.
 
     On a full disk GDAL can fail to write the last blocks on closing without reporting an error.
     """
-    with rasterio.Env(**GDAL_OPTIONS):
-        _refuse_unwritten(path)
-
-
-def _refuse_unwritten(path: Path) -> None:
     size = path.stat().st_size
-    with rasterio.open(path) as dataset:
-        bands = dataset.indexes if dataset.interleaving is not Interleaving.pixel else (1,)
-        levels = len(dataset.overviews(1))
-    for level in (None, *range(levels)):
-        options = {} if level is None else {"overview_level": level}
-        with rasterio.open(path, **options) as dataset:
+    with ExitStack() as stack:
+        stack.enter_context(rasterio.Env(**GDAL_OPTIONS))
+        datasets = [stack.enter_context(rasterio.open(path))]
+        for level in range(len(datasets[0].overviews(1))):
+            datasets.append(stack.enter_context(rasterio.open(path, overview_level=level)))
+        bands = datasets[0].indexes if datasets[0].interleaving is not Interleaving.pixel else (1,)
+        for dataset in datasets:
             rows, cols = dataset.block_shapes[0]
             blocks = product(bands, range(-(-dataset.width // cols)), range(-(-dataset.height // rows)))
             for band, col, row in blocks:

@@ -17,7 +17,7 @@ from s1monthly.grid.lattice import geobox_outline, orbit_direction, tile_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.layout import parse_granule_id
 from s1monthly.model import Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
-from s1monthly.raster.geotiff_header import open_header
+from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month
 

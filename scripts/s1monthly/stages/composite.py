@@ -18,7 +18,7 @@ from s1monthly.kernels.compositing import Counts, Mosaic, Power, composite, row_
 from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
-from s1monthly.raster.geotiff_rows import RowReader, row_reader
+from s1monthly.raster.fast_geotiff import RowReader, row_reader
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from s1monthly.errors import CredentialsError, ProductError, S1MonthlyError, SourceError
-from s1monthly.raster.geotiff_header import open_header
+from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.sources.asf import fetching, retries, transfer
 from s1monthly.sources.asf.refused_login import VALID_SECONDS, RefusedLogin
 from s1monthly.sources.asf.transfer import Clock

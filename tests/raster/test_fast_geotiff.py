@@ -22,9 +22,8 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError, ProductError
 from s1monthly.grid.lattice import GeoBox
+from s1monthly.raster.fast_geotiff import open_header, read_usual, row_reader
 from s1monthly.raster.geotiff import GDAL_OPTIONS, crop, open_dataset, open_raster
-from s1monthly.raster.geotiff_header import open_header, read_usual
-from s1monthly.raster.geotiff_rows import row_reader
 from s1monthly.raster.header import RasterHeader
 from s1monthly.raster.tiff_header import Field, first_directory, header, long_field
 from s1monthly.raster.writing import write_raster
