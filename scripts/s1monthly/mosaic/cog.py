@@ -24,7 +24,8 @@ from rasterio.windows import Window
 from s1monthly.grid.lattice import GeoBox, covering_window, overlap, source_pixels
 from s1monthly.kernels.bands import bands
 from s1monthly.kernels.resampling import bilinear, block_mean
-from s1monthly.mosaic.plan import Bounds, Cog, Label, Mosaic, polarization_of
+from s1monthly.mosaic.plan import Bounds, Cog, Label, Mosaic, covering_grid, polarization_of
+from s1monthly.mosaic.vrt import add_element, band_element, dataset_element
 from s1monthly.raster.geotiff import crop, open_raster
 from s1monthly.raster.writing import refuse_unwritten, writing
 
@@ -203,7 +204,7 @@ def _resampled(cogs: Sequence[Cog], block: GeoBox, factor: int, averaging: Avera
     The averaged pixels start at multiples of their size, wherever the tiles begin, so that neighbours share them.
     """
     size = cogs[0].geobox.resolution
-    coarse = _snapped(cogs, size * factor)
+    coarse = covering_grid([cog.geobox.bounds for cog in cogs], cogs[0].geobox.epsg, size * factor)
     window = covering_window(block, coarse)
     if window is None:
         return averaging.bands([np.full(block.shape, np.nan, np.float32) for _ in averaging.needed])
@@ -214,14 +215,6 @@ def _resampled(cogs: Sequence[Cog], block: GeoBox, factor: int, averaging: Avera
         linear = [block_mean(band, factor) for band in linear]
     knots = source_pixels(block, coarse, KNOTS)
     return averaging.bands([bilinear(band, *knots, KNOTS, block.shape) for band in linear])
-
-
-def _snapped(cogs: Sequence[Cog], size: float) -> GeoBox:
-    """Return the grid with pixels of a size, aligned to its multiples, that contains the COGs."""
-    bounds = np.array([cog.geobox.bounds for cog in cogs]) / size
-    left, bottom = (math.floor(bounds[:, side].min() + 1e-6) for side in (0, 1))
-    right, top = (math.ceil(bounds[:, side].max() - 1e-6) for side in (2, 3))
-    return GeoBox(cogs[0].geobox.epsg, size, left * size, top * size, right - left, top - bottom)
 
 
 def _halved(finer: DatasetReader, box: GeoBox, averaging: Averaging) -> Iterator[tuple[tuple[slice, slice], Values]]:
@@ -236,27 +229,13 @@ def _halved(finer: DatasetReader, box: GeoBox, averaging: Averaging) -> Iterator
 
 def _joined(mosaic: Mosaic, files: Sequence[Path]) -> str:
     """Return the text of a VRT of the mosaic and its overviews, which GDAL's COG driver then copies."""
-    box = mosaic.geobox
-    root = ElementTree.Element("VRTDataset", rasterXSize=str(box.width), rasterYSize=str(box.height))
-
-    def add(parent: ElementTree.Element, tag: str, text: str, **attributes: str) -> None:
-        ElementTree.SubElement(parent, tag, attributes).text = text
-
-    add(root, "SRS", box.crs)
-    add(root, "GeoTransform", ", ".join(repr(float(n)) for n in rasterio.Affine(*box.transform).to_gdal()))
-    metadata = ElementTree.SubElement(root, "Metadata")
-    for key, text in mosaic.tags.items():
-        add(metadata, "MDI", text, key=key)
+    root = dataset_element(mosaic.geobox, mosaic.tags)
     for number, label in enumerate(mosaic.labels, start=1):
-        band = ElementTree.SubElement(root, "VRTRasterBand", dataType="Float32", band=str(number))
-        add(ElementTree.SubElement(band, "Metadata"), "MDI", label.description, key="long_name")
-        add(band, "Description", label.name)
-        add(band, "NoDataValue", "nan")
-        add(band, "UnitType", label.units)
+        band = band_element(root, number, label)
         for tag, file in zip(["SimpleSource", *["Overview"] * (len(files) - 1)], files, strict=True):
-            source = ElementTree.SubElement(band, tag)
-            add(source, "SourceFilename", str(file.resolve()), relativeToVRT="0")
-            add(source, "SourceBand", str(number))
+            source = add_element(band, tag)
+            add_element(source, "SourceFilename", file.resolve(), relativeToVRT=0)
+            add_element(source, "SourceBand", number)
     return ElementTree.tostring(root, encoding="unicode")
 
 

@@ -299,7 +299,7 @@ def plan_mosaics(
         name = mosaic_name((cog.key.tile for cog in members), members[0].key.month, directions, epsg)
         size = resolution or _native_resolution(members[0].geobox, code)
         bounds = _side_by_side([_bounds_in(cog, code) for cog in members], _period(code))
-        mosaics.append(Mosaic(name, _covering_grid(bounds, code, size), members, tuple(bounds)))
+        mosaics.append(Mosaic(name, covering_grid(bounds, code, size), members, tuple(bounds)))
     return mosaics
 
 
@@ -364,8 +364,14 @@ def _turns(bounds: Bounds, period: float, start: float) -> int:
     return -math.floor((bounds[0] + bounds[2]) / 2 / period - start)
 
 
-def _covering_grid(bounds: Sequence[Bounds], epsg: int, resolution: float) -> GeoBox:
-    """Return the grid that contains all bounds; its corner is a multiple of the resolution, so that mosaics nest."""
+def covering_grid(bounds: Sequence[Bounds], epsg: int, resolution: float) -> GeoBox:
+    """Return the grid that contains all bounds; its corner is a multiple of the resolution, so that grids nest.
+
+    Raises
+    ------
+    GridError
+        If the grid would be too large.
+    """
     left, bottom = (min(b[side] for b in bounds) for side in (0, 1))
     right, top = (max(b[side] for b in bounds) for side in (2, 3))
     slack = LATTICE_TOLERANCE

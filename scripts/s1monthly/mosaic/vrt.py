@@ -13,7 +13,7 @@ not for measuring.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -63,12 +63,7 @@ def write_vrt(mosaic: Mosaic, folder: str | Path) -> Path:
         _write(parts / f"{stem}.vrt", _gathered(parts, own, mosaic.labels, members))
         _write(parts / f"{stem}-warped.vrt", _warped(f"{stem}.vrt", own, mosaic.geobox, mosaic.labels))
         sources.append((parts / f"{stem}-warped.vrt", mosaic.geobox))
-    root = _gathered(path.parent, mosaic.geobox, mosaic.labels, sources)
-    metadata = ElementTree.Element("Metadata")
-    for key, text in mosaic.tags.items():
-        _add(metadata, "MDI", text, key=key)
-    root.insert(0, metadata)
-    _write(path, root)
+    _write(path, _gathered(path.parent, mosaic.geobox, mosaic.labels, sources, mosaic.tags))
     return path
 
 
@@ -91,7 +86,10 @@ def _write(path: Path, root: ElementTree.Element) -> None:
         ) from error
 
 
-def _add(parent: ElementTree.Element, tag: str, text: object = None, **attributes: object) -> ElementTree.Element:
+def add_element(
+    parent: ElementTree.Element, tag: str, text: object = None, **attributes: object
+) -> ElementTree.Element:
+    """Add an element with a text and attributes, and return it."""
     element = ElementTree.SubElement(parent, tag, {key: str(value) for key, value in attributes.items()})
     element.text = None if text is None else str(text)
     return element
@@ -107,72 +105,83 @@ def _relative(path: Path, folder: Path) -> str:
     return Path(os.path.relpath(os.path.realpath(path), os.path.realpath(folder))).as_posix()
 
 
-def _dataset(box: GeoBox, **attributes: object) -> ElementTree.Element:
+def dataset_element(box: GeoBox, tags: Mapping[str, str], **attributes: object) -> ElementTree.Element:
+    """Return the root element of a VRT, with its grid and tags and without bands."""
     root = ElementTree.Element("VRTDataset", {"rasterXSize": str(box.width), "rasterYSize": str(box.height)})
     root.attrib.update({key: str(value) for key, value in attributes.items()})
-    _add(root, "SRS", box.crs)
-    _add(root, "GeoTransform", _geotransform(box))
+    if tags:
+        metadata = add_element(root, "Metadata")
+        for key, text in tags.items():
+            add_element(metadata, "MDI", text, key=key)
+    add_element(root, "SRS", box.crs)
+    add_element(root, "GeoTransform", _geotransform(box))
     return root
 
 
-def _band(root: ElementTree.Element, number: int, label: Label, **attributes: object) -> ElementTree.Element:
-    band = _add(root, "VRTRasterBand", dataType="Float32", band=number, **attributes)
+def band_element(root: ElementTree.Element, number: int, label: Label, **attributes: object) -> ElementTree.Element:
+    """Add a band, without sources, to a VRT and return its element."""
+    band = add_element(root, "VRTRasterBand", dataType="Float32", band=number, **attributes)
     if label.description:
-        _add(_add(band, "Metadata"), "MDI", label.description, key="long_name")
-    _add(band, "Description", label.name)
-    _add(band, "NoDataValue", "nan")
-    _add(band, "UnitType", label.units)
+        add_element(add_element(band, "Metadata"), "MDI", label.description, key="long_name")
+    add_element(band, "Description", label.name)
+    add_element(band, "NoDataValue", "nan")
+    add_element(band, "UnitType", label.units)
     return band
 
 
-def _gathered(folder: Path, box: GeoBox, labels: Sequence[Label], sources: Sequence[Source]) -> ElementTree.Element:
+def _gathered(
+    folder: Path, box: GeoBox, labels: Sequence[Label], sources: Sequence[Source], tags: Mapping[str, str] | None = None
+) -> ElementTree.Element:
     """Return a VRT in `folder` of rasters on one lattice, by priority; it uses their overviews."""
-    root = _dataset(box)
+    root = dataset_element(box, tags or {})
     for number, label in enumerate(labels, start=1):
-        band = _band(root, number, label)
+        band = band_element(root, number, label)
         for path, own in reversed(sources):  # the last one lies on top
-            source = _add(band, "ComplexSource")
-            _add(source, "SourceFilename", _relative(path, folder), relativeToVRT=1)
-            _add(source, "SourceBand", number)
+            source = add_element(band, "ComplexSource")
+            add_element(source, "SourceFilename", _relative(path, folder), relativeToVRT=1)
+            add_element(source, "SourceBand", number)
             # with these properties GDAL opens a source only to read its pixels
-            size, block = {"RasterXSize": own.width, "RasterYSize": own.height}, {"BlockXSize": 512, "BlockYSize": 512}
-            _add(source, "SourceProperties", DataType="Float32", **size, **block)
+            size, block = (
+                {"RasterXSize": own.width, "RasterYSize": own.height},
+                {"BlockXSize": BLOCK, "BlockYSize": BLOCK},
+            )
+            add_element(source, "SourceProperties", DataType="Float32", **size, **block)
             whole = {"xSize": own.width, "ySize": own.height}
-            _add(source, "SrcRect", xOff=0, yOff=0, **whole)
+            add_element(source, "SrcRect", xOff=0, yOff=0, **whole)
             columns, rows = (own.left - box.left) / box.resolution, (box.top - own.top) / box.resolution
-            _add(source, "DstRect", xOff=round(columns), yOff=round(rows), **whole)
-            _add(source, "NODATA", "nan")
+            add_element(source, "DstRect", xOff=round(columns), yOff=round(rows), **whole)
+            add_element(source, "NODATA", "nan")
     factors = [2**n for n in range(1, 20) if max(box.shape) > SMALLEST_OVERVIEW * 2 ** (n - 1)]
     if factors:
-        _add(root, "OverviewList", " ".join(map(str, factors)), resampling="nearest")
+        add_element(root, "OverviewList", " ".join(map(str, factors)), resampling="nearest")
     return root
 
 
 def _warped(source: str, own: GeoBox, target: GeoBox, labels: Sequence[Label]) -> ElementTree.Element:
     """Return a VRT that warps another one in the same folder onto the grid of the mosaic."""
-    root = _dataset(target, subClass="VRTWarpedDataset")
+    root = dataset_element(target, {}, subClass="VRTWarpedDataset")
     for number, label in enumerate(labels, start=1):
-        _band(root, number, label, subClass="VRTWarpedRasterBand")
-    _add(root, "BlockXSize", min(BLOCK, target.width))
-    _add(root, "BlockYSize", min(BLOCK, target.height))
-    options = _add(root, "GDALWarpOptions")
-    _add(options, "ResampleAlg", "NearestNeighbour")
-    _add(options, "WorkingDataType", "Float32")
-    _add(options, "Option", "NO_DATA", name="INIT_DEST")
-    _add(options, "Option", "FALSE", name="ERROR_OUT_IF_EMPTY_SOURCE_WINDOW")
-    _add(options, "SourceDataset", source, relativeToVRT=1)
-    approximate = _add(_add(options, "Transformer"), "ApproxTransformer")
-    _add(approximate, "MaxError", POSITION_ERROR)
-    pixels = _add(_add(approximate, "BaseTransformer"), "GenImgProjTransformer")
+        band_element(root, number, label, subClass="VRTWarpedRasterBand")
+    add_element(root, "BlockXSize", min(BLOCK, target.width))
+    add_element(root, "BlockYSize", min(BLOCK, target.height))
+    options = add_element(root, "GDALWarpOptions")
+    add_element(options, "ResampleAlg", "NearestNeighbour")
+    add_element(options, "WorkingDataType", "Float32")
+    add_element(options, "Option", "NO_DATA", name="INIT_DEST")
+    add_element(options, "Option", "FALSE", name="ERROR_OUT_IF_EMPTY_SOURCE_WINDOW")
+    add_element(options, "SourceDataset", source, relativeToVRT=1)
+    approximate = add_element(add_element(options, "Transformer"), "ApproxTransformer")
+    add_element(approximate, "MaxError", POSITION_ERROR)
+    pixels = add_element(add_element(approximate, "BaseTransformer"), "GenImgProjTransformer")
     for side, box in (("Src", own), ("Dst", target)):
-        _add(pixels, f"{side}GeoTransform", _geotransform(box))
-        _add(pixels, f"{side}InvGeoTransform", _geotransform(box, inverse=True))
-    projection = _add(_add(pixels, "ReprojectTransformer"), "ReprojectionTransformer")
-    _add(projection, "SourceSRS", own.crs)
-    _add(projection, "TargetSRS", target.crs)
-    mapping = _add(options, "BandList")
+        add_element(pixels, f"{side}GeoTransform", _geotransform(box))
+        add_element(pixels, f"{side}InvGeoTransform", _geotransform(box, inverse=True))
+    projection = add_element(add_element(pixels, "ReprojectTransformer"), "ReprojectionTransformer")
+    add_element(projection, "SourceSRS", own.crs)
+    add_element(projection, "TargetSRS", target.crs)
+    mapping = add_element(options, "BandList")
     for number in range(1, len(labels) + 1):
-        pair = _add(mapping, "BandMapping", src=number, dst=number)
-        _add(pair, "SrcNoDataReal", "nan")
-        _add(pair, "DstNoDataReal", "nan")
+        pair = add_element(mapping, "BandMapping", src=number, dst=number)
+        add_element(pair, "SrcNoDataReal", "nan")
+        add_element(pair, "DstNoDataReal", "nan")
     return root
