@@ -207,13 +207,13 @@ def advance(
     lam: np.float32,
     changes: NDArray[np.float64],
     keep: int,
-    kept: Power,
+    previous: Power,
 ) -> None:
     """Advance iterations start to stop - 1 of a round while the front moves over diagonals first to last - 1.
 
     Iteration k works on diagonal front - 2 k. It reads the diagonal before (from iteration k) and the diagonal after
     (from iteration k - 1), both finished when the front was one diagonal earlier. ``changes[k, diagonal]`` receives the
-    sum of squared changes; the u of iteration ``keep`` is copied to ``kept``, chunk by chunk.
+    sum of squared changes; the u of iteration ``keep`` is copied to ``previous``, chunk by chunk.
     """
     for front in range(first, last):
         for k in range(start, stop):
@@ -227,7 +227,7 @@ def advance(
                     changes[k, diagonal] += _sweep(state[here], state[behind], state[ahead], lam)
                     _tell(state, places[q - 1, diagonal], here, places[q + 1, diagonal])
                     if k == keep:
-                        kept[here] = state[here, VALUE : VALUE + LANES]
+                        previous[here] = state[here, VALUE : VALUE + LANES]
 
 
 @njit(nogil=True, cache=True)

@@ -1,4 +1,4 @@
-"""Split Bregman iteration for total variation; threads give the same result as one sweep after the other.
+"""Despeckling by total variation with split Bregman iteration; the result does not depend on the number of threads.
 
 Minimizes sum phi(|grad u|) + weight / 2 (u - f)^2 over the valid pixels by alternating a Gauss-Seidel sweep for u and a
 shrinkage of the differences (Goldstein and Osher 2009, doi:10.1137/080725891). The shrinkage is the relaxed one of
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.options import REG_PARAM
 from s1monthly.kernels.speckle._tv_bregman import (
     LANES,
     ROOM,
@@ -90,7 +91,7 @@ class _Bregman:
         self.valid = self._mark(needed)
         self.places = np.where(needed, np.cumsum(needed, dtype=np.int32).reshape(needed.shape), np.int32(0))
         self.state = _aligned(int(needed.sum()) + 1, STATE)
-        self.kept = np.empty((len(self.state), LANES), np.float32)
+        self.previous = np.empty((len(self.state), LANES), np.float32)
         self._fill()
 
     def _rows(self) -> list[tuple[int, int]]:
@@ -143,7 +144,7 @@ class _Bregman:
     def iterate(self, number: int) -> list[float]:
         """Run a round of iterations; return each one's root mean square change over the valid pixels, in dB.
 
-        ``kept`` receives the u before the round's last iteration.
+        ``previous`` receives the u before the round's last iteration.
         """
         diagonals = self.places.shape[1]
         changes = np.zeros((number, diagonals))
@@ -165,7 +166,7 @@ class _Bregman:
                 self.lam,
                 changes,
                 number - 2,
-                self.kept,
+                self.previous,
             )
 
         # A group of iterations follows its predecessor by one block of diagonals. All it reads there is finished; the
@@ -176,9 +177,9 @@ class _Bregman:
         rms: list[float] = np.sqrt(changes.sum(axis=1) / self.valid).tolist()
         return rms
 
-    def write(self, use_kept: bool, out: Power) -> None:
-        """Write the power of the current u, or of ``kept``, to `out`, which may be the noisy power."""
-        values = self.kept if use_kept else self.state[:, VALUE : VALUE + LANES]
+    def write(self, use_previous: bool, out: Power) -> None:
+        """Write the power of the current u, or of ``previous``, to `out`, which may be the noisy power."""
+        values = self.previous if use_previous else self.state[:, VALUE : VALUE + LANES]
 
         def collect_rows(first: int, last: int) -> None:
             block = out[first - 1 : last - 1]
@@ -212,21 +213,65 @@ def _forecast(rms: list[float], eps: float) -> int:
     return earliest + 1 if not reached(earliest) and reached(earliest + 1) else earliest
 
 
-def solve(power: Power, weight: float, eps: float, max_num_iter: int, threads: int, out: Power) -> None:
-    """Iterate until the first change of at most eps, and write the result to ``out``.
+def tv_bregman(
+    power: Power,
+    out: Power,
+    *,
+    threads: int = 1,
+    reg_param: float = REG_PARAM,
+    eps: float = 1e-3,
+    max_num_iter: int = 100,
+) -> None:
+    """Despeckle by isotropic total variation of the decibels, with split Bregman iteration.
 
-    Arguments and errors are those of `despeckling.tv_bregman`. ``power`` is C-contiguous float32; ``weight``, that of
-    the data term, is 1 / reg_param per dB.
+    On an array without NaN the result equals ``skimage.restoration.denoise_tv_bregman(10 log10(power),
+    weight=1/reg_param, isotropic=True, eps=eps)``: the same sweeps in the same order, the same fixed values around the
+    array (its second row and column above and to the left, its last ones below and to the right; a single row or column
+    repeats itself) and the same stop. Only links between two valid neighbours count, in the total variation and in the
+    mean of neighbours. So the edge of the valid area is a free boundary: nothing is filled in, and no data does not
+    spread. Power above 1 (0 dB) is treated like any other.
+
+    Like any filter of decibels it lowers the mean power of speckle towards its geometric mean: by at most 2.2 / L dB
+    for homogeneous speckle of L looks; on real 3 km crops of OPERA RTC-S1 by a median of 0.4 dB for a month and 0.5 dB
+    for a pass, and up to 1.2 dB in cities.
+
+    Parameters
+    ----------
+    power, out, threads
+        Arguments of every method, see `despeckling.METHODS`.
+    reg_param : float
+        Strength, 1 / weight of the data term; larger is smoother.
+    eps : float
+        Stop when the root mean square change over the valid pixels is at most this, in dB.
+    max_num_iter : int
+        Largest number of iterations.
+
+    Raises
+    ------
+    S1MonthlyError
+        If a value is zero, negative or infinite, or an option is out of range.
+
+    References
+    ----------
+    Goldstein and Osher (2009), The split Bregman method for L1-regularized problems, SIAM J. Imaging Sciences 2(2),
+    323-343, doi:10.1137/080725891; Getreuer (2012), Rudin-Osher-Fatemi total variation denoising using split Bregman,
+    Image Processing On Line 2, 74-95, doi:10.5201/ipol.2012.g-tvd. OPERA DIST-S1 despeckles its input in the same way
+    (decibels, ``reg_param`` 5).
     """
+    if not (reg_param > 0 and math.isfinite(reg_param) and eps >= 0 and max_num_iter >= 1 and threads >= 1):
+        raise S1MonthlyError(
+            f"tv_bregman cannot run with {reg_param=}, {eps=}, {max_num_iter=}, {threads=}",
+            "reg_param must be positive, eps at least 0, max_num_iter and threads at least 1",
+        )
     with _Workers(threads) as workers:
-        bregman = _Bregman(power, 2.0 * weight, workers)
-        bregman.write(bregman.valid > 0 and _to_the_stop(bregman, eps, max_num_iter), out)
+        bregman = _Bregman(power, 2.0 / reg_param, workers)
+        bregman.write(bregman.valid > 0 and _iterate_to_stop(bregman, eps, max_num_iter), out)
 
 
-def _to_the_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
+def _iterate_to_stop(bregman: _Bregman, eps: float, max_num_iter: int) -> bool:
     """Iterate in rounds that rarely run past the stop; if one does by more than one iteration, start over.
 
-    Returns True if the stop was passed by one iteration, so that ``kept`` is the result.
+    Returns True if the stop was passed by one iteration, so that ``previous`` is the result.
     """
     rms: list[float] = []
     ahead = min(FIRST_ROUND, max_num_iter)
