@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import shapely
@@ -120,9 +120,10 @@ def read_burst(
         co, cross = (stack.enter_context(open_layer(granule, name)) for name in layers)
         mask = stack.enter_context(open_layer(granule, "mask")) if excluded and granule.layer("mask") else None
         _refuse_elsewhere(granule, co)
-        burst = _Burst(granule, co, cross, mask, min_valid_power, excluded)
+        _refuse_other_grids(granule, co, cross, mask)
         try:
-            return _trimmed(burst.on(geobox), layers, geobox, masked=mask is not None)
+            placed = _Burst(co, cross, mask, min_valid_power, excluded).on(geobox)
+            return _trimmed(placed, layers, geobox, masked=mask is not None)
         except _NothingValid as nothing:
             return NoPixels(str(nothing))
 
@@ -141,28 +142,22 @@ class _Placed:
     cross: Power
 
 
+@dataclass(frozen=True)
 class _Burst:
-    def __init__(
-        self,
-        granule: Granule,
-        co: LayerFile,
-        cross: LayerFile,
-        mask: LayerFile | None,
-        min_valid_power: float,
-        excluded: tuple[int, ...],
-    ) -> None:
-        self._co, self._cross, self._mask = co, cross, mask
-        self._min_valid_power, self._excluded = min_valid_power, excluded
-        self.geobox = co.geobox
-        for other in (cross, mask):
-            if other and other.geobox != self.geobox:
-                raise SourceError(
-                    f"granule {granule.id}: layers on different grids: {co.name} has {self.geobox}, "
-                    f"{other.name} has {other.geobox}",
-                    REMEDY,
-                )
+    """The open layers of a granule, and which of their pixels are valid."""
+
+    co: LayerFile
+    cross: LayerFile
+    mask: LayerFile | None
+    min_valid_power: float
+    excluded: tuple[int, ...]
+
+    @property
+    def geobox(self) -> GeoBox:
+        return self.co.geobox
 
     def on(self, target: GeoBox) -> _Placed:
+        """Bring the valid power onto a grid."""
         factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
         whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
         return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
@@ -203,27 +198,27 @@ class _Burst:
 
     def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
         """Read the power that is valid in both polarizations; read the other layers only if the first has any."""
-        co, least = self._co.read(rows, cols), self._min_valid_power
+        co, least = self.co.read(rows, cols), self.min_valid_power
         if not (co > least).any():
-            raise _NothingValid(f"{self._co.layer} has no power above {least:g} on the tile")
-        cross = self._cross.read(rows, cols)
-        mask = self._mask.read(rows, cols) if self._mask else None
+            raise _NothingValid(f"{self.co.layer} has no power above {least:g} on the tile")
+        cross = self.cross.read(rows, cols)
+        mask = self.mask.read(rows, cols) if self.mask else None
         with np.errstate(over="ignore"):  # values too large for float32 become infinite, and are refused below
-            valid = valid_power(co, cross, least, mask, self._excluded)
+            valid = valid_power(co, cross, least, mask, self.excluded)
         most = [float(np.fmax.reduce(power, axis=None)) for power in valid]
-        for layer, power in zip((self._co, self._cross), most, strict=True):
+        for layer, power in zip((self.co, self.cross), most, strict=True):
             if power > MOST_POWER:
                 raise ProductError(f"raster {layer.name}: power of {power:g}, which no radar measures", REMEDY)
         if math.isnan(most[0]):
             together = np.isfinite(valid_power(co, cross, least)[0]).any()
-            lacking = f"{self._co.layer} and {self._cross.layer} have no measurement in common"
+            lacking = f"{self.co.layer} and {self.cross.layer} have no measurement in common"
             raise _NothingValid(f"{'the mask excludes all measurements' if together else lacking} on the tile")
         return valid
 
     def _refuse_many_parts(self, factor: int, target: GeoBox) -> None:
         if factor > MOST_PARTS:
             raise ProductError(
-                f"raster {self._co.name}: {self.geobox.resolution:g} is too fine a pixel for a grid of"
+                f"raster {self.co.name}: {self.geobox.resolution:g} is too fine a pixel for a grid of"
                 f" {target.resolution:g} in {target.crs}",
                 REMEDY,
             )
@@ -239,6 +234,16 @@ def _naming(granule: Granule) -> Iterator[None]:
         yield
     except (ProductError, GridError) as error:
         raise SourceError(f"granule {granule.id}: {error.problem}", REMEDY) from error
+
+
+def _refuse_other_grids(granule: Granule, co: LayerFile, cross: LayerFile, mask: LayerFile | None) -> None:
+    for other in (cross, mask):
+        if other and other.geobox != co.geobox:
+            raise SourceError(
+                f"granule {granule.id}: layers on different grids: {co.name} has {co.geobox}, "
+                f"{other.name} has {other.geobox}",
+                REMEDY,
+            )
 
 
 def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
@@ -263,14 +268,8 @@ def _place(geometry: shapely.Geometry) -> str:
 
 def _divided(box: GeoBox, factor: int) -> GeoBox:
     """Return the grid with each pixel divided into factor x factor."""
-    return GeoBox(
-        epsg=box.epsg,
-        resolution=box.resolution / factor,
-        left=box.left,
-        top=box.top,
-        width=box.width * factor,
-        height=box.height * factor,
-    )
+    width, height = box.width * factor, box.height * factor
+    return replace(box, resolution=box.resolution / factor, width=width, height=height)
 
 
 def _scale(target: GeoBox, source: GeoBox) -> float:

@@ -21,7 +21,7 @@ def read_all(
     read: Callable[[Granule], Piece],
     kept: KeptPieces,
     workers: int,
-    most: float,
+    max_failed_ratio: float,
     recipe_digest: str,
 ) -> Account:
     """Read every granule of a month, `workers` at a time, and log each with its number.
@@ -38,45 +38,45 @@ def read_all(
         Results of an earlier attempt, which are not read again.
     workers : int
         Number of threads.
-    most : float
-        Largest allowed fraction of unreadable granules (``memory.max_failed_ratio``).
+    max_failed_ratio : float
+        Largest allowed fraction of unreadable granules.
     recipe_digest : str
         Digest of the run's recipe, for the account.
 
     Raises
     ------
     SourceError
-        If all granules or more than `most` are unreadable. All have been tried; the message names each with its reason.
+        If all granules or more than `max_failed_ratio` are unreadable. All have been tried; the message names each
+        with its reason.
     Exception
         Any other error of `read`, at once; waiting granules are not read.
     """
 
-    def once(granule: Granule) -> str:
+    def read_once(granule: Granule) -> str:
         return kept.once(granule.id, granule_digest(granule), lambda: read(granule))
 
     reasons: dict[str, str] = {}
-    told = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
-    total = len(listed.granules) + len(told)
+    failures = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
+    total = len(listed.granules) + len(failures)
     with ThreadPoolExecutor(workers) as pool:
-        work = {pool.submit(once, granule): granule.id for granule in listed.granules}
+        work = {pool.submit(read_once, granule): granule.id for granule in listed.granules}
         for number, done in enumerate(as_completed(work), start=1):
             try:
                 LOGGER.info("%d/%d %s: %s", number, len(work), work[done], done.result())
             except SourceError as error:
                 LOGGER.error("%d/%d %s", number, len(work), error)
-                reasons[work[done]] = error.problem
-                told[work[done]] = str(error)
+                reasons[work[done]], failures[work[done]] = error.problem, str(error)
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-    if told and (len(reasons) == len(listed.granules) or len(told) / total > most):
-        lines = "".join(f"\n  - {line}" for _, line in sorted(told.items()))
+    if failures and (len(reasons) == len(listed.granules) or len(failures) / total > max_failed_ratio):
+        lines = "".join(f"\n  - {line}" for _, line in sorted(failures.items()))
         raise SourceError(
-            f"{key}: {len(told)} of {total} granules cannot be read:{lines}",
-            "run again when these are mended; or allow some to be missing by memory.max_failed_ratio",
+            f"{key}: {len(failures)} of {total} granules cannot be read:{lines}",
+            "run again when these are repaired; or allow some to be missing by memory.max_failed_ratio",
         )
-    read_well = [granule.id for granule in listed.granules if granule.id not in reasons]
-    checksums = {name: kept.facts(name) for name in read_well}
-    on_tile = [name for name in read_well if kept.files(name)]
-    off_tile = {name: kept.outcome(name) for name in read_well if not kept.files(name)}
+    names = [granule.id for granule in listed.granules if granule.id not in reasons]
+    checksums = {name: kept.facts(name) for name in names}
+    on_tile = [name for name in names if kept.files(name)]
+    off_tile = {name: kept.outcome(name) for name in names if not kept.files(name)}
     return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile)

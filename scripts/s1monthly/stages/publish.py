@@ -62,17 +62,17 @@ def write_pictures(
     drawing: list[Future[None]] = []
     checksum = None
     with ExitStack() as stack:
-        aside = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
+        thread = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
         def bands() -> Iterator[NDArray[np.float32]]:
             for name, values in read_checked(cube, record.key.month, record.digest, threads):
-                if aside and name in shown:
+                if thread and name in shown:
                     kept[name] = values
                 if name in record.bands:  # if the cube has another one, its digest differs
                     yield values
-            if aside and preview:  # only after every band is verified
+            if thread and preview:  # only after every band is verified
                 co, cross, ratio = (kept[name] for name in shown)
-                drawing.append(aside.submit(write_preview, preview, co, cross, ratio, record.grid))
+                drawing.append(thread.submit(write_preview, preview, co, cross, ratio, record.grid))
 
         if cog:
             labels, tags = output_bands(record), processing_tags(record)
@@ -125,8 +125,8 @@ def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list
 
 def _one_ahead(values: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
     """Yield the values; a thread computes the next one in the meantime."""
-    with ThreadPoolExecutor(1) as aside:
-        coming = aside.submit(next, values, None)
+    with ThreadPoolExecutor(1) as thread:
+        coming = thread.submit(next, values, None)
         while (value := coming.result()) is not None:
-            coming = aside.submit(next, values, None)
+            coming = thread.submit(next, values, None)
             yield value

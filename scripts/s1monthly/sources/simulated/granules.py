@@ -21,7 +21,8 @@ from s1monthly.grid.orbit import utm_epsg, utm_footprint
 from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Granule, Polarization
 from s1monthly.raster.geotiff import GDAL_OPTIONS
-from s1monthly.sources.simulated.scene import Power, Scene, Spans
+from s1monthly.sources.simulated.ground import Integers, Power
+from s1monthly.sources.simulated.scene import Scene
 
 SPACING = 30
 """Pixel spacing of a granule in metres."""
@@ -48,7 +49,7 @@ def burst_geobox(burst: Burst) -> GeoBox:
     )
 
 
-def footprint_spans(footprint: Polygon, geobox: GeoBox) -> Spans:
+def footprint_spans(footprint: Polygon, geobox: GeoBox) -> Integers:
     """Return the columns whose pixel centres lie within a footprint.
 
     Parameters
@@ -77,7 +78,7 @@ def footprint_spans(footprint: Polygon, geobox: GeoBox) -> Spans:
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def _speckle(power: Power, spans: Spans, key: np.uint64, looks: int, dropped: int) -> None:
+def _speckle(power: Power, spans: Integers, key: np.uint64, looks: int, dropped: int) -> None:
     """Multiply by gamma-distributed speckle of mean 1, in place, and round the mantissa.
 
     Multilook intensity is gamma distributed with as many degrees as looks (Ulaby, Moore & Fung 1986, Microwave Remote

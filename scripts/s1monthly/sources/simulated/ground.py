@@ -18,6 +18,8 @@ Power = NDArray[np.float32]
 Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Codes = NDArray[np.uint8]
+Vector = tuple[float, float, float]
+Cell = tuple[int, int, float, float]  # row and column in a grid, and the place in it, down and to the right, 0 to 1
 
 WATER, FIELD, GRASS, FOREST, CLEARING, CITY, HILL = range(7)
 SURFACES = ("water", "forest", "cleared", "street", "park", "building", "rock", "wooded slope")
@@ -49,10 +51,15 @@ _DB = math.log(10.0) / 10.0
 _LAYOVER = 0.93  # slope towards the radar: tangent of about 43 degrees of incidence
 _SHADOW = -0.92  # slope away from it; shadows reach beyond the steep slope itself
 
-_sections = np.maximum(1, np.rint(np.cos(np.radians(np.arange(-90, 90, _BAND) + _BAND / 2)) * 360 / _BAND * _ROWS))
-_COLUMNS = _sections.astype(np.int64)  # sections around the Earth, by band
-_sites = np.maximum(1, np.rint(np.cos(np.radians(np.arange(-90, 90, _CITY_BAND) + _CITY_BAND / 2)) * 360 / _CITY_BAND))
-_SITES = _sites.astype(np.int64)
+
+def _around_the_earth(band: float, rows: int) -> Integers:
+    """Return how many squares lie around the Earth in each band of latitude, if a band has so many rows of them."""
+    middle = np.radians(np.arange(-90, 90, band) + band / 2)
+    return np.maximum(1, np.rint(np.cos(middle) * 360 / band * rows)).astype(np.int64)
+
+
+_COLUMNS = _around_the_earth(_BAND, _ROWS)
+_SITES = _around_the_earth(_CITY_BAND, 1)
 
 
 @njit(cache=True, nogil=True)
@@ -112,16 +119,7 @@ def _noise(octave: int, x: float, y: float, z: float, cells: Integers, values: F
 
 @njit(cache=True, nogil=True)
 def _noise_and_slope(
-    octave: int,
-    x: float,
-    y: float,
-    z: float,
-    sx: float,
-    sy: float,
-    sz: float,
-    cells: Integers,
-    values: Floats,
-    seed: np.uint64,
+    octave: int, x: float, y: float, z: float, along: Vector, cells: Integers, values: Floats, seed: np.uint64
 ) -> tuple[float, float]:
     """Return the value noise of an octave and its derivative along a direction, per wavelength."""
     tx, ty, tz = _corners(octave, x, y, z, cells, values, seed)
@@ -138,7 +136,7 @@ def _noise_and_slope(
     along_x = dx * (xnear + fz * (xfar - xnear))
     along_y = dy * (ynear + fz * (yfar - ynear))
     along_z = dz * (far - near)
-    return near + fz * (far - near), sx * along_x + sy * along_y + sz * along_z
+    return near + fz * (far - near), along[0] * along_x + along[1] * along_y + along[2] * along_z
 
 
 @njit(cache=True, nogil=True)
@@ -169,14 +167,6 @@ def cities(south: float, north: float, west: float, east: float, seed: np.uint64
     for index, site in enumerate(found):
         sites[index, 0], sites[index, 1], sites[index, 2] = site
     return sites
-
-
-@njit(cache=True, nogil=True)
-def _growth(day: float, peak: float, width: float) -> float:
-    """Return the canopy, 0 to 1: a bell curve that wraps at the end of the year."""
-    away = abs(day - peak) % 365.25
-    away = min(away, 365.25 - away) / width
-    return math.exp(-0.5 * away * away)
 
 
 @njit(cache=True, nogil=True)
@@ -221,11 +211,18 @@ def _town(section: np.uint64, u: float, v: float, core: float) -> tuple[int, flo
 
 
 @njit(cache=True, nogil=True)
-def _between(knots: Floats | Power, index: int, j: int, k: int, down: float, right: float) -> float:
+def _between(knots: Floats | Power, index: int, cell: Cell) -> float:
     """Interpolate bilinearly in a cell of a (quantity, row, column) grid."""
+    j, k, down, right = cell
     upper = knots[index, j, k] + right * (knots[index, j, k + 1] - knots[index, j, k])
     lower = knots[index, j + 1, k] + right * (knots[index, j + 1, k + 1] - knots[index, j + 1, k])
     return upper + down * (lower - upper)
+
+
+@njit(cache=True, nogil=True)
+def _vector(knots: Floats, first: int, cell: Cell) -> Vector:
+    """Interpolate three quantities, from `first` on."""
+    return _between(knots, first, cell), _between(knots, first + 1, cell), _between(knots, first + 2, cell)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -253,12 +250,9 @@ def smooth_fields(knots: Floats, ratio: int, spans: Integers, sites: Floats, see
     values = np.zeros((len(_WAVELENGTHS), 8))
     octaves = np.empty(18)
     for r in range(spans.shape[0]):
-        j, down = r // ratio, (r % ratio) / ratio
         for c in range(spans[r, 0], spans[r, 1]):
-            k, right = c // ratio, (c % ratio) / ratio
-            x = _between(knots, 0, j, k, down, right)
-            y = _between(knots, 1, j, k, down, right)
-            z = _between(knots, 2, j, k, down, right)
+            cell = r // ratio, c // ratio, (r % ratio) / ratio, (c % ratio) / ratio
+            x, y, z = _vector(knots, 0, cell)
             for octave in range(len(octaves)):
                 octaves[octave] = _noise(octave, x, y, z, cells, values, seed)
             land = octaves[0] + 0.6 * octaves[1] + 0.28 * octaves[2] + 0.12 * octaves[3] + 0.05 * octaves[4]
@@ -275,16 +269,12 @@ def smooth_fields(knots: Floats, ratio: int, spans: Integers, sites: Floats, see
                 core = max(core, 1.0 - math.sqrt(away))
             fields[CORE, r, c] = core + 0.5 * octaves[15] + 0.3 * octaves[16]
             if _steep(fields[LAND, r, c], fields[ROUGH, r, c], fields[PATCH, r, c]) > 0.0:
-                sx = _between(knots, 5, j, k, down, right)
-                sy = _between(knots, 6, j, k, down, right)
-                sz = _between(knots, 7, j, k, down, right)
-                for ridge in range(4):
-                    height, rise = _noise_and_slope(18 + ridge, x, y, z, sx, sy, sz, cells, values, seed)
-                    if ridge < 3:
-                        fields[RIDGE + 2 * ridge, r, c] = height
-                        fields[RIDGE + 2 * ridge + 1, r, c] = rise
-                    else:
-                        fields[RIDGE + 6, r, c] = rise
+                sight = _vector(knots, 5, cell)
+                for ridge in range(3):
+                    height, rise = _noise_and_slope(18 + ridge, x, y, z, sight, cells, values, seed)
+                    fields[RIDGE + 2 * ridge, r, c] = height
+                    fields[RIDGE + 2 * ridge + 1, r, c] = rise
+                fields[RIDGE + 6, r, c] = _noise_and_slope(21, x, y, z, sight, cells, values, seed)[1]
     return fields
 
 
@@ -295,17 +285,17 @@ def _steep(land: float, rough: float, patch: float) -> float:
 
 
 @njit(cache=True, nogil=True)
-def _slopes(fields: Power, j: int, k: int, down: float, right: float) -> tuple[float, float]:
+def _slopes(fields: Power, cell: Cell) -> tuple[float, float]:
     """Return the slope towards the radar (negative: away from it), in full detail and of the large ridges only."""
     slope, broad = 0.0, 0.0
     for ridge in range(3):
-        height = _between(fields, RIDGE + 2 * ridge, j, k, down, right)
-        rise = _between(fields, RIDGE + 2 * ridge + 1, j, k, down, right)
+        height = _between(fields, RIDGE + 2 * ridge, cell)
+        rise = _between(fields, RIDGE + 2 * ridge + 1, cell)
         # the noise changes sign at a ridge's crest
         slope -= (0.85, 0.65, 0.42)[ridge] * rise * height / math.sqrt(height * height + 0.01)
         if ridge == 1:
             broad = slope
-    return slope + 0.14 * _between(fields, RIDGE + 6, j, k, down, right), broad
+    return slope + 0.14 * _between(fields, RIDGE + 6, cell), broad
 
 
 @njit(cache=True, nogil=True)
@@ -316,19 +306,21 @@ def _cultivated(crops: Floats, crop: int, parcel: np.uint64, season: float, lati
     shift = 24.0 * _uniform(_mix(parcel + np.uint64(4))) - 12.0
     # southern seasons are half a year off, with a smooth transition in the tropics
     half_year = 182.625 * (0.5 - 0.5 * min(max(latitude / 8.0, -1.0), 1.0))
-    grown = _growth(season, crops[crop, 4] + shift + half_year, crops[crop, 5])
+    away = abs(season - (crops[crop, 4] + shift + half_year)) % 365.25
+    away = min(away, 365.25 - away) / crops[crop, 5]
+    grown = math.exp(-0.5 * away * away)  # the canopy, 0 to 1: a bell curve that wraps at the end of the year
     co = crops[crop, 0] + level + crops[crop, 2] * grown
     return co, crops[crop, 1] + 0.6 * level + other + crops[crop, 3] * grown
 
 
 @njit(cache=True, nogil=True)
-def _roadside(section: np.uint64, u: float, v: float) -> int:
-    """Return 1 on a road along the section's edge, 2 in a farmyard, otherwise 0."""
+def _roadside(section: np.uint64, u: float, v: float) -> tuple[int, float]:
+    """Return surface and dB above it, as `_town`, on a road along the section's edge and in a farmyard; else -1."""
     farm = _mix(section + np.uint64(5))
     if (min(v, 1.0 - v) < 0.008 and farm & np.uint64(1)) or (min(u, 1.0 - u) < 0.008 and farm & np.uint64(2)):
-        return 1
+        return 3, 0.0
     away_u, away_v = _uniform(farm) - u, _uniform(_mix(farm)) - v
-    return 2 if abs(away_u) < 0.028 and abs(away_v) < 0.022 and farm & np.uint64(12) else 0
+    return (5, 4.0) if abs(away_u) < 0.028 and abs(away_v) < 0.022 and farm & np.uint64(12) else (-1, 0.0)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -355,82 +347,67 @@ def paint(
     ----------
     knots : float64 (8, knot row, knot column)
         As for `smooth_fields`, at every `step`-th pixel; linear in between.
-    step : int
-        Pixels between knots.
     fields : float32 (field, node row, node column)
-        From `smooth_fields`, at every `fine`-th pixel; linear in between.
-    fine : int
-        Pixels between nodes; divides `step`.
+        From `smooth_fields`, at every `fine`-th pixel, which divides `step`; linear in between.
     phase : tuple of int
         Row and column of the raster's first pixel, counted from the first knot.
     spans : int64 (rows, 2)
         First and past-the-last column to paint in each row; other pixels stay unchanged.
-    season : float
-        Day of the year, 0 to 366.
-    cleared : bool
-        True from the day of the clearing on.
+    season, cleared
+        Day of the year, 0 to 366; True from the day of the clearing on.
     crops : float64 (6, 6)
         By crop: co- and cross-polarized dB of bare ground, their change at full growth, day of the peak in the northern
         hemisphere, width in days.
     surfaces : float64 (8, 2)
         By surface: co- and cross-polarized dB.
-    co, cross : float32 (rows, columns)
-        Output: linear power, NaN in radar shadow.
-    mask : uint8 (rows, columns)
-        Output: 0 valid, 1 shadow, 2 layover, 3 both.
-    cover : uint8 (rows, columns)
-        Output: class of land cover.
+    co, cross, mask, cover : float32, float32, uint8, uint8 (rows, columns)
+        Output: linear power, NaN in radar shadow; 0 valid, 1 shadow, 2 layover, 3 both; class of land cover.
     """
     cells = np.full((len(_WAVELENGTHS), 3), -(2**62), np.int64)
     values = np.zeros((len(_WAVELENGTHS), 8))
-    last_band, last_column, last_row = -1, -1, -1
+    last_band, last_column, last_row, last_crop = -1, -1, -1, -1
     section, last_parcel = np.uint64(0), np.uint64(0)
-    last_crop = -1
     parcel_co, parcel_cross = 0.0, 0.0
     place = np.arange(co.shape[1]) + phase[1]
     node, past_node = place // fine, (place % fine) / fine
     knot, past_knot = place // step, (place % step) / step
     for r in range(spans.shape[0]):
         pr = r + phase[0]
-        kj, kdown = pr // step, (pr % step) / step
-        j, down = pr // fine, (pr % fine) / fine
+        knot_row, past_knot_row = pr // step, (pr % step) / step
+        node_row, past_node_row = pr // fine, (pr % fine) / fine
         for c in range(spans[r, 0], spans[r, 1]):
-            k, right = node[c], past_node[c]
-            land = _between(fields, LAND, j, k, down, right)
-            rough = _between(fields, ROUGH, j, k, down, right)
-            patch = _between(fields, PATCH, j, k, down, right)
+            cell = node_row, node[c], past_node_row, past_node[c]
+            land = _between(fields, LAND, cell)
+            rough = _between(fields, ROUGH, cell)
+            patch = _between(fields, PATCH, cell)
             steep = _steep(land, rough, patch)
             slope, broad = 0.0, 0.0
-            if land < _SHORE or (steep < 0.2 and abs(_between(fields, COURSE, j, k, down, right)) < 0.009):
+            if land < _SHORE or (steep < 0.2 and abs(_between(fields, COURSE, cell)) < 0.009):
                 kind = WATER
-                wind = 0.8 * _between(fields, WIND, j, k, down, right)
+                wind = 0.8 * _between(fields, WIND, cell)
                 co_db, cross_db = surfaces[0, 0] + wind, surfaces[0, 1] + 0.5 * wind
             else:
-                kk, kright = knot[c], past_knot[c]
-                x = _between(knots, 0, kj, kk, kdown, kright)
-                y = _between(knots, 1, kj, kk, kdown, kright)
-                z = _between(knots, 2, kj, kk, kdown, kright)
-                latitude = _between(knots, 3, kj, kk, kdown, kright)
-                longitude = _between(knots, 4, kj, kk, kdown, kright)
+                knot_cell = knot_row, knot[c], past_knot_row, past_knot[c]
+                x, y, z = _vector(knots, 0, knot_cell)
+                latitude = _between(knots, 3, knot_cell)
+                longitude = _between(knots, 4, knot_cell)
                 band = min(max(int((latitude + 90.0) / _BAND), 0), len(_COLUMNS) - 1)
                 u = (longitude + 180.0) / 360.0 * _COLUMNS[band]
                 v = (latitude + 90.0 - band * _BAND) / _BAND * _ROWS
                 column, row = math.floor(u), math.floor(v)
-                u -= column
-                v -= row
+                u, v = u - column, v - row
                 if band != last_band or column != last_column or row != last_row:
                     last_band, last_column, last_row = band, column, row
                     section = _hash(band, column % _COLUMNS[band], row, seed + np.uint64(977))
-                wood = _between(fields, WOOD, j, k, down, right)
-                core = _between(fields, CORE, j, k, down, right)
+                wood = _between(fields, WOOD, cell)
+                core = _between(fields, CORE, cell)
                 texture = 0.9 * _noise(22, x, y, z, cells, values, seed)
                 edge = wood - 0.34 + 0.9 * steep
                 if abs(edge) < 0.16:
                     edge += 0.16 * _noise(24, x, y, z, cells, values, seed)
                 if steep > 0.0:
-                    slope, broad = _slopes(fields, j, k, down, right)
-                    slope *= steep
-                    broad *= steep
+                    slope, broad = _slopes(fields, cell)
+                    slope, broad = slope * steep, broad * steep
                 if core > 0.0 and steep < 0.3:
                     kind = CITY
                     surface, brighter = _town(section, u, v, min(core, 1.0))
@@ -448,10 +425,9 @@ def paint(
                     crowns = 0.6 * texture + 0.6 * _noise(23, x, y, z, cells, values, seed)
                     co_db, cross_db = surfaces[surface, 0] + crowns + 0.5 * age, surfaces[surface, 1] + crowns + age
                 else:
-                    roadside = _roadside(section, u, v)
-                    if roadside > 0:
+                    surface, brighter = _roadside(section, u, v)
+                    if surface >= 0:
                         kind = CITY
-                        surface, brighter = (3, 0.0) if roadside == 1 else (5, 4.0)
                         co_db, cross_db = surfaces[surface, 0] + brighter, surfaces[surface, 1] + 0.8 * brighter
                     else:
                         parcel, grass = _parcel(section, u, v, patch > 0.1 and rough < -0.05)

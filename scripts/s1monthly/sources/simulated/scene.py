@@ -16,18 +16,13 @@ from datetime import date, datetime
 from enum import IntEnum
 
 import numpy as np
-import numpy.typing as npt
 import pyproj
 
 from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.model import Direction, Polarization
 from s1monthly.sources.simulated import ground
-
-Power = npt.NDArray[np.float32]
-Codes = npt.NDArray[np.uint8]
-Spans = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.float64]
+from s1monthly.sources.simulated.ground import Codes, Floats, Integers, Power
 
 
 class LandCover(IntEnum):
@@ -85,7 +80,7 @@ _HORIZONTAL = (0.4, -0.3)
 _HORIZONTAL_WATER = (-1.5, -0.5)
 
 
-def _tables(polarization: Polarization) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+def _tables(polarization: Polarization) -> tuple[Floats, Floats]:
     """Return crops and surfaces in the kernel's order, for a pair of layers."""
     crops = np.array([_CROPS[name] for name in ground.CROPS])
     surfaces = np.array([_SURFACES[name] for name in ground.SURFACES])
@@ -132,7 +127,12 @@ class Scene:
     clearing: date = CLEARING_DAY
 
     def paint(
-        self, geobox: GeoBox, moment: date, direction: Direction, polarization: Polarization, spans: Spans | None = None
+        self,
+        geobox: GeoBox,
+        moment: date,
+        direction: Direction,
+        polarization: Polarization,
+        spans: Integers | None = None,
     ) -> Painting:
         """Paint everything visible in a raster.
 
@@ -172,12 +172,8 @@ class Scene:
 
         Parameters
         ----------
-        geobox : GeoBox
-            Grid in any CRS; values are those at pixel centres.
-        moment : date or datetime
-            Time of the acquisition; a datetime must be in UTC.
-        direction : Direction
-            Decides which slopes face the radar.
+        geobox, moment, direction
+            As for `paint`.
         layer : str
             VV, VH, HH or HV.
 
@@ -245,7 +241,7 @@ class _Lattice:
         first = longitude[0, 0]
         return first + (longitude - first + 180.0) % 360.0 - 180.0, latitude
 
-    def node_spans(self, spans: Spans) -> Spans:
+    def node_spans(self, spans: Integers) -> Integers:
         """Return the first and past-the-last node that each row of nodes needs to paint the pixels of `spans`."""
         rows, columns = (size * _RATIO for size in (self.knots[0] - 1, self.knots[1] - 1))
         painted = np.flatnonzero(spans[:, 0] < spans[:, 1])
