@@ -363,9 +363,13 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
     return {**document, "stac_extensions": declared(document)}
 
 
-def write_document(path: str | Path, document: Mapping[str, Any]) -> None:
-    """Write an Item or the Collection atomically, with its keys in the order of the specification."""
-    write_text(path, json.dumps(document, indent=1, allow_nan=False) + "\n")
+def write_document(path: str | Path, document: Mapping[str, Any], *, only_if_changed: bool = False) -> bool:
+    """Write an Item or the Collection atomically, with its keys in the order of the specification.
+
+    Parameters and result are those of `files.write_text`.
+    """
+    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
+    return write_text(path, text, only_if_changed=only_if_changed)
 
 
 def read_document(path: str | Path) -> dict[str, Any]:

@@ -131,6 +131,11 @@ def row_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
     return row["mgrs_tile_id"], row["flight_direction"], row["month"]
 
 
+def folder_name(row: Mapping[str, Any]) -> str:
+    """Return the name of the folder that a row's tile and direction have."""
+    return f"{row['mgrs_tile_id']}_{row['flight_direction']}"
+
+
 def tile_rows(folder: str | Path) -> list[Row]:
     """Return the rows of a tile and direction from the files in its folder: records, their files, the search log.
 
@@ -154,7 +159,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
     """
     folder = Path(folder)
     owner = owner_of(folder)
-    layout = Layout(str(folder.parent), "")
+    layout = Layout(str(folder.parent))
     rows = {}
     for path in record_paths(folder):
         record = read_record(path)
@@ -170,7 +175,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
 
 def is_output_tree(folder: Path) -> bool:
     """Tell whether a folder is an output tree of its own (it has a Collection), like the demo's in ``output/``."""
-    return (folder / Path(Layout("", "").collection).name).exists()
+    return (folder / Path(Layout("").collection).name).exists()
 
 
 def owner_of(folder: Path) -> TileDirection:
@@ -333,14 +338,14 @@ def _geometry_columns(geometry: BaseGeometry) -> Row:
     return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(_CORNERS, geometry.bounds, strict=True))}
 
 
-def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> list[Row]:
+def global_rows(base_dir: str | Path, skipped: Collection[Path] = ()) -> list[Row]:
     """Return the rows of every tile's catalog under `base_dir`, sorted, with paths relative to `base_dir`.
 
     Parameters
     ----------
     base_dir : path
         Root of the output tree.
-    passed_over : collection of Path
+    skipped : collection of Path
         Folders to leave out, in addition to hidden ones.
 
     Raises
@@ -350,12 +355,12 @@ def global_rows(base_dir: str | Path, passed_over: Collection[Path] = ()) -> lis
     """
     rows = []
     for path in sorted(Path(base_dir).glob("*/catalog.parquet")):
-        if path.parent.name.startswith(".") or path.parent in passed_over or is_output_tree(path.parent):
+        if path.parent.name.startswith(".") or path.parent in skipped or is_output_tree(path.parent):
             continue
         owner = owner_of(path.parent)
         found = read_catalog(path)
         for row in found:
-            if (row["mgrs_tile_id"], row["flight_direction"]) != (str(owner.tile), str(owner.direction)):
+            if folder_name(row) != str(owner):
                 raise ProductError(f"{path}: holds a row of {'_'.join(row_key(row))}", _REMEDY)
         rows += with_global_paths(found, path.parent.name)
     return sorted(rows, key=row_key)

@@ -15,13 +15,14 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.catalog.collection import collection
-from s1monthly.catalog.item import read_document, write_document
+from s1monthly.catalog.item import write_document
 from s1monthly.catalog.table import (
     NO_DATA,
     PATHS,
     UNUSABLE,
     Row,
     existing_paths,
+    folder_name,
     global_rows,
     is_output_tree,
     owner_of,
@@ -95,7 +96,7 @@ def catalog_tile(folder: str | Path) -> list[Row]:
         As for `catalog.tile_rows`.
     """
     owner = owner_of(Path(folder))
-    layout = Layout(str(Path(folder).parent), "")
+    layout = Layout(str(Path(folder).parent))
     return replace_rows(owner, layout, lambda before: tile_rows(folder))[0]
 
 
@@ -133,10 +134,10 @@ def previous_rows(owner: TileDirection, layout: Layout) -> list[Row]:
             rows = read_catalog(path)
         except ProductError:
             continue
-        mine = (str(owner.tile), str(owner.direction))
-        rows = [row for row in rows if (row["mgrs_tile_id"], row["flight_direction"]) == mine]
         return [
-            {**row, **{name: row[name].removeprefix(above) for name in PATHS if row[name] is not None}} for row in rows
+            {**row, **{name: row[name].removeprefix(above) for name in PATHS if row[name] is not None}}
+            for row in rows
+            if folder_name(row) == str(owner)
         ]
     return []
 
@@ -154,30 +155,30 @@ def rows_to_keep(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> 
     rows : iterable of dict
         Rows from the tree; they replace older rows of the same months.
     """
-    taken, kept = {row["month"] for row in rows}, {}
+    in_tree, keep = {row["month"] for row in rows}, {}
     for row in before:
         try:
-            key = CompositeKey.parse(row["mgrs_tile_id"], row["flight_direction"], row["month"])
+            place = layout.of(CompositeKey.parse(*row_key(row)))
         except NameFormatError:  # somebody edited the catalog
             continue
-        if row["month"] in taken:
+        if row["month"] in in_tree:
             continue
         if row["status"] in (NO_DATA, UNUSABLE):
-            if not Path(layout.of(key).search).exists():
-                kept[row["month"]] = row
-        else:
-            found = {**row, **existing_paths(layout.of(key))}
-            if not found["preview_path"]:
-                found |= dict.fromkeys(PREVIEW_COLUMNS)
-            if any(found[name] for name in PRODUCTS):
-                kept[row["month"]] = found
-    return list(kept.values())
+            if not Path(place.search).exists():
+                keep[row["month"]] = row
+            continue
+        row = {**row, **existing_paths(place)}
+        if not row["preview_path"]:
+            row |= dict.fromkeys(PREVIEW_COLUMNS)
+        if any(row[name] for name in PRODUCTS):
+            keep[row["month"]] = row
+    return list(keep.values())
 
 
 def catalog_all(
     base_dir: str | Path,
-    passed_over: Collection[Path] = (),
-    kept: Collection[str] = (),
+    skipped: Collection[Path] = (),
+    unchanged: Collection[str] = (),
     *,
     only_if_changed: bool = False,
 ) -> tuple[list[Row], list[Path]]:
@@ -187,10 +188,10 @@ def catalog_all(
     ----------
     base_dir : path
         Root of the output tree.
-    passed_over : collection of Path
+    skipped : collection of Path
         Folders that must or can not be read. Folders not named after a tile and direction are skipped too; if a tile
         exists only under such a name, its rows stay unchanged.
-    kept : collection of str
+    unchanged : collection of str
         Names of tile folders that are missing or renamed: their rows stay unchanged.
     only_if_changed : bool
         Do not touch files that already have this content.
@@ -207,47 +208,37 @@ def catalog_all(
     ProductError
         As for `catalog.global_rows`.
     """
-    layout = Layout(str(base_dir), "")
+    layout = Layout(str(base_dir))
     with catalog_lock(layout.catalog):
-        misnamed, owners = _misnamed(Path(base_dir), passed_over)
-        kept = {*kept, *owners}
-        rows = global_rows(base_dir, {*passed_over, *misnamed})
-        if kept and Path(layout.catalog).exists():
-            before = read_catalog(layout.catalog)
-            rows += [row for row in before if f"{row['mgrs_tile_id']}_{row['flight_direction']}" in kept]
+        misnamed, renamed = _misnamed(Path(base_dir), skipped)
+        unchanged = {*unchanged, *renamed}
+        rows = global_rows(base_dir, {*skipped, *misnamed})
+        if unchanged and Path(layout.catalog).exists():
+            rows += [row for row in read_catalog(layout.catalog) if folder_name(row) in unchanged]
             rows.sort(key=row_key)
         written = []
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))
-        document = collection(rows)
-        if not (only_if_changed and _says(layout.collection, document)):
-            write_document(layout.collection, document)
+        if write_document(layout.collection, collection(rows), only_if_changed=only_if_changed):
             written.append(Path(layout.collection))
     return rows, written
 
 
-def _misnamed(base_dir: Path, passed_over: Collection[Path]) -> tuple[set[Path], set[str]]:
+def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set[str]]:
     """Find folders with a catalog that are not named after a tile and direction: copies and renamed folders.
 
     Also return the proper folder names of tiles that exist only under such a name.
     """
     folders: set[Path] = set()
-    kept: set[str] = set()
+    tiles: set[str] = set()
     for path in base_dir.glob("*/catalog.parquet"):
         folder = path.parent
-        if folder in passed_over or folder.name.startswith(".") or is_output_tree(folder):
+        if folder in skipped or folder.name.startswith(".") or is_output_tree(folder):
             continue
         try:
             owner_of(folder)
         except ProductError:
             folders.add(folder)
             with suppress(ProductError):
-                kept |= {f"{row['mgrs_tile_id']}_{row['flight_direction']}" for row in read_catalog(path)}
-    return folders, {name for name in kept if not (base_dir / name).exists()}
-
-
-def _says(path: str, document: dict[str, object]) -> bool:
-    try:
-        return read_document(path) == document
-    except ProductError:
-        return False
+                tiles |= {folder_name(row) for row in read_catalog(path)}
+    return folders, {name for name in tiles if not (base_dir / name).exists()}

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -70,9 +70,10 @@ class Answer:
             If a value is missing or invalid.
         """
         entry = {"reasons": {}, **entry}
-        for name, belongs in _ENTRY.items():
-            if not belongs(entry[name]):
+        for name, kind in _TYPES.items():
+            if type(entry[name]) is not kind:
                 raise ValueError(f"{name}: {entry[name]!r}")
+        datetime.strptime(entry["asked"], _MOMENT)
         return cls(**{**entry, "lost": tuple(entry["lost"])})
 
     @classmethod
@@ -93,6 +94,11 @@ class Answer:
         )
 
 
+_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
+_TYPES = {"asked": str, "lost": list, "reasons": dict, "from_earliest": bool, "digest": str, "listing": str}
+_TYPES |= dict.fromkeys(("granules", "passes", "set_aside", "size"), int)
+"""Key of an entry of ``search.json`` -> type of its value."""
+
 _ONE_GRANULE = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+?(?:_([A-Z]+\.tif))?(?=[\s;,]|$)")
 
 
@@ -108,38 +114,9 @@ def set_aside_of(answers: Iterable[Answer]) -> str:
     reasons = sum((Counter(answer.reasons) for answer in answers), Counter[str]())
     if not number:
         return ""
-    told = "; ".join(f"{reason} ({count})" if len(reasons) > 1 else reason for reason, count in reasons.most_common())
-    return f"{number} set aside" + (f": {told}" if told else "")
-
-
-def _is_moment(value: Any) -> bool:
-    return isinstance(value, str) and f"{datetime.strptime(value, _MOMENT):{_MOMENT}}" == value
-
-
-def _is_number(least: int) -> Callable[[Any], bool]:
-    return lambda value: type(value) is int and value >= least
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-_MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-
-
-_ENTRY: dict[str, Callable[[Any], bool]] = {
-    "asked": _is_moment,
-    "granules": _is_number(0),
-    "passes": _is_number(0),
-    "set_aside": _is_number(0),
-    "size": _is_number(-1),
-    "digest": _is_text,
-    "listing": _is_text,
-    "from_earliest": lambda value: isinstance(value, bool),
-    "lost": lambda value: isinstance(value, list) and all(map(_is_text, value)),
-    "reasons": lambda value: isinstance(value, dict) and all(map(_is_number(1), value.values())),
-}
-"""Key of an entry of ``search.json`` -> check of its value."""
+    texts = (f"{reason} ({count})" if len(reasons) > 1 else reason for reason, count in reasons.most_common())
+    listed = "; ".join(texts)
+    return f"{number} set aside" + (f": {listed}" if listed else "")
 
 
 def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
