@@ -90,22 +90,15 @@ def test_month_as_text_and_back(month: Month) -> None:
     assert Month.parse(str(month)) == month and len(str(month)) == 7
 
 
-@pytest.mark.parametrize(
-    "text",
-    [
-        "2024-13",
-        "2024-00",
-        "2024-1",
-        "24-01",
-        "2024-06-01",
-        " 2024-06",
-        "2024-06\n",
-        "2024/06",
-        "202406",
-        "1899-12",
-        "",
-    ],
-)
+NO_MONTHS = [
+    *["2024-13", "2024-00", "2024-1", "24-01", "2024-06-01", "2024/06", "202406", "1899-12"],
+    " 2024-06",
+    "2024-06\n",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", NO_MONTHS)
 def test_no_month(text: str) -> None:
     with pytest.raises(NameFormatError, match="month"):
         Month.parse(text)
@@ -120,25 +113,17 @@ def test_parts_of_a_tile() -> None:
     assert (Tile("10SGD").epsg, Tile("22NCF").north, Tile("22MCF").north) == (32610, True, False)
 
 
-@pytest.mark.parametrize(
-    ("name", "says"),
-    [
-        ("61SGD", "no zone 61"),
-        ("00SGD", "no zone 0"),
-        ("10IGD", "no latitude band I"),
-        ("10BGD", "no latitude band B"),
-        ("10YGD", "no latitude band Y"),
-        ("10SJD", "no column J"),
-        ("11SGD", "no column G"),
-        ("10SGW", "no row W"),
-        ("10SGI", "no row I"),
-        ("1SGD", "not a tile name"),
-        ("010SGD", "not a tile name"),
-        ("10sgd", "not a tile name"),
-        ("10SGD ", "not a tile name"),
-        ("", "not a tile name"),
-    ],
-)
+NO_TILES = {
+    "no zone 61": ["61SGD"],
+    "no zone 0": ["00SGD"],
+    "no latitude band": ["10IGD", "10BGD", "10YGD"],
+    "no column": ["10SJD", "11SGD"],
+    "no row": ["10SGW", "10SGI"],
+    "not a tile name": ["1SGD", "010SGD", "10sgd", "10SGD ", ""],
+}
+
+
+@pytest.mark.parametrize(("name", "says"), [(name, says) for says, names in NO_TILES.items() for name in names])
 def test_no_tile(name: str, says: str) -> None:
     with pytest.raises(NameFormatError, match=says):
         Tile(name)
