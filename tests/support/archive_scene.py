@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.layout import parse_layer_file
 from s1monthly.model import Granule, Layer
 from s1monthly.sources.asf import retries
@@ -62,6 +63,17 @@ class Scene:
         """A Fetcher, with some options changed."""
         return Fetcher(**(self.options | options))
 
+    def refusal(self, kind: type[S1MonthlyError] = SourceError, **options: Any) -> str:
+        """Fetch VV in vain; return the message, which names granule and layer and shows no query and no secret."""
+        with pytest.raises(kind) as caught:
+            self.fetch(self.fetcher(**options), self.one)
+        message = str(caught.value)
+        assert f"granule {self.granule.id}: layer VV: " in message and "?" not in message
+        assert any(address in message for layer in self.one.layers for address in (layer.url, layer.s3_url))
+        shown = shown_by(caught.value)
+        assert not [secret for secret in self.secrets() if secret in shown]
+        return message
+
     def fetch(self, fetcher: Fetcher | None = None, granule: Granule | None = None) -> dict[str, bytes]:
         """Fetch the granule and return the pixels of its layers."""
         with (fetcher or self.fetcher()).in_memory(granule or self.granule, ("VV", "VH", "mask")) as ready:
@@ -91,12 +103,12 @@ class Scene:
         """Everything that must not be told: the login, sessions, keys, signatures."""
         world, account = self.world, self.world.account
         basic = base64.b64encode(f"{account.user}:{account.password}".encode()).decode()
-        told = {account.password, basic, *account.tokens, *account.sessions}
+        secrets = {account.password, basic, *account.tokens, *account.sessions}
         for keys in world.keys.issued:
-            told |= {keys.access_key, keys.secret_key, keys.session_token}
+            secrets |= {keys.access_key, keys.secret_key, keys.session_token}
         for request in world.earthdata.signed.log:
-            told |= set(request.values("Signature"))
-        return told
+            secrets |= set(request.values("Signature"))
+        return secrets
 
 
 @contextmanager
@@ -127,20 +139,20 @@ def pixels(path: str | Path) -> bytes:
     return values
 
 
-def told_by(error: BaseException) -> str:
+def shown_by(error: BaseException) -> str:
     """All that an error could show: itself, what led to it, and the variables of our code at the time."""
-    told, seen, queue = [], [], [error]
+    shown, seen, queue = [], [], [error]
     while queue:
         each = queue.pop()
         if each in seen:
             continue
         seen.append(each)
-        told += [str(each), repr(each), repr(vars(each))]
+        shown += [str(each), repr(each), repr(vars(each))]
         for frame, _ in traceback.walk_tb(each.__traceback__):
             if "/tests/" not in frame.f_code.co_filename:
-                told += [repr(value) for value in frame.f_locals.values()]
+                shown += [repr(value) for value in frame.f_locals.values()]
         queue += [led for led in (each.__cause__, each.__context__) if led]
-    return "\n".join(told)
+    return "\n".join(shown)
 
 
 def written_in(folder: Path, *but: str) -> str:

@@ -9,7 +9,6 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from s1monthly.errors import CredentialsError, SourceError
 from s1monthly.sources.asf.credentials import Credentials, find_credentials
 from s1monthly.sources.asf.earthdata import Login, check_login
 from standin import Hold, Reply, login_page, status
-from support.archive_scene import Scene, archive_scene, connect_proxy, told_by
+from support.archive_scene import Scene, connect_proxy, shown_by
 
 HOST = "urs.earthdata.nasa.gov"
 TRUSTED = ("earthdata.nasa.gov", "asf.alaska.edu")
@@ -33,13 +32,6 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
-
-
-@pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    with archive_scene(tmp_path, monkeypatch) as made:
-        yield made
-        assert made.world.earthdata.leaks == []
 
 
 def netrc(path: Path, text: str, mode: int = 0o600) -> Path:
@@ -118,7 +110,7 @@ def test_a_netrc_that_is_not_usable_is_named(home: Path, text: str, problem: str
     with pytest.raises(CredentialsError, match=problem) as caught:
         find_credentials(HOST)
     assert str(path) in str(caught.value) and "EARTHDATA_TOKEN" in str(caught.value)
-    assert "hunter2" not in told_by(caught.value)
+    assert "hunter2" not in shown_by(caught.value)
 
 
 @pytest.mark.parametrize(("mode", "warnings"), [(0o600, 0), (0o644, 1), (0o620, 1)])
@@ -137,22 +129,15 @@ def test_a_token_that_expired_is_told_without_asking(home: Path, monkeypatch: py
         find_credentials(HOST)
     for part in ("EARTHDATA_TOKEN expired on 2020-09-13 at 12:26 UTC", f"https://{HOST}", "export EARTHDATA_TOKEN="):
         assert part in str(caught.value)
-    assert token not in told_by(caught.value)
+    assert token not in shown_by(caught.value)
 
 
 @pytest.mark.parametrize(
     "token",
     [
         jwt(exp=4_000_000_000),
-        jwt(),
-        jwt(exp="soon"),
-        jwt(exp=1e300),
-        jwt(exp=-5),
-        jwt(exp=None),
-        "EDL-U1234",
-        "a.b.c",
-        "a.\u00e9".encode("ascii", "ignore").decode() + ".c",
-        "..",
+        *(jwt(), jwt(exp="soon"), jwt(exp=1e300), jwt(exp=-5)),
+        *("EDL-U1234", "a.b.c", ".."),
         f"a.{base64.urlsafe_b64encode(b'[1]').decode()}.c",
         f"a.{base64.urlsafe_b64encode(bytes([255, 254])).decode()}.c",
     ],
@@ -167,12 +152,12 @@ def test_a_token_that_no_header_can_carry_is_refused(home: Path, monkeypatch: py
     monkeypatch.setenv("EARTHDATA_TOKEN", token)
     with pytest.raises(CredentialsError, match="EARTHDATA_TOKEN holds blanks") as caught:
         find_credentials(HOST)
-    assert token not in told_by(caught.value)
+    assert token not in shown_by(caught.value)
 
 
 def test_credentials_do_not_show_themselves() -> None:
-    secret = Credentials.password("here", "me", "hunter2")
-    assert "hunter2" not in repr(secret) and basic("me", "hunter2") not in repr(secret) and "here" in repr(secret)
+    shown = repr(Credentials.password("here", "me", "hunter2"))
+    assert "hunter2" not in shown and basic("me", "hunter2") not in shown and "here" in shown
 
 
 # who sees it
@@ -230,25 +215,7 @@ def test_ports_of_trusted_hosts(home: Path, domain: str, url: str, trusted: bool
     assert Login("login.example.com", [domain]).trusts(url) == trusted
 
 
-def test_a_login_host_with_a_port_is_that_port_alone(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARTHDATA_USERNAME", "me")
-    monkeypatch.setenv("EARTHDATA_PASSWORD", "hunter2")
-    login = Login("localhost:8443", ["localhost"])
-    assert login.authorization("https://localhost:8443/") and not login.authorization("https://localhost:8444/")
-
-
-def test_the_token_goes_along_the_redirects_and_never_to_the_signed_host(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
-    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
-    earthdata = scene.world.earthdata
-    assert [r.authorization for r in earthdata.data.log] == [("bearer", scene.world.token)]
-    assert [r.authorization for r in earthdata.signed.log] == [("", "")]
-
-
-def test_a_token_survives_a_redirect_between_trusted_hosts(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+def test_the_token_goes_along_the_redirects_and_never_to_the_signed_host(scene: Scene) -> None:
     earthdata = scene.world.earthdata
     earthdata.distribution.faults = [
         lambda exchange: Reply(302, headers=(("Location", f"{earthdata.data.url}{exchange.request.path}"),))
@@ -256,20 +223,26 @@ def test_a_token_survives_a_redirect_between_trusted_hosts(scene: Scene, monkeyp
     (layer,) = scene.one.layers
     moved = replace(layer, url=layer.url.replace(earthdata.data.url, earthdata.distribution.url))
     assert scene.fetch(granule=replace(scene.one, layers=(moved,))) == {"VV": scene.held["VV"]}
-    assert earthdata.data.log[0].authorization[0] == "bearer"
+    assert [request.authorization for request in earthdata.data.log] == [("bearer", scene.world.token)]
+    assert [request.authorization for request in earthdata.signed.log] == [("", "")]
 
 
-def password(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_password(scene: Scene, monkeypatch: pytest.MonkeyPatch, password: str | None = None) -> None:
+    monkeypatch.delenv("EARTHDATA_TOKEN", raising=False)
     monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.account.user)
-    monkeypatch.setenv("EARTHDATA_PASSWORD", scene.world.account.password)
+    monkeypatch.setenv("EARTHDATA_PASSWORD", password or scene.world.account.password)
+
+
+def shown_logins(scene: Scene) -> list[tuple[str, str]]:
+    """Every login that a server was shown; only the login's own host may see a password."""
+    return [r.authorization for server in scene.world.earthdata.servers for r in server.log if r.authorization[0]]
 
 
 def test_a_password_logs_in_once_and_is_seen_by_the_login_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    password(scene, monkeypatch)
+    use_password(scene, monkeypatch)
     assert scene.fetch() == scene.held
-    earthdata = scene.world.earthdata
-    assert [r.authorization[0] for r in earthdata.login.log] == ["basic"]
-    assert {r.authorization[0] for server in earthdata.servers for r in server.log} == {"", "basic"}
+    assert [scheme for scheme, _ in shown_logins(scene)] == ["basic"]
+    assert scene.world.earthdata.login.log[0].authorization[0] == "basic"
 
 
 def test_a_netrc_entry_logs_in_and_a_default_entry_goes_nowhere(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -277,30 +250,24 @@ def test_a_netrc_entry_logs_in_and_a_default_entry_goes_nowhere(scene: Scene, mo
     path.write_text(path.read_text() + "default login anonymous password me@example.org\n")
     monkeypatch.setenv("NETRC", str(path))
     assert scene.fetch() == scene.held
-    shown = [r.authorization for server in scene.world.earthdata.servers for r in server.log if r.authorization[0]]
-    assert shown == [("basic", basic(scene.world.account.user, scene.world.account.password))]
-
-
-def test_a_netrc_does_not_take_the_place_of_a_token(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = netrc(scene.folder / "netrc", "machine localhost login a password b\ndefault login c password d\n")
-    monkeypatch.setenv("NETRC", str(path))
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    assert {scheme for scheme, _ in shown_logins(scene)} == {"bearer"}, "a token goes first"
+    for server in scene.world.earthdata.servers:
+        server.log.clear()
+    monkeypatch.delenv("EARTHDATA_TOKEN")
     assert scene.fetch() == scene.held
-    assert {r.authorization[0] for server in scene.world.earthdata.servers for r in server.log} == {"", "bearer"}
+    assert shown_logins(scene) == [("basic", basic(scene.world.account.user, scene.world.account.password))]
 
 
-def test_user_and_password_in_an_address_are_not_sent(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
-    signed = scene.world.earthdata.signed
-    signed.faults = status(401)
-    url = f"https://me:hunter2@{signed.address}/file_VV.tif"
+def test_user_and_password_in_an_address_are_not_sent(scene: Scene) -> None:
+    scene.signed.faults = status(401)
+    url = f"https://me:hunter2@{scene.signed.address}/file_VV.tif"
     with pytest.raises(CredentialsError, match="wants a login") as caught:
         scene.fetch(granule=scene.listed(url=url))
-    assert "hunter2" not in told_by(caught.value).replace(url, "") and "hunter2" not in str(caught.value)
-    assert signed.log and all(not r.authorization[0] for r in signed.log)
+    assert "hunter2" not in shown_by(caught.value).replace(url, "") and "hunter2" not in str(caught.value)
+    assert scene.signed.log and all(not request.authorization[0] for request in scene.signed.log)
 
 
-def test_every_thread_has_its_own_session(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_thread_has_its_own_session(home: Path) -> None:
     login = Login(HOST, TRUSTED)
     sessions: list[requests.Session] = []
     threads = [threading.Thread(target=lambda: sessions.append(login.session)) for _ in range(3)]
@@ -311,20 +278,18 @@ def test_every_thread_has_its_own_session(home: Path, monkeypatch: pytest.Monkey
 
 
 def test_a_proxy_of_the_environment_is_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
-    with connect_proxy() as (address, asked):
+    with connect_proxy() as (address, requested):
         monkeypatch.delenv("NO_PROXY")
         monkeypatch.delenv("no_proxy")
         monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
         assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
     hosts = scene.world.hosts
-    assert [line.split()[1] for line in asked] == [hosts.data, hosts.signed]
-    assert all(line.startswith("CONNECT ") for line in asked)
+    assert [line.split()[:2] for line in requested] == [["CONNECT", hosts.data], ["CONNECT", hosts.signed]]
     with pytest.raises(SourceError, match="the proxy gives no connection"):
         scene.fetch(scene.fetcher(seconds=0.2))
 
 
-# the question at the start
+# the test at the start of a run
 
 
 def check(scene: Scene, timeout: float = 20.0) -> None:
@@ -335,60 +300,50 @@ def check(scene: Scene, timeout: float = 20.0) -> None:
 def refusal(scene: Scene) -> str:
     with pytest.raises(CredentialsError) as caught:
         check(scene)
-    told = told_by(caught.value)
-    assert not [secret for secret in scene.secrets() if secret in told]
+    shown = shown_by(caught.value)
+    assert not [secret for secret in scene.secrets() if secret in shown]
     return str(caught.value)
 
 
 def test_a_good_login_passes_without_a_word(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    password(scene, monkeypatch)
     check(scene)
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+    use_password(scene, monkeypatch)
     check(scene)
     assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
     assert not scene.world.earthdata.data.log
 
 
 def test_a_refused_login_stops_the_run(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert "no Earthdata Login" in refusal(scene)
-    monkeypatch.setenv("EARTHDATA_USERNAME", scene.world.account.user)
-    monkeypatch.setenv("EARTHDATA_PASSWORD", "wrong")
-    assert re.search(r"user name or password .* is wrong \(from localhost, HTTP 401\)", refusal(scene))
-    monkeypatch.setenv("EARTHDATA_TOKEN", "unknown")
-    assert re.search(r"token in EARTHDATA_TOKEN is refused.*HTTP 401", refusal(scene))
-    scene.world.earthdata.redirects_bad_tokens = scene.world.earthdata.login_page = True
-    assert re.search(r"token in EARTHDATA_TOKEN is refused.*a login page", refusal(scene))
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.expired_token)
-    assert "expired on" in refusal(scene)
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
     scene.world.earthdata.distribution.faults = [login_page()]
     assert "a login page" in refusal(scene)
     scene.world.earthdata.approved = False
     assert re.search(r"not approved .* EULA .*HTTP 403", refusal(scene))
+    monkeypatch.setenv("EARTHDATA_TOKEN", "unknown")
+    assert re.search(r"token in EARTHDATA_TOKEN is refused.*HTTP 401", refusal(scene))
+    scene.world.earthdata.redirects_bad_tokens = scene.world.earthdata.login_page = True
+    assert re.search(r"token in EARTHDATA_TOKEN is refused.*a login page", refusal(scene))
+    scene.world.earthdata.login_page = False
+    use_password(scene, monkeypatch, "wrong")
+    assert re.search(r"user name or password .* is wrong \(from localhost, HTTP 401\)", refusal(scene))
+    monkeypatch.delenv("EARTHDATA_USERNAME")
+    monkeypatch.delenv("EARTHDATA_PASSWORD")
+    assert "no Earthdata Login" in refusal(scene)
 
 
 @pytest.mark.parametrize("code", [401, 403])
-def test_the_page_for_approval_is_named_where_the_login_names_it(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, code: int
-) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
+def test_the_page_for_approval_is_named_where_the_login_names_it(scene: Scene, code: int) -> None:
     page = f"https://{scene.world.hosts.login}/approve_app?client_id=BO_n7nTIlMljdvU6kRRB3g"
-    told = {"error": "invalid_token", "error_description": "EULA Acceptance Failure", "resolution_url": page}
-    scene.world.earthdata.distribution.faults = [lambda exchange: Reply(code, json.dumps(told).encode())]
+    answer = {"error": "invalid_token", "error_description": "EULA Acceptance Failure", "resolution_url": page}
+    scene.world.earthdata.distribution.faults = lambda exchange: Reply(code, json.dumps(answer).encode())
     assert f"log in at {page}, approve 'Alaska Satellite Facility Data Access'" in refusal(scene)
-    told["resolution_url"] = "https://evil.org/approve_app?client_id=1"
-    scene.world.earthdata.distribution.faults = [lambda exchange: Reply(code, json.dumps(told).encode())]
+    answer["resolution_url"] = "https://evil.org/approve_app?client_id=1"
     assert "evil.org" not in refusal(scene)
 
 
-def test_a_server_in_trouble_stops_nothing(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setenv("EARTHDATA_TOKEN", scene.world.token)
-    distribution = scene.world.earthdata.distribution
-    distribution.faults = [status(503), status(404), lambda exchange: Reply(0), Hold(5)]
+def test_a_server_in_trouble_stops_nothing(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
+    scene.world.earthdata.distribution.faults = [status(503), status(404), lambda exchange: Reply(0), Hold(5)]
     begun = time.monotonic()
     for _ in range(4):
         check(scene, 1.0)

@@ -12,7 +12,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,19 +23,11 @@ from s1monthly.layout import layer_file
 from s1monthly.sources.asf import granule_cache
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from standin import flip, status, trickle
-from support.archive_scene import Scene, archive_scene
+from support.archive_scene import Scene
 
 ROOT = Path(__file__).resolve().parents[3]
 CONTENT = b"II*\0" + bytes(96)
 MD5 = hashlib.md5(CONTENT).hexdigest()
-
-
-@pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
-    with archive_scene(tmp_path, monkeypatch) as made:
-        monkeypatch.setenv("EARTHDATA_TOKEN", made.world.token)
-        yield made
-        assert made.world.earthdata.leaks == []
 
 
 @pytest.fixture

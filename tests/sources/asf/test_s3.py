@@ -19,7 +19,7 @@ from pathlib import Path
 import pytest
 from botocore.response import StreamingBody
 
-from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
+from s1monthly.errors import CredentialsError
 from s1monthly.sources.asf import s3
 from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.refused_login import RefusedLogin
@@ -28,29 +28,16 @@ from s1monthly.sources.asf.transfer import Clock
 from standin import Hold, Reply, World, cut, drop, flip, login_page, reset, slow_down, status, trickle
 from standin.earthdata import s3_error
 from standin.web import Fault
-from support.archive_scene import Scene, archive_scene, told_by
+from support.archive_scene import Scene
 
 ROOT = Path(__file__).resolve().parents[3]
 
 
-@pytest.fixture
-def scene(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
+@pytest.fixture(autouse=True)
+def forget_the_region() -> Iterator[None]:
     s3.in_region.cache_clear()
-    with archive_scene(tmp_path, monkeypatch) as made:
-        monkeypatch.setenv("EARTHDATA_TOKEN", made.world.token)
-        yield made
-        assert made.world.earthdata.leaks == []
+    yield
     s3.in_region.cache_clear()
-
-
-def refused(scene: Scene, kind: type[S1MonthlyError] = SourceError, **options: object) -> str:
-    """Fetch VV by S3 in vain; the message names granule and layer."""
-    with pytest.raises(kind) as caught:
-        scene.fetch(scene.fetcher(**({"access": "s3"} | options)), scene.one)
-    assert f"granule {scene.granule.id}: layer VV: " in str(caught.value)
-    told = told_by(caught.value)
-    assert not [secret for secret in scene.secrets() if secret in told]
-    return str(caught.value)
 
 
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -106,15 +93,15 @@ def test_a_body_cut_short_is_seen_where_the_record_knows_nothing(scene: Scene) -
 def test_a_fault_of_s3_that_stays_is_named(scene: Scene) -> None:
     web = scene.world.s3.web
     web.faults = slow_down()
-    message = refused(scene, seconds=0.5)
+    message = scene.refusal(access="s3", seconds=0.5)
     assert "S3 answers SlowDown, HTTP 503 (tried " in message and "(s3://asf-cumulus-prod-opera-products/" in message
     web.faults = flip()
-    assert "another file than its record says" in refused(scene)
+    assert "another file than its record says" in scene.refusal(access="s3")
     web.faults = Hold(5)
     begun = time.monotonic()
-    assert "the server stopped answering (tried 1 time" in refused(scene, seconds=1.0)
+    assert "the server stopped answering (tried 1 time" in scene.refusal(access="s3", seconds=1.0)
     web.faults = trickle(8)
-    assert "bytes came in the time given" in refused(scene, seconds=1.5)
+    assert "bytes came in the time given" in scene.refusal(access="s3", seconds=1.5)
     assert time.monotonic() - begun < 5
 
 
@@ -134,7 +121,7 @@ def test_the_wait_for_the_next_bytes_ends_with_the_granules_time(scene: Scene, m
 
 def test_an_object_that_is_gone_is_not_asked_for_again(scene: Scene) -> None:
     scene.world.archive.remove(scene.granule.id)
-    message = refused(scene)
+    message = scene.refusal(access="s3")
     assert "no longer in the archive (S3 answers NoSuchKey, HTTP 404)" in message and "search.refresh: true" in message
     assert len(scene.world.s3.web.log) == 1
 
@@ -193,7 +180,7 @@ def test_where_s3_refuses_s3_alone_fails_and_auto_goes_on_by_https(
     monkeypatch.setenv("AWS_PROFILE", "default")
     monkeypatch.delenv("AWS_PROFILE")
     arrange(scene)
-    message = refused(scene)
+    message = scene.refusal(access="s3")
     assert told in message and "us-west-2" in message and "download.access to auto or https" in message
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
     asked = len(scene.world.s3.web.log)
@@ -208,7 +195,7 @@ def test_a_login_that_is_refused_by_the_keys_is_named(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     scene.world.earthdata.distribution.faults = login_page()
-    assert "token in EARTHDATA_TOKEN is refused" in refused(scene, CredentialsError)
+    assert "token in EARTHDATA_TOKEN is refused" in scene.refusal(CredentialsError, access="s3")
     RefusedLogin(scene.options["keys_dir"]).forget()
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     assert scene.fetch(scene.fetcher(access="auto")) == scene.held
@@ -235,7 +222,7 @@ def test_a_service_that_gives_no_connection_is_tried_again_and_left_by_auto(
     scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     nowhere = "http://127.0.0.1:9"
-    message = refused(scene, s3_endpoint=nowhere, seconds=0.3)
+    message = scene.refusal(access="s3", s3_endpoint=nowhere, seconds=0.3)
     assert "tried" in message and "connection failed" in message and "us-west-2" not in message
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     caplog.clear()
