@@ -119,7 +119,7 @@ NO_TILES = {
     "no latitude band": ["10IGD", "10BGD", "10YGD"],
     "no column": ["10SJD", "11SGD"],
     "no row": ["10SGW", "10SGI"],
-    "not a tile name": ["1SGD", "010SGD", "10sgd", "10SGD ", ""],
+    "not a tile name": ["1SGD", "010SGD", "10sgd", "10SGD ", "10SGD\n", ""],
 }
 
 

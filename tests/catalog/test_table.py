@@ -24,7 +24,7 @@ from s1monthly.catalog.table import COLUMNS, PATHS, SCHEMA, global_rows, read_ca
 from s1monthly.catalog.update import catalog_lock
 from s1monthly.errors import ProductError
 from s1monthly.files import flock
-from s1monthly.grid.lattice import tile_outline
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.model import GranuleList, Month, SetAside, Tile
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search

@@ -13,7 +13,8 @@ import shapely
 
 from s1monthly.errors import GridError
 from s1monthly.grid import orbit
-from s1monthly.grid.lattice import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction, tile_outline
+from s1monthly.grid.orbit import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import parse_granule_id, parse_layer_file
 from s1monthly.model import Burst, Direction, Granule, Tile
 
@@ -25,6 +26,11 @@ def real_granules(shared_data: Path, tile: str) -> list[tuple[Granule, shapely.P
     rows = pandas.read_csv(shared_data / "cmr" / f"granules_{tile}.csv.gz")
     footprints = shapely.from_wkt(rows.footprint_wkt.to_numpy())
     return list(zip(map(parse_granule_id, rows.granule), footprints, strict=True))
+
+
+def corners(burst: Burst) -> np.ndarray:
+    """Return the corners of the modelled footprint: first line near and far range, last line far and near range."""
+    return orbit._rings([burst.number], [orbit.SUBSWATHS.index(burst.subswath)], pieces=1)[0]
 
 
 def four_corners(footprint: shapely.Polygon) -> np.ndarray:
@@ -44,7 +50,7 @@ def test_bursts_lie_where_the_real_ones_do(shared_data: Path, tile: str) -> None
     real = {granule.burst: footprint for granule, footprint in real_granules(shared_data, tile)}
     offsets = []
     for burst, footprint in real.items():
-        modelled, measured = orbit.corners(burst).mean(axis=0), four_corners(footprint).mean(axis=0)
+        modelled, measured = corners(burst).mean(axis=0), four_corners(footprint).mean(axis=0)
         offsets.append(GEOD.inv(*modelled, *measured)[2] / 1000)
     assert len(offsets) >= 38
     assert np.sqrt(np.mean(np.square(offsets))) < 2.0
@@ -65,11 +71,11 @@ def test_footprints_are_as_large_as_the_real_ones(shared_data: Path, tile: str) 
         modelled = orbit.footprint(burst)
         assert modelled.intersection(measured).area / measured.area > 0.85
         if length(four_corners(measured)) > 20_000:
-            assert length(orbit.corners(burst)) == pytest.approx(length(four_corners(measured)), rel=0.03)
+            assert length(corners(burst)) == pytest.approx(length(four_corners(measured)), rel=0.03)
             assert modelled.area / measured.area == pytest.approx(1.0, abs=0.08)
             whole += 1
         else:
-            assert length(orbit.corners(burst)) == pytest.approx(1.11 * length(four_corners(measured)), rel=0.02)
+            assert length(corners(burst)) == pytest.approx(1.11 * length(four_corners(measured)), rel=0.02)
     assert whole >= 5
 
 
@@ -154,7 +160,7 @@ def test_frame_is_regular(number: int) -> None:
     assert len({orbit.utm_epsg(burst) for burst in bursts}) == 1
     first = orbit.utm_footprint(bursts[0])
     for burst in bursts:
-        near, far, late_far, late_near = orbit.corners(burst)
+        near, far, late_far, late_near = corners(burst)
         width, length = GEOD.inv(*near, *far)[2], GEOD.inv(*near, *late_near)[2]
         assert 75_000 < width < 100_000
         assert 19_000 < length < 22_500
@@ -163,14 +169,14 @@ def test_frame_is_regular(number: int) -> None:
     assert starts == sorted(starts)
     assert first.is_valid
     # to the right of the flight, and sub-swaths from near to far
-    near, far, _, late = orbit.corners(bursts[0])
+    near, far, _, late = corners(bursts[0])
     heading, across = GEOD.inv(*near, *late)[0], GEOD.inv(*near, *far)[0]
     assert (across - heading) % 360 == pytest.approx(90, abs=8)
 
 
 def test_consecutive_bursts_overlap_by_a_tenth_and_subswaths_a_little() -> None:
     def flat(burst: Burst) -> shapely.Polygon:
-        xy = pyproj.Transformer.from_crs(4326, 32632, always_xy=True).transform(*orbit.corners(burst).T)
+        xy = pyproj.Transformer.from_crs(4326, 32632, always_xy=True).transform(*corners(burst).T)
         return shapely.Polygon(np.column_stack(xy))
 
     outline = tile_outline(Tile("32TPS"))
@@ -208,3 +214,25 @@ def test_reference_node_is_an_instant_of_utc() -> None:
 def test_empty_area_is_refused() -> None:
     with pytest.raises(GridError, match="empty area"):
         orbit.bursts_over(shapely.Polygon(), Direction.ASCENDING)
+
+
+@pytest.mark.parametrize("tile", ["22WFD", "19HBD"])
+def test_direction_is_where_real_footprints_go(tile: str, shared_data: Path) -> None:
+    latitude = {granule.burst: footprint.centroid.y for granule, footprint in real_granules(shared_data, tile)}
+    seen = set()
+    for burst, here in latitude.items():
+        after = latitude.get(Burst(burst.track, burst.number + 1, burst.subswath))
+        if after is not None:
+            northward = Direction.ASCENDING if after > here else Direction.DESCENDING
+            assert orbit_direction(burst) == northward, burst
+            seen.add(northward)
+    assert seen == set(Direction)
+
+
+def test_direction_of_known_bursts(shared_data: Path) -> None:
+    crops = {path.name.split("_")[3] for path in (shared_data / "opera-rtc-s1" / "10SGD_T137").glob("*/*_VV.tif")}
+    assert len(crops) == 15
+    assert {orbit_direction(Burst.parse(crop)) for crop in crops} == {Direction.ASCENDING}
+    example = "T131-279916-IW1"
+    assert example[:11] in (shared_data / "cmr" / "umm_g_examples.json").read_text()
+    assert orbit_direction(Burst.parse(example)) == Direction.DESCENDING

@@ -16,7 +16,9 @@ import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError, SourceError
-from s1monthly.grid.lattice import orbit_direction, tile_geobox, tiles_of_roi
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.grid.orbit import orbit_direction
+from s1monthly.grid.tiles import tiles_of_roi
 from s1monthly.model import Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.layers import open_layer

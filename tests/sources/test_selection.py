@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1monthly.grid.lattice import orbit_direction
+from s1monthly.grid.orbit import orbit_direction
 from s1monthly.model import PASS_GAP, Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, SetAside
 from s1monthly.sources.selection import Selection, by_month
 

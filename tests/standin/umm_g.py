@@ -9,7 +9,7 @@ import shapely
 from shapely.affinity import translate
 from shapely.geometry import MultiPolygon
 
-from s1monthly.grid.lattice import orbit_direction
+from s1monthly.grid.orbit import orbit_direction
 from standin.archive import Entry
 
 BUCKET = "asf-cumulus-prod-opera-products"

@@ -25,7 +25,7 @@ from s1monthly.catalog.assets import preview_grid, relative
 from s1monthly.catalog.item import read_document
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import replacing
-from s1monthly.grid.lattice import tile_outline
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import MONTH_PATTERN, Layout
 from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
 from s1monthly.records.footprint import lonlat_bounds, tidy

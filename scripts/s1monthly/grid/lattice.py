@@ -1,7 +1,4 @@
-"""Lattices: a tile's grid, common windows of grids, and pixel positions from one grid to another.
-
-Import grids from here: this module re-exports functions of `tiles` and `outlines`.
-"""
+"""Lattices: a tile's grid, common windows of grids, and pixel positions from one grid to another."""
 
 from __future__ import annotations
 
@@ -16,25 +13,8 @@ from shapely.geometry import MultiPolygon, Polygon
 from s1monthly.errors import GridError
 from s1monthly.grid.crs import crs_of, metres_a_unit
 from s1monthly.grid.outlines import is_torn, to_lonlat, transformer
-from s1monthly.grid.tiles import tile_origin, tile_outline, tiles_of_roi
-from s1monthly.model import TILE_SIDE, Burst, Direction, Tile
-
-__all__ = [
-    "GeoBox",
-    "Overlap",
-    "Window",
-    "covering_window",
-    "geobox_outline",
-    "orbit_direction",
-    "overlap",
-    "source_pixels",
-    "target_window",
-    "tile_geobox",
-    "tile_origin",
-    "tile_outline",
-    "tiles_of_roi",
-    "to_lonlat",
-]
+from s1monthly.grid.tiles import tile_origin
+from s1monthly.model import TILE_SIDE, Tile
 
 Window = tuple[slice, slice]
 """Rows and columns of an array."""
@@ -47,12 +27,6 @@ SMALLEST_SIDE = 10
 
 LATTICE_TOLERANCE = 1e-6
 """Pixels by which two boxes of one lattice may differ, because file headers are rounded."""
-
-BURST_INTERVAL = 2.758273
-"""Seconds between bursts of one sub-swath."""
-
-ORBIT_PERIOD = 12 * 86_400 / 175
-"""Seconds per orbit: 175 orbits in a repeat cycle of 12 days."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +85,7 @@ class GeoBox:
 
 @dataclass(frozen=True)
 class Overlap:
-    """Common window of two boxes on one lattice: ``a[overlap.target]`` and ``b[overlap.source]`` are the same pixels.
-
-    Attributes
-    ----------
-    target, source : tuple of slice
-        Rows and columns of the window in each box; never empty.
-    """
+    """Rows and columns of the common window of two boxes on one lattice, in each of the boxes; never empty."""
 
     target: Window
     source: Window
@@ -199,17 +167,6 @@ def _check_size(tile: Tile, box: GeoBox, like_30_m: float) -> None:
 def geobox_outline(box: GeoBox) -> Polygon | MultiPolygon:
     """Return the outline of a box in longitude and latitude; result and errors are those of `outlines.to_lonlat`."""
     return to_lonlat(shapely.box(*box.bounds), box.epsg)
-
-
-def orbit_direction(burst: Burst) -> Direction:
-    """Return the flight direction of a burst, computed from its number.
-
-    Bursts are numbered from an ascending node through the whole 12-day cycle, one every 2.758273 s (Sentinel-1 Burst ID
-    Map, ESA S1-IF-ASD-PL-0007 annex); an orbit takes 12 x 86,400 / 175 s. The satellite ascends in the first and last
-    quarter of an orbit. The result is right for all 319,554 bursts of the OPERA burst database.
-    """
-    phase = (burst.number * BURST_INTERVAL) % ORBIT_PERIOD / ORBIT_PERIOD
-    return Direction.ASCENDING if phase < 0.25 or phase > 0.75 else Direction.DESCENDING
 
 
 def overlap(target: GeoBox, source: GeoBox) -> Overlap | None:

@@ -2,7 +2,7 @@
 
 The orbit is nearly circular and repeats after 175 revolutions in 12 days. It is sun-synchronous, so the Earth turns
 exactly 12 times under its plane in a cycle. Bursts are numbered through the cycle, one number per
-`lattice.BURST_INTERVAL`; so the number gives time, track and place. The beam is steered to zero Doppler and rolled with
+`BURST_INTERVAL`; so the number gives time, track and place. The beam is steered to zero Doppler and rolled with
 the height above the ellipsoid (Torres et al. 2012, GMES Sentinel-1 mission, RSE 120; burst numbering: Sentinel-1 Burst
 ID Map, ESA S1-IF-ASD-PL-0007 annex).
 
@@ -27,7 +27,6 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
-from s1monthly.grid.lattice import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction
 from s1monthly.grid.outlines import to_lonlat, transformer
 from s1monthly.model import Burst, Direction
 
@@ -35,6 +34,12 @@ if TYPE_CHECKING:
     from pyproj import Transformer
 
 Floats = npt.NDArray[np.float64]
+
+BURST_INTERVAL = 2.758273
+"""Seconds between bursts of one sub-swath."""
+
+ORBIT_PERIOD = 12 * 86_400 / 175
+"""Seconds per orbit: 175 orbits in a repeat cycle of 12 days."""
 
 CYCLE = timedelta(days=12)
 """Repeat cycle of one satellite."""
@@ -124,21 +129,20 @@ def sensing_start(burst: Burst) -> timedelta:
     return timedelta(seconds=middle - _DURATION / 2)
 
 
+def orbit_direction(burst: Burst) -> Direction:
+    """Return the flight direction of a burst, computed from its number.
+
+    Bursts are numbered from an ascending node through the whole 12-day cycle, one every 2.758273 s (Sentinel-1 Burst ID
+    Map, ESA S1-IF-ASD-PL-0007 annex); an orbit takes 12 x 86,400 / 175 s. The satellite ascends in the first and last
+    quarter of an orbit. The result is right for all 319,554 bursts of the OPERA burst database.
+    """
+    phase = (burst.number * BURST_INTERVAL) % ORBIT_PERIOD / ORBIT_PERIOD
+    return Direction.ASCENDING if phase < 0.25 or phase > 0.75 else Direction.DESCENDING
+
+
 def track_of(number: int) -> int:
     """Return the track of a burst number; tracks change at the ascending node."""
     return int(number * BURST_INTERVAL // ORBIT_PERIOD) + 1
-
-
-def corners(burst: Burst) -> Floats:
-    """Return the corners of the footprint on the ellipsoid.
-
-    Returns
-    -------
-    ndarray of float64, (4, 2)
-        Longitude and latitude in degrees: first line near and far range, last line far and near range. Each longitude
-        lies in [-180, 180), so a burst on the antimeridian has a jump of 360 degrees.
-    """
-    return np.asarray(_rings([burst.number], [_index(burst)], pieces=1)[0])
 
 
 def centre(burst: Burst) -> tuple[float, float]:
@@ -207,7 +211,7 @@ def _flat_bursts(bursts: list[Burst], plane: str) -> npt.NDArray[np.object_]:
 
 
 def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
-    """List the bursts whose footprints overlap an area.
+    """List the bursts whose footprints overlap an area, sorted.
 
     Parameters
     ----------
@@ -215,11 +219,6 @@ def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
         Longitude and latitude, split at the antimeridian.
     direction : Direction
         Direction of the bursts.
-
-    Returns
-    -------
-    list of Burst
-        Sorted bursts.
 
     Raises
     ------

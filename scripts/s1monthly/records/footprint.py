@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from shapely.geometry import mapping
 from shapely.geometry.base import BaseGeometry
 
-from s1monthly.grid.lattice import GeoBox, to_lonlat
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.grid.outlines import to_lonlat
 from s1monthly.kernels.statistics import valid_outline
 
 DECIMALS = 6

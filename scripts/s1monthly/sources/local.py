@@ -13,8 +13,10 @@ import shapely
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
-from s1monthly.grid.lattice import geobox_outline, orbit_direction, tile_outline
+from s1monthly.grid.lattice import geobox_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
+from s1monthly.grid.orbit import orbit_direction
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import parse_granule_id
 from s1monthly.model import Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
 from s1monthly.raster.fast_geotiff import open_header

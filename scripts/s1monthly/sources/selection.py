@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from s1monthly.grid.lattice import orbit_direction
+from s1monthly.grid.orbit import orbit_direction
 from s1monthly.layout import layer_file
 from s1monthly.model import (
     PASS_GAP,

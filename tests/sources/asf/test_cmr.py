@@ -29,8 +29,8 @@ from hypothesis import strategies as st
 from s1monthly.config.time import Time
 from s1monthly.errors import SourceError
 from s1monthly.grid import orbit
-from s1monthly.grid.lattice import tile_origin, tile_outline
 from s1monthly.grid.orbit import bursts_over
+from s1monthly.grid.tiles import tile_origin, tile_outline
 from s1monthly.model import Burst, Direction, Month, Polarization, Tile
 from s1monthly.sources.asf import cmr, retries
 from s1monthly.sources.asf.cmr import month_ranges, search_months

@@ -19,8 +19,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from s1monthly.errors import SourceError
-from s1monthly.grid.lattice import tile_origin
 from s1monthly.grid.orbit import footprint as model
+from s1monthly.grid.tiles import tile_origin
 from s1monthly.model import Burst, Layer, Tile
 from s1monthly.sources.asf.footprints import FOOTPRINT_MARGIN, Footprint, query_outline
 from s1monthly.sources.asf.umm import read_record, record_key

@@ -17,8 +17,9 @@ import rasterio.features
 import shapely
 
 from s1monthly.errors import SourceError
-from s1monthly.grid.lattice import GeoBox, orbit_direction, tile_geobox, tile_outline
-from s1monthly.grid.orbit import utm_epsg, utm_footprint
+from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
 from s1monthly.model import Direction, Granule, Month, Polarization, Tile, passes_of
 from s1monthly.sources.simulated.granules import burst_geobox, footprint_spans, simulate

@@ -16,8 +16,8 @@ from numba import njit
 from shapely.geometry import Polygon
 
 from s1monthly.files import replacing
-from s1monthly.grid.lattice import GeoBox, orbit_direction
-from s1monthly.grid.orbit import utm_epsg, utm_footprint
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
 from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Granule, Polarization
 from s1monthly.raster.geotiff import GDAL_OPTIONS

@@ -15,8 +15,8 @@ from rasterio.errors import RasterioError
 
 from s1monthly.errors import SourceError
 from s1monthly.files import md5_of
-from s1monthly.grid.lattice import tile_outline
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
+from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
 from s1monthly.sources.selection import Selection, by_month
