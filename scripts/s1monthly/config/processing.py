@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, option, refusal
 from s1monthly.grid.crs import map_crs
@@ -20,6 +20,12 @@ def _code(crs: str | int) -> str:
         raise refusal("give an EPSG code such as EPSG:32610")
     map_crs(int(code))
     return f"EPSG:{int(code)}"
+
+
+def _odd(size: int) -> int:
+    if size % 2 == 0:
+        raise refusal("a window has an odd number of pixels a side")
+    return size
 
 
 def _range(ends: tuple[float, float]) -> tuple[float, float]:
@@ -58,7 +64,7 @@ class TextureFeatures(Section):
         None, "Bands to take textures of; both dB bands where not given", example=["VV_dB", "VH_dB"]
     )
     metrics: SomeOf[options.TextureMetric] = option(list(TextureOptions.metrics), "Metrics")
-    window_size: int = option(
+    window_size: Annotated[int, AfterValidator(_odd)] = option(
         TextureOptions.window_size,
         "Window, an odd number of pixels",
         ge=options.SMALLEST_WINDOW,
@@ -75,18 +81,9 @@ class TextureFeatures(Section):
     vv_db_range: Range = option((-25, 5), "Range of co-polarized dB that the levels divide")
     vh_db_range: Range = option((-32, -5), "Range of cross-polarized dB that the levels divide")
 
-    @field_validator("window_size")
-    @classmethod
-    def _odd(cls, size: int) -> int:
-        if size % 2 == 0:
-            raise refusal("a window has an odd number of pixels a side")
-        return size
-
     @model_validator(mode="after")
     def _pairs_fit(self) -> TextureFeatures:
-        checked_by(
-            lambda _: TextureOptions(window_size=self.window_size, distance=self.distance, angles=tuple(self.angles))
-        )(None)
+        _check_pairs(self)
         return self
 
     def recipe(self, co: str, cross: str) -> dict[str, Any]:
@@ -132,7 +129,7 @@ class Processing(Section):
     target_crs: Annotated[str | int, AfterValidator(checked_by(_code))] | None = option(
         None, "EPSG code of the output grid; the tile's own UTM zone where not given", example="EPSG:32610"
     )
-    target_resolution: float = option(30.0, "Pixel size in units of the CRS (metres); must divide 109800 m", gt=0)
+    target_resolution: float = option(30.0, f"Pixel size in units of the CRS (metres); must divide {TILE_SIDE} m", gt=0)
     use_roi_mask: bool = option(False, "Leave pixels outside roi.wkt empty (their centre decides)")
     mosaic_strategy: options.MosaicStrategy = option(
         options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, model_validator
 
 from s1monthly.config.fields import OneOrMore, Section, TileName, Track, checked_by, option, refusal
-from s1monthly.model import Direction, Polarization, canonical_tracks
+from s1monthly.model import TRACKS, Direction, Polarization, canonical_tracks
 
 
 def _polygon(wkt: str) -> str:
@@ -33,7 +33,7 @@ class Roi(Section):
     )
     polarization: Polarization = option(Polarization.VV_VH, "Polarization pair; a granule must hold both layers")
     tracks: Annotated[OneOrMore[Track] | None, AfterValidator(canonical_tracks)] = option(
-        None, "Tracks (relative orbits) to use, 1 to 175; all where not given", example=[137]
+        None, f"Tracks (relative orbits) to use, 1 to {TRACKS}; all where not given", example=[137]
     )
 
     @model_validator(mode="after")

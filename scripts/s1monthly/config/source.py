@@ -6,7 +6,7 @@ import os
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from s1monthly.config.fields import FolderPath, Section, option, refusal
 
@@ -15,6 +15,12 @@ def _host(name: str) -> str:
     if not re.fullmatch(r"[\w.-]+(:\d+)?", name):
         raise refusal("give a host's name alone, without https:// and path")
     return name
+
+
+def _address(text: str) -> str:
+    if not text.startswith("https://"):
+        raise refusal("give an address that begins with https://")
+    return text
 
 
 def _refuse_file(path: str) -> None:
@@ -49,7 +55,7 @@ class Hosts(Section):
 
     cmr: Host = option("cmr.earthdata.nasa.gov", "Host of the Common Metadata Repository, which is searched")
     login: Host = option("urs.earthdata.nasa.gov", "Host of Earthdata Login; the entry looked up in netrc")
-    s3_credentials: str = option(
+    s3_credentials: Annotated[str, AfterValidator(_address)] = option(
         "https://cumulus.asf.alaska.edu/s3credentials", "Address that gives temporary keys for direct access by S3"
     )
     s3_endpoint: str | None = option(
@@ -59,13 +65,6 @@ class Hosts(Section):
         ["earthdata.nasa.gov", "earthdatacloud.nasa.gov", "asf.alaska.edu"],
         "Domains to which the login may be shown; no other host ever sees it",
     )
-
-    @field_validator("s3_credentials")
-    @classmethod
-    def _address(cls, address: str) -> str:
-        if not address.startswith("https://"):
-            raise refusal("give an address that begins with https://")
-        return address
 
 
 class SourceSection(Section):
