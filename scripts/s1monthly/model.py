@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from s1monthly.errors import NameFormatError
 
@@ -343,6 +344,18 @@ def canonical_tracks(tracks: Sequence[int] | None) -> list[int] | None:
     return None if tracks is None or len(tracks) == TRACKS else sorted(tracks)
 
 
+def _group(granules: Iterable[Granule], key: Callable[[Granule], Any]) -> list[list[Granule]]:
+    """Group granules of equal keys that follow each other within `PASS_GAP`; each group by time, then burst."""
+    groups: list[list[Granule]] = []
+    for granule in sorted(granules, key=lambda g: (key(g), g.acquired, g.burst, g.id)):
+        last = groups[-1][-1] if groups else None
+        if last and key(last) == key(granule) and granule.acquired - last.acquired <= PASS_GAP:
+            groups[-1].append(granule)
+        else:
+            groups.append([granule])
+    return groups
+
+
 def passes_of(granules: Iterable[Granule]) -> list[Pass]:
     """Group granules, in any order, into passes: one track, no gap in time longer than `PASS_GAP`.
 
@@ -353,43 +366,29 @@ def passes_of(granules: Iterable[Granule]) -> list[Pass]:
     list of Pass
         Sorted by start, then track. Granules of a pass are sorted by time, then burst.
     """
-    groups: list[list[Granule]] = []
-    for granule in sorted(granules, key=lambda g: (g.burst.track, g.acquired, g.burst, g.id)):
-        last = groups[-1][-1] if groups else None
-        if last and last.burst.track == granule.burst.track and granule.acquired - last.acquired <= PASS_GAP:
-            groups[-1].append(granule)
-        else:
-            groups.append([granule])
-    passes = [Pass(group[0].burst.track, tuple(group)) for group in groups]
+    passes = [Pass(group[0].burst.track, tuple(group)) for group in _group(granules, lambda g: g.burst.track)]
     return sorted(passes, key=lambda p: (p.start, p.track))
 
 
 def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[SetAside]]:
-    """Keep the newest granule of each burst and acquisition (by version, then processing time).
+    """Find the newest granule of each burst and acquisition (by version, then processing time).
 
     A pass sees a burst once. So granules of one burst within `PASS_GAP` show the same acquisition, even if
     reprocessing shifted the start in the name by a second.
 
     Returns
     -------
-    kept : list of Granule
+    newest : list of Granule
         Newest granules, sorted by id.
     older : list of SetAside
         All others, sorted by id; each names the granule that replaces it.
     """
-    acquisitions: list[list[Granule]] = []
-    for granule in sorted(set(granules), key=lambda g: (g.burst, g.acquired, g.id)):
-        last = acquisitions[-1][-1] if acquisitions else None
-        if last and last.burst == granule.burst and granule.acquired - last.acquired <= PASS_GAP:
-            acquisitions[-1].append(granule)
-        else:
-            acquisitions.append([granule])
-    kept, older = [], []
-    for same in acquisitions:
-        newest = max(same, key=lambda g: (g.recency, g.id))
-        kept.append(newest)
-        older += [SetAside(g.id, f"older version of {newest.id}") for g in same if g != newest]
-    return sorted(kept, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
+    newest, older = [], []
+    for versions in _group(set(granules), lambda g: g.burst):
+        best = max(versions, key=lambda g: (g.recency, g.id))
+        newest.append(best)
+        older += [SetAside(g.id, f"older version of {best.id}") for g in versions if g != best]
+    return sorted(newest, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
 
 
 @dataclass(frozen=True, order=True)
