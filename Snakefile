@@ -20,6 +20,7 @@ if not config:
 
 
 include: "rules/common.smk"
+include: "rules/resources.smk"
 include: "rules/acquire.smk"
 include: "rules/compose.smk"
 include: "rules/publish.smk"

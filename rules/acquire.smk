@@ -14,7 +14,7 @@ checkpoint search:
         runtime=60,
     params:
         start=start_of("search"),
-        months=asked,
+        months=months_to_ask,
         listings=listings,
     shell:
         jobs.command(
@@ -28,7 +28,7 @@ checkpoint search:
 
 rule bursts:
     input:
-        stale_work,
+        read_again,
     output:
         bursts=temp(directory(LAYOUT.bursts)),
         account=temp(LAYOUT.account),

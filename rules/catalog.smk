@@ -7,7 +7,7 @@ the old ones, and so does whoever comes after a run that was killed.
 
 rule tile_catalog:
     input:
-        month_items=lambda w: months_in(w, LAYOUT.item),
+        month_items=items,
     output:
         catalog=update(LAYOUT.tile_catalog),
     log:
@@ -19,14 +19,14 @@ rule tile_catalog:
         runtime=10,
     params:
         start=start_of("tile_catalog"),
-        no_data=lambda w: [str(month) for month in ledger(w).no_data],
+        no_data=lambda w: [str(month) for month in tile_of(w).no_data],
     shell:
         jobs.command("output.catalog")
 
 
 rule catalog:
     input:
-        tiles=[book.path(LAYOUT.tile_catalog) for book in PLAN.ledgers],
+        tiles=[tile.path(LAYOUT.tile_catalog) for tile in PLAN.tiles],
     output:
         catalog=update(LAYOUT.catalog),
         collection=update(LAYOUT.collection),

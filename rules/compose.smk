@@ -32,7 +32,7 @@ rule composite:
     """Pass mosaics, their composite, despeckled; its bands into the month's slot of the cube; then the record."""
     input:
         slots_stamp,
-        remake,
+        compose_again,
         bursts=rules.bursts.output.bursts,
         account=rules.bursts.output.account,
     output:

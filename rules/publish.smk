@@ -8,7 +8,7 @@ rule publish:
     made, and what is older than the record would pass for new ever after.)
     """
     input:
-        altered,
+        publish_again,
         record=record_made,
     output:
         **PLAN.published,

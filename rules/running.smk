@@ -1,11 +1,12 @@
 """What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
 
 import subprocess
-import time
 
+from s1monthly.workflow import failures
 from s1monthly.workflow.file_system import refuse_unfit
 from s1monthly.workflow.file_times import bring_back, files_of
 from s1monthly.workflow.run_lock import hold
+from s1monthly.workflow.snakemake_run import date_remake
 from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
 
 if not RUN.decides:
@@ -28,7 +29,7 @@ def begin_run():
 
 def refuse_batch_before_search():
     """Snakemake forgets the rest of a batch when a search adds jobs to it, and ends as if all were done."""
-    unasked = [str(book.key) for book in PLAN.ledgers if PLAN.open_question(book)]
+    unasked = [str(tile.key) for tile in PLAN.tiles if PLAN.open_question(tile)]
     if RUN.is_batch and unasked:
         raise WorkflowError(
             f"--batch: the source must be asked first about {len(unasked)} tiles and directions, such as {unasked[0]}"
@@ -49,19 +50,17 @@ def refuse_storage():
 def hold_tiles():
     """Refuse what another run works on, and keep others from what this one works on; refuse an unfit file system."""
     try:
-        held = hold(LAYOUT.base_dir, [book.key for book in PLAN.ledgers])
+        held = hold(LAYOUT.base_dir, [tile.key for tile in PLAN.tiles])
         if held:
             HELD.append(held)
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
-        told = bring_back(files_of(LAYOUT, [book.key for book in PLAN.ledgers]))
-        # without a time given, the kernel takes that of its last tick
-        now = time.time_ns()
-        os.utime(REMAKE, ns=(now, now))
-    except EXPECTED as error:
+        told = bring_back(files_of(LAYOUT, [tile.key for tile in PLAN.tiles]))
+        date_remake()
+    except USER_ERRORS as error:
         release_tiles()  # Snakemake calls no handler for what fails here
-        raise plain(error) from None
+        raise as_workflow_error(error) from None
     if told:
         logger.warning(told)
     if held is None:
@@ -86,8 +85,8 @@ def check_login_once():
         try:
             check_login(hosts.login, hosts.s3_credentials, hosts.trusted)
             RefusedLogin(SETTINGS.source_options["keys_dir"]).forget()
-        except EXPECTED as error:
-            raise plain(error) from None
+        except USER_ERRORS as error:
+            raise as_workflow_error(error) from None
 
 
 def note_finished_months():
@@ -95,7 +94,7 @@ def note_finished_months():
     months = RUN.finished_months()
     try:
         if months is not None:
-            finished_months().note(months)
+            PLAN.note_finished(months)
     except OSError as error:
         logger.warning(
             f"{FileError.of(error)}; until then each run looks at every month"
@@ -106,6 +105,7 @@ def tell_the_outcome():
     """Say which jobs failed and why, once for all attempts; which months are empty, and why; what there is now."""
     if only_tools():
         return
+    PLAN.look_again()
     note_finished_months()
     for members in RUN.failed_jobs():
         explained = [job for job in members if failures.last_error(job.log)]
@@ -116,7 +116,7 @@ def tell_the_outcome():
         if job.rule.name == "composite":
             for line in failures.why_empty(job.log):
                 logger.warning(f"WARNING {line}")
-    for line in PLAN.outcome():
+    for line in report.after_run(PLAN):
         logger.info(line)
 
 
@@ -133,15 +133,19 @@ def catalog_what_is_finished():
     for job in (job for members in RUN.failed_jobs() for job in members):
         if job.rule.name in ("tile_catalog", "catalog"):
             let_look_old(job.output)
-    tiles = [
-        b for b in PLAN.ledgers if b.key in PLAN.stamps and not PLAN.open_question(b)
+    searched = [
+        tile
+        for tile in PLAN.tiles
+        if tile.key in PLAN.stamps and not PLAN.open_question(tile)
     ]
-    for job in RUN.finished_jobs():
-        if job.rule.name in ("composite", "publish"):
-            tiles.append(ledger(job.wildcards))
-    if not tiles:
+    made = [
+        tile_of(job.wildcards)
+        for job in RUN.finished_jobs()
+        if job.rule.name in ("composite", "publish")
+    ]
+    folders = sorted({tile.path(LAYOUT.folder) for tile in [*searched, *made]})
+    if not folders:
         return
-    folders = sorted({book.path(LAYOUT.folder) for book in tiles})
     script = f"{SCRIPTS}/catalog_finished.py"
     done = subprocess.run(
         [sys.executable, script, "--", *folders],

@@ -123,6 +123,19 @@ class Month:
         return f"{self.year:04d}-{self.month:02d}"
 
 
+def month_ranges(months: Sequence[Month]) -> str:
+    """Format months as text and join consecutive ones: ``2021-11 ... 2022-02, 2022-05``."""
+    runs: list[list[Month]] = []
+    for month in months:
+        if runs and month.ordinal == runs[-1][-1].ordinal + 1:
+            runs[-1].append(month)
+        else:
+            runs.append([month])
+    return ", ".join(
+        str(run[0]) if len(run) == 1 else f"{run[0]}{' ... ' if len(run) > 2 else ', '}{run[-1]}" for run in runs
+    )
+
+
 COLUMN_LETTERS = ("ABCDEFGH", "JKLMNPQR", "STUVWXYZ")
 ROW_LETTERS = "ABCDEFGHJKLMNPQRSTUV"
 BAND_LETTERS = "CDEFGHJKLMNPQRSTUVWX"

@@ -16,7 +16,7 @@ import yaml
 
 import catalog_inspect
 import tile_inspect
-from s1monthly.audit.inspection import MISSING, Kind, MonthState, TileState, inspect, tiles_there
+from s1monthly.audit.inspection import MISSING, InspectedMonth, InspectedTile, Kind, inspect, tiles_there
 from s1monthly.audit.inspection_report import coverage, details
 from s1monthly.catalog.table import tile_rows, write_catalog
 from s1monthly.config.root import Config, load_config
@@ -124,11 +124,11 @@ class Tree:
         set_time(path, later)
         return path
 
-    def state(self, config: Config | None = None) -> TileState:
+    def state(self, config: Config | None = None) -> InspectedTile:
         """Inspect."""
         return inspect(KEY, self.layout, config, TODAY if config else None)
 
-    def month(self, month: str, config: Config | None = None) -> MonthState:
+    def month(self, month: str, config: Config | None = None) -> InspectedMonth:
         """Inspect, and pick a month."""
         (found,) = [state for state in self.state(config).months if str(state.month) == month]
         return found
@@ -144,7 +144,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Tree:
     return tree
 
 
-def kinds(state: TileState) -> dict[str, str]:
+def kinds(state: InspectedTile) -> dict[str, str]:
     return {str(one.month): str(one.kind) for one in state.months}
 
 
@@ -197,9 +197,9 @@ def test_months_before_the_earliest_granule_do_not_count(tree: Tree) -> None:
 def test_a_void_answer_is_told(tree: Tree) -> None:
     other = tree.config(roi={"tracks": [137]})
     assert tree.month("2022-04", other).kind is Kind.NOT_SEARCHED
-    assert "searched again" in tree.month("2022-04", other).reason
+    assert "must be asked again" in tree.month("2022-04", other).reason
     assert tree.month("2021-11", other).kind is Kind.PRESENT
-    assert "searched again" in tree.month("2021-11", other).remarks[0]
+    assert "must be asked again" in tree.month("2021-11", other).remarks[0]
 
 
 def test_unusable_granules_are_named_with_the_reason_where_the_list_is_at_hand(tree: Tree) -> None:
@@ -224,9 +224,9 @@ def test_a_record_that_is_gone_or_damaged_is_told(tree: Tree) -> None:
     tree.path(tree.layout.record, "2021-11").unlink()
     state = tree.month("2021-11")
     assert state.kind is Kind.NOT_MADE and "its record is gone, the catalog still names it" in state.reason
-    for text in ("{", "[]"):
+    for text, why in (("{", "is damaged"), ("[]", "was altered")):
         tree.path(tree.layout.record, "2021-12").write_text(text)
-        assert tree.month("2021-12").remarks == ("out of step, the next run makes it again: its record is damaged",)
+        assert tree.month("2021-12").remarks == (f"out of date, the next run makes it again: its record {why}",)
 
 
 def test_granules_that_a_month_lacks_are_named(tree: Tree) -> None:
@@ -237,13 +237,13 @@ def test_granules_that_a_month_lacks_are_named(tree: Tree) -> None:
     assert tree.month("2022-04").missing_granules == {LOST: "VV is cut short"}
 
 
-# out of step
+# out of date
 
 
 @pytest.mark.parametrize(
     ("granules", "told"),
     [
-        (3, "the source has other granules for it since, asked 2022-05-03"),
+        (3, "the source has other granules now"),
         (0, "the source no longer has its granules"),
     ],
 )
@@ -253,7 +253,7 @@ def test_other_granules_are_told(tree: Tree, granules: int, told: str) -> None:
     tree.found[month] = GranuleList(tuple(more), ())
     tree.search("", empty="")
     (remark,) = tree.month("2021-11").remarks
-    assert remark.endswith(told) and remark.startswith("out of step") == bool(granules)
+    assert remark.endswith(told) and remark.startswith("out of date") == bool(granules)
 
 
 def test_a_record_that_was_rebuilt_is_told(tree: Tree) -> None:
@@ -266,23 +266,23 @@ def test_a_cube_that_lacks_the_month_is_told(tree: Tree) -> None:
     how = recipe(tree.config())
     statuses = {Month(2021, 11): BEING_WRITTEN, Month(2021, 12): COMPLETE}
     write_store(tree.path(tree.layout.cube), Month(2021, 1), Month(2022, 12), how, statuses)
-    assert tree.month("2021-11").remarks == ("out of step, the next run makes it again: the cube does not hold it",)
+    assert tree.month("2021-11").remarks == ("out of date, the next run makes it again: the cube does not hold it",)
     assert tree.month("2021-12").remarks == ()
     shutil.rmtree(tree.path(tree.layout.cube))
-    assert tree.month("2021-12").remarks == ("out of step, the next run makes it again: the cube is gone",)
+    assert tree.month("2021-12").remarks == ("out of date, the next run makes it again: its cube is gone",)
 
 
 def test_another_recipe_is_told_with_the_difference(tree: Tree) -> None:
     other = tree.config(processing={"mosaic_strategy": "last", "target_resolution": 1800})
     (remark,) = tree.month("2021-11", other).remarks
-    assert remark.endswith('the configured recipe is another: mosaic: "mean" -> "last"')
+    assert remark.endswith('its cube has another recipe: mosaic: "mean" -> "last"')
     assert tree.month("2021-11", tree.config()).remarks == ()
     elsewhen = tree.config(processing={"mosaic_strategy": "last", "target_resolution": 1800}, time={"full": 2014})
     assert tree.month("2021-11", elsewhen).remarks == (), "a month that is not asked for stays as it is"
     write_store(
         tree.path(tree.layout.cube), Month(2021, 1), Month(2022, 12), recipe(other), {Month(2021, 11): COMPLETE}
     )
-    assert "the recipe of its cube is another" in tree.month("2021-11").remarks[0]
+    assert "its record has another recipe than its cube" in tree.month("2021-11").remarks[0]
 
 
 def test_other_remarks(tree: Tree) -> None:
@@ -438,18 +438,20 @@ def test_the_table_of_a_tree_is_that_of_s1_grits_and_words(tree: Tree) -> None:
 
 def test_the_table_adds_up_and_names_what_to_look_at(tree: Tree) -> None:
     shutil.rmtree(tree.path(tree.layout.cube))
-    other = TileState(TileDirection(Tile("11SLT"), Direction.DESCENDING), (MonthState(Month(2020, 1), Kind.PRESENT),))
+    other = InspectedTile(
+        TileDirection(Tile("11SLT"), Direction.DESCENDING), (InspectedMonth(Month(2020, 1), Kind.PRESENT),)
+    )
     lines = list(coverage([tree.state(), other]))
     assert lines[2:4] == [
         "11SLT      DESCENDING        1         1        0   100.0%   2020-01 ~ 2020-01",
         "all                          3         6        3    50.0%   2020-01 ~ 2022-04",
     ]
-    assert lines[-2:] == ["\nTo look at with tile_inspect", "  10SGD ASCENDING: out of step: 2021-11, 2021-12"]
+    assert lines[-2:] == ["\nTo look at with tile_inspect", "  10SGD ASCENDING: out of date: 2021-11, 2021-12"]
 
 
 def test_nearly_complete_is_not_complete() -> None:
-    many = [MonthState(month, Kind.PRESENT) for month in Month(2015, 1).until(Month(2024, 12))] * 20
-    state = TileState(KEY, (*many, MonthState(Month(2025, 1), Kind.NOT_MADE)))
+    many = [InspectedMonth(month, Kind.PRESENT) for month in Month(2015, 1).until(Month(2024, 12))] * 20
+    state = InspectedTile(KEY, (*many, InspectedMonth(Month(2025, 1), Kind.NOT_MADE)))
     assert " 99.9% " in list(coverage([state]))[1]
 
 

@@ -21,9 +21,9 @@ from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Tile
 from s1monthly.records.seal import seal
 from s1monthly.sources.listing import list_folder
-from s1monthly.workflow import logs
-from s1monthly.workflow.ledger import Ledger
+from s1monthly.workflow import logs, report
 from s1monthly.workflow.plan import Plan
+from s1monthly.workflow.tile_months import TileMonths
 
 TODAY = date(2025, 3, 15)
 
@@ -118,47 +118,59 @@ class Site:
         """Return the checked configuration."""
         return load_config(self.values(**sections))
 
-    def plan(self, today: date = TODAY, deciding: bool = True, **sections: Any) -> Plan:
+    def plan(
+        self,
+        today: date = TODAY,
+        deciding: bool = True,
+        notes: str | None = None,
+        software: Any = None,
+        **sections: Any,
+    ) -> Plan:
         """Make the plan of a run."""
-        return Plan.make(self.config(**sections), today, lambda wkt: [Tile("10SGD")], deciding)
+        config = self.config(**sections)
+        return Plan.make(config, today, lambda wkt: [Tile("10SGD")], deciding, notes=notes, software=software)
 
-    def book(self, **sections: Any) -> Ledger:
-        """Ledger of the only tile and direction."""
-        (book,) = self.plan(**sections).ledgers
-        return book
+    def tile(self, **sections: Any) -> TileMonths:
+        """Months of the only tile and direction."""
+        (tile,) = self.plan(**sections).tiles
+        return tile
+
+    def report(self, today: date = TODAY, **sections: Any) -> list[str]:
+        """Lines that a run tells the user before its first job."""
+        return list(report.before_run(self.plan(today, **sections)))
 
     def search(self, today: date = TODAY, **sections: Any) -> list[str]:
         """Make the plan of a run and answer its open questions; return the months asked."""
         plan, asked = self.plan(today, **sections), []
-        for book in plan.ledgers:
-            stamp = plan.open_question(book)
+        for tile in plan.tiles:
+            stamp = plan.open_question(tile)
             if stamp:
-                months = [str(month) for month in book.to_ask()]
+                months = [str(month) for month in tile.to_ask()]
                 Path(stamp).parent.mkdir(parents=True, exist_ok=True)
-                listings = {str(month): listing for month, listing in (book.listings or {}).items()}
-                place = ["--tile", str(book.key.tile), "--direction", str(book.key.direction)]
+                listings = {str(month): listing for month, listing in (tile.listings or {}).items()}
+                place = ["--tile", str(tile.key.tile), "--direction", str(tile.key.direction)]
                 asking = ["--months", ",".join(months), "--listings", json.dumps(listings), "--stamp", stamp]
                 settings = plan.job_settings.write(self.folder / "jobs")
                 search.main(["--settings", settings, "--log", "", *place, *asking])
                 asked += months
-                assert plan.open_question(book) is None
+                assert plan.open_question(tile) is None
         return asked
 
     def make(self, *months: str, plan: Plan | None = None, **sections: Any) -> None:
         """Write records, in step, complete slots, and the other products of the months (all that have granules)."""
         plan = plan or self.plan(**sections)
-        for book in plan.ledgers:
-            wanted = [Month.parse(month) for month in months] or book.with_granules
+        for tile in plan.tiles:
+            wanted = [Month.parse(month) for month in months] or tile.with_granules
             for month in wanted:
-                self.write_record(book, month, book.answers[month].digest, book.recipe_digest)
-                for pattern in plan.month_products[1:]:
-                    path = Path(book.path(pattern, month))
+                self.write_record(tile, month, tile.answers[month].digest, tile.recipe_digest)
+                for pattern in plan.published.values():
+                    path = Path(tile.path(pattern, month))
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
-            held = Slots.read(book.path(plan.layout.cube))
+            held = Slots.read(tile.path(plan.layout.cube))
             complete = [*(held.complete() if held else ()), *wanted]
             write_store(
-                book.path(plan.layout.cube),
+                tile.path(plan.layout.cube),
                 min(complete),
                 max(complete),
                 plan.recipe,
@@ -166,9 +178,9 @@ class Site:
             )
 
     @staticmethod
-    def write_record(book: Ledger, month: Month, granules_digest: str, recipe_digest: str) -> Path:
+    def write_record(tile: TileMonths, month: Month, granules_digest: str, recipe_digest: str) -> Path:
         """Write as much of a record as a plan reads."""
-        path = Path(book.path(book.layout.record, month))
+        path = Path(tile.path(tile.layout.record, month))
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"granules_digest": granules_digest, "recipe_digest": recipe_digest, "unread": []}
         path.write_text(json.dumps(seal(content)))

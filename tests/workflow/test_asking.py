@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from s1monthly.model import Month
-from s1monthly.workflow.ledger import Ledger
+from s1monthly.records.search_log import no_data_months
+from s1monthly.workflow.tile_months import TileMonths
 from support.sites import Site, burst_of, granules_of, put_layers
 
 NOVEMBER = Month(2021, 11)
@@ -23,9 +24,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     return Site(tmp_path, monkeypatch)
 
 
-def state(book: Ledger) -> tuple[str, str, str]:
+def state(tile: TileMonths) -> tuple[str, str, str]:
     """Months to ask, with granules, and without, in short."""
-    lists = (book.to_ask(), book.with_granules, book.without_granules)
+    lists = (tile.to_ask(), tile.with_granules, no_data_months(tile.answers))
     return tuple(" ".join(map(str, months)) for months in lists)  # type: ignore[return-value]
 
 
@@ -34,11 +35,11 @@ ALL = "2021-11 2021-12 2022-01 2022-02"
 
 def test_everything_is_asked_once(site: Site) -> None:
     site.granules = granules_of("2021-11 2022-01")
-    assert state(site.book()) == (ALL, "", "")
+    assert state(site.tile()) == (ALL, "", "")
     assert site.search() == ALL.split()
-    assert state(site.book()) == ("", "2021-11 2022-01", "2021-12 2022-02")
+    assert state(site.tile()) == ("", "2021-11 2022-01", "2021-12 2022-02")
     assert site.search() == []
-    assert site.book().asked_stamp() is None
+    assert site.tile().stamp_to_ask() is None
 
 
 def test_a_longer_time_asks_for_its_new_months_alone(site: Site) -> None:
@@ -46,7 +47,7 @@ def test_a_longer_time_asks_for_its_new_months_alone(site: Site) -> None:
     site.search()
     longer = {"start": "2021-10", "end": "2022-04"}
     assert site.search(time=longer) == ["2021-10", "2022-03", "2022-04"]
-    assert state(site.book(time=longer)) == ("", "2021-11 2022-04", "2021-10 2021-12 2022-01 2022-02 2022-03")
+    assert state(site.tile(time=longer)) == ("", "2021-11 2022-04", "2021-10 2021-12 2022-01 2022-02 2022-03")
     assert site.search() == [], "the shorter time is still known"
 
 
@@ -62,7 +63,7 @@ def test_what_is_asked_again(site: Site, made: list[str], lists: str, recipe: st
         site.make(*made)
     plan = site.plan()
     if lists == "one deleted":
-        Path(plan.ledgers[0].path(plan.layout.granules, NOVEMBER)).unlink()
+        Path(plan.tiles[0].path(plan.layout.granules, NOVEMBER)).unlink()
     elif lists == "work folder deleted":
         shutil.rmtree(plan.layout.work_dir)
     gone = {"kept": [], "one deleted": ["2021-11"], "work folder deleted": ["2021-11", "2022-01"]}[lists]
@@ -70,11 +71,11 @@ def test_what_is_asked_again(site: Site, made: list[str], lists: str, recipe: st
     sections: dict[str, Any] = {"search": {"refresh": refresh}, "output": {"overwrite": True}}
     if recipe == "another":
         sections["processing"] = {"mosaic_strategy": "last"}
-    book = site.book(**sections)
-    assert [str(month) for month in book.to_ask()] == expected
-    assert (book.asked_stamp() is not None) == bool(expected)
+    tile = site.tile(**sections)
+    assert [str(month) for month in tile.to_ask()] == expected
+    assert (tile.stamp_to_ask() is not None) == bool(expected)
     assert site.search(**sections) == expected
-    assert [str(month) for month in site.book(**sections).to_ask()] == (expected if refresh else [])
+    assert [str(month) for month in site.tile(**sections).to_ask()] == (expected if refresh else [])
 
 
 def test_refresh_asks_in_every_run_and_once_in_a_run(site: Site) -> None:
@@ -86,12 +87,12 @@ def test_refresh_asks_in_every_run_and_once_in_a_run(site: Site) -> None:
 
 
 def _delete_answers(site: Site) -> None:
-    book = site.book(source=site.local)
-    Path(book.path(book.layout.search)).unlink()
+    tile = site.tile(source=site.local)
+    Path(tile.path(tile.layout.search)).unlink()
 
 
 def _delete_output(site: Site) -> None:
-    shutil.rmtree(site.book(source=site.local).layout.base_dir)
+    shutil.rmtree(site.tile(source=site.local).layout.base_dir)
 
 
 def _ask_something_else(site: Site) -> None:
@@ -114,23 +115,23 @@ def test_an_answer_that_is_lost_is_asked_for_again(site: Site, loss: Callable[[S
     loss(site)
     assert site.search(source=site.local) == ALL.split()
     assert site.search(source=site.local) == []
-    assert state(site.book(source=site.local)) == ("", ALL, "")
+    assert state(site.tile(source=site.local)) == ("", ALL, "")
 
 
 def test_an_answer_to_another_listing_is_void_for_its_month_alone(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
     source = site.local
     assert site.search(source=source) == ALL.split()
-    assert state(site.book(source=source)) == ("", "2021-11 2022-01", "2021-12 2022-02")
+    assert state(site.tile(source=source)) == ("", "2021-11 2022-01", "2021-12 2022-02")
     put_layers(site.granule_folder, *granules_of("2021-12"))
-    assert state(site.book(source=source)) == ("2021-12", "2021-11 2022-01", "2022-02")
+    assert state(site.tile(source=source)) == ("2021-12", "2021-11 2022-01", "2022-02")
     assert site.search(source=source) == ["2021-12"]
     put_layers(site.granule_folder, *granules_of("2022-01"), size=101)
-    assert state(site.book(source=source)) == ("2022-01", "2021-11 2021-12", "2022-02")
+    assert state(site.tile(source=source)) == ("2022-01", "2021-11 2021-12", "2022-02")
     for path in site.granule_folder.glob("*_20211205T*"):
         path.unlink()
     assert site.search(source=source) == ["2021-12", "2022-01"]
-    assert state(site.book(source=source)) == ("", "2021-11 2022-01", "2021-12 2022-02")
+    assert state(site.tile(source=source)) == ("", "2021-11 2022-01", "2021-12 2022-02")
 
 
 def test_granules_moved_to_another_folder_of_the_source_are_not_asked_for_again(site: Site) -> None:
@@ -146,7 +147,7 @@ def test_the_stamp_is_the_question_and_nothing_else(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11"))
 
     def stamp(**sections: Any) -> str | None:
-        return site.book(**{"source": site.local, **sections}).asked_stamp()
+        return site.tile(**{"source": site.local, **sections}).stamp_to_ask()
 
     first = stamp()
     assert first == stamp() == stamp(output={"formats": {"cog": False}}, processing={"mosaic_strategy": "last"})
@@ -166,18 +167,18 @@ def test_the_stamp_is_the_question_and_nothing_else(site: Site) -> None:
 def test_a_stamp_is_new_for_a_list_that_is_asked_for_again(site: Site) -> None:
     site.granules = granules_of("2021-11")
     november = {"start": "2021-11", "end": "2021-11"}
-    first = site.book(time=november).asked_stamp()
+    first = site.tile(time=november).stamp_to_ask()
     site.search(time=november)
-    Path(site.book().path(site.plan().layout.granules, NOVEMBER)).unlink()
-    assert first != site.book(time=november).asked_stamp() is not None
+    Path(site.tile().path(site.plan().layout.granules, NOVEMBER)).unlink()
+    assert first != site.tile(time=november).stamp_to_ask() is not None
 
 
 def test_the_account_of_months_without_data_does_not_shrink_with_the_time_asked_for(site: Site) -> None:
     site.granules = granules_of("2021-11")
     site.search()
-    book = site.book(time={"start": "2022-01", "end": "2022-01"})
-    assert [str(month) for month in book.without_granules] == ["2022-01"]
-    assert [str(month) for month in book.no_data] == ["2021-12", "2022-01", "2022-02"]
+    tile = site.tile(time={"start": "2022-01", "end": "2022-01"})
+    assert [str(month) for month in no_data_months(tile.answers)] == ["2022-01"]
+    assert [str(month) for month in tile.no_data] == ["2021-12", "2022-01", "2022-02"]
 
 
 # the full archive
@@ -187,7 +188,7 @@ def test_months_before_the_earliest_granule_do_not_count(site: Site) -> None:
     site.granules = granules_of("2021-03 2021-05")
     full, today = {"full": 2021}, date(2021, 7, 10)
     assert len(site.search(today, time=full)) == 12 * 7 + 3
-    assert state(site.book(today=today, time=full)) == ("", "2021-03 2021-05", "2021-04 2021-06")
+    assert state(site.tile(today=today, time=full)) == ("", "2021-03 2021-05", "2021-04 2021-06")
 
 
 def test_a_new_month_without_granules_counts(site: Site) -> None:
@@ -196,7 +197,7 @@ def test_a_new_month_without_granules_counts(site: Site) -> None:
     site.search(date(2021, 7, 10), time=full)
     later = date(2021, 9, 10)
     assert site.search(later, time=full) == ["2021-07", "2021-08"]
-    assert state(site.book(today=later, time=full))[2] == "2021-04 2021-06 2021-07 2021-08"
+    assert state(site.tile(today=later, time=full))[2] == "2021-04 2021-06 2021-07 2021-08"
 
 
 def test_months_after_an_earlier_first_granule_count(site: Site) -> None:
@@ -206,7 +207,7 @@ def test_months_after_an_earlier_first_granule_count(site: Site) -> None:
     site.search(today, **full)
     put_layers(site.granule_folder, *granules_of("2021-02"))
     assert "2021-02" in site.search(today, **full)
-    assert state(site.book(today=today, **full)) == ("", "2021-02 2021-05", "2021-03 2021-04 2021-06")
+    assert state(site.tile(today=today, **full)) == ("", "2021-02 2021-05", "2021-03 2021-04 2021-06")
 
 
 def test_months_asked_by_name_count_though_the_full_archive_was_asked_before(site: Site) -> None:
@@ -214,7 +215,7 @@ def test_months_asked_by_name_count_though_the_full_archive_was_asked_before(sit
     site.search(date(2021, 5, 1), time={"full": 2021})
     years = {"start": "2021-01", "end": "2021-04"}
     site.search(time=years)
-    assert state(site.book(time=years)) == ("", "2021-03", "2021-01 2021-02 2021-04")
+    assert state(site.tile(time=years)) == ("", "2021-03", "2021-01 2021-02 2021-04")
 
 
 # months that settle
@@ -251,7 +252,7 @@ def test_months_that_were_settling_when_last_asked_are_asked_again(
     sections: dict[str, Any] = {"source": ASF, "search": {"settle_days": days}}
     assert site.search(**sections) == ALL.split()
     asked_on(site, asked, *ALL.split())
-    assert " ".join(map(str, site.book(**sections).settling)) == again
+    assert " ".join(str(state.month) for state in site.tile(**sections).states if state.settling) == again
     assert site.search(**sections) == again.split()
     assert site.search(**sections) == [], "asked now, long after"
 
@@ -264,15 +265,15 @@ def test_a_settling_month_keeps_what_is_known_of_it(site: Site) -> None:
     path = site.folder / "work" / "10SGD_ASCENDING" / "granules" / "2022-01.csv"
     before = path.stat().st_mtime_ns
     asked_on(site, "2022-03-01T00:00:00Z", "2022-01", "2022-02")
-    book = site.book(source=ASF)
-    assert state(book) == ("2022-01 2022-02", "2021-11 2022-01", "2021-12 2022-02")
-    assert book.out_of_step == []
+    tile = site.tile(source=ASF)
+    assert state(tile) == ("2022-01 2022-02", "2021-11 2022-01", "2021-12 2022-02")
+    assert not any(state.to_make for state in tile.states)
     assert site.search(source=ASF) == ["2022-01", "2022-02"]
     assert path.stat().st_mtime_ns == before
     site.granules += granules_of("2022-01", burst_of(292319))
     asked_on(site, "2022-03-01T00:00:00Z", "2022-01")
     assert site.search(source=ASF) == ["2022-01"]
-    assert [str(month) for month in site.book(source=ASF).out_of_step] == ["2022-01"]
+    assert [str(state.month) for state in site.tile(source=ASF).states if state.to_make_again] == ["2022-01"]
 
 
 def test_only_the_archive_settles(site: Site) -> None:
@@ -286,5 +287,5 @@ def test_a_preview_tells_what_will_be_asked_again(site: Site) -> None:
     site.granules = granules_of("2021-11")
     site.search(source=ASF)
     asked_on(site, "2022-03-01T00:00:00Z", "2022-02")
-    report = "\n".join(site.plan(source=ASF).report())
+    report = "\n".join(site.report(source=ASF))
     assert "1 to be asked about again, late granules may come: 2022-02" in report

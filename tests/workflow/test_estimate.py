@@ -9,6 +9,7 @@ import pytest
 
 from s1monthly.config.root import load_config
 from s1monthly.records.search_log import Answer
+from s1monthly.workflow import report
 from s1monthly.workflow.estimate import (
     GRANULE_BYTES,
     USUAL_GRANULES,
@@ -45,7 +46,7 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
 
 
 def last(site: Site, **sections: Any) -> str:
-    return list(site.plan(**sections).report())[-1]
+    return site.report(**sections)[-1]
 
 
 def test_a_usual_month_costs_what_the_benchmark_measured() -> None:
@@ -113,7 +114,7 @@ def test_memory_follows_pixels() -> None:
 
 def test_another_crs_costs_by_the_pixels_of_its_grid(site: Site) -> None:
     values: dict[str, Any] = ASF | {"processing": {"target_crs": 4326, "target_resolution": 0.001}}
-    line = list(site.plan(**values).report(lambda tile: 3660**2 / 100))[-1]
+    line = list(report.before_run(site.plan(**values), lambda tile: 3660**2 / 100))[-1]
     assert "disk about 14 MB, and 8.0 MB for each month" in line
     assert temporary_mb(config(target_crs=4326, target_resolution=0.001), 36, 3660**2 / 10) == 63
 
@@ -147,8 +148,8 @@ def test_a_plan_counts_what_is_unknown_missing_or_to_make_again(site: Site) -> N
     site.make("2021-11", "2021-12", **ASF)
     assert "in all: 1 month, 1 granule;" in last(site, **ASF)
     site.make("2022-02", **ASF)
-    assert not any("in all" in text for text in site.plan(**ASF).report())
-    (book,) = site.plan(**ASF).ledgers
-    site.write_record(book, book.with_granules[0], "other granules", book.recipe_digest)
-    set_time(book.path(book.layout.record, book.with_granules[0]), 0)
+    assert not any("in all" in text for text in site.report(**ASF))
+    tile = site.tile(**ASF)
+    site.write_record(tile, tile.with_granules[0], "other granules", tile.recipe_digest)
+    set_time(tile.path(tile.layout.record, tile.with_granules[0]), 0)
     assert "in all: 1 month, 1 granule;" in last(site, **ASF)

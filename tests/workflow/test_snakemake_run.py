@@ -23,7 +23,7 @@ def test_of_an_unknown_snakemake_nothing_is_assumed() -> None:
     assert run.decides and not run.draws and not run.is_batch and run.cores == 0
     assert run.targets == run.triggers == frozenset() and run.storage_provider is None and run.deployment == []
     assert not run.may_leave_out_finished and not run.shows_no_job(MOST_PREVIEWED + 1) and not run.stops_after("search")
-    assert run.finished_months() is None and run.failed_jobs() == run.finished_jobs() == run.month_params() == []
+    assert run.finished_months() is None and run.failed_jobs() == run.finished_jobs() == run.software == []
     run.lift_job_rate()
     run.try_jobs_once()
 

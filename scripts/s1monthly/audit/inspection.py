@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -15,18 +14,18 @@ from typing import Any
 
 from s1monthly.catalog.table import Row, read_catalog
 from s1monthly.config.root import Config
-from s1monthly.cube.status import COMPLETE, Slots
+from s1monthly.cube.status import Slots
 from s1monthly.errors import CubeError, ProductError, SourceError
 from s1monthly.layout import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.model import Direction, Month, Tile, TileDirection
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
-from s1monthly.records.recipe import as_held, difference, digest, recipe
-from s1monthly.records.seal import seal_is_whole
-from s1monthly.records.search_log import Answer, no_data_months, read_answers, set_aside_of
+from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
 from s1monthly.workflow.failures import month_failure, search_failure
-from s1monthly.workflow.ledger import Ledger
-from s1monthly.workflow.plan import listings_of, question_of
+from s1monthly.workflow.month_state import MonthState, Step
+from s1monthly.workflow.plan import listings_of, tile_months
+from s1monthly.workflow.report import PRODUCT_NAMES
+from s1monthly.workflow.tile_months import ASK_AGAIN, TileMonths
 
 
 class Kind(StrEnum):
@@ -47,12 +46,12 @@ MISSING = (Kind.NOT_MADE, Kind.FAILED, Kind.NOT_CATALOGUED, Kind.UNUSABLE)
 EXPECTED = (Kind.PRESENT, *MISSING, Kind.NOT_SEARCHED)
 """States of a month that counts as expected. A month not searched yet may have no data; it counts, as in S1-GRiTS."""
 
-OUT_OF_STEP = "out of step, the next run makes it again: "
+OUT_OF_DATE = "out of date, the next run makes it again: "
 """Start of a remark."""
 
 
 @dataclass(frozen=True)
-class MonthState:
+class InspectedMonth:
     """State of a month of a tile and direction.
 
     Attributes
@@ -73,22 +72,22 @@ class MonthState:
 
 
 @dataclass(frozen=True)
-class TileState:
+class InspectedTile:
     """States of all months of a tile and direction.
 
     Attributes
     ----------
-    months : tuple of MonthState
+    months : tuple of InspectedMonth
         In order.
     troubles : tuple of str
         Files that cannot be read, and why the last search failed.
     """
 
     key: TileDirection
-    months: tuple[MonthState, ...]
+    months: tuple[InspectedMonth, ...]
     troubles: tuple[str, ...] = ()
 
-    def of(self, *kinds: Kind) -> list[MonthState]:
+    def of(self, *kinds: Kind) -> list[InspectedMonth]:
         """Return the months of the given kinds."""
         return [state for state in self.months if state.kind in kinds]
 
@@ -150,7 +149,9 @@ def tiles_there(
     return found
 
 
-def inspect(key: TileDirection, layout: Layout, config: Config | None = None, today: date | None = None) -> TileState:
+def inspect(
+    key: TileDirection, layout: Layout, config: Config | None = None, today: date | None = None
+) -> InspectedTile:
     """Find out the state of every month of a tile and direction.
 
     Parameters
@@ -172,35 +173,29 @@ class _Inspection:
     def __init__(self, key: TileDirection, layout: Layout, config: Config | None, today: date | None) -> None:
         self.key, self.layout, self.config = key, layout, config
         self.troubles: list[str] = []
-        self.answers: dict[Month, Answer] = {}
         self.rows: dict[Month, Row] = {}
-        self.cube: Slots | None = None
-        self.asked: dict[Month, Answer | None] | None = None
-        with self._told():
-            self.answers = read_answers(self._path(layout.search))[1]
-            if config and today:
-                self.asked = self._asked(config, today)
-        with self._told():
+        self.records: set[Month] = set()
+        with self._collect_troubles():
             if Path(self._path(layout.tile_catalog)).exists():
                 rows = read_catalog(self._path(layout.tile_catalog))
                 self.rows = {Month.parse(row["month"]): row for row in rows if row["record_path"]}
-        with self._told():
-            self.cube = Slots.read(self._path(layout.cube))
-        self.records: dict[Month, dict[str, Any]] = {}
-        with self._told():
-            self.records |= {Month.parse(path.stem): {} for path in self._record_files()}
-        for month in self.records:
-            with self._told():
-                self.records[month] = _plain(Path(self._path(layout.record, month)))
+        with self._collect_troubles():
+            names = os.listdir(Path(self._path(layout.record)).parent)
+            self.records = {Month.parse(name[:7]) for name in names if re.fullmatch(rf"{MONTH_PATTERN}\.json", name)}
+        self.found = self._as_found()
+        self.wanted = self._configured(config, today) if config and today else None
+        self.troubles += self.found.problems
         failure = search_failure(layout, key)
         if failure:
-            self.troubles.append(f"the last search {failure}")
+            self.troubles.append(f"the last search {failure}\nsee {failure.log}")
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _collect_troubles(self) -> Iterator[None]:
         """Collect errors of damaged or unreadable files and continue with the other files."""
         try:
             yield
+        except FileNotFoundError:
+            pass
         except (ProductError, CubeError) as error:
             self.troubles.append(str(error))
         except PermissionError as error:
@@ -209,60 +204,76 @@ class _Inspection:
     def _path(self, pattern: str, month: Month | None = None) -> str:
         return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
 
-    def _asked(self, config: Config, today: date) -> dict[Month, Answer | None]:
-        """Return the configured months with their valid answers."""
-        months, full = config.time.wanted(today)[0], config.time.full is not None
-        question, listings = question_of(config), None
+    def _slots(self) -> Slots | None:
+        try:
+            return Slots.read(self._path(self.layout.cube))
+        except CubeError:  # `TileMonths.problems` has it
+            return None
+
+    def _as_found(self) -> TileMonths:
+        """Return all months that are known, as the search log and the cube say they should be."""
+        try:
+            question, self.answers = read_answers(self._path(self.layout.search))
+        except ProductError:  # `TileMonths.problems` has it
+            question, self.answers = None, {}
+        slots = self._slots()
+        recipe = slots.recipe if slots else self._recipe_of_a_record()
+        months = sorted({*self.answers, *self.records})
+        return TileMonths(self.key, self.layout, question, months, True, recipe)
+
+    def _recipe_of_a_record(self) -> Mapping[str, Any]:
+        """Return the recipe that the records of a lost cube name."""
+        for month in sorted(self.records):
+            with self._collect_troubles():
+                return read_record(self._path(self.layout.record, month)).recipe
+        return {}
+
+    def _configured(self, config: Config, today: date) -> TileMonths:
+        """Return the months of the configuration."""
+        listings = None
         try:
             listings, unused = listings_of(config)
             self.troubles += unused
         except SourceError as error:  # the inspection works without the source
             self.troubles.append(str(error))
-        book = Ledger(self.key, self.layout, question, months, full, self._wanted(config), listings)
-        return {**dict.fromkeys(months), **book.answers}
+        months = config.time.wanted(today)[0]
+        return tile_months(config, self.layout, self.key, months, self._slots(), listings)
 
-    def _wanted(self, config: Config) -> dict[str, Any]:
-        """Return the recipe of a configuration as the cube writes it."""
-        return as_held(self.cube.recipe if self.cube else None, recipe(config), self.key.tile)
-
-    def _record_files(self) -> list[Path]:
-        folder = Path(self._path(self.layout.record)).parent
-        return [path for path in folder.glob("*.json") if re.fullmatch(MONTH_PATTERN, path.stem)]
-
-    def state(self) -> TileState:
+    def state(self) -> InspectedTile:
         """Return the state of every month that is known, requested, or between two known months."""
         silent = set(no_data_months(self.answers))
         before_all = {month for month, answer in self.answers.items() if not answer.granules} - silent
-        months = {*self.answers, *self.records, *(self.asked or {})} - before_all
-        if self.asked is None and months:
+        months = {*self.found.months, *(self.wanted.months if self.wanted else ())} - before_all
+        if self.wanted is None and months:
             months = set(min(months).until(max(months)))
-        return TileState(self.key, tuple(self._month(month) for month in sorted(months)), tuple(self.troubles))
+        return InspectedTile(self.key, tuple(map(self._month, sorted(months))), tuple(self.troubles))
 
-    def _month(self, month: Month) -> MonthState:
-        if month in self.records:
-            return self._made(month, self.records[month])
-        answer = self.answers.get(month)
+    def _state(self, month: Month) -> MonthState:
+        asked = self.wanted is not None and month in self.wanted.months
+        return (self.wanted if self.wanted and asked else self.found).state(month)
+
+    def _month(self, month: Month) -> InspectedMonth:
+        state = self._state(month)
+        answer = state.answer
+        if state.has_record:
+            return self._made(state)
         if answer is None:
-            return MonthState(month, Kind.NOT_SEARCHED, "not searched yet")
-        if self._void(month):
-            return MonthState(month, Kind.NOT_SEARCHED, _ASK_AGAIN)
+            why = ASK_AGAIN if month in self.answers else "not searched yet"
+            return InspectedMonth(month, Kind.NOT_SEARCHED, why)
         asked = f"asked {answer.asked[:10]}"
-        if answer.granules:
+        if state.to_make:
             failure = month_failure(self.layout, self.key, month)
             if failure:
-                return MonthState(month, Kind.FAILED, f"{failure}\nsee {failure.log}")
+                return InspectedMonth(month, Kind.FAILED, f"{failure}\nsee {failure.log}")
             gone = "; its record is gone, the catalog still names it" if month in self.rows else ""
             found = f"granules: {answer.granules}, passes: {answer.passes}"
-            return MonthState(month, Kind.NOT_MADE, f"not made yet, {found}, {asked}{gone}")
-        if answer.lost:
+            return InspectedMonth(month, Kind.NOT_MADE, f"not made yet, {found}, {asked}{gone}")
+        if state.unusable:
             lost = {granule: self._set_aside(month).get(granule, "") for granule in answer.lost}
             why = "" if all(lost.values()) else f", {set_aside_of([answer])}"
-            return MonthState(month, Kind.UNUSABLE, f"no granule can be used, {asked}{why}", missing_granules=lost)
+            return InspectedMonth(month, Kind.UNUSABLE, f"no granule can be used, {asked}{why}", missing_granules=lost)
         why = f"no granule is used: {set_aside_of([answer])}" if answer.set_aside else "no source data"
-        return MonthState(month, Kind.NO_DATA, f"{why}, {asked}")
-
-    def _void(self, month: Month) -> bool:
-        return self.asked is not None and month in self.asked and self.asked[month] is None
+        return InspectedMonth(month, Kind.NO_DATA, f"{why}, {asked}")
 
     def _set_aside(self, month: Month) -> dict[str, str]:
         """Return the reasons in the granule list, if the work folder still has it."""
@@ -272,93 +283,49 @@ class _Inspection:
             return {}
         return {left_out.granule_id: left_out.reason for left_out in listed.set_aside if left_out.lost}
 
-    def _made(self, month: Month, record: Mapping[str, Any]) -> MonthState:
-        row = self.rows.get(month)
+    def _made(self, state: MonthState) -> InspectedMonth:
+        """Describe a month that has a record."""
+        row = self.rows.get(state.month)
         kind = Kind.PRESENT if row else Kind.NOT_CATALOGUED
         reason = "" if row else "made, but not in the catalog: run catalog_rebuild"
-        if not record:
-            return MonthState(month, kind, reason, (self._unread(month),))
-        remarks = [*self._steps(month, record), *self._other_remarks(month, record, row)]
-        missing = row["missing_granules"] if row else self._missing_of_record(month)
-        reasons = {entry["id"]: entry["reason"] for entry in record.get("set_aside") or ()}
-        lacking = {granule: reasons.get(granule, "") for granule in missing or ()}
-        return MonthState(month, kind, reason, tuple(remarks), lacking)
+        prefix = OUT_OF_DATE if state.to_make or state.step is Step.SEARCH else ""
+        remarks = [f"{prefix}{why}" for why in state.reasons]
+        lacking: dict[str, str] = {}
+        if state.record:
+            remarks += self._other_remarks(state, row)
+            lacking = self._missing_granules(state.month, row)
+        return InspectedMonth(state.month, kind, reason, tuple(remarks), lacking)
 
-    def _unread(self, month: Month) -> str:
-        path = Path(self._path(self.layout.record, month))
-        if not os.access(path, os.R_OK, effective_ids=True):
-            return "its record may not be read"
-        return OUT_OF_STEP + ("its record was altered" if _content(path) else "its record is damaged")
+    def _missing_granules(self, month: Month, row: Row | None) -> dict[str, str]:
+        """Return the granules that a month lacks, and why, as its record says."""
+        if row and not row["missing_granules"]:
+            return {}
+        with self._collect_troubles():
+            record = read_record(self._path(self.layout.record, month))
+            reasons = {one.granule_id: one.reason for one in record.set_aside or ()}
+            return {granule: reasons.get(granule, "") for granule in record.missing_granules or ()}
+        return {}
 
-    def _missing_of_record(self, month: Month) -> list[str]:
-        try:
-            return read_record(self._path(self.layout.record, month)).missing_granules or []
-        except ProductError as error:
-            self.troubles.append(str(error))
-            return []
-
-    def _steps(self, month: Month, record: Mapping[str, Any]) -> Iterator[str]:
-        """Yield what a month does not match."""
-        answer = self.answers.get(month)
-        if self._void(month):
-            yield OUT_OF_STEP + _ASK_AGAIN
-        elif answer and not answer.granules:
-            why = "its granules can no longer be used" if answer.lost else "the source no longer has its granules"
-            yield why + (f" ({set_aside_of([answer])})" if answer.set_aside else "")
-        elif answer and record.get("granules_digest") is None:
-            yield OUT_OF_STEP + "its record was rebuilt, and does not tell its granules"
-        elif answer and answer.digest != record["granules_digest"]:
-            yield OUT_OF_STEP + f"the source has other granules for it since, asked {answer.asked[:10]}"
-        if self.cube is None:
-            yield OUT_OF_STEP + "the cube is gone"
-        else:
-            yield from self._step_of_cube(self.cube, month)
-        asked = self.config is not None and month in (self.asked or {})
-        held = self.cube.recipe if self.cube else None
-        wanted = self._wanted(self.config) if self.config and asked else held
-        if wanted and record.get("recipe_digest") != digest(wanted):
-            changes = "; ".join(difference(record.get("recipe"), wanted))
-            yield (
-                OUT_OF_STEP + f"{'the configured recipe' if asked else 'the recipe of its cube'} is another: {changes}"
-            )
-
-    @staticmethod
-    def _step_of_cube(cube: Slots, month: Month) -> Iterator[str]:
-        try:
-            if cube.status(month) != COMPLETE:
-                yield OUT_OF_STEP + "the cube does not hold it"
-        except PermissionError as error:
-            yield f"its status in the cube may not be read ({error.filename})"
-
-    def _other_remarks(self, month: Month, record: Mapping[str, Any], row: Row | None) -> Iterator[str]:
-        path = Path(self._path(self.layout.record, month))
-        failure = month_failure(self.layout, self.key, month, since=path.stat().st_mtime)
+    def _other_remarks(self, state: MonthState, row: Row | None) -> Iterator[str]:
+        month = state.month
+        made = Path(self._path(self.layout.record, month)).stat().st_mtime
+        failure = month_failure(self.layout, self.key, month, since=made)
         if failure:
             yield f"the last try to make it again, or a file of it, {failure}\nsee {failure.log}"
-        if record.get("status") == EMPTY:
+        if state.record and state.record.status == EMPTY:
             yield "made, without a valid pixel"
-        if row and row["digest"] != record.get("digest"):
+        if state.record and row and row["digest"] != state.record.digest:
             yield "the catalog shows an older state of it: run catalog_rebuild"
-        wanted = self.config.output.formats.model_dump() if self.config else {}
-        for name, pattern in (("cog", self.layout.cog), ("preview", self.layout.preview)):
-            named = bool(row and row[f"{name}_path"])
-            if wanted.get(name, named) and not Path(self._path(pattern, month)).exists():
-                yield f"its {name.replace('cog', 'COG')} is not there; the next run makes it from the cube"
+        for name in self._lacking(state, row):
+            yield f"its {PRODUCT_NAMES[name]} is not there; the next run makes it from the cube"
 
-
-_ASK_AGAIN = "to be searched again: the source's folder, or what is asked of it (kind, polarization, tracks) changed"
-
-
-def _content(path: Path) -> dict[str, Any]:
-    """Read a JSON object; return an empty one if there is none. Raise PermissionError for an unreadable file."""
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError:
-        return {}
-    return content if isinstance(content, dict) else {}
-
-
-def _plain(path: Path) -> dict[str, Any]:
-    """Read a record unparsed; return an empty one if it was damaged or altered since it was written."""
-    content = _content(path)
-    return content if seal_is_whole(content) else {}
+    def _lacking(self, state: MonthState, row: Row | None) -> Iterable[str]:
+        """Return the names of missing products: without a configuration, of those that the catalog names."""
+        if self.wanted and state.month in self.wanted.months:
+            return state.lacking
+        patterns = {"cog": self.layout.cog, "preview": self.layout.preview}
+        return [
+            name
+            for name, pattern in patterns.items()
+            if row and row[f"{name}_path"] and not os.path.exists(self._path(pattern, state.month))
+        ]

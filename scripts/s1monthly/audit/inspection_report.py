@@ -6,10 +6,10 @@ import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from s1monthly.audit.inspection import MISSING, OUT_OF_STEP, Kind, MonthState, TileState
+from s1monthly.audit.inspection import MISSING, OUT_OF_DATE, InspectedMonth, InspectedTile, Kind
 from s1monthly.errors import NameFormatError
 from s1monthly.layout import parse_granule_id
-from s1monthly.workflow.plan import spans
+from s1monthly.model import month_ranges
 
 WIDTH = 80
 
@@ -19,7 +19,7 @@ MOST_LINES = 14
 """Largest number of lines shown of a reason; the log named there has all."""
 
 
-def coverage(states: Sequence[TileState]) -> Iterator[str]:
+def coverage(states: Sequence[InspectedTile]) -> Iterator[str]:
     """Yield a table of all tiles and directions, as in S1-GRiTS, then missing months and remarks as text."""
     yield f"{'Tile':<11}{'Direction':<13}{'Months':>6}{'Expected':>10}{'Missing':>9}{'Complete':>10}  Range"
     for state in states:
@@ -31,7 +31,7 @@ def coverage(states: Sequence[TileState]) -> Iterator[str]:
     yield from _paragraphs("To look at with tile_inspect", [(state, _remarkable(state)) for state in states])
 
 
-def _row(tile: str, direction: str, states: Sequence[TileState]) -> str:
+def _row(tile: str, direction: str, states: Sequence[InspectedTile]) -> str:
     present, expected = sum(state.present for state in states), [m for state in states for m in state.expected]
     reach = f"{min(expected)} ~ {max(expected)}" if expected else "-"
     numbers = f"{present:>6}{len(expected):>10}{len(expected) - present:>9}{_percent(present, len(expected)):>9}"
@@ -45,23 +45,23 @@ def _percent(present: int, expected: int) -> str:
     return f"{100.0 if present == expected else min(99.9, 100 * present / expected):.1f}%"
 
 
-def _section(title: str, states: Sequence[TileState], kinds: Sequence[Kind]) -> Iterator[str]:
+def _section(title: str, states: Sequence[InspectedTile], kinds: Sequence[Kind]) -> Iterator[str]:
     found = []
     for state in states:
         months = [(kind, [one.month for one in state.of(kind)]) for kind in kinds]
-        found.append((state, [f"{kind}: {spans(listed)}" for kind, listed in months if listed]))
+        found.append((state, [f"{kind}: {month_ranges(listed)}" for kind, listed in months if listed]))
     yield from _paragraphs(title, found)
 
 
-def _remarkable(state: TileState) -> list[str]:
+def _remarkable(state: InspectedTile) -> list[str]:
     fewer = [one.month for one in state.of(Kind.PRESENT, Kind.NOT_CATALOGUED) if one.missing_granules]
-    behind = [one.month for one in state.months if any(remark.startswith(OUT_OF_STEP) for remark in one.remarks)]
-    other = [one.month for one in state.months if any(not text.startswith(OUT_OF_STEP) for text in one.remarks)]
-    told = (("of fewer granules than there are", fewer), ("out of step", behind), ("other remarks", other))
-    return [*(f"{what}: {spans(months)}" for what, months in told if months), *state.troubles]
+    behind = [one.month for one in state.months if any(remark.startswith(OUT_OF_DATE) for remark in one.remarks)]
+    other = [one.month for one in state.months if any(not text.startswith(OUT_OF_DATE) for text in one.remarks)]
+    told = (("of fewer granules than there are", fewer), ("out of date", behind), ("other remarks", other))
+    return [*(f"{what}: {month_ranges(months)}" for what, months in told if months), *state.troubles]
 
 
-def _paragraphs(title: str, found: Sequence[tuple[TileState, Sequence[str]]]) -> Iterator[str]:
+def _paragraphs(title: str, found: Sequence[tuple[InspectedTile, Sequence[str]]]) -> Iterator[str]:
     if any(lines for _, lines in found):
         yield f"\n{title}"
     for state, lines in found:
@@ -69,7 +69,7 @@ def _paragraphs(title: str, found: Sequence[tuple[TileState, Sequence[str]]]) ->
             yield _wrapped(f"{state.key.tile} {state.key.direction}: {'; '.join(lines)}", "  ", "    ")
 
 
-def details(states: Sequence[TileState]) -> Iterator[str]:
+def details(states: Sequence[InspectedTile]) -> Iterator[str]:
     """Yield every missing or remarkable month of a tile's directions, with the reason."""
     title = f" Tile: {states[0].key.tile}"
     title += f"  |  {states[0].key.direction} " if len(states) == 1 else " "
@@ -93,7 +93,7 @@ def details(states: Sequence[TileState]) -> Iterator[str]:
             yield "\n  No missing months"
 
 
-def _listed(title: str, months: Sequence[MonthState]) -> Iterator[str]:
+def _listed(title: str, months: Sequence[InspectedMonth]) -> Iterator[str]:
     if months:
         yield f"\n  {title} ({len(months)}):"
     for state in months:
@@ -108,10 +108,10 @@ def _listed(title: str, months: Sequence[MonthState]) -> Iterator[str]:
         yield "\n".join([f"    - {state.month}  ({first}", *(f"{'':15}{line}" for line in others)]) + ")"
 
 
-def _unsearched(months: Sequence[MonthState]) -> Iterator[str]:
+def _unsearched(months: Sequence[InspectedMonth]) -> Iterator[str]:
     for reason in dict.fromkeys(state.reason for state in months):
         alike = [state.month for state in months if state.reason == reason]
-        yield "\n" + _wrapped(f"{reason[0].upper()}{reason[1:]} ({len(alike)}): {spans(alike)}", "  ", "    ")
+        yield "\n" + _wrapped(f"{reason[0].upper()}{reason[1:]} ({len(alike)}): {month_ranges(alike)}", "  ", "    ")
 
 
 def _granules(missing: Mapping[str, str], made: bool) -> Iterator[str]:

@@ -19,3 +19,18 @@ def forget_foreign_settings() -> None:
     """Remove these variables from this process before GDAL and PROJ start; rasterio and pyproj find their own data."""
     for name in [name for name in os.environ if name.upper().startswith(FOREIGN)]:
         del os.environ[name]
+
+
+def prepare(scripts: str) -> None:
+    """Prepare the environment of a run's jobs.
+
+    Parameters
+    ----------
+    scripts : str
+        Folder of the scripts, which find the library beside them.
+    """
+    forget_foreign_settings()
+    os.environ.pop("PYTHONSAFEPATH", None)
+    if not os.access(f"{scripts}/s1monthly", os.W_OK):
+        # compiled kernels are kept beside their source, or here if that is read-only
+        os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))

@@ -8,7 +8,6 @@ folder of the run, while no run works on the tile: Snakemake holds the tile's lo
 from __future__ import annotations
 
 import argparse
-import gc
 import logging
 from collections.abc import Callable, Collection, Sequence
 
@@ -73,10 +72,6 @@ def told(
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a script as a program, without the GDAL and PROJ settings of other software.
-
-    Objects loaded so far stay in memory. Excluding them from garbage collection saves 0.03 s.
-    """
+    """Run a script as a program, without the GDAL and PROJ settings of other software."""
     forget_foreign_settings()
-    gc.freeze()
     main()

@@ -6,8 +6,13 @@ always does: a run is slower, or says less, but makes the same files.
 
 from __future__ import annotations
 
-import gc
+import os
+import time
+import uuid
+from pathlib import Path
 from typing import Any
+
+from s1monthly.files import write_text
 
 JUDGED = frozenset({"MTIME", "PARAMS", "SOFTWARE_ENV"})
 """Rerun triggers under which a month that was finished stays finished: those of the default profile."""
@@ -17,6 +22,26 @@ DEFAULT_RATE = (100, 1)
 
 MOST_PREVIEWED = 1000
 """Months whose jobs a preview plans though it shows none of them; this takes about ten seconds."""
+
+
+REMAKE = ".snakemake/s1monthly_remake"
+"""Input of jobs that must run, whatever file times and Snakemake's memory say: newer than all files until the first job
+starts, and of new content in each run."""
+
+END_OF_TIME = 2**31 - 1
+"""The last moment in seconds that every file system knows."""
+
+
+def renew_remake() -> None:
+    """Write `REMAKE` anew, before jobs are planned."""
+    write_text(REMAKE, f"{uuid.uuid4()}\n")
+    os.utime(REMAKE, (END_OF_TIME, END_OF_TIME))
+
+
+def date_remake() -> None:
+    """Give `REMAKE` the time of now, before the first job: what jobs make is newer."""
+    now = time.time_ns()  # without a time given, the kernel takes that of its last tick
+    os.utime(REMAKE, ns=(now, now))
 
 
 class SnakemakeRun:
@@ -82,6 +107,14 @@ class SnakemakeRun:
         return sorted(method.name.lower() for method in self._look("deployment_settings.deployment_method", ()))
 
     @property
+    def software(self) -> list[Any]:
+        """What decides in which software jobs run, for `Plan.make`; empty if they run in that of Snakemake."""
+        if not self.deployment:
+            return []
+        environment = Path(self._look("basedir", "."), "envs", "s1monthly.yaml")
+        return [self.deployment, environment.read_text(encoding="utf-8")]
+
+    @property
     def triggers(self) -> frozenset[str]:
         """What makes a job run again in this run."""
         return frozenset(trigger.name for trigger in self._look("dag_settings.rerun_triggers", ()))
@@ -116,15 +149,6 @@ class SnakemakeRun:
         """Jobs that this run finished, in a fixed order."""
         return sorted(self._look("dag.finished_jobs", ()), key=str)
 
-    def month_params(self) -> list[list[Any]]:
-        """Params of the rules of a month, as text, without those that only say how a job is called."""
-        found = []
-        for rule in self._look("rules", ()):
-            if "month" in rule.wildcard_names:
-                params = [param for name, param in rule.params.items() if name not in ("start", "record")]
-                found.append([rule.name, [p.__qualname__ if callable(p) else repr(p) for p in params]])
-        return found
-
     def try_jobs_once(self) -> None:
         """Let a cluster job try once: who submitted it tries again, and asks for more memory and time."""
         for rule in self._look("rules", ()):
@@ -140,11 +164,6 @@ class SnakemakeRun:
         scheduler = self._look("scheduler", None)
         if scheduler and (getattr(rate, "max_jobs", 0), getattr(rate, "timespan", 0)) == DEFAULT_RATE:
             scheduler.job_rate_limiter = None
-
-
-def collect_garbage_seldom() -> None:
-    """Let Python look for garbage seldom while jobs are planned: of a hundred thousand jobs none is garbage."""
-    gc.set_threshold(50_000, 20, 100)
 
 
 def _month_of(job: Any) -> tuple[str, str, str]:

@@ -1,9 +1,8 @@
-"""What is known before any work: granule lists, answers of the source, and what is finished."""
+"""Granule lists and the search log."""
 
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
@@ -15,7 +14,6 @@ import pytest
 from s1monthly.errors import ProductError
 from s1monthly.model import Granule, GranuleList, Layer, Month, SetAside
 from s1monthly.records.granule_list import COLUMNS, list_digest, read_granule_list, write_granule_list
-from s1monthly.records.seal import SEAL, seal
 from s1monthly.records.search_log import Answer, read_answers, write_answers
 from support.sites import Site, burst_of, granule, granules_of, set_time
 
@@ -240,95 +238,10 @@ def _without(key: str) -> Callable[[dict[str, Any]], Any]:
 def test_damaged_answers_are_refused_by_name(site: Site, damage: Callable[[Any], Any]) -> None:
     site.granules = granules_of("2021-11")
     site.search()
-    path = Path(site.book().path(site.plan().layout.search))
+    path = Path(site.tile().path(site.plan().layout.search))
     content = damage(json.loads(path.read_text()))
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     set_time(path, 1)
     with pytest.raises(ProductError) as refusal:
         read_answers(path)
     assert str(path) in refusal.value.problem and "delete" in refusal.value.remedy
-
-
-# records
-
-
-def test_a_record_is_in_step_with_these_granules_and_this_recipe(site: Site) -> None:
-    site.granules = granules_of("2021-11 2021-12")
-    site.search()
-    site.make("2021-11", "2021-12")
-    book = site.book()
-    assert [book.in_step(month) for month in (NOVEMBER, DECEMBER, JANUARY)] == [True, True, False]
-    assert [book.made(month) for month in (NOVEMBER, DECEMBER, JANUARY)] == [True, True, False]
-    other = site.book(processing={"mosaic_strategy": "last"}, output={"overwrite": True})
-    assert not other.in_step(NOVEMBER) and other.made(NOVEMBER)
-    site.granules += [granule("20211125T015854Z")]
-    site.search(search={"refresh": True})
-    assert [book.in_step(month) for month in (NOVEMBER, DECEMBER)] == [False, True]
-
-
-def test_a_month_made_without_some_granules_is_never_in_step(site: Site) -> None:
-    site.granules = granules_of("2021-11")
-    site.search()
-    site.make("2021-11")
-    book = site.book()
-    record = Path(book.path(book.layout.record, NOVEMBER))
-    held = {key: value for key, value in json.loads(record.read_text()).items() if key != SEAL}
-    record.write_text(json.dumps(seal({**held, "set_aside": []})))
-    assert book.in_step(NOVEMBER)
-    record.write_text(json.dumps(seal({**held, "unread": ["a granule"]})))
-    assert not book.in_step(NOVEMBER) and book.out_of_step == [NOVEMBER]
-
-
-def test_a_record_altered_by_hand_is_not_in_step(site: Site) -> None:
-    """Else the next run would make COG, Item and catalog of what it says now."""
-    site.granules = granules_of("2021-11")
-    site.search()
-    site.make("2021-11")
-    book = site.book()
-    record = Path(book.path(book.layout.record, NOVEMBER))
-    held = json.loads(record.read_text())
-    record.write_text(json.dumps(held, indent=4))
-    assert book.in_step(NOVEMBER), "it says the same"
-    record.write_text(json.dumps({**held, "granules": []}))
-    assert not book.in_step(NOVEMBER) and book.out_of_step == [NOVEMBER]
-    del held[SEAL]
-    record.write_text(json.dumps(held))
-    assert not book.in_step(NOVEMBER)
-
-
-@pytest.mark.parametrize("damaged", [b"", b"{", b"[]", b"null", b"{}", b'{"granules_digest": 1}', b"\xff\xfe"])
-def test_a_damaged_record_is_not_in_step_and_its_list_is_asked_for(site: Site, damaged: bytes) -> None:
-    site.granules = granules_of("2021-11")
-    site.search()
-    site.make("2021-11")
-    book = site.book()
-    Path(book.path(book.layout.record, NOVEMBER)).write_bytes(damaged)
-    assert not book.in_step(NOVEMBER) and book.made(NOVEMBER)
-    shutil.rmtree(book.layout.work_dir)
-    assert site.search() == ["2021-11"]
-
-
-@pytest.mark.parametrize("newer", [False, True])
-@pytest.mark.parametrize("differing", [False, True])
-def test_a_list_is_late_where_it_is_newer_and_names_other_granules(site: Site, newer: bool, differing: bool) -> None:
-    site.granules = granules_of("2021-11")
-    site.search()
-    site.make("2021-11")
-    if differing:
-        site.granules += [granule("20211125T015854Z")]
-        site.search(search={"refresh": True})
-    book = site.book()
-    listed, record = book.path(book.layout.granules, NOVEMBER), book.path(book.layout.record, NOVEMBER)
-    set_time(record, 100)
-    set_time(listed, 101 if newer else 99)
-    assert book.late_list(NOVEMBER) == (listed if newer and differing else None)
-    Path(listed).unlink()
-    assert book.late_list(NOVEMBER) is None
-    assert book.late_list(DECEMBER) is None
-
-
-def test_missing_are_the_months_with_granules_and_without_a_record(site: Site) -> None:
-    site.granules = granules_of("2021-11 2021-12 2022-02")
-    site.search()
-    site.make("2021-12")
-    assert site.book().missing() == [NOVEMBER, FEBRUARY]

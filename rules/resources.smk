@@ -1,0 +1,70 @@
+"""Memory, threads, disk space and priority of the rules; and the commands of the tools."""
+
+from s1monthly.model import Tile
+from s1monthly.workflow import estimate
+
+
+@cache
+def cores_a_month():
+    """Return the cores that a month can use: the fewer, the more months can go side by side, which keeps all busy."""
+    return max(1, RUN.cores // max(1, PLAN.months_to_make())) if RUN.cores else 2
+
+
+def burst_threads(wildcards):
+    """Return the cores for reading granules, which is partly waiting: one serves two from a disk, four from the archive."""
+    served = 4 if SETTINGS.source.kind == "asf" else 2
+    return -(-SETTINGS.read_workers // served)
+
+
+def compute_threads(wildcards):
+    """Return the cores for the kernels: more than four gain little."""
+    return min(4, cores_a_month())
+
+
+def temporary_mb(wildcards):
+    """Return the MB of a month's burst files on disk; `--resources temp_mb=...` bounds them."""
+    answer = state_of(wildcards).answer
+    number = answer.granules if answer else 0
+    return estimate.temporary_mb(SETTINGS, number, pixels(Tile(wildcards.tile)))
+
+
+def memory_mb(stage):
+    """Return a function for the memory of a stage on the grid of a tile; each attempt asks for more."""
+    return lambda wildcards, attempt: attempt * estimate.memory_mb(
+        stage, pixels(Tile(wildcards.tile))
+    )
+
+
+def reading_mb(wildcards, attempt):
+    """Return the memory of a job that reads granules onto the grid of its tile; each attempt asks for more."""
+    of_tile = pixels(Tile(wildcards.tile))
+    return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+
+
+def audit_mb(wildcards):
+    """Return the memory of a tool that reads months of any tile."""
+    largest = max(pixels(tile.key.tile) for tile in PLAN.tiles)
+    return max(1000, estimate.memory_mb("audit", largest))
+
+
+def depth_first(wildcards):
+    """Finish a month before the next is opened: bounds the temporary files on disk."""
+    place = PLAN.place(tile_of(wildcards))
+    return 10_000_000 - 10_000 * place - Month.parse(wildcards.month).ordinal % 6000
+
+
+GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
+
+
+def tool_command(name):
+    """Return the command of a tool: its script, with the options that were given."""
+    python = "python" if "conda" in RUN.deployment else sys.executable
+    return shlex.join([python, f"{SCRIPTS}/{name}.py", *shlex.split(TOOL_OPTIONS)])
+
+
+def own_work_dir():
+    """Return the option of a tool that names the work folder, if that does not lie in the output tree."""
+    usual = os.path.join(LAYOUT.base_dir, "work")
+    return (
+        "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
+    )

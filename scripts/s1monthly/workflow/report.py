@@ -1,0 +1,151 @@
+"""What a run tells the user before and after: the state of each tile, warnings, and the cost."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from s1monthly.model import Tile, month_ranges
+from s1monthly.records.search_log import Answer, no_data_months, set_aside_of
+from s1monthly.workflow import estimate
+from s1monthly.workflow.month_state import MonthState, Step
+from s1monthly.workflow.plan import Plan
+from s1monthly.workflow.tile_months import TileMonths
+
+PRODUCT_NAMES = {"cog": "COG", "preview": "preview", "item": "Item"}
+
+
+def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Iterator[str]:
+    """Yield lines for the user: skipped months, options without effect, low disk space, missing months, cost.
+
+    Parameters
+    ----------
+    pixels : callable, optional
+        Returns the pixels of a tile's grid; default: those of a usual tile.
+    """
+    yield from (f"WARNING {line}" for line in plan.warnings)
+    yield from plan.config.notes()
+    yield from _low_disk_space(plan)
+    to_make: list[Answer] = []
+    unsearched = 0
+    for tile in plan.tiles:
+        yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)}"
+        slots = plan.slots(tile)
+        if slots and slots.recipe == tile.recipe and plan.config.processing.chunks_held(slots.chunks):
+            yield f"cube of {tile.key}: keeps its chunks {slots.chunks}; zarr_chunks is for new cubes"
+        to_make += [state.answer for state in tile.states if state.to_make and state.answer]
+        unsearched += sum(state.step is Step.SEARCH for state in tile.states)
+    if to_make or unsearched:
+        tiles = {tile.key.tile for tile in plan.tiles}
+        mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
+        yield estimate.told(estimate.cost(plan.config, to_make, unsearched, mean), unsearched)
+
+
+def after_run(plan: Plan) -> Iterator[str]:
+    """Yield lines for the user: the state of each tile, and a warning if nothing was found."""
+    for tile in plan.tiles:
+        yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)} -> {tile.path(plan.layout.folder)}"
+        states = tile.states
+        if all(state.answer for state in states) and not any(state.is_made or state.to_make for state in states):
+            aside = set_aside_of(tile.answers.values())
+            why = f"no granule of these months is used: {aside}"
+            why = why if aside else "the source has no granule for any of these months"
+            yield f"WARNING {tile.key.tile} {tile.key.direction}: {why}"
+
+
+def _low_disk_space(plan: Plan) -> Iterator[str]:
+    place = Path(plan.config.output.base_dir).resolve()
+    while not place.exists():
+        place = place.parent
+    free, least = shutil.disk_usage(place).free / 1e9, plan.config.output.disk_warn_gb
+    if free < least:
+        yield f"WARNING {free:.0f} GB free under {place}, less than output.disk_warn_gb ({least:g})"
+
+
+def describe(tile: TileMonths) -> str:
+    """Describe the months of a tile and direction in one line."""
+    states = tile.states
+    made = [state for state in states if state.is_made]
+    parts = [
+        _count(states, "missing", lambda state: state.to_make and not state.has_record),
+        _unsearched(tile),
+        _count(states, "to be asked about again, late granules may come", lambda state: state.settling),
+        *_to_make_again(states),
+        _made(made),
+        *_products(made),
+        *_without_granules(tile),
+    ]
+    nothing = f"{len(states)} without granules{_why_set_aside(states)}"
+    return "; ".join(filter(None, parts)) or nothing
+
+
+def _count(states: Iterable[MonthState], what: str, chosen: Callable[[MonthState], object] = bool) -> str:
+    """Return how many months these are, what is said of them, and which; empty for none."""
+    months = [state.month for state in states if chosen(state)]
+    return f"{len(months)} {what}: {month_ranges(months)}" if months else ""
+
+
+def _unsearched(tile: TileMonths) -> str:
+    months = [state.month for state in tile.states if state.step is Step.SEARCH]
+    label = "since the earliest granule" if tile.from_earliest else month_ranges(months)
+    return f"{len(months)} not searched yet: {label}" if months else ""
+
+
+def _to_make_again(states: Iterable[MonthState]) -> list[str]:
+    """Describe months to make again, with the reason."""
+    by_reason: dict[str, list[MonthState]] = {}
+    for state in states:
+        if state.to_make_again:
+            by_reason.setdefault(" and ".join(state.reasons), []).append(state)
+    return [_count(alike, f"to make again, {reason}") for reason, alike in by_reason.items()]
+
+
+def _made(made: Iterable[MonthState]) -> str:
+    made = [state for state in made if not state.source_lost]
+    empty = _count(
+        made,
+        "of these EMPTY, without a valid pixel (see the log of composite)",
+        lambda state: state.record and state.record.status == "empty",
+    )
+    return "; ".join(filter(None, [f"{len(made)} made" if made else "", empty]))
+
+
+def _products(made: Iterable[MonthState]) -> Iterator[str]:
+    """Describe the products of finished months that were deleted, or never written because the run was killed."""
+    for name, product in PRODUCT_NAMES.items():
+        lacking = [state for state in made if name in state.lacking]
+        plural = "s" if len(lacking) > 1 else ""
+        yield _count(lacking, f"{product}{plural} to be made again")
+    yield _count(
+        made, "whose products are out of date, to be made again", lambda state: state.outdated and not state.lacking
+    )
+
+
+def _without_granules(tile: TileMonths) -> Iterator[str]:
+    """Describe months for which the source has no granule that can be used; some were made when it had."""
+    lost = [state for state in tile.states if state.source_lost]
+    unusable = [state for state in lost if state.unusable]
+    yield _count(unusable, "WITHOUT USABLE granules") + _why_set_aside(unusable)
+    yield _count(unusable, "of these made earlier, left as they are", lambda state: state.has_record)
+    others = [state for state in lost if not state.unusable]
+    yield _count(others, "made earlier, of granules that the source no longer has", lambda state: state.is_made)
+    others = [state for state in others if not state.is_made]
+    other_recipe = [state for state in others if state.record and state.record.recipe_digest != tile.recipe_digest]
+    yield _count(other_recipe, "made earlier with another recipe, whose granules are gone")
+    others = [state for state in others if state not in other_recipe]
+    yield _count(
+        others,
+        "whose granules are gone, and whose record and cube do not go together"
+        " (catalog_rebuild makes a record from the cube)",
+        lambda state: state.has_record or state.in_cube,
+    )
+    never = set(no_data_months(tile.answers))
+    empty = [s for s in others if s.month in never and not (s.has_record or s.in_cube)]
+    if empty:
+        yield f"{len(empty)} without granules{_why_set_aside(empty)}"
+
+
+def _why_set_aside(states: Iterable[MonthState]) -> str:
+    aside = set_aside_of(state.answer for state in states if state.answer)
+    return f" ({aside})" if aside else ""

@@ -1,0 +1,344 @@
+"""The months of a tile and direction: this decides whether a month is up to date.
+
+Everything that must know asks here: the plan and its report, the rules, the inspection.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from s1monthly.cube.status import COMPLETE, Slots
+from s1monthly.errors import CubeError, ProductError
+from s1monthly.files import FileState, file_state
+from s1monthly.layout import Layout
+from s1monthly.model import Month, TileDirection
+from s1monthly.records.recipe import difference, digest
+from s1monthly.records.seal import read_made
+from s1monthly.records.search_log import Answer, no_data_months, read_answers
+from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
+from s1monthly.workflow.notes import Files, Notes
+
+ASK_AGAIN = "the source must be asked again: its folder, or what is asked of it (kind, polarization, tracks) changed"
+"""Why an answer of the source no longer counts."""
+
+
+@dataclass(frozen=True)
+class TileMonths:
+    """The months of one tile and direction.
+
+    A state is computed once. It stays, whatever jobs write, until the source's answers change or `forget` is called:
+    what a run makes must not change its plan.
+
+    Attributes
+    ----------
+    question : mapping or None
+        Question to the source; answers to another question do not count. None if the source was never asked.
+    months : sequence of Month
+        Months of the configuration.
+    from_earliest : bool
+        True if the months start with the earliest granule (time.full).
+    recipe : mapping
+        Processing recipe, spelled as in the cube.
+    products : mapping of str to str
+        Name of each product that is made from the cube -> pattern of its path.
+    listings : mapping or None
+        Digest of what the source's folder holds of each month; answers to another listing do not count. None if the
+        folder was not read.
+    refresh : bool
+        True to ask again about all months.
+    settle_days : int or None
+        Ask again about months that were last asked about less than this many days after their end. None: never.
+    source_gone : bool
+        True if the source has no granules at all. It is not asked, and its earlier answers stay.
+    notes : Notes
+        Months that earlier runs left finished.
+    """
+
+    key: TileDirection
+    layout: Layout
+    question: Mapping[str, Any] | None
+    months: Sequence[Month]
+    from_earliest: bool
+    recipe: Mapping[str, Any]
+    products: Mapping[str, str] = field(default_factory=dict)
+    listings: Mapping[Month, str] | None = None
+    refresh: bool = False
+    settle_days: int | None = None
+    source_gone: bool = False
+    notes: Notes = field(default_factory=Notes)
+    _known: dict[FileState | None, _Known] = field(default_factory=dict, repr=False, compare=False)
+
+    def path(self, pattern: str, month: Month | None = None) -> str:
+        """Fill a pattern of the layout."""
+        return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
+
+    @cached_property
+    def recipe_digest(self) -> str:
+        """Digest of the recipe, as in records."""
+        return digest(self.recipe)
+
+    # what is known of the source
+
+    @property
+    def answers(self) -> dict[Month, Answer]:
+        """Answers of the source that count, for the configured months."""
+        return self._now.answers
+
+    @property
+    def with_granules(self) -> list[Month]:
+        """Months for which the source has granules."""
+        return [] if self.source_gone else [month for month, answer in self.answers.items() if answer.granules]
+
+    @property
+    def no_data(self) -> list[Month]:
+        """Months without granules in the search log, whether or not this run asks for them."""
+        return no_data_months(read_answers(self.path(self.layout.search))[1])
+
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Why search log or cube cannot be read. Without them no answer counts, and the cube holds nothing."""
+        return self._now.problems
+
+    @property
+    def _now(self) -> _Known:
+        search_log = self.path(self.layout.search)
+        version = file_state(search_log)
+        if version not in self._known:
+            self.forget()
+            self._known[version] = self._look(search_log)
+        return self._known[version]
+
+    def _look(self, search_log: str) -> _Known:
+        known = _Known(catalog=file_state(self.path(self.layout.tile_catalog)))
+        try:
+            question, answers = read_answers(search_log)
+            if question == self.question:
+                known.answers = {
+                    month: answers[month]
+                    for month in self.months
+                    if month in answers and self._counts(answers[month], month)
+                }
+        except ProductError as error:
+            known.problems += (str(error),)
+        try:
+            known.slots = Slots.read(self.path(self.layout.cube))
+        except CubeError as error:
+            known.problems += (str(error),)
+        return known
+
+    def _counts(self, answer: Answer, month: Month) -> bool:
+        same_listing = self.listings is None or answer.listing == self.listings.get(month, "")
+        return same_listing and (self.from_earliest or bool(answer.granules) or not answer.from_earliest)
+
+    # states
+
+    def forget(self) -> None:
+        """Compute all states anew when they are asked for next."""
+        self._known.clear()
+
+    @property
+    def states(self) -> list[MonthState]:
+        """States of all configured months."""
+        return [self.state(month) for month in self.months]
+
+    def state(self, month: Month) -> MonthState:
+        """Return the state of a month."""
+        known = self._now
+        if month not in known.states:
+            known.states[month] = self._judge(month, known)
+        return known.states[month]
+
+    def _judge(self, month: Month, known: _Known) -> MonthState:
+        answer = known.answers.get(month)
+        path = self.path(self.layout.record, month)
+        record, has_record = read_made(path), os.path.exists(path)
+        same_recipe = record is not None and record.recipe_digest == self.recipe_digest
+        source_lost = self.source_gone or (answer is not None and not answer.granules)
+        same_granules = source_lost or (
+            answer is not None and record is not None and (record.granules_digest, record.unread) == (answer.digest, ())
+        )
+        in_cube, cube_reason = self._look_into_cube(month, known)
+        state = MonthState(
+            month,
+            Step.SEARCH,
+            answer=answer,
+            record=record,
+            has_record=has_record,
+            in_cube=in_cube,
+            source_lost=source_lost,
+            settling=self._settles(month, answer),
+        )
+        if same_recipe and same_granules and in_cube:
+            return self._judge_products(state, known)
+        reasons = tuple(filter(None, [*self._record_reasons(state), cube_reason])) if has_record else ()
+        if source_lost:
+            lost = (why_source_lost(answer),) if has_record else ()
+            return replace(state, step=Step.NO_DATA, reasons=(*lost, *reasons))
+        if answer is None:
+            return replace(state, reasons=(ASK_AGAIN, *reasons) if has_record else ())
+        work = self._work(month)
+        ready = work == (answer.digest, self.recipe_digest)
+        return replace(state, step=Step.COMPOSE if ready else Step.READ, has_work=work is not None, reasons=reasons)
+
+    def _settles(self, month: Month, answer: Answer | None) -> bool:
+        if self.settle_days is None or answer is None:
+            return False
+        return bool(answer.lost) or not answer.settled(month, self.settle_days)
+
+    def _look_into_cube(self, month: Month, known: _Known) -> tuple[bool, str]:
+        """Return whether the cube holds a month in this recipe, and if not, why."""
+        slots = known.slots
+        if slots is None:
+            return False, "its cube is damaged" if known.problems else "its cube is gone"
+        if slots.recipe != self.recipe:
+            return False, f"its cube has another recipe: {'; '.join(difference(slots.recipe, self.recipe))}"
+        try:
+            held = slots.status(month) == COMPLETE
+        except PermissionError as error:
+            return False, f"its status in the cube may not be read ({error.filename})"
+        return held, "" if held else "the cube does not hold it"
+
+    def _record_reasons(self, state: MonthState) -> Iterator[str]:
+        """Yield what in a record does not fit."""
+        record, answer = state.record, state.answer
+        if record is None:
+            yield _why_unread(self.path(self.layout.record, state.month))
+            return
+        if answer and not state.source_lost:
+            if record.granules_digest is None:
+                yield "its record was rebuilt, and does not name its granules"
+            elif record.granules_digest != answer.digest:
+                yield "the source has other granules now"
+            elif record.unread:
+                yield f"granules that could not be read: {len(record.unread)}"
+        if record.recipe_digest != self.recipe_digest and state.in_cube:
+            yield "its record has another recipe than its cube"
+
+    def _work(self, month: Month) -> tuple[str, str] | None:
+        """Return the digests of granules and recipe of which bursts lie in the work folder; None if there are none."""
+        try:
+            account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
+            account["on_tile"], account["off_tile"]  # missing in files of older versions
+            return account["granules_digest"], account["recipe_digest"]
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, KeyError, TypeError):
+            return "", ""
+
+    def _judge_products(self, state: MonthState, known: _Known) -> MonthState:
+        """Find out whether a month that is made has all its products."""
+        files = self._files(state.month)
+        lacking = tuple(name for name, file in files.items() if file is None)
+        there = {name: file for name, file in files.items() if file is not None}
+        noted = self.notes.files(self.path(self.layout.record, state.month), state.made_of)
+        if noted is not None and len(noted) != len(files):
+            noted = None
+        older = any(file[0] < there["record"][0] for file in there.values()) if "record" in there else False
+        outdated = older or (noted is not None and self._changed(state.month, files, noted))
+        catalogued = known.catalog is None or all(file[0] <= known.catalog[0] for file in there.values())
+        return replace(
+            state,
+            step=Step.PUBLISH if lacking or outdated else Step.COMPLETE,
+            reasons=(why_source_lost(state.answer),) if state.source_lost else (),
+            lacking=lacking,
+            outdated=outdated,
+            finished=catalogued and noted is not None and noted == _times_and_sizes(files),
+        )
+
+    def _files(self, month: Month) -> dict[str, FileState | None]:
+        patterns = {"record": self.layout.record, **self.products}
+        return {name: file_state(self.path(pattern, month)) for name, pattern in patterns.items()}
+
+    def _changed(self, month: Month, files: Mapping[str, FileState | None], noted: Files) -> bool:
+        """Return True if a product has another size than noted; an Item may have one, while it is JSON."""
+        for (name, file), (_, size) in zip(files.items(), noted, strict=True):
+            resized = file is not None and file[1] != size and name != "record"
+            if resized and not (name == "item" and _is_json(self.path(self.products[name], month))):
+                return True
+        return False
+
+    def note(self, month: Month) -> tuple[str, Files] | None:
+        """Return what to note of a month after a run; None if it is not finished.
+
+        Its files must be in the order in which they are made: otherwise something has changed one of them.
+        """
+        state = self.state(month)
+        files = _times_and_sizes(self._files(month))
+        if not state.is_made or files is None:
+            return None
+        record, *pictures, item = (modified for modified, _ in files)
+        in_order = all(record <= picture <= item for picture in pictures) and record <= item
+        return (state.made_of, files) if in_order else None
+
+    # questions to the source
+
+    def to_ask(self) -> list[Month]:
+        """Return the months to search: unknown, settling, or with a lost granule list that is needed."""
+        if self.source_gone:
+            return []
+        if self.refresh:
+            return list(self.months)
+        return [state.month for state in self.states if self._must_ask(state)]
+
+    def _must_ask(self, state: MonthState) -> bool:
+        answer = state.answer
+        if answer is None or state.settling:
+            return True
+        list_is_needed = state.to_make or state.unusable
+        return list_is_needed and not os.path.exists(self.path(self.layout.granules, state.month))
+
+    def stamp_to_ask(self) -> str | None:
+        """Return the path of the stamp that marks the open question as answered; None if there is no open question.
+
+        The stamp's name is the digest of the question, so no other memory is needed to see that a question was
+        answered. A stamp may exist although its question is open again, because the answer was deleted or replaced by
+        one to another question. Such a stamp is skipped, and the next name is used.
+        """
+        months = self.to_ask()
+        if not months:
+            return None
+        answers, listings = self.answers, self.listings or {}
+        asked = [[str(m), listings.get(m), answers[m].asked if m in answers else ""] for m in months]
+        questions = (digest([self.question, asked, turn]) for turn in itertools.count())
+        place = {"tile": self.key.tile, "direction": self.key.direction}
+        stamps = (self.layout.asked.format(**place, question=question) for question in questions)
+        return next(stamp for stamp in stamps if not os.path.exists(stamp))
+
+
+@dataclass
+class _Known:
+    """What was read of a tile and direction, and the states computed from it."""
+
+    catalog: FileState | None
+    answers: dict[Month, Answer] = field(default_factory=dict)
+    slots: Slots | None = None
+    problems: tuple[str, ...] = ()
+    states: dict[Month, MonthState] = field(default_factory=dict)
+
+
+def _times_and_sizes(files: Mapping[str, FileState | None]) -> Files | None:
+    """Return time and size of each file; None if one is missing."""
+    found = [[file[0], file[1]] for file in files.values() if file is not None]
+    return found if len(found) == len(files) else None
+
+
+def _is_json(path: str) -> bool:
+    try:
+        json.loads(Path(path).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return True
+
+
+def _why_unread(path: str) -> str:
+    """Say why a record is not believed."""
+    if not os.access(path, os.R_OK, effective_ids=True):
+        return "its record may not be read"
+    return "its record was altered" if _is_json(path) else "its record is damaged"
