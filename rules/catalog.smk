@@ -26,7 +26,7 @@ rule tile_catalog:
 
 rule catalog:
     input:
-        tiles=[tile.path(LAYOUT.tile_catalog) for tile in PLAN.tiles],
+        tiles=[tile.paths().tile_catalog for tile in PLAN.tiles],
     output:
         catalog=update(LAYOUT.catalog),
         collection=update(LAYOUT.collection),

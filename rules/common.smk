@@ -202,7 +202,7 @@ def record_made(wildcards):
 
 def record_path(wildcards, output):
     """Return the path of a month's record; a function of `output`, see `start_of`."""
-    return tile_of(wildcards).path(LAYOUT.record, Month.parse(wildcards.month))
+    return tile_of(wildcards).paths(Month.parse(wildcards.month)).record
 
 
 def items(wildcards):
@@ -210,7 +210,7 @@ def items(wildcards):
     after_search(wildcards)
     tile = tile_of(wildcards)
     states = tile.states if RUN.draws else months_to_plan(tile)
-    return [tile.path(LAYOUT.item, state.month) for state in states]
+    return [tile.paths(state.month).item for state in states]
 
 
 def final_output(wildcards):
@@ -220,7 +220,7 @@ def final_output(wildcards):
     refuse_all_but_tools()
     files = [LAYOUT.catalog, LAYOUT.collection]
     for tile in [] if RUN.draws else PLAN.tiles:
-        files.append(tile.path(LAYOUT.tile_catalog))
+        files.append(tile.paths().tile_catalog)
         question = PLAN.open_question(tile)
         if question:
             files.append(question)
@@ -228,12 +228,12 @@ def final_output(wildcards):
         if tile.with_granules:
             files.append(PLAN.slots_stamp(tile))
         for state in months_to_plan(tile):
-            record = [] if state.is_final else [LAYOUT.record]
-            products = [*record, *PLAN.published.values()]
-            files += [tile.path(product, state.month) for product in products]
+            record = [] if state.is_final else ["record"]
+            paths = tile.paths(state.month)
+            files += [getattr(paths, name) for name in (*record, *tile.products)]
         # the job fails and says why: a month that should be made and cannot is no success
         unusable = [state.month for state in tile.states if state.unusable]
-        files += [tile.path(LAYOUT.account, month) for month in unusable]
+        files += [tile.paths(month).account for month in unusable]
     return files
 
 

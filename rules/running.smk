@@ -143,7 +143,7 @@ def catalog_what_is_finished():
         for job in RUN.finished_jobs()
         if job.rule.name in ("composite", "publish")
     ]
-    folders = sorted({tile.path(LAYOUT.folder) for tile in [*searched, *made]})
+    folders = sorted({tile.paths().folder for tile in [*searched, *made]})
     if not folders:
         return
     script = f"{SCRIPTS}/catalog_finished.py"

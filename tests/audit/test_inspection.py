@@ -31,7 +31,7 @@ from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import Answer, write_answers
 from s1monthly.workflow.failures import last_error, month_failure, search_failure, told, why_empty
 from s1monthly.workflow.plan import question_of
-from support.month_samples import granule, lay_down, month_record, place
+from support.month_samples import granule, lay_down, month_record
 from support.sites import set_time, write_store
 
 KEY = TileDirection(Tile("10SGD"), Direction.ASCENDING)
@@ -289,8 +289,8 @@ def test_other_remarks(tree: Tree) -> None:
     empty = month_record(month="2022-04", grid=tile_geobox(KEY.tile, 1800.0), mask=np.zeros((61, 61), bool))
     tree.make("2022-04", valid=0, count=empty.count, bands=empty.bands, footprint=None)
     assert tree.month("2022-04").remarks == ("made, without a valid pixel",)
-    place(tree.layout.cog, tree.record("2021-11")).unlink()
-    place(tree.layout.preview, tree.record("2021-12")).unlink()
+    tree.path(tree.layout.cog, "2021-11").unlink()
+    tree.path(tree.layout.preview, "2021-12").unlink()
     gone = "is not there; the next run makes it from the cube"
     assert tree.month("2021-11").remarks == (f"its COG {gone}",)
     assert tree.month("2021-12").remarks == (f"its preview {gone}",)

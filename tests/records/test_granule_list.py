@@ -238,7 +238,7 @@ def _without(key: str) -> Callable[[dict[str, Any]], Any]:
 def test_damaged_answers_are_refused_by_name(site: Site, damage: Callable[[Any], Any]) -> None:
     site.granules = granules_of("2021-11")
     site.search()
-    path = Path(site.tile().path(site.plan().layout.search))
+    path = Path(site.tile().paths().search)
     content = damage(json.loads(path.read_text()))
     path.write_bytes(content if isinstance(content, bytes) else json.dumps(content).encode())
     set_time(path, 1)

@@ -163,14 +163,14 @@ class Site:
             wanted = [Month.parse(month) for month in months] or tile.with_granules
             for month in wanted:
                 self.write_record(tile, month, tile.answers[month].digest, tile.recipe_digest)
-                for pattern in plan.published.values():
-                    path = Path(tile.path(pattern, month))
+                for name in tile.products:
+                    path = Path(getattr(tile.paths(month), name))
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
-            held = Slots.read(tile.path(plan.layout.cube))
+            held = Slots.read(tile.paths().cube)
             complete = [*(held.complete() if held else ()), *wanted]
             write_store(
-                tile.path(plan.layout.cube),
+                tile.paths().cube,
                 min(complete),
                 max(complete),
                 plan.recipe,
@@ -180,7 +180,7 @@ class Site:
     @staticmethod
     def write_record(tile: TileMonths, month: Month, granules_digest: str, recipe_digest: str) -> Path:
         """Write as much of a record as a plan reads."""
-        path = Path(tile.path(tile.layout.record, month))
+        path = Path(tile.paths(month).record)
         path.parent.mkdir(parents=True, exist_ok=True)
         content = {"granules_digest": granules_digest, "recipe_digest": recipe_digest, "unread": []}
         path.write_text(json.dumps(seal(content)))

@@ -63,7 +63,7 @@ def test_what_is_asked_again(site: Site, made: list[str], lists: str, recipe: st
         site.make(*made)
     plan = site.plan()
     if lists == "one deleted":
-        Path(plan.tiles[0].path(plan.layout.granules, NOVEMBER)).unlink()
+        Path(plan.tiles[0].paths(NOVEMBER).granules).unlink()
     elif lists == "work folder deleted":
         shutil.rmtree(plan.layout.work_dir)
     gone = {"kept": [], "one deleted": ["2021-11"], "work folder deleted": ["2021-11", "2022-01"]}[lists]
@@ -88,7 +88,7 @@ def test_refresh_asks_in_every_run_and_once_in_a_run(site: Site) -> None:
 
 def _delete_answers(site: Site) -> None:
     tile = site.tile(source=site.local)
-    Path(tile.path(tile.layout.search)).unlink()
+    Path(tile.paths().search).unlink()
 
 
 def _delete_output(site: Site) -> None:
@@ -169,7 +169,7 @@ def test_a_stamp_is_new_for_a_list_that_is_asked_for_again(site: Site) -> None:
     november = {"start": "2021-11", "end": "2021-11"}
     first = site.tile(time=november).stamp_to_ask()
     site.search(time=november)
-    Path(site.tile().path(site.plan().layout.granules, NOVEMBER)).unlink()
+    Path(site.tile().paths(NOVEMBER).granules).unlink()
     assert first != site.tile(time=november).stamp_to_ask() is not None
 
 

@@ -151,5 +151,5 @@ def test_a_plan_counts_what_is_unknown_missing_or_to_make_again(site: Site) -> N
     assert not any("in all" in text for text in site.report(**ASF))
     tile = site.tile(**ASF)
     site.write_record(tile, tile.with_granules[0], "other granules", tile.recipe_digest)
-    set_time(tile.path(tile.layout.record, tile.with_granules[0]), 0)
+    set_time(tile.paths(tile.with_granules[0]).record, 0)
     assert "in all: 1 month, 1 granule;" in last(site, **ASF)

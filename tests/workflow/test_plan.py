@@ -105,11 +105,11 @@ def test_a_source_folder_that_is_gone_leaves_what_is_made(site: Site, folder: st
     (tile,) = plan.tiles
     assert months_that(plan, "is_final") == [NOVEMBER, JANUARY] and not (plan.stamps or months_that(plan, "to_make"))
     assert "nothing can be made anew" in plan.warnings[-1] and plan.months_to_make() == 0
-    cog = Path(tile.path(plan.layout.cog, NOVEMBER))
+    cog = Path(tile.paths(NOVEMBER).cog)
     cog.unlink()
     plan.look_again()
     assert any("1 COG to be made again: 2021-11" in line for line in report.before_run(plan))
-    record = Path(tile.path(plan.layout.record, JANUARY))
+    record = Path(tile.paths(JANUARY).record)
     record.write_text(record.read_text().replace('"unread": []', '"unread": ["x"]'))
     with pytest.raises(SourceError, match=r"needed for 10SGD ASCENDING 2022-01 ->.*catalog_rebuild"):
         site.plan(source=site.local)
@@ -123,7 +123,7 @@ def test_a_source_folder_that_is_gone_leaves_what_is_made(site: Site, folder: st
 def test_a_damaged_cube_stops_runs_and_no_tools(made: Site) -> None:
     plan = made.plan()
     (tile,) = plan.tiles
-    Path(tile.path(plan.layout.cube), "zarr.json").unlink()
+    Path(tile.paths().cube, "zarr.json").unlink()
     with pytest.raises(CubeError, match=r"S1_monthly\.zarr"):
         made.plan()
     assert Plan.make(made.config(), TODAY, list, for_tools=True).tiles[0].key == tile.key
@@ -140,7 +140,7 @@ def test_a_month_whose_granules_are_gone_is_published_and_never_made_again(site:
     (tile,) = plan.tiles
     assert (tile.with_granules, months_that(plan, "is_final")) == ([JANUARY], [NOVEMBER])
     assert not (plan.stamps or months_that(plan, "to_make"))
-    Path(tile.path(plan.layout.record, NOVEMBER)).unlink()
+    Path(tile.paths(NOVEMBER).record).unlink()
     plan.look_again()
     assert months_that(plan, "is_made") == [JANUARY]
     assert any("do not go together (catalog_rebuild" in line and "2021-11" in line for line in report.before_run(plan))
@@ -273,7 +273,7 @@ def test_another_spelling_of_one_recipe_makes_nothing_again(site: Site) -> None:
     algorithms = {name: number for name, number in tile.recipe["algorithms"].items() if name != "polygon_mask"}
     grid = {"crs": "EPSG:32610", "resolution": 60.0}
     held = {**tile.recipe, "algorithms": algorithms, "grid": grid, "roi_mask": spelled["roi"]["wkt"]}
-    write_store(tile.path(tile.layout.cube), NOVEMBER, NOVEMBER, held, {NOVEMBER: COMPLETE})
+    write_store(tile.paths().cube, NOVEMBER, NOVEMBER, held, {NOVEMBER: COMPLETE})
     site.write_record(tile, NOVEMBER, tile.answers[NOVEMBER].digest, digest(held))
     turned = "polygon((238 38, 239.0 39, 239 38, 238 38))"
     other: dict[str, Any] = {"roi": {"wkt": turned}, "processing": {"use_roi_mask": True, "target_resolution": 60}}
@@ -290,8 +290,8 @@ def test_another_spelling_of_one_recipe_makes_nothing_again(site: Site) -> None:
 def test_an_unfinished_month_need_not_be_covered(made: Site) -> None:
     plan = made.plan()
     statuses = {NOVEMBER: BEING_WRITTEN, DECEMBER: COMPLETE, JANUARY: EMPTY}
-    shutil.rmtree(plan.tiles[0].path(plan.layout.cube))
-    write_store(plan.tiles[0].path(plan.layout.cube), NOVEMBER, FEBRUARY, plan.recipe, statuses)
+    shutil.rmtree(plan.tiles[0].paths().cube)
+    write_store(plan.tiles[0].paths().cube, NOVEMBER, FEBRUARY, plan.recipe, statuses)
     assert made.plan(**OTHER_RECIPE, **OVERWRITE, time={"start": "2021-12", "end": "2022-01"}).tiles
 
 
@@ -306,7 +306,7 @@ def test_every_cube_is_looked_at(site: Site) -> None:
 
 
 def test_something_foreign_in_the_cube_s_place_stops_the_plan(site: Site) -> None:
-    store = Path(site.tile().path(site.plan().layout.cube))
+    store = Path(site.tile().paths().cube)
     store.mkdir(parents=True)
     (store / "zarr.json").write_text('{"zarr_format": 3, "node_type": "group", "attributes": {}}')
     with pytest.raises(CubeError, match=re.escape(str(store))):
@@ -336,7 +336,7 @@ def test_the_axis_is_the_union_and_never_shrinks(
     plan = site.plan()
     (tile,) = plan.tiles
     if held:
-        write_store(tile.path(plan.layout.cube), Month.parse(held[0]), Month.parse(held[1]), plan.recipe, {})
+        write_store(tile.paths().cube, Month.parse(held[0]), Month.parse(held[1]), plan.recipe, {})
     assert tuple(map(str, plan.axis(tile))) == axis
     assert plan.slots_stamp(tile).endswith(f"/status/slots_{axis[0]}_{axis[1]}_{tile.recipe_digest}")
 
@@ -348,7 +348,7 @@ def test_the_slots_stamp_changes_with_axis_and_recipe_alone(made: Site) -> None:
 
     before = stamp()
     assert re.fullmatch(SLOTS_PATTERN, Path(before).name.removeprefix("slots_"))
-    assert Path(before).parent.parent == Path(made.tile().path(made.plan().layout.cube))
+    assert Path(before).parent.parent == Path(made.tile().paths().cube)
     assert before == stamp(output={"formats": {"cog": False}}) == stamp(time={"start": "2021-12", "end": "2021-12"})
     assert before == stamp(memory={"max_download_workers": 9}, processing={"cog_block_size": 256})
     other = stamp(**OTHER_RECIPE, **OVERWRITE)
@@ -361,7 +361,7 @@ def test_the_slots_stamp_changes_with_axis_and_recipe_alone(made: Site) -> None:
 def test_a_month_whose_slot_is_lost_is_asked_for_where_its_list_is_gone_too(made: Site) -> None:
     """A cube that was deleted is made again from granules: their list is needed, though the records are in step."""
     plan = made.plan()
-    shutil.rmtree(plan.tiles[0].path(plan.layout.cube))
+    shutil.rmtree(plan.tiles[0].paths().cube)
     shutil.rmtree(plan.layout.work_dir)
     assert made.search() == ["2021-11", "2021-12", "2022-02"]
 
@@ -376,7 +376,7 @@ def test_a_job_s_own_plan_takes_what_was_asked_as_settled(made: Site) -> None:
     (tile,) = decided.tiles
     late = made.plan(deciding=False, source=made.local, roi={"tracks": [64]})
     assert late.stamps == {} and late.open_question(late.tiles[0]) is None
-    assert late.tiles[0].question == tile.question == read_answers(tile.path(tile.layout.search))[0]
+    assert late.tiles[0].question == tile.question == read_answers(tile.paths().search)[0]
     assert late.tiles[0].answers == tile.answers and len(tile.answers) == 4
     assert made.plan(source=made.local, **OVERWRITE).tiles[0].answers == {}, "deciding, it would be void"
     assert late.slots_stamp(late.tiles[0]).rsplit("_", 1)[0] == decided.slots_stamp(tile).rsplit("_", 1)[0]

@@ -52,7 +52,7 @@ def test_report_before_any_search(site: Site) -> None:
 
 def test_an_empty_month_is_told_with_those_made(made: Site) -> None:
     (tile,) = made.plan().tiles
-    path = Path(tile.path(made.plan().layout.record, Month(2021, 12)))
+    path = Path(tile.paths(Month(2021, 12)).record)
     content = {name: value for name, value in json.loads(path.read_text()).items() if name != SEAL}
     before = path.stat()
     path.write_text(json.dumps(seal({**content, "status": "empty"})))
@@ -78,24 +78,23 @@ def test_report_of_months_with_new_granules(made: Site) -> None:
     made.search(search={"refresh": True})
     tile = made.tile()
     for month in (NOVEMBER, DECEMBER):
-        set_time(tile.path(tile.layout.record, month), 0)
-        set_time(tile.path(tile.layout.granules, month), 1)
+        set_time(tile.paths(month).record, 0)
+        set_time(tile.paths(month).granules, 1)
     assert (
         line(made.plan()) == "1 to make again, the source has other granules now: 2021-11; 2 made; 1 without granules"
     )
 
 
 def test_report_of_products_that_were_deleted(made: Site) -> None:
-    layout, tile = made.plan().layout, made.tile()
-    for pattern, months in ((layout.cog, (NOVEMBER, DECEMBER)), (layout.preview, (FEBRUARY,)), (layout.item, ())):
-        for month in months:
-            Path(tile.path(pattern, month)).unlink()
+    tile = made.tile()
+    for path in (tile.paths(NOVEMBER).cog, tile.paths(DECEMBER).cog, tile.paths(FEBRUARY).preview):
+        Path(path).unlink()
     told = "2 COGs to be made again: 2021-11, 2021-12; 1 preview to be made again: 2022-02"
     assert line(made.plan()) == f"3 made; {told}; 1 without granules"
-    Path(tile.path(layout.item, DECEMBER)).unlink()
+    Path(tile.paths(DECEMBER).item).unlink()
     without = {"output": {"formats": {"cog": False, "preview": False}}}
     assert line(made.plan(**without)) == "3 made; 1 Item to be made again: 2021-12; 1 without granules"
-    Path(tile.path(layout.record, DECEMBER)).unlink()
+    Path(tile.paths(DECEMBER).record).unlink()
     assert line(made.plan(**without)) == "1 missing: 2021-12; 2 made; 1 without granules"
 
 

@@ -43,7 +43,7 @@ def steps(site: Site, **sections: Any) -> str:
 
 def path_of(site: Site, kind: str, month: Month | None = None, **sections: Any) -> Path:
     tile = site.tile(**sections)
-    return Path(tile.path(getattr(tile.layout, kind), month))
+    return Path(getattr(tile.paths(month), kind))
 
 
 # the steps
@@ -55,7 +55,7 @@ def test_the_steps_of_a_month_follow_what_is_there(site: Site) -> None:
     site.search()
     assert steps(site) == "read, read, no data, no data"
     tile = site.tile()
-    account = Path(tile.path(tile.layout.account, NOVEMBER))
+    account = Path(tile.paths(NOVEMBER).account)
     account.parent.mkdir(parents=True)
     digests = {"granules_digest": tile.answers[NOVEMBER].digest, "recipe_digest": tile.recipe_digest}
     account.write_text(json.dumps({**digests, "on_tile": [], "off_tile": []}))
@@ -81,7 +81,7 @@ def test_bursts_of_other_granules_or_another_recipe_are_read_again(site: Site, a
     site.search()
     tile = site.tile()
     digests = {"granules_digest": tile.answers[NOVEMBER].digest, "recipe_digest": tile.recipe_digest}
-    path = Path(tile.path(tile.layout.account, NOVEMBER))
+    path = Path(tile.paths(NOVEMBER).account)
     path.parent.mkdir(parents=True)
     assert not tile.state(NOVEMBER).has_work
     path.write_text(json.dumps(account({**digests, "on_tile": [], "off_tile": []})))

@@ -176,11 +176,11 @@ class _Inspection:
         self.rows: dict[Month, Row] = {}
         self.records: set[Month] = set()
         with self._collect_troubles():
-            if Path(self._path(layout.tile_catalog)).exists():
-                rows = read_catalog(self._path(layout.tile_catalog))
+            if Path(self._paths().tile_catalog).exists():
+                rows = read_catalog(self._paths().tile_catalog)
                 self.rows = {Month.parse(row["month"]): row for row in rows if row["record_path"]}
         with self._collect_troubles():
-            names = os.listdir(Path(self._path(layout.record)).parent)
+            names = os.listdir(Path(self._paths().record).parent)
             self.records = {Month.parse(name[:7]) for name in names if re.fullmatch(rf"{MONTH_PATTERN}\.json", name)}
         self.found = self._as_found()
         self.wanted = self._configured(config, today) if config and today else None
@@ -201,19 +201,19 @@ class _Inspection:
         except PermissionError as error:
             self.troubles.append(f"{error.filename}: may not be read -> let its owner give you the right (chmod)")
 
-    def _path(self, pattern: str, month: Month | None = None) -> str:
-        return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
+    def _paths(self, month: Month | None = None) -> Layout:
+        return self.layout.of(self.key, month)
 
     def _slots(self) -> Slots | None:
         try:
-            return Slots.read(self._path(self.layout.cube))
+            return Slots.read(self._paths().cube)
         except CubeError:  # `TileMonths.problems` has it
             return None
 
     def _as_found(self) -> TileMonths:
         """Return all months that are known, as the search log and the cube say they should be."""
         try:
-            question, self.answers = read_answers(self._path(self.layout.search))
+            question, self.answers = read_answers(self._paths().search)
         except ProductError:  # `TileMonths.problems` has it
             question, self.answers = None, {}
         slots = self._slots()
@@ -225,7 +225,7 @@ class _Inspection:
         """Return the recipe that the records of a lost cube name."""
         for month in sorted(self.records):
             with self._collect_troubles():
-                return read_record(self._path(self.layout.record, month)).recipe
+                return read_record(self._paths(month).record).recipe
         return {}
 
     def _configured(self, config: Config, today: date) -> TileMonths:
@@ -278,7 +278,7 @@ class _Inspection:
     def _set_aside(self, month: Month) -> dict[str, str]:
         """Return the reasons in the granule list, if the work folder still has it."""
         try:
-            listed = read_granule_list(self._path(self.layout.granules, month))
+            listed = read_granule_list(self._paths(month).granules)
         except ProductError:
             return {}
         return {left_out.granule_id: left_out.reason for left_out in listed.set_aside if left_out.lost}
@@ -301,14 +301,14 @@ class _Inspection:
         if row and not row["missing_granules"]:
             return {}
         with self._collect_troubles():
-            record = read_record(self._path(self.layout.record, month))
+            record = read_record(self._paths(month).record)
             reasons = {one.granule_id: one.reason for one in record.set_aside or ()}
             return {granule: reasons.get(granule, "") for granule in record.missing_granules or ()}
         return {}
 
     def _other_remarks(self, state: MonthState, row: Row | None) -> Iterator[str]:
         month = state.month
-        made = Path(self._path(self.layout.record, month)).stat().st_mtime
+        made = Path(self._paths(month).record).stat().st_mtime
         failure = month_failure(self.layout, self.key, month, since=made)
         if failure:
             yield f"the last try to make it again, or a file of it, {failure}\nsee {failure.log}"
@@ -323,9 +323,6 @@ class _Inspection:
         """Return the names of missing products: without a configuration, of those that the catalog names."""
         if self.wanted and state.month in self.wanted.months:
             return state.lacking
-        patterns = {"cog": self.layout.cog, "preview": self.layout.preview}
-        return [
-            name
-            for name, pattern in patterns.items()
-            if row and row[f"{name}_path"] and not os.path.exists(self._path(pattern, state.month))
-        ]
+        paths = self._paths(state.month)
+        catalogued = [name for name in ("cog", "preview") if row and row[f"{name}_path"]]
+        return [name for name in catalogued if not os.path.exists(getattr(paths, name))]

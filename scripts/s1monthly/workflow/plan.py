@@ -235,7 +235,7 @@ class Plan:
 
     def slots(self, tile: TileMonths) -> Slots | None:
         """Return axis and recipe of the existing cube."""
-        return Slots.read(tile.path(self.layout.cube))
+        return Slots.read(tile.paths().cube)
 
     def axis(self, tile: TileMonths) -> tuple[Month, Month]:
         """Return the first and last month that need a slot in the cube: months it holds, and months with granules.
@@ -250,12 +250,12 @@ class Plan:
         """Return the stamp of axis and recipe; no file if the cube is missing, too short or of another recipe."""
         first, last = self.axis(tile)
         name = f"{first}_{last}_{tile.recipe_digest}"
-        return tile.path(self.layout.slots.replace("{slots}", name))
+        return tile.paths().slots.replace("{slots}", name)
 
     @property
     def published(self) -> dict[str, str]:
-        """Name and pattern of the products that are made from the cube."""
-        return products_of(self.config, self.layout)
+        """Name and path pattern of the products that are made from the cube."""
+        return {name: getattr(self.layout, name) for name in products_of(self.config)}
 
     @property
     def product_versions(self) -> list[int]:
@@ -278,7 +278,7 @@ class Plan:
         notes = {}
         for name, direction, month in months:
             tile = self.tile(name, direction)
-            notes[tile.path(self.layout.record, Month.parse(month))] = tile.note(Month.parse(month))
+            notes[tile.paths(Month.parse(month)).record] = tile.note(Month.parse(month))
         self.tiles[0].notes.write(notes)
         self.look_again()
 
@@ -307,20 +307,17 @@ def tile_months(
         months,
         config.time.full is not None,
         as_held(slots.recipe if slots else None, recipe(config), key.tile),
-        products_of(config, layout),
+        products_of(config),
         listings,
         refresh=config.search.refresh,
         settle_days=config.search.settle_days if config.source.kind == "asf" else None,
     )
 
 
-def products_of(config: Config, layout: Layout) -> dict[str, str]:
-    """Return name and path pattern of the products that are made from the cube: COG and preview if wanted, and Item."""
+def products_of(config: Config) -> tuple[str, ...]:
+    """Return the products that are made from the cube: COG and preview if wanted, and Item; names as in `Layout`."""
     formats = config.output.formats
-    pictures = {"cog": layout.cog} if formats.cog else {}
-    if formats.preview:
-        pictures["preview"] = layout.preview
-    return {**pictures, "item": layout.item}
+    return (*["cog"] * formats.cog, *["preview"] * formats.preview, "item")
 
 
 def product_versions(config: Config) -> list[int]:

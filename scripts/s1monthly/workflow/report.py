@@ -45,7 +45,7 @@ def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Ite
 def after_run(plan: Plan) -> Iterator[str]:
     """Yield lines for the user: the state of each tile, and a warning if nothing was found."""
     for tile in plan.tiles:
-        yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)} -> {tile.path(plan.layout.folder)}"
+        yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)} -> {tile.paths().folder}"
         states = tile.states
         if all(state.answer for state in states) and not any(state.is_made or state.to_make for state in states):
             aside = set_aside_of(tile.answers.values())

@@ -46,8 +46,8 @@ class TileMonths:
         True if the months start with the earliest granule (time.full).
     recipe : mapping
         Processing recipe, spelled as in the cube.
-    products : mapping of str to str
-        Name of each product that is made from the cube -> pattern of its path.
+    products : sequence of str
+        Products that are made from the cube; names as in `Layout`.
     listings : mapping or None
         Digest of what the source's folder holds of each month; answers to another listing do not count. None if the
         folder was not read.
@@ -67,7 +67,7 @@ class TileMonths:
     months: Sequence[Month]
     from_earliest: bool
     recipe: Mapping[str, Any]
-    products: Mapping[str, str] = field(default_factory=dict)
+    products: Sequence[str] = ()
     listings: Mapping[Month, str] | None = None
     refresh: bool = False
     settle_days: int | None = None
@@ -75,9 +75,9 @@ class TileMonths:
     notes: Notes = field(default_factory=Notes)
     _known: dict[FileState | None, _Known] = field(default_factory=dict, repr=False, compare=False)
 
-    def path(self, pattern: str, month: Month | None = None) -> str:
-        """Fill a pattern of the layout."""
-        return pattern.format(tile=self.key.tile, direction=self.key.direction, month=month)
+    def paths(self, month: Month | None = None) -> Layout:
+        """Return the paths of the tile and direction, or of a month."""
+        return self.layout.of(self.key, month)
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -99,7 +99,7 @@ class TileMonths:
     @property
     def no_data(self) -> list[Month]:
         """Months without granules in the search log, whether or not this run asks for them."""
-        return no_data_months(read_answers(self.path(self.layout.search))[1])
+        return no_data_months(read_answers(self.paths().search)[1])
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -108,7 +108,7 @@ class TileMonths:
 
     @property
     def _now(self) -> _Known:
-        search_log = self.path(self.layout.search)
+        search_log = self.paths().search
         version = file_state(search_log)
         if version not in self._known:
             self.forget()
@@ -116,7 +116,7 @@ class TileMonths:
         return self._known[version]
 
     def _look(self, search_log: str) -> _Known:
-        known = _Known(catalog=file_state(self.path(self.layout.tile_catalog)))
+        known = _Known(catalog=file_state(self.paths().tile_catalog))
         try:
             question, answers = read_answers(search_log)
             if question == self.question:
@@ -128,7 +128,7 @@ class TileMonths:
         except ProductError as error:
             known.problems += (str(error),)
         try:
-            known.slots = Slots.read(self.path(self.layout.cube))
+            known.slots = Slots.read(self.paths().cube)
         except CubeError as error:
             known.problems += (str(error),)
         return known
@@ -157,7 +157,7 @@ class TileMonths:
 
     def _judge(self, month: Month, known: _Known) -> MonthState:
         answer = known.answers.get(month)
-        path = self.path(self.layout.record, month)
+        path = self.paths(month).record
         record, has_record = read_made(path), os.path.exists(path)
         same_recipe = record is not None and record.recipe_digest == self.recipe_digest
         source_lost = self.source_gone or (answer is not None and not answer.granules)
@@ -209,7 +209,7 @@ class TileMonths:
         """Yield what in a record does not fit."""
         record, answer = state.record, state.answer
         if record is None:
-            yield _why_unread(self.path(self.layout.record, state.month))
+            yield _why_unread(self.paths(state.month).record)
             return
         if answer and not state.source_lost:
             if record.granules_digest is None:
@@ -224,7 +224,7 @@ class TileMonths:
     def _work(self, month: Month) -> tuple[str, str] | None:
         """Return the digests of granules and recipe of which bursts lie in the work folder; None if there are none."""
         try:
-            account = json.loads(Path(self.path(self.layout.account, month)).read_text(encoding="utf-8"))
+            account = json.loads(Path(self.paths(month).account).read_text(encoding="utf-8"))
             account["on_tile"], account["off_tile"]  # missing in files of older versions
             return account["granules_digest"], account["recipe_digest"]
         except FileNotFoundError:
@@ -237,7 +237,7 @@ class TileMonths:
         files = self._files(state.month)
         lacking = tuple(name for name, file in files.items() if file is None)
         there = {name: file for name, file in files.items() if file is not None}
-        noted = self.notes.files(self.path(self.layout.record, state.month), state.made_of)
+        noted = self.notes.files(self.paths(state.month).record, state.made_of)
         if noted is not None and len(noted) != len(files):
             noted = None
         older = any(file[0] < there["record"][0] for file in there.values()) if "record" in there else False
@@ -253,14 +253,14 @@ class TileMonths:
         )
 
     def _files(self, month: Month) -> dict[str, FileState | None]:
-        patterns = {"record": self.layout.record, **self.products}
-        return {name: file_state(self.path(pattern, month)) for name, pattern in patterns.items()}
+        paths = self.paths(month)
+        return {name: file_state(getattr(paths, name)) for name in ("record", *self.products)}
 
     def _changed(self, month: Month, files: Mapping[str, FileState | None], noted: Files) -> bool:
         """Return True if a product has another size than noted; an Item may have one, while it is JSON."""
         for (name, file), (_, size) in zip(files.items(), noted, strict=True):
             resized = file is not None and file[1] != size and name != "record"
-            if resized and not (name == "item" and _is_json(self.path(self.products[name], month))):
+            if resized and not (name == "item" and _is_json(self.paths(month).item)):
                 return True
         return False
 
@@ -292,7 +292,7 @@ class TileMonths:
         if answer is None or state.settling:
             return True
         list_is_needed = state.to_make or state.unusable
-        return list_is_needed and not os.path.exists(self.path(self.layout.granules, state.month))
+        return list_is_needed and not os.path.exists(self.paths(state.month).granules)
 
     def stamp_to_ask(self) -> str | None:
         """Return the path of the stamp that marks the open question as answered; None if there is no open question.
