@@ -19,6 +19,7 @@ if not config:
     configfile: "config/config.yaml"
 
 
+include: "rules/plan.smk"
 include: "rules/common.smk"
 include: "rules/resources.smk"
 include: "rules/acquire.smk"

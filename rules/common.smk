@@ -1,100 +1,17 @@
-"""The plan of the run, and the input functions of the rules.
-
-Every cluster job reads this again: import nothing heavy here.
-"""
+"""Input functions and params of the rules: they ask the plan for the state of a month."""
 
 import json
 import os
 import shlex
 import sys
-from datetime import datetime, timezone
 from functools import cache
 
-from snakemake.exceptions import WorkflowError
-
 from s1monthly import layout as naming
-from s1monthly.config.file import read_config_file
-from s1monthly.config.root import load_config
-from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.model import Month
-from s1monthly.workflow import grids, jobs, report
-from s1monthly.workflow.environment import prepare
+from s1monthly.workflow import jobs
 from s1monthly.workflow.month_state import Step
-from s1monthly.workflow.plan import Plan, recipe_part
-from s1monthly.workflow.snakemake_run import REMAKE, SnakemakeRun, renew_remake
-
-RUN = SnakemakeRun(workflow)
-SCRIPTS = f"{workflow.basedir}/scripts"
-prepare(SCRIPTS)
-
-TOOL_OPTIONS = str(
-    config.pop("options", "")
-)  # for tools.smk, not part of the configuration
-TOOLS = {
-    "catalog_inspect",
-    "catalog_rebuild",
-    "catalog_validate",
-    "mosaic_tiles",
-    "tile_inspect",
-}
-USER_ERRORS = (S1MonthlyError, OSError)
-"""Errors that a user can mend: shown in a line, without a traceback."""
-
-
-def as_workflow_error(error):
-    """Return an error that Snakemake shows without a traceback."""
-    return WorkflowError(
-        str(FileError.of(error) if isinstance(error, OSError) else error)
-    )
-
-
-def make_plan():
-    """Return the plan, and the error because of which only tools can run.
-
-    Whatever is wrong with source or output tree stops no tool: tools find the damage and mend it. Snakemake knows its
-    targets later: if the command names a tool, all other targets are refused then.
-    """
-    given = {
-        "config": load_config(config),
-        "today": datetime.now(timezone.utc).date(),
-        "tiles_of_polygon": grids.tiles_of_polygon,
-        "deciding": RUN.decides,
-    }
-    notes = ".snakemake/s1monthly_finished.json" if RUN.decides else None
-    try:
-        return Plan.make(**given, notes=notes, software=RUN.software), None
-    except USER_ERRORS as error:
-        if not TOOLS.intersection(sys.argv):
-            raise
-        return Plan.make(**given, for_tools=True), error
-
-
-def decide():
-    """Check all that can be checked before work, and tell what the run will do."""
-    # Snakemake silently takes the second of two equal keys
-    for path in filter(os.path.isfile, workflow.configfiles):
-        read_config_file(path)
-    tiles = list(dict.fromkeys(tile.key.tile for tile in PLAN.tiles))
-    for line in grids.check_grids(PLAN.config, tiles):
-        logger.warning(line)
-    renew_remake()
-    for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels):
-        logger.info(line)
-
-
-def pixels(tile):
-    return grids.pixels(PLAN.config, tile)
-
-
-try:
-    PLAN, ONLY_TOOLS_BECAUSE = make_plan()
-    JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
-    if RUN.decides:
-        decide()
-except USER_ERRORS as error:
-    raise as_workflow_error(error) from None
-
-SETTINGS, LAYOUT = PLAN.config, PLAN.layout
+from s1monthly.workflow.plan import recipe_part
+from s1monthly.workflow.snakemake_run import REMAKE
 
 
 wildcard_constraints:
@@ -257,14 +174,3 @@ def jobs_left_out():
             f"Jobs of the {number} months to make are left out of this preview; --quiet host plans and shows them all."
         )
     return left_out
-
-
-def refuse_all_but_tools():
-    """Stop if source or cube cannot be used and the run was not asked for tools alone."""
-    if ONLY_TOOLS_BECAUSE:
-        raise as_workflow_error(ONLY_TOOLS_BECAUSE)
-
-
-def only_tools():
-    """Return True if this run was asked for tools alone: they fetch nothing and leave nothing to be catalogued."""
-    return bool(RUN.targets) and RUN.targets <= TOOLS

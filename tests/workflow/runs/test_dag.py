@@ -341,7 +341,7 @@ def test_a_run_that_remakes_a_deleted_cube_may_be_killed(made: Path) -> None:
     run_snakemake(made, CONFIG, "--until", "cube")
     assert cube.state(store(made)).complete == ()
     preview = run_snakemake(made, CONFIG, "-n")
-    assert "2 to make again, granules, record or cube changed: 2021-11, 2022-01" in preview.output
+    assert "2 to make again, the cube does not hold it: 2021-11, 2022-01" in preview.output
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11", "2022-01"]
     assert cube.state(store(made)).complete == (Month(2021, 11), Month(2022, 1))
     assert settled(made)
@@ -444,7 +444,8 @@ def test_a_month_that_is_out_of_step_is_told_and_made_again(made: Path, damage: 
     else:
         slot.unlink()
     preview = run_snakemake(made, CONFIG, "-n")
-    assert "1 to make again, granules, record or cube changed: 2021-11; 1 made" in preview.output
+    why = "its record is damaged" if damage == "record cut short" else "the cube does not hold it"
+    assert f"1 to make again, {why}: 2021-11; 1 made" in preview.output
     assert run_snakemake(made, CONFIG).months("composite") == ["2021-11"]
     assert record.read_bytes() == before
     assert settled(made)
