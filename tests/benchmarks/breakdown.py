@@ -44,6 +44,7 @@ class Piece:
 
 def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int, progress: Progress) -> list[Piece]:
     """Time every piece, with so many threads where the rule uses them."""
+    folder.mkdir(exist_ok=True)
     geobox, options = tile_geobox(TILE), Processing()
     found: list[Piece] = []
 

@@ -5,17 +5,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import shutil
-import statistics
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from benchmarks.cube_months import LAYERS, Count, Values, realistic_month
+from benchmarks.kernels import timed
 from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.report import MIB, table
 from s1monthly.config.processing import Processing
@@ -82,28 +80,18 @@ def _of(store: Path, held: int, values: Values, count: Count, kept: Path, repeat
     prepare(store, spec, FIRST, last)
     write_month(store, FIRST, values, count)
     repeat_first(store, held)
-    append = timed(lambda: write_month(store, last, values, count), repeat)
-    digest = timed(lambda: month_digest(store, last), repeat)
+    append = timed(lambda: write_month(store, last, values, count), repeat).wall
+    digest = timed(lambda: month_digest(store, last), repeat).wall
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         memory = pool.submit(peak_of_writing, store, last, kept).result()
     size = size_of(store)
     longer = iter([last.shift(n) for n in range(1, repeat + 1)])
-    lengthen = timed(lambda: prepare(store, spec, FIRST, next(longer)), repeat)
+    lengthen = timed(lambda: prepare(store, spec, FIRST, next(longer)), repeat).wall
     empty = (size_of(store) - size) / repeat / 1e3
     earlier = iter([FIRST.shift(-n) for n in range(1, repeat + 1)])
-    begin_earlier = timed(lambda: prepare(store, spec, next(earlier), last), repeat)
+    begin_earlier = timed(lambda: prepare(store, spec, next(earlier), last), repeat).wall
     shutil.rmtree(store)
     return Growth(held, append, lengthen, begin_earlier, digest, memory, empty)
-
-
-def timed(call: Callable[[], Any], repeat: int) -> float:
-    """Return the median of the seconds that some calls take."""
-    seconds = []
-    for _ in range(repeat):
-        began = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - began)
-    return statistics.median(seconds)
 
 
 def repeat_first(store: Path, months: int) -> None:
@@ -136,8 +124,3 @@ def growth_table(found: Sequence[Growth]) -> str:
     header = ("months held", "append s", "longer s", "earlier s", "digest s", "peak MiB", "kB a slot")
     rows = [(g.held, g.append, g.lengthen, g.begin_earlier, g.digest, round(g.memory), g.empty_kb) for g in found]
     return table(header, rows, digits=3)
-
-
-def as_json(found: Sequence[Growth]) -> list[dict[str, Any]]:
-    """Figures as plain JSON."""
-    return [asdict(growth) for growth in found]

@@ -8,7 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -77,6 +77,7 @@ def timed(call: Callable[[], Any], repeat: int, prepare: Callable[[], Any] | Non
 
 def compare(granules: Sequence[Granule], folder: Path, repeat: int, progress: Progress) -> list[Comparison]:
     """Compare all steps, on the granules of a month, with one thread and with two."""
+    folder.mkdir(exist_ok=True)
     geobox, options = tile_geobox(TILE), Processing()
     found: list[Comparison] = []
 
@@ -208,8 +209,3 @@ def comparison_table(found: Sequence[Comparison]) -> str:
     header = ("step", "threads", "plain s", "CPU s", "ours s", "CPU s", "ours/plain")
     rows = [(x.step, x.threads, x.plain.wall, x.plain.cpu, x.ours.wall, x.ours.cpu, x.ratio) for x in found]
     return table(header, rows)
-
-
-def as_json(found: Sequence[Comparison]) -> list[dict[str, Any]]:
-    """Comparisons as plain JSON."""
-    return [{**asdict(comparison), "ratio": comparison.ratio} for comparison in found]

@@ -17,7 +17,7 @@ import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -303,8 +303,3 @@ def scale_table(found: Sequence[Measured]) -> str:
                 rows.append((title, case.tiles, case.directions, case.months, one.wall, one.cpu, round(one.peak)))
                 title = ""
     return table(header, rows, digits=1)
-
-
-def as_json(found: Sequence[Measured]) -> list[dict[str, Any]]:
-    """Figures as plain JSON."""
-    return [asdict(one) for one in found]

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from pyproj import CRS
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
-"""Compression of the bands of a new cube. Compared with zstd 3 (``tests/bench.py --only layouts``), a month is written
-in about half the time and is 3.5 % larger; reading the series of a point takes two thirds of the CPU time."""
+"""Compression of the bands of a new cube. Compared with zstd 3 (``tests/benchmarks/README.md``), a month is written in
+about half the time and is 3.5 % larger; reading the series of a point takes two thirds of the CPU time."""
 
 CELL_METHODS = {
     "median": "time: median (of the power of the passes)",
