@@ -4,7 +4,7 @@ import subprocess
 
 from s1monthly.workflow import failures
 from s1monthly.workflow.file_system import refuse_unfit
-from s1monthly.workflow.file_times import bring_back, files_of
+from s1monthly.workflow.file_times import correct_future_times, files_of
 from s1monthly.workflow.run_lock import hold
 from s1monthly.workflow.snakemake_run import date_remake
 from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
@@ -56,7 +56,7 @@ def hold_tiles():
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
-        told = bring_back(files_of(LAYOUT, [tile.key for tile in PLAN.tiles]))
+        told = correct_future_times(files_of(LAYOUT, [tile.key for tile in PLAN.tiles]))
         date_remake()
     except USER_ERRORS as error:
         release_tiles()  # Snakemake calls no handler for what fails here
@@ -111,7 +111,7 @@ def tell_the_outcome():
         explained = [job for job in members if failures.last_error(job.log)]
         for job in explained or members[:1]:
             place = dict(job.wildcards.items())
-            logger.error(failures.told(job.rule.name, place, list(job.log)))
+            logger.error(failures.describe(job.rule.name, place, list(job.log)))
     for job in RUN.finished_jobs():
         if job.rule.name == "composite":
             for line in failures.why_empty(job.log):

@@ -17,7 +17,7 @@ from s1monthly.workflow.resume import KeptPieces, Piece
 
 def main(argv=None):
     given = ("tile", "direction", "month", "granules_digest", "recipe", "bursts", "account")
-    job, _ = jobs.told(__doc__, argv, *given)
+    job, _ = jobs.read_arguments(__doc__, argv, *given)
     key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings.of(job.tile, job.direction)
     layers, how, layout = settings.polarization.layers, settings.recipe, settings.layout.of(key)
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)

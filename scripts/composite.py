@@ -18,7 +18,7 @@ from s1monthly.workflow import jobs
 
 def main(argv=None):
     given = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
-    job, log = jobs.told(__doc__, argv, *given)
+    job, log = jobs.read_arguments(__doc__, argv, *given)
     settings, threads = job.settings.of(job.tile, job.direction), job.threads
     key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
     listed = read_granule_list(settings.layout.of(key).granules, job.granules_digest)

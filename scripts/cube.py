@@ -14,7 +14,7 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.told(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
+    job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
     settings, tile, held = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
     recipe = settings.recipe
     kept = held and (held.recipe == recipe or adds_only_textures(held.recipe, recipe))

@@ -14,7 +14,7 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.told(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
+    job, log = jobs.read_arguments(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
     record, folder = read_record(job.record), Path(job.item).parent
     layout = job.settings.layout.of(record.key)
     unwanted = None if job.cog else Path(layout.cog), None if job.preview else Path(layout.preview)

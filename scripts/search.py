@@ -15,7 +15,7 @@ from s1monthly.workflow.work_folder import claim_work
 
 
 def main(argv=None):
-    job, log = jobs.told(__doc__, argv, "tile", "direction", "months", "listings", "stamp")
+    job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "months", "listings", "stamp")
     settings, key = job.settings, TileDirection(Tile(job.tile), Direction(job.direction))
     months, listings = [Month.parse(month) for month in job.months.split(",") if month], json.loads(job.listings)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)

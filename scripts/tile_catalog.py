@@ -8,7 +8,7 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.told(__doc__, argv, "catalog")
+    job, log = jobs.read_arguments(__doc__, argv, "catalog")
     rows = catalog_tile(Path(job.catalog).parent)
     log.info("%s: %d months", job.catalog, len(rows))
 

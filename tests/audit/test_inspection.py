@@ -29,7 +29,7 @@ from s1monthly.records.granule_list import list_digest, write_granule_list
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import Answer, write_answers
-from s1monthly.workflow.failures import last_error, month_failure, search_failure, told, why_empty
+from s1monthly.workflow.failures import describe, last_error, month_failure, search_failure, why_empty
 from s1monthly.workflow.plan import question_of
 from support.month_samples import granule, lay_down, month_record
 from support.sites import set_time, write_store
@@ -337,15 +337,15 @@ def test_a_failed_month_tells_the_last_error(tree: Tree) -> None:
 def test_a_job_that_failed_is_told_with_what_why_and_where(tree: Tree) -> None:
     place = {"tile": "10SGD", "direction": "ASCENDING", "month": "2022-04"}
     log = str(tree.log("bursts", "2022-04", f"{FINE}{ERROR}"))
-    assert told("bursts", place, [log]) == (
+    assert describe("bursts", place, [log]) == (
         "FAILED bursts 10SGD ASCENDING 2022-04: 10SGD_ASCENDING_2022-04: 1 of 2 granules cannot be read:\n  - a.tif\n"
         f" -> mend\n  log: {log}"
     )
     Path(log).write_text(FINE)
-    assert told("bursts", place, [log]).startswith(
+    assert describe("bursts", place, [log]).startswith(
         "FAILED bursts 10SGD ASCENDING 2022-04: it was stopped, and could not"
     )
-    assert told("search", {"tile": "10SGD", "direction": "ASCENDING", "question": "0"}, ["none.log"]) == (
+    assert describe("search", {"tile": "10SGD", "direction": "ASCENDING", "question": "0"}, ["none.log"]) == (
         "FAILED search 10SGD ASCENDING: it ended before it logged a word: what it said stands above, or in the"
         " cluster's log of the job; if nothing, a limit of memory or time stopped it, say"
     )

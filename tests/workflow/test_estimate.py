@@ -13,11 +13,11 @@ from s1monthly.workflow import report
 from s1monthly.workflow.estimate import (
     GRANULE_BYTES,
     USUAL_GRANULES,
+    as_text,
     cost,
     memory_mb,
     reading_mb,
     temporary_mb,
-    told,
     usual_pixels,
 )
 from support.sites import Site, granules_of, set_time
@@ -121,7 +121,7 @@ def test_another_crs_costs_by_the_pixels_of_its_grid(site: Site) -> None:
 
 def test_it_is_told_in_one_line() -> None:
     def line(answers: list[Answer], unsearched: int, kind: str = "asf") -> str:
-        return told(cost(config(kind), answers, unsearched), unsearched)
+        return as_text(cost(config(kind), answers, unsearched), unsearched)
 
     assert line([answer(36, 507_000_000)] * 3, 0) == (
         "to make in all: 3 months, 108 granules; download 1.5 GB, 76 s at 20 MB/s; CPU time about 39 s;"

@@ -10,7 +10,7 @@ import pytest
 
 from s1monthly.layout import Layout
 from s1monthly.model import Direction, Tile, TileDirection
-from s1monthly.workflow.file_times import bring_back, files_of
+from s1monthly.workflow.file_times import correct_future_times, files_of
 
 DAY = 86400 * 10**9
 
@@ -21,12 +21,12 @@ def test_they_are_brought_back_in_their_order(tmp_path: Path) -> None:
     for name, age in ages.items():
         (tmp_path / name).touch()
         os.utime(tmp_path / name, ns=(now + age, now + age))
-    told = bring_back([*(str(tmp_path / name) for name in ages), str(tmp_path / "gone")])
+    told = correct_future_times([*(str(tmp_path / name) for name in ages), str(tmp_path / "gone")])
     assert told is not None and told.startswith(f"files from the future: 4, such as {tmp_path / 'catalog'} of 20")
     made = {name: (tmp_path / name).stat().st_mtime for name in ages}  # as Snakemake compares them
     assert made["old"] < made["record"] < made["cog"] == made["item"] < made["catalog"] <= time.time()
     assert (tmp_path / "old").stat().st_mtime_ns == now - DAY and made["record"] > now / 1e9 - 1
-    assert bring_back(str(tmp_path / name) for name in ages) is None
+    assert correct_future_times(str(tmp_path / name) for name in ages) is None
 
 
 def test_those_of_another_user_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -37,7 +37,7 @@ def test_those_of_another_user_are_told(tmp_path: Path, monkeypatch: pytest.Monk
     path.touch()
     os.utime(path, ns=(time.time_ns() + DAY,) * 2)
     monkeypatch.setattr(os, "utime", refuse)
-    assert "another user's: 1 -> set the clock right" in (bring_back([str(path)]) or "")
+    assert "another user's: 1 -> set the clock right" in (correct_future_times([str(path)]) or "")
 
 
 def test_what_snakemake_compares_is_looked_at(tmp_path: Path) -> None:

@@ -52,14 +52,14 @@ def test_a_command_names_each_value_as_its_script_does() -> None:
 
 def test_a_script_reads_what_it_was_told_and_begins_its_log(common: list[str], tmp_path: Path) -> None:
     told = [*common, "--threads=3", "--block-size=512", "--months=", "--cog=-a b.tif"]
-    job, log = jobs.told("Does it.", told, "block_size", "months", optional=("cog", "preview"))
+    job, log = jobs.read_arguments("Does it.", told, "block_size", "months", optional=("cog", "preview"))
     assert (job.threads, job.block_size, job.months, job.cog, job.preview) == (3, "512", "", "-a b.tif", None)
     assert job.settings.recipe == {"polarization": "VV+VH"} and job.settings.layout.base_dir == "output"
     log.info("unheard")
     log.warning("heard")
     text = (tmp_path / "logs" / "a.log").read_text()
     assert "heard" in text and "unheard" not in text
-    assert jobs.told("", common)[0].threads == 1
+    assert jobs.read_arguments("", common)[0].threads == 1
 
 
 @pytest.mark.parametrize(
@@ -76,7 +76,7 @@ def test_a_script_is_told_all_and_nothing_else(
     common: list[str], more: list[str], complaint: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit):
-        jobs.told("", [*common, *more], "record")
+        jobs.read_arguments("", [*common, *more], "record")
     assert complaint in capsys.readouterr().err
 
 
@@ -87,5 +87,5 @@ def test_settings_that_cannot_be_read_are_named_with_the_remedy(
     file = tmp_path / "settings.json"
     file.unlink() if content is None else file.write_text(content)
     with pytest.raises(ConfigError, match=r"settings\.json: cannot be read .* -> run Snakemake again"):
-        jobs.told("", common)
+        jobs.read_arguments("", common)
     assert (tmp_path / "logs" / "a.log").exists()

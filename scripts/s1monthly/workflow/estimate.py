@@ -166,7 +166,7 @@ def _textures(config: Config) -> tuple[float, int]:
     return inputs * nanoseconds * 1e-9 * FULL_SIDE**2 + bands * TEXTURE_BAND_CPU_SECONDS, bands * TEXTURE_BAND_BYTES
 
 
-def told(found: Cost, unsearched: int) -> str:
+def as_text(found: Cost, unsearched: int) -> str:
     """Return the cost as one line of text."""
     what = _count(found.months, "month")
     if unsearched:

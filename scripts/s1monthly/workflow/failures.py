@@ -72,7 +72,7 @@ def last_error(logs: Iterable[str]) -> Failure | None:
     return _last(Path(log) for log in logs if Path(log).exists())
 
 
-def told(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
+def describe(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
     """Describe a failed job: which one, why, and where its log is.
 
     Parameters

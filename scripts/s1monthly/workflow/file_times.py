@@ -33,7 +33,7 @@ def files_of(layout: Layout, keys: Iterable[TileDirection]) -> Iterator[str]:
                 yield from (f"{folder}/{name}" for name in names)
 
 
-def bring_back(paths: Iterable[str]) -> str | None:
+def correct_future_times(paths: Iterable[str]) -> str | None:
     """Set the times of files from the future to just before now, and keep their order.
 
     Returns

@@ -29,7 +29,7 @@ def command(*values: str) -> str:
     return " ".join(["{params.start} --log={log:q} --threads={threads}", *told])
 
 
-def told(
+def read_arguments(
     purpose: str | None, argv: Sequence[str] | None, *names: str, optional: Collection[str] = ()
 ) -> tuple[argparse.Namespace, logging.Logger]:
     """Parse a script's arguments and start its log.

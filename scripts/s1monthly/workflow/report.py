@@ -39,7 +39,7 @@ def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Ite
     if to_make or unsearched:
         tiles = {tile.key.tile for tile in plan.tiles}
         mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
-        yield estimate.told(estimate.cost(plan.config, to_make, unsearched, mean), unsearched)
+        yield estimate.as_text(estimate.cost(plan.config, to_make, unsearched, mean), unsearched)
 
 
 def after_run(plan: Plan) -> Iterator[str]:
