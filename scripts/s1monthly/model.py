@@ -20,6 +20,9 @@ Bursts of a pass follow each other within seconds; the same track returns after 
 TILE_SIDE = 109_800
 """Side of a Sentinel-2 tile in metres (ESA, Sentinel-2 Products Specification Document)."""
 
+COG_BLOCK_SIZE = 512
+"""Side of the blocks of a COG in pixels, unless the configuration gives another."""
+
 TRACKS = 175
 """Number of Sentinel-1 tracks (relative orbits), numbered from 1."""
 

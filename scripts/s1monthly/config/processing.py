@@ -11,7 +11,7 @@ from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, opti
 from s1monthly.grid.crs import map_crs
 from s1monthly.kernels import options
 from s1monthly.kernels.options import TextureOptions
-from s1monthly.model import TILE_SIDE, Level
+from s1monthly.model import COG_BLOCK_SIZE, TILE_SIDE, Level
 
 
 def _code(crs: str | int) -> str:
@@ -147,7 +147,7 @@ class Processing(Section):
         BeforeValidator(_rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
         Field(min_length=2, max_length=2),
     ] = option([1024, 1024], "Chunk of the cube, rows and columns")
-    cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(512, "Block of the COG, pixels")
+    cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(COG_BLOCK_SIZE, "Block of the COG, pixels")
     zarr_time_fix: ZarrTimeFix = ZarrTimeFix()
     group_mode: str = option("minute", "How a pass is found", no_effect="passes are grouped by track and gaps in time")
     eps_lin: float = option(

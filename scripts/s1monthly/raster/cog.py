@@ -25,6 +25,7 @@ from rasterio.io import MemoryFile
 from s1monthly.errors import GridError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.statistics import BandStatistics, band_statistics
+from s1monthly.model import COG_BLOCK_SIZE
 from s1monthly.raster.cog_blocks import LEADER, TRAILER, Run, level_shapes, spool_band
 from s1monthly.raster.tiff_header import (
     CLASSIC_LIMIT,
@@ -84,7 +85,7 @@ def write_cog(
     geobox: GeoBox,
     labels: Sequence[BandLabel],
     tags: Mapping[str, str] | None = None,
-    block_size: int = 512,
+    block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
     known: Sequence[BandStatistics] | None = None,
 ) -> WrittenCog:

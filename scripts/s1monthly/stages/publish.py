@@ -14,6 +14,7 @@ from s1monthly.catalog.item import output_bands, processing_tags
 from s1monthly.cube.months import read_checked
 from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
+from s1monthly.model import COG_BLOCK_SIZE
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import cog_tags, write_preview
 from s1monthly.records.month import Record
@@ -24,7 +25,7 @@ def write_pictures(
     cube: str | Path,
     cog: str | Path | None,
     preview: str | Path | None,
-    block_size: int = 512,
+    block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
 ) -> str | None:
     """Write the COG and the preview of a month, both atomically.
