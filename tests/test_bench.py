@@ -6,15 +6,17 @@ import math
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, cube_growth, kernels, recipes, report, yardstick
+from benchmarks import accuracy, cube_growth, kernels, recipes, report, texture, yardstick
 from benchmarks.pipeline import BURSTS, MONTH, PROBE, TILE, planned_granules
 from benchmarks.report import Job, Run
 from s1monthly.grid.lattice import tile_geobox
+from s1monthly.kernels.texture import textures
 from s1monthly.model import passes_of
 
 nan = np.nan
@@ -178,3 +180,11 @@ def test_scikit_image_recipe_clips_and_lets_no_data_bleed() -> None:
     np.testing.assert_array_equal(np.isnan(made), np.isnan(power))
     assert made[20, 2] == pytest.approx(0.1, rel=0.02) and made[20, 19] < 0.09
     assert recipes.scikit_image_recipe(np.full((9, 9), 7, np.float32)).max() == pytest.approx(1, rel=1e-4)
+
+
+@pytest.mark.parametrize("way", [texture.plain_loop, texture.scikit_image])
+def test_the_plain_ways_compute_the_same_textures(way: Callable[..., texture.Values]) -> None:
+    db = np.random.default_rng(0).uniform(-30, 8, (12, 15)).astype(np.float32)
+    for options in texture.COMPARED:
+        made = np.stack([values for _, values in textures(db, -25.0, 5.0, options)])
+        np.testing.assert_allclose(way(db, -25.0, 5.0, options), made, atol=1e-5)

@@ -90,12 +90,6 @@ def test_trimmed_mean_counts_the_valid_passes_of_each_pixel():
             assert power[r, c] == pytest.approx(stats.trim_mean(values.astype(float), 0.2), rel=1e-6)
 
 
-def test_trimmed_mean_drops_outliers():
-    stack = np.full((10, 1, 1), 0.1, np.float32)
-    stack[0], stack[9] = 1e6, 1e-6
-    assert composite(stack, "trimmed_mean", 0.15)[0][0, 0] == pytest.approx(0.1)
-
-
 def test_mean_of_many_passes_is_accurate():
     stack = np.full((300, 1, 1), 0.1, np.float32)
     stack[0] = 1e6
@@ -142,24 +136,22 @@ def test_count_saturates():
 
 
 @pytest.mark.parametrize(
-    "arguments",
+    ("arguments", "message"),
     [
-        (np.ones((2, 3, 3), np.float32), "mode"),
-        (np.ones((2, 3, 3), np.float32), "trimmed_mean", 0.5),
-        (np.ones((2, 3, 3), np.float32), "trimmed_mean", -0.1),
-        ([],),
-        ([np.ones((2, 2), np.float32), np.ones((2, 3), np.float32)],),
-        (np.ones((3, 3), np.float32),),
+        ((np.ones((2, 3, 3), np.float32), "mode"), "median, mean, trimmed_mean"),
+        ((np.ones((2, 3, 3), np.float32), "trimmed_mean", 0.5), "trim fraction 0.5"),
+        ((np.ones((2, 3, 3), np.float32), "trimmed_mean", -0.1), "trim fraction -0.1"),
+        (([],), "0 passes"),
+        (([np.ones((2, 2), np.float32), np.ones((2, 3), np.float32)],), "one shape"),
+        ((np.ones((3, 3), np.float32),), "one shape"),
     ],
 )
-def test_composite_refuses(arguments):
-    with pytest.raises(S1MonthlyError):
+def test_composite_refuses(arguments, message):
+    with pytest.raises(S1MonthlyError, match=message):
         composite(*arguments)
 
 
-def test_unknown_names_are_told_the_known_ones():
-    with pytest.raises(S1MonthlyError, match="median, mean, trimmed_mean"):
-        composite(np.ones((2, 3, 3), np.float32), "average")
+def test_an_unknown_strategy_is_refused():
     with pytest.raises(S1MonthlyError, match="mean, first, last"):
         Mosaic((2, 2), "average")
 

@@ -39,3 +39,34 @@ def test_a_pair_too_far_apart_is_refused_with_the_least_distance_that_is(window:
     assert {(limit, angle) for (_, angle), limit in refused.items()} <= set(refused)
     assert not {(limit - 1, angle) for (_, angle), limit in refused.items()} & set(refused)
     assert (window, 90) in refused and not {(window - 1, 90), (window, 45)} & set(refused)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"metrics": ()}, "contrast, homogeneity"),
+        ({"metrics": ("energy",)}, "energy"),
+        ({"metrics": ("entropy", "entropy")}, "twice"),
+        ({"window_size": 1}, "odd number"),
+        ({"window_size": 6}, "odd number"),
+        ({"window_size": 65}, "odd number"),
+        ({"levels": 1}, "2 to 64"),
+        ({"levels": 65}, "2 to 64"),
+        ({"distance": 0}, "distance"),
+        ({"angles": ()}, "angle"),
+        ({"angles": (float("nan"),)}, "angle"),
+        ({"angles": (0.0, 0)}, "angles 0 and 0 are the same pair"),
+        ({"angles": (0.0, 45.0, 360.0)}, "angles 0 and 360 are the same pair of pixels 1 apart"),
+        ({"angles": (10.0, 12.0), "distance": 2}, "angles 10 and 12 are the same pair"),
+        ({"angles": (45.0, 90.0), "distance": 5}, "5 apart at angle 90"),
+    ],
+)
+def test_texture_options_out_of_range_are_refused(given: dict[str, Any], message: str) -> None:
+    with pytest.raises(S1MonthlyError, match=message):
+        options.TextureOptions(**given)
+
+
+def test_angles_that_are_one_pair_nearby_are_two_further_off() -> None:
+    assert len(options.TextureOptions(angles=(0.0, 15.0), distance=2).angles) == 2
+    with pytest.raises(S1MonthlyError, match="same pair"):
+        options.TextureOptions(angles=(0.0, 15.0), distance=1)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import itertools
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,12 +11,11 @@ import rasterio
 from scipy.ndimage import gaussian_filter
 from skimage.feature import graycomatrix, graycoprops
 
-from benchmarks import texture as benchmark
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels import _texture as texture_kernels
 from s1monthly.kernels import texture
 from s1monthly.kernels.options import TEXTURE_METRICS, TextureOptions
-from s1monthly.kernels.pixel_pairs import alike, offset
+from s1monthly.kernels.pixel_pairs import offset
 from s1monthly.kernels.texture import texture_names, textures, valid_range
 from s1monthly.versions import ALGORITHMS
 
@@ -141,28 +137,6 @@ def _assert_true(db, options, low=LOW, high=HIGH, pixels=None):
             np.testing.assert_allclose(values, expected, rtol=0, atol=1e-6, err_msg=name)
 
 
-def test_angles_of_one_mean_are_written_alike_and_give_its_bytes():
-    db = _with_holes((40, 50))
-    spellings = [(1, [0], [180]), (1, [0], [20]), (1, [45], [210]), (2, [-30, 90], [331, 270]), (3, [31], [210])]
-    for distance, one, other in spellings:
-        assert sorted(alike(distance, one)) == sorted(alike(distance, other)), (distance, one, other)
-        made = [
-            list(_made(db, TextureOptions(distance=distance, angles=tuple(angles))).values())
-            for angles in (one, other, alike(distance, one))
-        ]
-        np.testing.assert_array_equal(made[0], made[1])
-        np.testing.assert_array_equal(made[0], made[2])
-    assert [alike(1, [angle]) for angle in (0, 90, 45, 135, 30)] == [[0], [90], [45], [135], [45]]
-    assert alike(3, [30]) != alike(3, [210]), "their offsets are rounded otherwise"
-    for distance, angle in itertools.product((1, 2, 3, 11, 62), [*range(360), 20.5, 200.25]):
-        (row, column), (turned,) = offset(distance, angle), alike(distance, [angle])
-        assert offset(distance, turned) in ((row, column), (-row, -column))
-
-
-def test_a_pair_there_both_ways_stays_two_angles():
-    assert alike(1, [180, 0, 450]) == [180, 0, 90]
-
-
 # Against scikit-image
 
 
@@ -256,16 +230,6 @@ def test_edges_of_decimal_bins_are_met():
     np.testing.assert_array_equal(levels[0], np.arange(30))
 
 
-@pytest.mark.parametrize("distance", [1, 2, 3, 5, 9])
-def test_offsets_are_those_of_scikit_image(distance):
-    for angle in range(-180, 365, 5):
-        rows, cols = offset(distance, angle)
-        image = np.zeros((2 * distance + 1, 2 * distance + 1), np.uint8)
-        image[distance, distance] = 1
-        image[distance + rows, distance + cols] = 2
-        assert graycomatrix(image, [distance], [math.radians(angle)], levels=3)[1, 2, 0, 0] == 1, angle
-
-
 @pytest.mark.parametrize("value", [-40.0, -25.0, -10.3, 4.99, 5.0, 40.0])
 def test_a_constant_is_smooth_whatever_is_missing(value):
     db = np.where(np.isfinite(_with_holes((40, 50))), np.float32(value), np.float32(nan))
@@ -313,36 +277,7 @@ def test_no_data_at_all_and_no_pixels_at_all():
             assert np.isnan(values).all()
 
 
-# Symmetries and ranges
-
-
-def _one(db, angle, **more):
-    """Textures at one angle, as one array (metric, rows, columns)."""
-    return np.stack(list(_made(db, TextureOptions(angles=(angle,), levels=32, **more)).values()))
-
-
-def test_turned_and_mirrored_arrays_have_turned_and_mirrored_textures():
-    db = _with_holes((60, 75), seed=5)
-    turned = db[::-1, ::-1]
-    for distance in (1, 2):
-        more = {"distance": distance, "window_size": 7}
-        np.testing.assert_array_equal(_one(db.T, 0.0, **more), _one(db, 90.0, **more).transpose(0, 2, 1))
-        np.testing.assert_array_equal(_one(db.T, 45.0, **more), _one(db, 45.0, **more).transpose(0, 2, 1))
-        np.testing.assert_array_equal(_one(db[:, ::-1], 45.0, **more), _one(db, 135.0, **more)[:, :, ::-1])
-        for angle in FOUR:
-            np.testing.assert_array_equal(_one(turned, angle, **more), _one(db, angle + 180, **more)[:, ::-1, ::-1])
-            # The matrix of the opposite direction is the transposed one: none of the four metrics tells them apart.
-            np.testing.assert_array_equal(_one(db, angle, **more), _one(db, angle + 180, **more))
-
-
-def test_values_and_range_may_be_shifted_and_scaled_together():
-    db = np.round(_with_holes((50, 60)) * 64) / 64
-    options = TextureOptions(levels=32, angles=FOUR)
-    expected = _made(db, options)
-    for shift, scale in ((8.0, 1.0), (-16.0, 1.0), (0.0, 4.0), (0.25, 0.5)):
-        made = _made(db * scale + shift, options, LOW * scale + shift, HIGH * scale + shift)
-        for metric in TEXTURE_METRICS:
-            np.testing.assert_array_equal(made[metric], expected[metric])
+# Ranges
 
 
 @pytest.mark.parametrize("levels", [2, 3, 16, 64])
@@ -438,44 +373,6 @@ def test_names():
         texture_names("RVI", mean)
 
 
-def test_names_do_not_need_the_compiler():
-    code = "import sys; from s1monthly.kernels.texture import texture_names; print('numba' in sys.modules)"
-    scripts = Path(texture.__file__).parents[2]
-    out = subprocess.run([sys.executable, "-c", code], cwd=scripts, capture_output=True, text=True, check=True)
-    assert out.stdout.strip() == "False"
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"metrics": ()}, "contrast, homogeneity"),
-        ({"metrics": ("energy",)}, "energy"),
-        ({"metrics": ("entropy", "entropy")}, "twice"),
-        ({"window_size": 1}, "odd number"),
-        ({"window_size": 6}, "odd number"),
-        ({"window_size": 65}, "odd number"),
-        ({"levels": 1}, "2 to 64"),
-        ({"levels": 65}, "2 to 64"),
-        ({"distance": 0}, "distance"),
-        ({"angles": ()}, "angle"),
-        ({"angles": (nan,)}, "angle"),
-        ({"angles": (0.0, 0)}, "angles 0 and 0 are the same pair"),
-        ({"angles": (0.0, 45.0, 360.0)}, "angles 0 and 360 are the same pair of pixels 1 apart"),
-        ({"angles": (10.0, 12.0), "distance": 2}, "angles 10 and 12 are the same pair"),
-        ({"angles": (45.0, 90.0), "distance": 5}, "5 apart at angle 90"),
-    ],
-)
-def test_options_out_of_range_are_refused(options, message):
-    with pytest.raises(S1MonthlyError, match=message):
-        TextureOptions(**options)
-
-
-def test_angles_that_are_one_pair_nearby_are_two_further_off():
-    assert len(TextureOptions(angles=(0.0, 15.0), distance=2).angles) == 2
-    with pytest.raises(S1MonthlyError, match="same pair"):
-        TextureOptions(angles=(0.0, 15.0), distance=1)
-
-
 def test_bad_arguments_are_refused_before_the_first_texture_is_asked_for():
     db = _field((5, 5))
     for low, high in ((5.0, 5.0), (5.0, -25.0), (nan, 5.0), (-25.0, np.inf)):
@@ -485,24 +382,3 @@ def test_bad_arguments_are_refused_before_the_first_texture_is_asked_for():
         textures(db[None], LOW, HIGH, TextureOptions())
     with pytest.raises(S1MonthlyError, match="0 threads"):
         textures(db, LOW, HIGH, TextureOptions(), 0)
-
-
-# The benchmark's plain ways
-
-
-@pytest.mark.parametrize("way", [benchmark.plain_loop, benchmark.scikit_image])
-def test_the_benchmark_compares_the_same_textures(way):
-    db = np.maximum(_field((12, 15)), -30.0)
-    for options in benchmark.COMPARED:
-        made = np.stack(list(_made(db, options).values()))
-        np.testing.assert_allclose(way(db, LOW, HIGH, options), made, atol=1e-5)
-
-
-def test_table_of_the_benchmark_fits_the_terminal():
-    timing = {"wall": 999.99, "cpu": 999.99}
-    found = [
-        {"case": "32 levels, 4 angles, window 21", "way": way, "threads": 2, "pixels": 1600, "timing": timing} | more
-        for way, more in (("ours", {"ratio": None, "peak": 999.9}), ("scikit-image", {"ratio": 99999.9, "peak": None}))
-    ]
-    lines = benchmark.texture_table(found).splitlines()
-    assert [line.split()[0] for line in lines[2:]] == ["32", "ours", "scikit-image"]

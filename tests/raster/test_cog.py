@@ -429,11 +429,3 @@ def test_a_killed_writer_leaves_nothing(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": LIBRARY}
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path / "a.tif")], check=False, env=environment)
     assert done.returncode == -9 and list(tmp_path.iterdir()) == []
-
-
-def test_numba_is_not_loaded_for_a_cog() -> None:
-    """Its import takes longer than compressing a band."""
-    code = "import sys; import s1monthly.stages.publish; print('numba' in sys.modules)"
-    environment = {**os.environ, "PYTHONPATH": LIBRARY}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=True)
-    assert done.stdout == "False\n"

@@ -240,16 +240,6 @@ def test_what_lies_under_no_data_does_not_matter():
     np.testing.assert_array_equal(tv_bregman(cut, **fixed)[:50, :100], tv_bregman(small, **fixed)[:50, :100])
 
 
-def test_no_data_does_not_bleed():
-    """A level field beside no data keeps its level up to the last pixel."""
-    power = np.full((60, 60), 0.02, np.float32)
-    rows, cols = np.ogrid[:60, :60]
-    power[(rows - 30) ** 2 + (cols - 25) ** 2 < 100] = nan
-    power[:, 50:] = nan
-    made = tv_bregman(power)
-    np.testing.assert_allclose(made[np.isfinite(power)], 0.02, rtol=1e-5)
-
-
 def test_single_pixels_keep_their_value():
     power = np.full((50, 300), nan, np.float32)
     rng = np.random.default_rng(1)
@@ -285,13 +275,6 @@ def test_result_does_not_depend_on_the_forecast_of_the_stop(monkeypatch, forecas
     np.testing.assert_array_equal(tv_bregman(power, threads=2), expected)
 
 
-def test_forecast_is_exact_for_a_geometric_series_and_never_runs_far_past():
-    rms = [0.5 * 0.8**k for k in range(8)]
-    steps = bregman._forecast(rms, 1e-3)
-    assert rms[-1] * 0.8**steps <= 1e-3 < rms[-1] * 0.8 ** (steps - 1)
-    assert bregman._forecast([1.0, 0.5, 0.6], 1e-3) == 1
-
-
 def test_values_without_decibels_are_refused():
     for value in (0.0, -1.0, np.inf):
         power = _field((20, 20))
@@ -308,14 +291,11 @@ def test_options_out_of_range_are_refused(options):
         tv_bregman(_field((5, 5)), **options)
 
 
-def test_only_two_dimensions():
-    with pytest.raises(S1MonthlyError, match="3 dimensions"):
-        tv_bregman(np.ones((1, 2, 2), np.float32))
-
-
-def test_unknown_method_is_refused_by_name():
+def test_unknown_methods_and_other_dimensions_are_refused():
     with pytest.raises(S1MonthlyError, match=r"'lee'.*tv_bregman"):
         despeckle(_field((5, 5)), "lee")
+    with pytest.raises(S1MonthlyError, match="3 dimensions"):
+        tv_bregman(np.ones((1, 2, 2), np.float32))
 
 
 # What every method promises.
