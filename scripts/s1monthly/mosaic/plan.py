@@ -20,7 +20,7 @@ from s1monthly.layout import Layout, mosaic_name, parse_folder
 from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile, TileDirection
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import open_dataset
-from s1monthly.records.seal import read_made
+from s1monthly.records.seal import read_summary
 from s1monthly.records.search_log import read_answers
 from s1monthly.workflow.commands import DIRECTIONS
 
@@ -182,9 +182,10 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
         else:
             lacking.setdefault(reason, []).append(f"{key.tile} {key.direction}")
     if not cogs:
-        told = "; ".join(f"{len(names)} {reason}" for reason, names in lacking.items())
+        reasons = "; ".join(f"{len(names)} {reason}" for reason, names in lacking.items())
+        chosen = f"{month} {directions}" + (f", tiles {prefix}..." if prefix else "")
         raise ProductError(
-            f"{base}: no COG of {month} {directions}{f', tiles {prefix}...' if prefix else ''}{told and f' ({told})'}",
+            f"{base}: no COG of {chosen}" + (f" ({reasons})" if reasons else ""),
             _months_there(layout, keys),
         )
     _refuse_mixture(cogs)
@@ -220,10 +221,10 @@ def _why_stale(layout: Layout, cog: Cog) -> str:
     record = Path(layout.of(cog.key).record)
     if not record.exists():
         return ""
-    made = read_made(record)
-    if made is None:
+    summary = read_summary(record)
+    if summary is None:
         return "its record is damaged, or was altered: run the workflow, or catalog_rebuild"
-    if made.digest != cog.digest:
+    if summary.digest != cog.digest:
         return "left out, of other values than its record: run the workflow with output.formats.cog: true"
     return ""
 
@@ -258,14 +259,14 @@ def _refuse_mixture(cogs: Sequence[Cog]) -> None:
     """Raise an error if a COG has other bands, another level or another pixel size than the first."""
     first = cogs[0]
     for cog in cogs:
-        for what, held, other in (
-            ("bands", *(", ".join(label.name for label in one.labels) for one in (first, cog))),
+        for what, one, other in (
+            ("bands", *(", ".join(label.name for label in each.labels) for each in (first, cog))),
             ("processing level", first.level, cog.level),
-            ("pixel size", *(f"{_metres_a_pixel(one.geobox):g} m" for one in (first, cog))),
+            ("pixel size", *(f"{_metres_a_pixel(each.geobox):g} m" for each in (first, cog))),
         ):
-            if held != other:
+            if one != other:
                 raise ProductError(
-                    f"COGs of {cog.key.month} do not go together: {what} {held} of {first.path.name},"
+                    f"COGs of {cog.key.month} do not go together: {what} {one} of {first.path.name},"
                     f" {other} of {cog.path.name}",
                     "choose tiles of one kind by --mgrs-prefix or --direction, or keep each kind in a tree of its own",
                 )

@@ -27,7 +27,7 @@ def seal_is_whole(content: Mapping[str, Any]) -> bool:
 
 
 @dataclass(frozen=True)
-class Made:
+class RecordSummary:
     """The part of a record that decides whether its month is up to date; attributes as in `records.month.Record`."""
 
     granules_digest: str | None
@@ -38,22 +38,22 @@ class Made:
 
 
 @lru_cache(maxsize=65536)
-def _made(path: str, _signature: FileState) -> Made | None:
+def _summary(path: str, _signature: FileState) -> RecordSummary | None:
     try:
         record = json.loads(Path(path).read_text(encoding="utf-8"))
         if not seal_is_whole(record):
             return None
         unread = None if record["unread"] is None else tuple(record["unread"])
         known = record["granules_digest"], record["recipe_digest"], unread
-        return Made(*known, record.get("digest", ""), record.get("status", ""))
+        return RecordSummary(*known, record.get("digest", ""), record.get("status", ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 
 
-def read_made(path: str | Path) -> Made | None:
+def read_summary(path: str | Path) -> RecordSummary | None:
     """Read the part of a record that decides whether its month is up to date.
 
     Returns None if the record is missing, damaged, or was altered after writing.
     """
     signature = file_state(path)
-    return None if signature is None else _made(str(path), signature)
+    return None if signature is None else _summary(str(path), signature)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from s1monthly.model import Month
-from s1monthly.records.seal import Made
+from s1monthly.records.seal import RecordSummary
 from s1monthly.records.search_log import Answer, set_aside_of
 
 
@@ -40,7 +40,7 @@ class MonthState:
     ----------
     answer : Answer or None
         The source's answer, if it counts.
-    record : Made or None
+    record : RecordSummary or None
         What the record says; None if there is none, or if it is damaged or was altered.
     has_record : bool
         True if there is a file, whatever it says.
@@ -65,7 +65,7 @@ class MonthState:
     month: Month
     step: Step
     answer: Answer | None = None
-    record: Made | None = None
+    record: RecordSummary | None = None
     has_record: bool = False
     in_cube: bool = False
     has_work: bool = False

@@ -20,7 +20,7 @@ from s1monthly.files import FileState, file_state
 from s1monthly.layout import Layout
 from s1monthly.model import Month, TileDirection
 from s1monthly.records.recipe import difference, digest
-from s1monthly.records.seal import read_made
+from s1monthly.records.seal import read_summary
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
@@ -158,7 +158,7 @@ class TileMonths:
     def _judge(self, month: Month, known: _Known) -> MonthState:
         answer = known.answers.get(month)
         path = self.paths(month).record
-        record, has_record = read_made(path), os.path.exists(path)
+        record, has_record = read_summary(path), os.path.exists(path)
         same_recipe = record is not None and record.recipe_digest == self.recipe_digest
         source_lost = self.source_gone or (answer is not None and not answer.granules)
         same_granules = source_lost or (
