@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-from hypothesis import given
+import yaml
+from hypothesis import given as generated
 from hypothesis import strategies as st
 
 from s1monthly.config import docs as documentation
@@ -28,156 +29,130 @@ SIMULATED = {"source.kind": "simulated"}
 TEXTURED = {"processing.texture_features.enabled": True}
 MASKED = {"processing.use_roi_mask": True, "roi.wkt": WKT}
 
-CHANGES_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
-    "roi.polarization": ({}, "HH+HV"),
-    "roi.tracks": ({}, [137]),
-    "roi.wkt": (MASKED, OTHER_WKT),
-    "source.kind": ({}, "simulated"),
-    "source.simulation.seed": (SIMULATED, 2),
-    "source.simulation.tracks": (SIMULATED, 1),
-    "source.simulation.passes_per_track": (SIMULATED, 1),
-    "processing.post_processing": ({}, False),
-    "processing.target_crs": ({}, "EPSG:3310"),
-    "processing.target_resolution": ({}, 60),
-    "processing.use_roi_mask": ({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True),
-    "processing.mosaic_strategy": ({}, "first"),
-    "processing.composite_method": ({}, "mean"),
-    "processing.trim_fraction": ({"processing.composite_method": "trimmed_mean"}, 0.25),
-    "processing.min_valid_lin": ({}, 1e-5),
-    "processing.mask": ({}, "both"),
-    "processing.despeckle.monthly_despeckle": ({}, False),
-    "processing.despeckle.kwargs.reg_param": ({}, 4.0),
-    "processing.texture_features.enabled": ({}, True),
-    "processing.texture_features.inputs": (TEXTURED, ["VV_dB"]),
-    "processing.texture_features.metrics": (TEXTURED, ["contrast"]),
-    "processing.texture_features.window_size": (TEXTURED, 7),
-    "processing.texture_features.distance": (TEXTURED, 2),
-    "processing.texture_features.angles": (TEXTURED, [0]),
-    "processing.texture_features.average_angles": (TEXTURED, False),
-    "processing.texture_features.levels": (TEXTURED, 32),
-    "processing.texture_features.vv_db_range": (TEXTURED, [-20, 0]),
-    "processing.texture_features.vh_db_range": (TEXTURED, [-20, 0]),
-}
-"""Options whose change makes another cube: what must be set beside them, and another value."""
 
-KEEPS_VALUES: dict[str, tuple[dict[str, Any], Any]] = {
-    "roi.manual_mgrs_tiles": ({}, ["10SGE"]),
-    "roi.flight_direction": ({}, "DESCENDING"),  # each has its own cube
-    "time.years": ({}, [2022]),
-    "time.months": ({}, [5]),
-    "time.full": ({"time.years": None, "time.full": 2023}, 2024),
-    "time.start": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-12"}, "2021-11"),
-    "time.end": ({"time.years": None, "time.start": "2021-10", "time.end": "2024-11"}, "2024-12"),
-    "time.mode": ({}, "years"),
-    "source.path": ({}, "."),
-    "source.hosts.cmr": ({}, "localhost"),
-    "source.hosts.login": ({}, "localhost"),
-    "source.hosts.s3_credentials": ({}, "https://localhost/keys"),
-    "source.hosts.s3_endpoint": ({}, "https://localhost"),
-    "source.hosts.trusted": ({}, ["localhost"]),
-    "search.refresh": ({}, True),
-    "search.settle_days": ({}, 0),
-    "search.retry_timeout_seconds": ({}, 60),
-    "download.access": ({}, "https"),
-    "download.max_workers": ({}, 9),
-    "download.cache_dir": ({}, "elsewhere"),
-    "download.cache_max_gb": ({}, 1),
-    "output.base_dir": ({}, "elsewhere"),
-    "output.work_dir": ({}, "elsewhere"),
-    "output.overwrite": ({}, True),
-    "output.formats.cog": ({}, False),
-    "output.formats.preview": ({}, False),
-    "output.disk_warn_gb": ({}, 1),
-    "processing.zarr_chunks": ({}, [512, 512]),
-    "processing.cog_block_size": ({}, 256),
-    "processing.zarr_time_fix.enabled": ({}, False),
-    "processing.zarr_time_fix.create_backup": ({}, False),
-    "processing.zarr_time_fix.backup_dir": ({}, "elsewhere"),
-    "processing.group_mode": ({}, "hour"),
-    "processing.eps_lin": ({}, 1e-9),
-    "processing.on_time_conflict": ({}, "overwrite"),
-    "memory.max_memory_gb": ({}, 4),
-    "memory.batch_strategy": ({}, "yearly"),
-    "memory.max_download_workers": ({}, 9),
-    "memory.scene_retry_timeout_seconds": ({}, 60),
-    "memory.batch_max_retries": ({}, 0),
-    "memory.max_failed_ratio": ({}, 0.5),  # the record names what is left out
-    "memory.clear_cache_per_batch": ({}, False),
-    "parallel.enabled": ({}, False),
-    "parallel.max_workers": ({}, 9),
-    "logging.file_level": ({}, "DEBUG"),
-    "logging.console_level": ({}, "DEBUG"),
-    "logging.suppress_third_party": ({}, False),
-    "logging.log_file": ({}, "all.log"),
+def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Options of sections within sections, by their full keys."""
+    found: dict[str, Any] = {}
+    for key, value in options.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {prefix + key: value}
+    return found
+
+
+CHANGES_VALUES = flat(
+    yaml.safe_load("""
+roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"}
+source: {kind: simulated, simulation: {seed: 2, tracks: 1, passes_per_track: 1}}
+processing:
+  post_processing: false
+  target_crs: EPSG:3310
+  target_resolution: 60
+  use_roi_mask: true
+  mosaic_strategy: first
+  composite_method: mean
+  trim_fraction: 0.25
+  min_valid_lin: 1.0e-5
+  mask: both
+  despeckle: {monthly_despeckle: false, kwargs: {reg_param: 4.0}}
+  texture_features: {enabled: true, inputs: [VV_dB], metrics: [contrast], window_size: 7, distance: 2, angles: [0],
+    average_angles: false, levels: 32, vv_db_range: [-20, 0], vh_db_range: [-20, 0]}
+""")
+)
+"""Options whose change makes another cube, with another value than the default."""
+
+KEEPS_VALUES = flat(
+    yaml.safe_load("""
+roi: {manual_mgrs_tiles: [10SGE], flight_direction: DESCENDING}
+time: {years: [2022], months: [5], full: 2024, start: 2021-11, end: 2024-12, mode: years}
+source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: https://localhost/keys,
+  s3_endpoint: https://localhost, trusted: [localhost]}}
+search: {refresh: true, settle_days: 0, retry_timeout_seconds: 60}
+download: {access: https, max_workers: 9, cache_dir: elsewhere, cache_max_gb: 1}
+output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb: 1,
+  formats: {cog: false, preview: false}}
+processing: {zarr_chunks: [512, 512], cog_block_size: 256, group_mode: hour, eps_lin: 1.0e-9,
+  on_time_conflict: overwrite, zarr_time_fix: {enabled: false, create_backup: false, backup_dir: elsewhere}}
+memory: {max_memory_gb: 4, batch_strategy: yearly, max_download_workers: 9, scene_retry_timeout_seconds: 60,
+  batch_max_retries: 0, max_failed_ratio: 0.5, clear_cache_per_batch: false}
+parallel: {enabled: false, max_workers: 9}
+logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, log_file: all.log}
+""")
+)
+"""Options that change files, speed or what is asked for, and no value of any month; each direction has its own cube."""
+
+BESIDE: dict[str, dict[str, Any]] = {
+    "roi.wkt": MASKED,
+    "source.simulation": SIMULATED,
+    "time.full": {"time.years": None, "time.full": 2023},
+    "time.start": {"time.years": None, "time.start": "2021-10", "time.end": "2024-12"},
+    "time.end": {"time.years": None, "time.start": "2021-10", "time.end": "2024-11"},
+    "processing.use_roi_mask": {"roi.wkt": WKT, "roi.manual_mgrs_tiles": None},
+    "processing.trim_fraction": {"processing.composite_method": "trimmed_mean"},
+    "processing.texture_features.enabled": {},
+    "processing.texture_features": TEXTURED,
 }
-"""Options that change files, speed or what is asked for, and no value of any month."""
+"""What must be set so that an option, or the options of a section, have an effect."""
+
+
+def beside(key: str) -> dict[str, Any]:
+    return next((values for start, values in BESIDE.items() if key.startswith(start)), {})
+
 
 PARTS = "(({0} 38, -121 38, -121 39, {0} 38))"
 HOLES = ("(-121.2 38.1, -121.1 38.1, -121.1 38.2, -121.2 38.1)", "(-121.4 38.1, -121.3 38.1, -121.3 38.2, -121.4 38.1)")
 FIJI = ("POLYGON((179 -18, 181 -18, 181 -16, 179 -16, 179 -18))", "((179 -18, 180 -18, 180 -16, 179 -16, 179 -18))")
-ANGLED = TEXTURED | {"processing.texture_features.average_angles": True}
 
-SPELLINGS: dict[str, list[tuple[dict[str, Any], Any, Any]]] = {
-    "roi.polarization": [],
-    "roi.tracks": [({}, [137, 64], [64, 137]), ({}, 137, ["137"]), ({}, None, list(range(175, 0, -1)))],
+SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
+    "roi.tracks": [([137, 64], [64, 137]), (137, ["137"]), (None, list(range(175, 0, -1)))],
     "roi.wkt": [
-        (MASKED, WKT, " polygon  (( -122 38,-121 38 ,\n-121 39,-122  38 ) ) "),
-        (MASKED, WKT, "POLYGON((-122.000 38.0, -1.21e2 38, -121 39.0000000000001, -122 38))"),
-        (MASKED, WKT, "POLYGON((-121 39, -121 38, -122 38, -121 39))"),  # another start, the other way round
-        (MASKED, WKT, "POLYGON((238 38, 239 38, 239 39, 238 38))"),
-        (MASKED, WKT, "MULTIPOLYGON(((-122 38, -121 38, -121 39, -122 38)))"),
-        (MASKED, WKT, "POLYGON Z((-122 38 5, -121 38 5, -121 39 5, -122 38 5))"),
-        (MASKED, WKT, "POLYGON((-122 38, -121 38, -121 38, -121 39, -122 38))"),
-        (MASKED, WKT, "POLYGON((-122 38, -121.7 38, -121 38, -121 39, -121.3 38.7, -122 38))"),  # vertices on edges
-        (MASKED, f"{WKT[:-1]}, {HOLES[0]}, {HOLES[1]})", f"{WKT[:-1]}, {HOLES[1]}, {HOLES[0]})"),
+        (WKT, " polygon  (( -122 38,-121 38 ,\n-121 39,-122  38 ) ) "),
+        (WKT, "POLYGON((-122.000 38.0, -1.21e2 38, -121 39.0000000000001, -122 38))"),
+        (WKT, "POLYGON((-121 39, -121 38, -122 38, -121 39))"),  # another start, the other way round
+        (WKT, "POLYGON((238 38, 239 38, 239 39, 238 38))"),
+        (WKT, "MULTIPOLYGON(((-122 38, -121 38, -121 39, -122 38)))"),
+        (WKT, "POLYGON Z((-122 38 5, -121 38 5, -121 39 5, -122 38 5))"),
+        (WKT, "POLYGON((-122 38, -121 38, -121 38, -121 39, -122 38))"),
+        (WKT, "POLYGON((-122 38, -121.7 38, -121 38, -121 39, -121.3 38.7, -122 38))"),  # vertices on edges
+        (f"{WKT[:-1]}, {HOLES[0]}, {HOLES[1]})", f"{WKT[:-1]}, {HOLES[1]}, {HOLES[0]})"),
         (
-            MASKED,
             f"MULTIPOLYGON({PARTS.format(-122)}, ((0 0, 1 0, 1 1, 0 0)))",
             f"MULTIPOLYGON(((-0.0 -0.0, 1 1, 1 0, 0 0)), {PARTS.format(-122)})",
         ),
-        (MASKED, FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
-        (MASKED, FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
+        (FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
+        (FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
     ],
-    "source.kind": [],
-    "source.simulation.seed": [(SIMULATED, 2, 2.0), (SIMULATED, 2, "2")],
-    "source.simulation.tracks": [(SIMULATED, 1, 1.0)],
-    "source.simulation.passes_per_track": [(SIMULATED, 1, 1.0)],
-    "processing.post_processing": [({}, True, "yes")],
+    "source.simulation.seed": [(2, 2.0), (2, "2")],
+    "source.simulation.tracks": [(1, 1.0)],
+    "source.simulation.passes_per_track": [(1, 1.0)],
+    "processing.post_processing": [(True, "yes")],
     "processing.target_crs": [
-        *(({}, None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
-        ({}, "EPSG:3310", 3310),
+        *((None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
+        ("EPSG:3310", 3310),
     ],
-    "processing.target_resolution": [({}, 60, 60.0), ({}, 60, "60"), ({}, 60, 6e1)],
-    "processing.use_roi_mask": [({"roi.wkt": WKT, "roi.manual_mgrs_tiles": None}, True, "on")],
-    "processing.mosaic_strategy": [],
-    "processing.composite_method": [],
-    "processing.trim_fraction": [
-        ({"processing.composite_method": "trimmed_mean"}, one, other) for one, other in ((0, -0.0), (0.25, "0.25"))
-    ],
-    "processing.min_valid_lin": [({}, 0, -0.0), ({}, 1e-5, "1e-5"), ({}, 1e-5, 0.00001)],
-    "processing.mask": [],
-    "processing.despeckle.monthly_despeckle": [({}, False, "no")],
-    "processing.despeckle.kwargs.reg_param": [({}, 4, 4.0)],
-    "processing.texture_features.enabled": [({}, True, "true")],
-    "processing.texture_features.inputs": [(TEXTURED, None, ["VH_dB", "VV_dB"])],
-    "processing.texture_features.metrics": [(TEXTURED, ["contrast", "entropy"], ["entropy", "contrast"])],
-    "processing.texture_features.window_size": [(TEXTURED, 7, 7.0)],
-    "processing.texture_features.distance": [(TEXTURED, 2, 2.0)],
+    "processing.target_resolution": [(60, 60.0), (60, "60"), (60, 6e1)],
+    "processing.use_roi_mask": [(True, "on")],
+    "processing.trim_fraction": [(0, -0.0), (0.25, "0.25")],
+    "processing.min_valid_lin": [(0, -0.0), (1e-5, "1e-5")],
+    "processing.despeckle.monthly_despeckle": [(False, "no")],
+    "processing.despeckle.kwargs.reg_param": [(4, 4.0)],
+    "processing.texture_features.enabled": [(True, "true")],
+    "processing.texture_features.inputs": [(None, ["VH_dB", "VV_dB"])],
+    "processing.texture_features.metrics": [(["contrast", "entropy"], ["entropy", "contrast"])],
+    "processing.texture_features.window_size": [(7, 7.0)],
+    "processing.texture_features.distance": [(2, 2.0)],
     "processing.texture_features.angles": [
-        (TEXTURED, [0, 90], [90.0, 0.0]),
-        (TEXTURED, [0, 90], [-0.0, 90]),
-        (ANGLED, [0, 90], [450, 360]),
-        *((ANGLED, [0], [same]) for same in (180, 20, -160, 359.5)),
-        (ANGLED, [135, 45], [225, 315]),
-        (ANGLED, [90, 0, 180], [450, 360, 180]),
-        (ANGLED | {"processing.texture_features.distance": 2}, [30.5], [206.5]),
+        ([0, 90], [90.0, 0.0]),
+        ([0, 90], [-0.0, 90]),
+        ([0, 90], [450, 360]),
+        *(([0], [same]) for same in (180, 20, -160, 359.5)),
+        ([135, 45], [225, 315]),
+        ([90, 0, 180], [450, 360, 180]),
     ],
-    "processing.texture_features.average_angles": [(TEXTURED, True, "yes")],
-    "processing.texture_features.levels": [(TEXTURED, 32, 32.0)],
-    "processing.texture_features.vv_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
-    "processing.texture_features.vh_db_range": [(TEXTURED, [-20, 0], [-20.0, -0.0])],
+    "processing.texture_features.average_angles": [(True, "yes")],
+    "processing.texture_features.levels": [(32, 32.0)],
+    "processing.texture_features.vv_db_range": [([-20, 0], [-20.0, -0.0])],
+    "processing.texture_features.vh_db_range": [([-20, 0], [-20.0, -0.0])],
 }
-"""Options that enter the recipe: what must be set beside them, and two spellings of one value; one word has one."""
+"""Options that enter the recipe, and two spellings of one value."""
 
 ONE_VALUE = {"processing.despeckle.method": options.DespeckleMethod}
 """Options that allow one value in this version."""
@@ -197,17 +172,16 @@ NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
 """Options that change nothing beside these."""
 
 
-def test_every_option_of_the_recipe_is_tried_in_its_spellings() -> None:
-    assert set(SPELLINGS) == set(CHANGES_VALUES)
-
-
 @pytest.mark.parametrize(
-    ("key", "beside", "one", "other"),
-    [(key, *spelling) for key, spellings in SPELLINGS.items() for spelling in spellings],
+    ("key", "one", "other", "more"),
+    [
+        *((key, *spelling, {}) for key, spellings in SPELLINGS.items() for spelling in spellings),
+        ("processing.texture_features.angles", [30.5], [206.5], {"processing.texture_features.distance": 2}),
+    ],
 )
-def test_one_recipe_has_one_form_however_it_is_spelled(key: str, beside: dict[str, Any], one: Any, other: Any) -> None:
+def test_one_recipe_has_one_form_however_it_is_spelled(key: str, one: Any, other: Any, more: dict[str, Any]) -> None:
     tile = Tile("10SGD")
-    recipes = [recipe(config) for value in (one, other) for config in [load_config(values(beside, {key: value}))]]
+    recipes = [recipe(load_config(values(beside(key), more, {key: value}))) for value in (one, other)]
     first, second = (as_held(None, each, tile) for each in recipes)
     assert (first, digest(first)) == (second, digest(second))
     # a cube keeps its own spelling, whichever the configuration has
@@ -268,7 +242,7 @@ TURNED = {"angles": [90, 0], "metrics": ["entropy", "contrast"]}
 
 
 @pytest.mark.parametrize(
-    ("beside", "old"),
+    ("given", "old"),
     [
         ({}, old_recipe()),
         (TEXTURED, old_recipe(OLD_TEXTURES)),
@@ -283,10 +257,10 @@ TURNED = {"angles": [90, 0], "metrics": ["entropy", "contrast"]}
         ({"roi.tracks": 137}, old_recipe(tracks=[137])),
     ],
 )
-def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(beside: dict[str, Any], old: dict[str, Any]) -> None:
+def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(given: dict[str, Any], old: dict[str, Any]) -> None:
     """It compares the repr of params, and a cube holds its recipe with sorted keys."""
     held = json.loads(json.dumps(old, sort_keys=True))
-    found = as_held(held, recipe(load_config(values(beside))), Tile("10SGD"))
+    found = as_held(held, recipe(load_config(values(given))), Tile("10SGD"))
     assert repr(found) == repr(old)
     assert digest(found) == digest(held)
 
@@ -341,9 +315,9 @@ def values(*layers: dict[str, Any]) -> dict[str, Any]:
     return result
 
 
-def changed(beside: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:
+def changed(given: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:
     """Two configurations that differ in one option."""
-    before, after = load_config(values(beside)), load_config(values(beside, {key: value}))
+    before, after = load_config(values(given)), load_config(values(given, {key: value}))
     assert before != after
     return before, after
 
@@ -362,7 +336,7 @@ def test_every_option_is_classified() -> None:
 
 @pytest.mark.parametrize("key", CHANGES_VALUES)
 def test_an_option_that_changes_values_changes_the_recipe(key: str) -> None:
-    before, after = changed(CHANGES_VALUES[key][0], key, CHANGES_VALUES[key][1])
+    before, after = changed(beside(key), key, CHANGES_VALUES[key])
     one, other = recipe(before), recipe(after)
     assert digest(one) != digest(other) and list(difference(one, other))
     assert json.loads(json.dumps(other)) == other, "cubes and records hold it as JSON, and compare it"
@@ -370,13 +344,13 @@ def test_an_option_that_changes_values_changes_the_recipe(key: str) -> None:
 
 @pytest.mark.parametrize("key", KEEPS_VALUES)
 def test_an_option_that_changes_no_value_leaves_the_recipe(key: str) -> None:
-    before, after = changed(KEEPS_VALUES[key][0], key, KEEPS_VALUES[key][1])
+    before, after = changed(beside(key), key, KEEPS_VALUES[key])
     assert recipe(before) == recipe(after) and digest(recipe(before)) == digest(recipe(after))
 
 
-@pytest.mark.parametrize(("beside", "key", "value"), NO_EFFECT_WITHOUT)
-def test_an_option_that_is_not_used_leaves_the_recipe(beside: dict[str, Any], key: str, value: Any) -> None:
-    before, after = changed(beside, key, value)
+@pytest.mark.parametrize(("given", "key", "value"), NO_EFFECT_WITHOUT)
+def test_an_option_that_is_not_used_leaves_the_recipe(given: dict[str, Any], key: str, value: Any) -> None:
+    before, after = changed(given, key, value)
     assert digest(recipe(before)) == digest(recipe(after))
 
 
@@ -389,9 +363,9 @@ DEFAULTS = {key: field.default for key, field in documentation.options(Config) i
 def test_a_default_that_is_written_out_leaves_the_recipe_to_the_letter(key: str) -> None:
     """As YAML or JSON would give it: jobs compare texts, where 0 is not 0.0."""
     default = DEFAULTS[key]
-    beside, text = CHANGES_VALUES[key][0], json.dumps(default)
+    given, text = beside(key), json.dumps(default)
     for written in (default, json.loads(text, parse_int=float), json.loads(text.replace(".0", ""))):
-        before, after = load_config(values(beside)), load_config(values(beside, {key: written}))
+        before, after = load_config(values(given)), load_config(values(given, {key: written}))
         assert json.dumps(recipe(before)) == json.dumps(recipe(after))
 
 
@@ -480,7 +454,7 @@ JSON = st.recursive(
 RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
 
 
-@given(RECIPES, RECIPES)
+@generated(RECIPES, RECIPES)
 def test_recipes_differ_where_a_difference_is_told_and_nowhere_else(held: Any, wanted: Any) -> None:
     """A refusal that names no difference would leave the user without a clue."""
     assert bool(list(difference(held, wanted))) == (held != wanted)
