@@ -127,7 +127,7 @@ def test_a_file_system_that_exchanges_no_folders_gives_the_same_bytes(
     with monkeypatch.context() as patched:
         patched.setattr(cube_axis, "links_and_exchanges", lambda folder: False)
         patched.setattr(
-            cube_axis, "publish", lambda store, path: pytest.fail("an axis that grows at its end moves files")
+            cube_axis, "replace_store", lambda store, path: pytest.fail("an axis that grows at its end moves files")
         )
         prepare(held, spec_of(), *months("2020-01", "2020-09"))
     other = started(tmp_path / "other.zarr")

@@ -161,7 +161,7 @@ def killed_at(step: int, work: Callable[[], object]) -> None:
 
         return call
 
-    for module, name in ((os, "rename"), (os, "replace"), (cube_files, "exchanged"), (cube_files, "flush_folder")):
+    for module, name in ((os, "rename"), (os, "replace"), (cube_files, "exchanged"), (cube_files, "fsync")):
         setattr(module, name, guarded(getattr(module, name)))
     work()
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.layout import AXIS_LIMIT, DECODING, CubeSpec, Header, description, read_header
+from s1monthly.cube.layout import AXIS_LIMIT, CubeSpec, Header, description, read_header
 from s1monthly.cube.status import STATUS, Status, adds_only_textures, how_to_mend, read_status
 from s1monthly.cube.transaction import (
     changed,
@@ -21,9 +21,9 @@ from s1monthly.cube.transaction import (
     link_tree,
     links_and_exchanges,
     locked,
-    publish,
     recover,
     replace_files,
+    replace_store,
     staging,
 )
 from s1monthly.errors import CubeError
@@ -72,133 +72,136 @@ def prepare(
     path = Path(path)
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")
-    asked = description(spec)
+    wanted = description(spec)
     with cube_errors(path, "preparing the axis"):
         read_header(path)  # refuses a store of another product before any file is created beside it
         path.parent.mkdir(parents=True, exist_ok=True)
         with staging(path, "axis", sweep_all=True) as folder, locked(path):
             recover(path, folder)
-            held = read_header(path)
-            if held:
-                first, last = min(first, held.first), max(last, held.last)
+            existing = read_header(path)
+            if existing:
+                first, last = min(first, existing.first), max(last, existing.last)
             if last.ordinal - first.ordinal >= AXIS_LIMIT:
                 raise CubeError(f"cube {path}: {first} to {last} is too long", f"ask for at most {AXIS_LIMIT} months")
-            left = _complete_besides(path, held, covered or ()) if held else []
-            keep = held is not None and _may_be_kept(path, held, asked, replace, left)
-            store = folder / "store"
-            # an existing cube keeps its codecs, even if new cubes use others
-            codecs = {name: how["codecs"] for name, how in held.decoding.items() if "codecs" in how} if held else {}
-            create(store, spec, first, last, codecs if keep else {})
-            if held and keep:
-                layout_changes = _layout_changes(path, held, store)
-                if not layout_changes:
-                    flush(store)
-                    _change(path, store, held, asked, first)
-                    return first, last
-                if not replace or covered is not None:  # most likely damage, for which no run starts a cube anew
-                    raise CubeError(f"cube {path} was made otherwise: {'; '.join(layout_changes)}", how_to_mend(path))
-                store = folder / "anew"
-                create(store, spec, first, last)
-            if held and covered is not None and left:
-                raise CubeError(
-                    f"cube {path}: begun anew it would lose {', '.join(map(str, left))}, which this run does not make",
-                    "give a time range that covers them, or another base_dir; where the source no longer has their"
-                    " granules, only another base_dir keeps them",
-                )
+            if existing:
+                not_covered = _complete_months(existing, except_for=covered or ())
+                if _months_stay(existing, wanted, replace, not_covered):
+                    # an existing cube keeps its codecs, even if new cubes use others
+                    codecs = {name: how["codecs"] for name, how in existing.decoding.items() if "codecs" in how}
+                    store = folder / "changed"
+                    create(store, spec, first, last, codecs)
+                    changes = _layout_changes(existing, store)
+                    if not changes:
+                        flush(store)
+                        _change(existing, store, wanted, first)
+                        return first, last
+                    if not replace or covered is not None:  # most likely damage, for which no run starts a cube anew
+                        raise CubeError(f"cube {path} was made otherwise: {'; '.join(changes)}", how_to_mend(path))
+                if covered is not None and not_covered:
+                    raise CubeError(
+                        f"cube {path}: begun anew it would lose {', '.join(map(str, not_covered))}, which this run does"
+                        " not make",
+                        "give a time range that covers them, or another base_dir; where the source no longer has their"
+                        " granules, only another base_dir keeps them",
+                    )
+            store = folder / "new"
+            create(store, spec, first, last)
             flush(store)
-            publish(store, path)
+            replace_store(store, path)
     return first, last
 
 
-def _complete_besides(path: Path, held: Header, covered: Collection[Month]) -> list[Month]:
-    months = enumerate(held.first.until(held.last))
-    return [m for slot, m in months if m not in covered and read_status(path, slot) == Status.COMPLETE]
+def _complete_months(cube: Header, except_for: Collection[Month]) -> list[Month]:
+    months = enumerate(cube.first.until(cube.last))
+    return [m for slot, m in months if m not in except_for and read_status(cube.path, slot) == Status.COMPLETE]
 
 
-def _may_be_kept(path: Path, held: Header, asked: Mapping[str, Any], replace: bool, left: list[Month]) -> bool:
+def _months_stay(existing: Header, wanted: Mapping[str, Any], replace: bool, not_covered: list[Month]) -> bool:
     """Return True if the existing months stay, False if the cube is started anew; raise if neither is allowed."""
-    changes = differences(held.description, asked)
-    if any(held.description[key] != asked[key] for key in ("tile", "direction")):
+    path, description = existing.path, existing.description
+    changes = differences(description, wanted)
+    if any(description[key] != wanted[key] for key in ("tile", "direction")):
         raise CubeError(
             f"cube {path} belongs elsewhere: {'; '.join(changes)}",
             "give its folder the name it was made with, or give another base_dir; catalog_validate says which name",
         )
     if not changes:
         return True
-    if _adds_bands(held.description, asked):
-        if not left:
+    axis = f"{existing.first} to {existing.last}"
+    if _adds_bands(description, wanted):
+        if not not_covered:
             return True
         if not replace:
-            new = ", ".join(name for name in asked["bands"] if name not in held.bands)
+            new = ", ".join(name for name in wanted["bands"] if name not in existing.bands)
             raise CubeError(
                 f"cube {path}: the bands {new} can be added by a run alone that makes all its months again;"
-                f" not covered: {', '.join(map(str, left))}",
-                f"give a time range that covers {held.first} to {held.last}, or another base_dir",
+                f" not covered: {', '.join(map(str, not_covered))}",
+                f"give a time range that covers {axis}, or another base_dir",
             )
     if not replace:
-        raise _made_otherwise(path, held, changes)
+        raise CubeError(
+            f"cube {path} was made otherwise: {'; '.join(changes)}",
+            f"give another base_dir, or set overwrite: true with a time range that covers {axis}",
+        )
     return False
 
 
-def _adds_bands(held: Mapping[str, Any], asked: Mapping[str, Any]) -> bool:
-    """Return True if the requested cube has all bands of the existing one, made alike, and more."""
-    equal = all(held[key] == asked[key] for key in asked if key not in ("bands", "recipe"))
-    return equal and set(held["bands"]) < set(asked["bands"]) and adds_only_textures(held["recipe"], asked["recipe"])
-
-
-def _made_otherwise(path: Path, held: Header, changes: list[str]) -> CubeError:
-    return CubeError(
-        f"cube {path} was made otherwise: {'; '.join(changes)}",
-        f"give another base_dir, or set overwrite: true with a time range that covers {held.first} to {held.last}",
+def _adds_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return True if the wanted cube has all bands of the existing one, made alike, and more."""
+    return (
+        all(existing[key] == wanted[key] for key in wanted if key not in ("bands", "recipe"))
+        and set(existing["bands"]) < set(wanted["bands"])
+        and adds_only_textures(existing["recipe"], wanted["recipe"])
     )
 
 
-def differences(held: Mapping[str, Any], asked: Mapping[str, Any]) -> list[str]:
+def differences(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """Return one line for each key that differs between two descriptions: ``recipe.level: "ARDC" in the cube, ...``."""
-    before, after = _flat(held), _flat(asked)
-    shown = {True: lambda value: json.dumps(value), False: lambda value: "nothing"}
+    before, after = _leaves(existing), _leaves(wanted)
+    missing = object()
+
+    def text(leaves: Mapping[str, Any], key: str) -> str:
+        return json.dumps(leaves[key]) if key in leaves else "nothing"
+
     return [
-        f"{key}: {shown[key in before](before.get(key))} in the cube, {shown[key in after](after.get(key))} asked for"
+        f"{key}: {text(before, key)} in the cube, {text(after, key)} asked for"
         for key in sorted(before.keys() | after.keys())
-        if before.get(key) != after.get(key) or (key in before) != (key in after)
+        if before.get(key, missing) != after.get(key, missing)
     ]
 
 
-def _flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Flatten a tree: ``{"a": {"b": 1}}`` becomes ``{"a.b": 1}``."""
     leaves: dict[str, Any] = {}
     for key, value in tree.items():
-        if isinstance(value, Mapping) and value:
-            leaves |= _flat(value, f"{prefix}{key}.")
-        else:
-            leaves[f"{prefix}{key}"] = value
+        leaves |= _leaves(value, f"{prefix}{key}.") if isinstance(value, Mapping) and value else {prefix + key: value}
     return leaves
 
 
-def _layout_changes(path: Path, held: Header, store: Path) -> list[str]:
+def _layout_changes(existing: Header, store: Path) -> list[str]:
     """Name the arrays whose chunks cannot be read with the metadata of a new store."""
     changes = []
-    for name in (*held.data_arrays, STATUS):
-        today = json.loads((store / name / "zarr.json").read_text("utf-8"))
-        found = held.arrays.get(name, {})
-        if not (path / name / "zarr.json").exists():
-            raise CubeError(f"cube {path}: array {name}: missing in the cube", how_to_mend(path))
-        differing = (key for key in DECODING if (today.get(key) or None) != (found.get(key) or None))
-        changes += [f"array {name}: another {key}" for key in differing]
+    for name in (*existing.data_arrays, STATUS):
+        if not (existing.path / name / "zarr.json").exists():
+            raise CubeError(f"cube {existing.path}: array {name}: missing in the cube", how_to_mend(existing.path))
+        new = json.loads((store / name / "zarr.json").read_text("utf-8"))
+        changes += [f"array {name}: another {key}" for key in existing.differing_keys(name, new)]
     return changes
 
 
-def _change(path: Path, store: Path, held: Header, asked: Mapping[str, Any], first: Month) -> None:
+def _change(existing: Header, store: Path, wanted: Mapping[str, Any], first: Month) -> None:
     """Link the existing chunks into the new store and exchange the stores, if anything differs."""
+    path = existing.path
     differing = changed(store, path)
     if not differing:
         return
-    shift = held.first.ordinal - first.ordinal
-    adds_bands = list(held.bands) != asked["bands"]
+    shift = existing.first.ordinal - first.ordinal
+    adds_bands = list(existing.bands) != wanted["bands"]
     if not shift and not adds_bands and not links_and_exchanges(store.parent):
         # arrays grow one after the other, but readers of the root's metadata still see one step
         replace_files(store, path, differing)
         return
-    for name in (*held.data_arrays, STATUS):
+    for name in (*existing.data_arrays, STATUS):
         chunks = path / name / "c"
         if chunks.exists():
             (store / name / "c").mkdir()
@@ -209,4 +212,4 @@ def _change(path: Path, store: Path, held: Header, asked: Mapping[str, Any], fir
                 else:
                     link_tree(slot, target)
     flush(store / STATUS)
-    publish(store, path)
+    replace_store(store, path)

@@ -19,7 +19,7 @@ import numpy as np
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
-from s1monthly.cube.layout import DECODING, Header, existing_header
+from s1monthly.cube.layout import Header, existing_header
 from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import CubeError
 from s1monthly.kernels.bands import bands
@@ -101,9 +101,9 @@ def chunk_form(header: Header, name: str) -> ChunkForm:
     try:
         metadata = json.loads((header.path / name / "zarr.json").read_text("utf-8"))
         form = ChunkForm.of(metadata)
-        other = _differing_keys(metadata, header, name)
+        other = header.differing_keys(name, metadata)
         if other:  # the cube may have been replaced in between
-            other = _differing_keys(metadata, existing_header(header.path), name)
+            other = existing_header(header.path).differing_keys(name, metadata)
         problem = f"they have another {other[0]} than the root says" if other else ""
     except (FileNotFoundError, NotADirectoryError):
         problem = "they are lost"
@@ -112,11 +112,6 @@ def chunk_form(header: Header, name: str) -> ChunkForm:
     if problem:
         raise CubeError(f"cube {header.path}: the metadata of {name} are damaged ({problem})", how_to_mend(header.path))
     return form
-
-
-def _differing_keys(metadata: Mapping[str, Any], header: Header, name: str) -> list[str]:
-    """Return the decoding keys whose values in an array's own metadata differ from those in the root."""
-    return [key for key in DECODING if (metadata.get(key) or None) != (header.arrays[name].get(key) or None)]
 
 
 def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""Writer of a new, empty cube: its metadata and coordinates, by zarr."""
+"""Write a new, empty cube: its metadata and coordinates, with zarr."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import zarr
+from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
 from s1monthly.cube.layout import ATTRIBUTE, AXIS_LIMIT, COORDINATES, COUNT, GRID_MAPPING, CubeSpec, description
@@ -34,6 +35,20 @@ CELL_METHODS = {
     "trimmed_mean": "time: mean (trimmed, of the power of the passes)",
 }
 """Composite method of a recipe -> CF ``cell_methods``."""
+
+COUNT_ATTRIBUTES = {
+    "standard_name": "number_of_observations",
+    "long_name": "number of passes with a valid value",
+    "units": "1",
+    "grid_mapping": GRID_MAPPING,
+    "coordinates": GRID_MAPPING,
+}
+STATUS_ATTRIBUTES = {
+    "standard_name": "status_flag",
+    "long_name": "what the month's slot holds",
+    "flag_values": [int(status) for status in Status],
+    "flag_meanings": " ".join(status.name.lower() for status in Status),
+}
 
 CONVENTIONS = {
     "proj": ("f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"),
@@ -58,60 +73,51 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     """
     described = description(spec)
     months = last.ordinal - first.ordinal + 1
-    (rows, columns), chunks = spec.geobox.shape, tuple(described["chunks"])
     crs = crs_of(spec.geobox.epsg)
-
-    # each array is a store of its own: in a group, zarr needs hard links for parents, which some file systems lack
+    data = {
+        "shape": (months, *spec.geobox.shape),
+        "chunks": (1, *described["chunks"]),
+        "dimension_names": ("time", "y", "x"),
+    }
     for band in spec.bands:
-        zarr.create_array(
-            folder / band.name,
-            shape=(months, rows, columns),
-            chunks=(1, *chunks),
-            dtype="float32",
-            fill_value=NODATA,
-            compressors=CODEC,
-            dimension_names=("time", "y", "x"),
-            attributes=_band_attributes(band, spec.recipe),
-        )
-    zarr.create_array(
-        folder / COUNT,
-        shape=(months, rows, columns),
-        chunks=(1, *chunks),
-        dtype="uint8",
-        fill_value=0,
-        compressors=BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1),
-        dimension_names=("time", "y", "x"),
-        attributes={
-            "standard_name": "number_of_observations",
-            "long_name": "number of passes with a valid value",
-            "units": "1",
-            "grid_mapping": GRID_MAPPING,
-            "coordinates": GRID_MAPPING,
-        },
-    )
-    zarr.create_array(
-        folder / STATUS,
-        shape=(months,),
-        chunks=(1,),
-        dtype="uint8",
-        fill_value=int(Status.EMPTY),
-        compressors=None,  # `cube.status` reads the one byte of a chunk without zarr
-        dimension_names=("time",),
-        attributes={
-            "standard_name": "status_flag",
-            "long_name": "what the month's slot holds",
-            "flag_values": [int(status) for status in Status],
-            "flag_meanings": " ".join(status.name.lower() for status in Status),
-        },
-    )
+        attributes = _band_attributes(band, spec.recipe)
+        _create_array(folder / band.name, "float32", NODATA, attributes, CODEC, **data)
+    counts = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
+    _create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
+    statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
+    # not compressed: `cube.status` reads the one byte of a chunk without zarr
+    _create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
     _create_time(folder, first, months)
     _create_space(folder, spec.geobox, crs)
-    for name, held in (codecs or {}).items():
+    for name, existing in (codecs or {}).items():
         file = folder / name / "zarr.json"
         metadata = json.loads(file.read_text("utf-8"))
-        if metadata["codecs"] != held:
-            file.write_text(json.dumps(metadata | {"codecs": held}, indent=2), "utf-8")
+        if metadata["codecs"] != existing:
+            file.write_text(json.dumps(metadata | {"codecs": existing}, indent=2), "utf-8")
     _write_root(folder, spec, described, first, last)
+
+
+def _create_array(
+    path: Path, dtype: str, fill_value: float, attributes: Mapping[str, Any], codec: BloscCodec | None, **layout: Any
+) -> zarr.Array[Any]:
+    """Create an array as a store of its own: in a group, zarr needs hard links, which some file systems lack."""
+    return zarr.create_array(
+        path, dtype=dtype, fill_value=fill_value, compressors=codec, attributes=dict(attributes), **layout
+    )
+
+
+def _create_coordinate(
+    folder: Path,
+    name: str,
+    values: NDArray[Any],
+    dimensions: tuple[str, ...],
+    attributes: Mapping[str, Any],
+    fill_value: float = 0,
+) -> zarr.Array[Any]:
+    layout = {"shape": values.shape, "chunks": values.shape, "dimension_names": dimensions}
+    array = _create_array(folder / name, values.dtype.name, fill_value, attributes, None, **layout)
+    array[...] = values
+    return array
 
 
 def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -135,29 +141,15 @@ def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
 def _create_time(folder: Path, first: Month, months: int) -> None:
     starts = np.datetime64(str(first), "M") + np.arange(AXIS_LIMIT + 1)
     days = starts.astype("datetime64[D]").astype("int32")
-    axis = {
-        "time": (days[:-1], ("time",)),
-        "time_bnds": (np.stack([days[:-1], days[1:]], axis=1), ("time", "bnds")),
-    }
     units = {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"}
-    named = {"standard_name": "time", "long_name": "first day of the month", "axis": "T", "bounds": "time_bnds"}
-    attributes: dict[str, dict[str, Any]] = {
-        "time": {**named, **units, "units_metadata": "leap_seconds: none"},
-        "time_bnds": units,
-    }
-    for name, (values, dimensions) in axis.items():
-        array = zarr.create_array(
-            folder / name,
-            shape=values.shape,
-            chunks=values.shape,
-            dtype="int32",
-            fill_value=0,
-            compressors=None,
-            dimension_names=dimensions,
-            attributes=attributes[name],
-        )
-        array[...] = values
-        array.resize((months, *values.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
+    attributes = {"standard_name": "time", "long_name": "first day of the month", "axis": "T", "bounds": "time_bnds"}
+    attributes |= units | {"units_metadata": "leap_seconds: none"}
+    bounds = np.stack([days[:-1], days[1:]], axis=1)
+    for array in (
+        _create_coordinate(folder, "time", days[:-1], ("time",), attributes),
+        _create_coordinate(folder, "time_bnds", bounds, ("time", "bnds"), units),
+    ):
+        array.resize((months, *array.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
 
 
 def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
@@ -168,33 +160,12 @@ def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
     }
     axes = {attributes["axis"].lower(): attributes for attributes in crs.cs_to_cf()}
     for name, values in centres.items():
-        array = zarr.create_array(
-            folder / name,
-            shape=values.shape,
-            chunks=values.shape,
-            dtype="float64",
-            fill_value=NODATA,
-            compressors=None,
-            dimension_names=(name,),
-            attributes=dict(sorted(axes[name].items())),
-        )
-        array[...] = values
+        _create_coordinate(folder, name, values, (name,), dict(sorted(axes[name].items())), NODATA)
     mapping = crs.to_cf()
     geotransform = " ".join(repr(float(value)) for value in (left, a, 0.0, top, 0.0, e))
-    zarr.create_array(
-        folder / GRID_MAPPING,
-        shape=(),
-        dtype="int32",
-        fill_value=0,
-        compressors=None,
-        dimension_names=(),
-        attributes={
-            "long_name": "coordinate reference system",
-            **mapping,
-            "spatial_ref": mapping["crs_wkt"],
-            "GeoTransform": geotransform,
-        },
-    )
+    attributes = {"long_name": "coordinate reference system", **mapping}
+    attributes |= {"spatial_ref": mapping["crs_wkt"], "GeoTransform": geotransform}
+    _create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
 
 
 def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: Month, last: Month) -> None:

@@ -11,7 +11,7 @@ shape. A longer axis only reveals more of that chunk, so it always agrees with t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -130,6 +130,11 @@ class Header:
         """What is needed to decode the chunks of each data array; empty metadata count as absent."""
         found = {name: self.arrays.get(name, {}) for name in self.data_arrays}
         return {name: {key: array[key] for key in DECODING if array.get(key)} for name, array in found.items()}
+
+    def differing_keys(self, name: str, metadata: Mapping[str, Any]) -> list[str]:
+        """Return the `DECODING` keys whose values in an array's metadata differ from those in the root."""
+        array = self.arrays.get(name, {})
+        return [key for key in DECODING if (metadata.get(key) or None) != (array.get(key) or None)]
 
     @property
     def geobox(self) -> GeoBox:

@@ -163,18 +163,17 @@ class Slots:
         CubeError
             Names what is lost, and the command that restores it.
         """
-        root = json.loads(Path(self.path, "zarr.json").read_text(encoding="utf-8"))
+        store = Path(self.path)
+        root = json.loads((store / "zarr.json").read_text(encoding="utf-8"))
         lost = []
         for name in root.get("consolidated_metadata", {}).get("metadata", {}):
             try:
-                whole = isinstance(json.loads(Path(self.path, name, "zarr.json").read_text(encoding="utf-8")), dict)
+                metadata = json.loads((store / name / "zarr.json").read_text(encoding="utf-8"))
             except (FileNotFoundError, NotADirectoryError, ValueError):
-                whole = False
-            if not whole:
+                metadata = None
+            if not isinstance(metadata, dict):
                 lost.append(f"{name}/zarr.json")
-        if not os.path.isdir(os.path.join(self.path, STATUS, "c")) and os.path.isdir(
-            os.path.join(self.path, "count", "c")
-        ):
+        if (store / "count" / "c").is_dir() and not (store / STATUS / "c").is_dir():
             lost.append(f"{STATUS}/c")
         if lost:
             raise CubeError(f"cube {self.path}: lost or damaged: {', '.join(lost)}", how_to_mend(self.path))

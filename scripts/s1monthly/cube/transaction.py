@@ -42,7 +42,7 @@ def cube_errors(path: Path, action: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            remedy = "free some space and run again; what the cube held is unharmed"
+            remedy = "free some space and run again; the cube's months are unharmed"
         elif error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
             remedy = "make the folder writable or give another base_dir"
         else:
@@ -114,22 +114,17 @@ def _remove(folder: Path) -> None:
 def flush(folder: Path) -> None:
     """Wait until all files and folders below a folder are on disk."""
     for root, _, names in os.walk(folder, topdown=False):
-        for name in names:
-            _fsync(os.path.join(root, name))
-        _fsync(root)
+        for name in (*names, ""):
+            fsync(os.path.join(root, name))
 
 
-def _fsync(path: str | Path) -> None:
+def fsync(path: str | Path) -> None:
+    """Wait until a file, or the file names in a folder, are on disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def flush_folder(folder: Path) -> None:
-    """Wait until the file names in a folder are on disk."""
-    _fsync(folder)
 
 
 def link_tree(source: Path, target: Path) -> None:
@@ -145,7 +140,7 @@ def link_tree(source: Path, target: Path) -> None:
         if error.errno not in _NO_LINKS:
             raise
         shutil.copyfile(source, target)
-        _fsync(target)
+        fsync(target)
 
 
 def links_and_exchanges(folder: Path) -> bool:
@@ -178,7 +173,7 @@ def replace_files(source: Path, target: Path, names: Iterable[Path]) -> None:
     for name in names:
         (target / name).parent.mkdir(parents=True, exist_ok=True)
         os.replace(source / name, target / name)
-    flush_folder(target)
+    fsync(target)
 
 
 def swap(one: Path, other: Path) -> None:
@@ -224,7 +219,7 @@ def stage_status(folder: Path) -> None:
         (folder / STATUS / str(status)).write_bytes(bytes([status]))
 
 
-def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> None:
+def replace_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> None:
     """Exchange a slot's chunks with those staged as slot 0, between status 1 and status 2. Needs the lock.
 
     If the disk reports an error, the chunks are exchanged back and the slot gets its old status.
@@ -235,11 +230,11 @@ def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> Non
         for chunks in (path / STATUS / "c", *(live.parent for live, _ in pairs)):
             chunks.mkdir(exist_ok=True)
         _set_status(path, folder, slot, BEING_WRITTEN)
-        flush_folder(path / STATUS / "c")
+        fsync(path / STATUS / "c")
         for live, staged in pairs:
             swap(live, staged)
             swapped.append((live, staged))
-            flush_folder(live.parent)
+            fsync(live.parent)
         _set_status(path, folder, slot, COMPLETE)
     except OSError:
         with suppress(OSError):  # if even this fails, the slot rightly stays at "being written"
@@ -247,14 +242,14 @@ def show_slot(path: Path, folder: Path, arrays: Iterable[str], slot: int) -> Non
                 swap(live, staged)
             _set_status(path, folder, slot, before)
         raise
-    flush_folder(path / STATUS / "c")
+    fsync(path / STATUS / "c")
 
 
-def show_status(path: Path, folder: Path, slot: int) -> None:
+def mark_complete(path: Path, folder: Path, slot: int) -> None:
     """Mark a slot with intact chunks as complete; `folder` holds the staged statuses. Needs the lock."""
     (path / STATUS / "c").mkdir(exist_ok=True)
     _set_status(path, folder, slot, COMPLETE)
-    flush_folder(path / STATUS / "c")
+    fsync(path / STATUS / "c")
 
 
 def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
@@ -265,7 +260,7 @@ def _set_status(path: Path, folder: Path, slot: int, status: int) -> None:
         os.replace(staged, shown)
 
 
-def publish(store: Path, path: Path) -> None:
+def replace_store(store: Path, path: Path) -> None:
     """Put a new store in the place of the old one, which moves to where the new one was.
 
     In one step if the system can exchange two folders; otherwise by renames through the names ``.new`` and ``.old``,
@@ -276,7 +271,7 @@ def publish(store: Path, path: Path) -> None:
     elif not exchanged(store, path):
         new, old = _aside(path)
         _rename_all([(store, new), (path, old), (new, path), (old, store)])
-    flush_folder(path.parent)
+    fsync(path.parent)
 
 
 def _aside(path: Path) -> tuple[Path, Path]:
@@ -284,7 +279,7 @@ def _aside(path: Path) -> tuple[Path, Path]:
 
 
 def recover(path: Path, bin_: Path) -> None:
-    """Complete or revert a `publish` that was killed between its renames; move leftovers to the folder `bin_`."""
+    """Complete or revert a `replace_store` that was killed between its renames; move leftovers to the folder `bin_`."""
     new, old = _aside(path)
     if old.exists() and not path.exists():
         (new if new.exists() else old).rename(path)

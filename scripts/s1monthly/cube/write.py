@@ -24,7 +24,7 @@ from s1monthly.cube.digest import canonical, digest_of
 from s1monthly.cube.layout import COUNT, Header, existing_header
 from s1monthly.cube.months import Count, Values, slot_digest
 from s1monthly.cube.status import STATUS
-from s1monthly.cube.transaction import cube_errors, flush, locked, show_slot, show_status, stage_status, staging
+from s1monthly.cube.transaction import cube_errors, flush, locked, mark_complete, replace_slot, stage_status, staging
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
 
@@ -110,7 +110,7 @@ def write_month(
                     raise CubeError(
                         f"{label}: the cube was begun anew, or given bands, meanwhile", "run the workflow again"
                     )
-                show_slot(path, folder, now.data_arrays, now.slot(month))
+                replace_slot(path, folder, now.data_arrays, now.slot(month))
     return digest
 
 
@@ -155,5 +155,5 @@ def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> 
             return False
         stage_status(folder)
         flush(folder / STATUS)
-        show_status(path, folder, existing_header(path).slot(month))
+        mark_complete(path, folder, existing_header(path).slot(month))
     return True
