@@ -158,9 +158,10 @@ def test_missing_granules_are_those_whose_acquisition_nothing_else_brings():
     record = month_record(
         granules=[used],
         set_aside=[
-            SetAside(older.id.replace("_v1.0", "_v0.9"), "older version"),
+            SetAside(older.id.replace("_v1.0", "_v0.9"), "cut short", lost=True),
             SetAside(lacking.id, "no VH layer", lost=True),
-            SetAside("a_stray_file.tif", "not a granule"),
+            SetAside("a_stray_file.tif", "not a granule", lost=True),
+            SetAside(granule(DAY, 292320).id, "left out by choice"),
         ],
     )
     assert record.missing_granules == [lacking.id]
