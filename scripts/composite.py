@@ -17,26 +17,26 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    given = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
-    job, log = jobs.read_arguments(__doc__, argv, *given)
+    names = ("tile", "direction", "month", "bursts", "account", "granules_digest", "cube", "record")
+    job, log = jobs.read_arguments(__doc__, argv, *names)
     settings, threads = job.settings.of(job.tile, job.direction), job.threads
-    key, pair, how = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
+    key, pair, recipe = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
     listed = read_granule_list(settings.layout.of(key).granules, job.granules_digest)
     account = read_account(job.account)
-    origin = Origin.of(listed, account, how, software_versions(s1monthly=VERSION))
+    origin = Origin.of(listed, account, recipe, software_versions(s1monthly=VERSION))
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
-    outside = outside_polygon(geobox, how["roi_mask"]) if how["roi_mask"] else None
-    merging = Merging(how["mosaic"], **how["composite"])
+    outside = outside_polygon(geobox, recipe["roi_mask"]) if recipe["roi_mask"] else None
+    merging = Merging(recipe["mosaic"], **recipe["composite"])
     month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
-    if how["despeckle"]:
+    if recipe["despeckle"]:
         for power in month.power:
-            despeckle(power, threads=threads, out=power, **how["despeckle"])
-        log.info("despeckled: %s", how["despeckle"])
+            despeckle(power, threads=threads, out=power, **recipe["despeckle"])
+        log.info("despeckled: %s", recipe["despeckle"])
     with Measuring(key, pair, geobox, month.count) as measuring:
-        bands = measuring.passed_on(compute(how, *month.power, threads))
-        digest = write_month(job.cube, key.month, bands, month.count, how, threads)
+        bands = measuring.passed_on(compute(recipe, *month.power, threads))
+        digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
         record = measuring.record(settings.level, origin, digest)
     write_record(job.record, record)
     if record.status == EMPTY:

@@ -15,15 +15,16 @@ from s1monthly.workflow import jobs
 
 def main(argv=None):
     job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
-    settings, tile, held = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
-    recipe = settings.recipe
-    kept = held and (held.recipe == recipe or adds_only_textures(held.recipe, recipe))
+    settings, tile, existing = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
+    recipe, chunks = settings.recipe, (settings.chunks[0], settings.chunks[1])
+    if existing and (existing.recipe == recipe or adds_only_textures(existing.recipe, recipe)):
+        chunks = existing.chunks
     spec = CubeSpec(
         tile=tile,
         direction=Direction(job.direction),
         geobox=tile_geobox(tile, settings.resolution, settings.epsg),
         bands=bands_of(recipe),
-        chunks=held.chunks if held and kept else (settings.chunks[0], settings.chunks[1]),
+        chunks=chunks,
         recipe=recipe,
     )
     first, last = (Month.parse(month) for month in job.slots.split("_")[:2])
@@ -31,7 +32,7 @@ def main(argv=None):
     stamp = Path(job.stamp)
     for older in set(stamp.parent.glob("slots_*")) - {stamp}:
         older.unlink()
-    stamp.touch()  # always empty, so that equal cubes have equal bytes; the slots tell what must be made again
+    stamp.touch()  # always empty, so that equal cubes have equal bytes; its name says which slots there are
 
 
 def covered(job):

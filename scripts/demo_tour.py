@@ -1,4 +1,4 @@
-"""Draw what the demo made, and tell where to look: ``demo_tour.py --configfile config/demo.yaml``."""
+"""Draw what the demo made, and print where to look: ``demo_tour.py --configfile config/demo.yaml``."""
 
 import argparse
 from pathlib import Path

@@ -1,6 +1,6 @@
-"""Rule publish: read a month back from the cube; write its COG and preview, where wanted, and its STAC Item.
+"""Rule publish: read a month back from the cube; write its STAC Item, and its COG and preview if wanted.
 
-Of those that are not wanted older ones are removed, lest anybody takes them for the month's.
+Removes an older COG or preview that is no longer wanted, because it may show other values.
 """
 
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The cube's axis and bands: any order and side by side, longer, earlier, with more bands, begun anew, or refused."""
+"""The cube's axis and bands: any order and side by side, longer, earlier, with more bands, started anew, or refused."""
 
 from __future__ import annotations
 
@@ -169,7 +169,7 @@ def test_a_band_of_another_type_is_refused(held: Path) -> None:
     assert cube.state(held).complete == ()
 
 
-# begun anew
+# started anew
 
 
 @pytest.mark.parametrize("spec", [spec_of(OTHER_RECIPE), spec_of(chunk=16), spec_of(box=replace(BOX, top=0.0))])
@@ -212,7 +212,7 @@ def test_a_cube_that_became_another_refuses_a_month_made_before(
         prepare(held, spec, *months("2020-02", "2020-02"), **options)
         yield from values.items()
 
-    with pytest.raises(CubeError, match="begun anew, or given bands, meanwhile"):
+    with pytest.raises(CubeError, match="started anew, or given bands, in the meantime"):
         write_month(held, Month(2020, 2), arrives_late(), count)
     assert cube.state(held).complete == ()
 

@@ -99,8 +99,8 @@ def prepare(
                         raise CubeError(f"cube {path} was made otherwise: {'; '.join(changes)}", how_to_mend(path))
                 if covered is not None and not_covered:
                     raise CubeError(
-                        f"cube {path}: begun anew it would lose {', '.join(map(str, not_covered))}, which this run does"
-                        " not make",
+                        f"cube {path}: started anew it would lose {', '.join(map(str, not_covered))},"
+                        " which this run does not make",
                         "give a time range that covers them, or another base_dir; where the source no longer has their"
                         " granules, only another base_dir keeps them",
                     )

@@ -55,7 +55,7 @@ def how_to_mend(path: str | Path) -> str:
 
 
 def foreign_store(path: str | Path) -> str | None:
-    """Describe a store or file that this product did not write; return None for our cubes and for nothing."""
+    """Describe a store or file that this product did not write; return None for a cube, or if nothing is there."""
     path = Path(path)
     if not path.is_dir():
         return "a file, not a folder" if path.exists() else None

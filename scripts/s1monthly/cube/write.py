@@ -67,7 +67,7 @@ def write_month(
     if recipe is not None and header.description["recipe"] != recipe:
         raise CubeError(
             f"{label}: the cube has another recipe than these values",
-            "another run began it anew: give each configuration its own base_dir, and run again",
+            "another run started it anew: give each configuration its own base_dir, and run again",
         )
     header.slot(month)
     _check_array(label, COUNT, count, shape, np.dtype("uint8"))
@@ -108,7 +108,7 @@ def write_month(
                 now = existing_header(path)
                 if (now.description, now.decoding) != (header.description, header.decoding):
                     raise CubeError(
-                        f"{label}: the cube was begun anew, or given bands, meanwhile", "run the workflow again"
+                        f"{label}: the cube was started anew, or given bands, in the meantime", "run the workflow again"
                     )
                 replace_slot(path, folder, now.data_arrays, now.slot(month))
     return digest
