@@ -41,7 +41,7 @@ def test_an_error_names_the_file_and_not_the_temporary_one(tmp_path: Path) -> No
         with pytest.raises(OSError) as refusal, replacing(tmp_path / "record.json") as temporary:
             raise error or PermissionError(errno.EACCES, "Permission denied", str(temporary))
         assert refusal.value.filename == str(tmp_path / "record.json")
-    remedy = "let yourself read and write it, or ask whose it is (ls -l)"
+    remedy = "ask its owner (ls -l) for permission to read and write it"
     assert str(FileError.of(refusal.value)) == f"{tmp_path / 'record.json'}: Permission denied -> {remedy}"
     assert "free some space" in str(FileError.of(OSError(errno.ENOSPC, "No space left on device")))
 

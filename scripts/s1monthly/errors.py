@@ -44,9 +44,9 @@ class FileError(S1MonthlyError):
         elif error.errno == errno.EROFS:
             remedy = "give a folder that can be written to"
         elif isinstance(error, PermissionError):
-            remedy = "let yourself read and write it, or ask whose it is (ls -l)"
+            remedy = "ask its owner (ls -l) for permission to read and write it"
         else:
-            remedy = "mend that, and run again"
+            remedy = "fix that and run again"
         return cls(f"{error.filename or what}: {error.strerror or error}", remedy)
 
 

@@ -130,7 +130,7 @@ def test_what_may_not_be_read_ends_a_tool_in_a_line(capsys: pytest.CaptureFixtur
 
     assert commands.run(main) == 1
     assert capsys.readouterr().err == (
-        "output/catalog.parquet: Permission denied -> let yourself read and write it, or ask whose it is (ls -l)\n"
+        "output/catalog.parquet: Permission denied -> ask its owner (ls -l) for permission to read and write it\n"
     )
 
 

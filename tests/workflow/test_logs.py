@@ -37,7 +37,7 @@ def run_job(log: Path, body: str) -> subprocess.CompletedProcess[str]:
     ("body", "last"),
     [
         ("raise CubeError('cube 10SGD: damaged', 'delete it')", "cube 10SGD: damaged -> delete it"),
-        ("open('/no/such/file')", "/no/such/file: No such file or directory -> mend that, and run again"),
+        ("open('/no/such/file')", "/no/such/file: No such file or directory -> fix that and run again"),
     ],
 )
 def test_an_error_of_ours_or_of_a_file_ends_the_log_in_one_line(tmp_path: Path, body: str, last: str) -> None:
@@ -59,7 +59,7 @@ def test_a_log_that_cannot_be_begun_is_named_in_a_line(tmp_path: Path) -> None:
     (tmp_path / "logs").write_text("no folder")
     ended = run_job(tmp_path / "logs" / "10SGD.log", "")
     assert ended.returncode != 0
-    assert ended.stderr == f"{tmp_path / 'logs'}: File exists -> mend that, and run again\n"
+    assert ended.stderr == f"{tmp_path / 'logs'}: File exists -> fix that and run again\n"
 
 
 def test_any_other_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:

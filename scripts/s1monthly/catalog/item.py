@@ -138,7 +138,7 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 def lineage(record: Record) -> str:
     """Describe in words, from the recipe, how a month was made."""
     recipe, despeckle = record.recipe, record.recipe.get("despeckle")
-    source = "OPERA RTC-S1" if isinstance(recipe.get("data"), str) else "simulated OPERA RTC-S1"
+    source = "simulated OPERA RTC-S1" if record.simulated else "OPERA RTC-S1"
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
     steps = [
         f"{granules}{source} granules (gamma0 power)",
@@ -185,7 +185,7 @@ def _only(things: Sequence[T] | None) -> T | None:
 
 def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
     """Return the properties of an Item; unknown values, and those with no single value, are left out."""
-    key, passes, platforms = record.key, record.passes, record.platforms
+    key, platforms, (first, last) = record.key, record.platforms, record.acquired
     start, end = month_span(key.month, key.month)
     platform = _only(platforms)
     properties = {
@@ -220,14 +220,14 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1:platforms": platforms,
         "s1:tracks": record.tracks,
         "s1:granules": _number(record.granules),
-        "s1:passes": _number(passes),
+        "s1:passes": _number(record.passes),
         "s1:missing_granules": _number(record.missing_granules),
         "s1:coverage": record.coverage,
         "s1:valid_pixels": record.valid,
         "s1:digest": record.digest,
         "s1:recipe_digest": record.recipe_digest,
-        "s1:first_acquisition": _moment(passes[0].start) if passes else None,
-        "s1:last_acquisition": _moment(max(pass_.end for pass_ in passes)) if passes else None,
+        "s1:first_acquisition": first and _moment(first),
+        "s1:last_acquisition": last and _moment(last),
         "s1:count_minimum": record.count.minimum,
         "s1:count_mean": record.count.mean,
         "s1:count_maximum": record.count.maximum,

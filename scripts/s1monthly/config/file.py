@@ -24,7 +24,7 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     ConfigError
         If the file cannot be read, is not UTF-8 or YAML, holds no keys, or holds a key twice.
     """
-    where, remedy = f"configuration {path}", "mend the file, or give another one"
+    where, remedy = f"configuration {path}", "fix the file, or give another one"
     try:
         text = Path(path).read_text(encoding="utf-8")
         if text.lstrip().startswith("{"):

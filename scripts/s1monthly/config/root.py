@@ -148,5 +148,5 @@ def load_config(values: Mapping[str, Any]) -> Config:
     except ValidationError as error:
         problems = explain(error, Config)
         raise ConfigError(
-            "the configuration cannot be used:\n" + "\n".join(f"  - {p}" for p in problems), "mend these and run again"
+            "the configuration cannot be used:\n" + "\n".join(f"  - {p}" for p in problems), "fix these and run again"
         ) from None

@@ -168,6 +168,17 @@ class Record(Origin):
         return None if self.granules is None else passes_of(self.granules)
 
     @property
+    def acquired(self) -> tuple[datetime, datetime] | tuple[None, None]:
+        """Acquisition start of the first and the last granule, UTC; None without known granules."""
+        passes = self.passes
+        return (passes[0].start, max(one.end for one in passes)) if passes else (None, None)
+
+    @property
+    def simulated(self) -> bool:
+        """True if the granules were made up."""
+        return not isinstance(self.recipe.get("data"), str)
+
+    @property
     def tracks(self) -> list[int] | None:
         """Tracks (relative orbits), ascending; None if the granules are unknown."""
         return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
