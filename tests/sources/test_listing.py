@@ -43,12 +43,6 @@ def test_other_files_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
     assert list_folder(tmp_path).files == {NOVEMBER: {"VV": (str(kept), 10)}}
 
 
-def test_relative_paths_stay_relative(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path / "granules" / f"{NOVEMBER}_VV.tif")
-    monkeypatch.chdir(tmp_path)
-    assert list_folder("granules").files[NOVEMBER]["VV"][0] == os.path.join("granules", f"{NOVEMBER}_VV.tif")
-
-
 def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
     put(tmp_path / "elsewhere" / f"{NOVEMBER}_VV.tif")
     folder = tmp_path / "granules"
@@ -197,13 +191,6 @@ def test_a_users_own_folders_in_the_output_tree_are_read(
     put(tmp_path / folder / f"{DECEMBER}_VV.tif")
     monkeypatch.chdir(tmp_path)
     assert set(list_folder(".", [work]).files) == {NOVEMBER, DECEMBER}
-
-
-def test_a_runs_files_are_known_from_within_their_tile_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    put(tmp_path / OWN)
-    put(tmp_path / "10SGD_ASCENDING" / f"{NOVEMBER}_VV.tif")
-    monkeypatch.chdir(tmp_path / "10SGD_ASCENDING")
-    assert list(list_folder(".", [".."]).files) == [NOVEMBER]
 
 
 def test_a_folder_in_which_a_run_keeps_its_files_is_refused_as_a_source(tmp_path: Path) -> None:
