@@ -92,23 +92,27 @@ def md5_of(path: str | Path) -> str:
 
 
 def write_text(path: str | Path, text: str, *, only_if_changed: bool = False) -> bool:
-    """Write a text file atomically.
+    """Write a text file atomically, in UTF-8; see `write_bytes`."""
+    return write_bytes(path, text.encode("utf-8"), only_if_changed=only_if_changed)
+
+
+def write_bytes(path: str | Path, content: bytes, *, only_if_changed: bool = False) -> bool:
+    """Write a file atomically.
 
     Parameters
     ----------
     path : str or Path
         File to write.
-    text : str
+    content : bytes
         Its new content.
     only_if_changed : bool
-        Leave a file that already holds this text untouched, including its modification time.
+        Leave a file that already has this content untouched, including its modification time.
 
     Returns
     -------
     bool
         True if the file was written.
     """
-    content = text.encode("utf-8")
     if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
         return False
     with replacing(path) as temporary:

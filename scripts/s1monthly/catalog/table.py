@@ -24,7 +24,7 @@ from shapely.geometry.base import BaseGeometry
 from s1monthly.catalog.assets import preview_grid, relative
 from s1monthly.catalog.item import read_document
 from s1monthly.errors import NameFormatError, ProductError
-from s1monthly.files import replacing
+from s1monthly.files import write_bytes
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import MONTH_PATTERN, Layout
 from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
@@ -398,15 +398,7 @@ def read_catalog(path: str | Path) -> list[Row]:
 def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_if_changed: bool = False) -> bool:
     """Write a catalog atomically, sorted by `row_key`; the same rows give the same bytes.
 
-    Parameters
-    ----------
-    only_if_changed : bool
-        Do not touch a file that already has these bytes; it keeps its modification time.
-
-    Returns
-    -------
-    bool
-        True if the file was written.
+    `only_if_changed` and the result are those of `files.write_bytes`.
 
     Raises
     ------
@@ -421,12 +413,7 @@ def write_catalog(path: str | Path, rows: Iterable[Mapping[str, Any]], *, only_i
     table = table.replace_schema_metadata({"geo": json.dumps(geo_metadata(rows), sort_keys=True)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, compression="zstd", compression_level=3, version="2.6", store_schema=True)
-    content = sink.getvalue().to_pybytes()
-    if only_if_changed and Path(path).is_file() and Path(path).read_bytes() == content:
-        return False
-    with replacing(path) as temporary:
-        temporary.write_bytes(content)
-    return True
+    return write_bytes(path, sink.getvalue().to_pybytes(), only_if_changed=only_if_changed)
 
 
 def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
