@@ -1,4 +1,4 @@
-"""Items and the Collection: valid offline, in step with record and files, readable by the field's tools."""
+"""Items: valid offline, in step with record and files, readable by the field's tools."""
 
 from __future__ import annotations
 
@@ -10,26 +10,21 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import imageio.v3 as imageio
 import numpy as np
 import pystac
 import pytest
-import shapely
 from shapely.geometry import shape
 
 from s1monthly.catalog import item as stac
-from s1monthly.catalog import table as catalog
-from s1monthly.catalog.assets import AssetFile, asset_file, preview_grid
-from s1monthly.catalog.collection import collection
+from s1monthly.catalog.assets import AssetFile, asset_file
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.layout import Layout
 from s1monthly.model import Tile
 from s1monthly.raster.cog import write_cog
-from s1monthly.raster.writing import preview_geobox
 from s1monthly.versions import PRODUCTS
 from support import stac_rules
-from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
+from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish
 
 EMPTY = np.zeros((3660, 3660), bool)
 DAY = datetime(2021, 11, 3, 2, tzinfo=UTC)
@@ -53,18 +48,6 @@ MONTHS = {
     "textures": {"textures": TEXTURES},
     "rebuilt": {"unknown": True},
 }
-
-
-@pytest.fixture(autouse=True)
-def no_network(monkeypatch):
-    """Fail whatever opens a socket or looks a host up."""
-
-    def refuse(*args, **kwargs):
-        raise AssertionError(f"network touched: {args}")
-
-    for name in ("create_connection", "getaddrinfo", "gethostbyname"):
-        monkeypatch.setattr(socket, name, refuse)
-    monkeypatch.setattr(socket.socket, "connect", refuse)
 
 
 def test_the_network_is_off():
@@ -274,125 +257,6 @@ def test_a_band_of_another_version_is_refused():
         stac.item(record, FILES)
 
 
-@pytest.fixture(scope="module")
-def tree(tmp_path_factory):
-    """Three tiles, one of them at the antimeridian; an empty month; months without data; one product without COG."""
-    base = tmp_path_factory.mktemp("output")
-    lay_down(base, month_record())
-    lay_down(base, month_record(month="2021-12", mask=EMPTY))
-    lay_down(base, month_record(direction="DESCENDING", month="2022-01", **MONTHS["two platforms, two tracks"]))
-    lay_down(base, month_record("10SGE", month="2022-02", level="ARDC"), kinds=())
-    lay_down(base, month_record(ANTIMERIDIAN, mask=~EMPTY, month="2021-01"))
-    write_search(base / "10SGD_ASCENDING", ["2021-10", "2022-03"])
-    publish(base)
-    return base
-
-
-def test_the_collection_is_valid_and_complete(tree):
-    document = stac.read_document(tree / "collection.json")
-    stac_rules.validate(document)
-    assert document["id"] == "s1-grits-monthly" and document["license"] == "other"
-    items = [link["href"] for link in document["links"] if link["rel"] == "item"]
-    assert items == [
-        "./01KAB_ASCENDING/01KAB_ASCENDING_2021-01.json",
-        "./10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
-        "./10SGD_ASCENDING/10SGD_ASCENDING_2021-12.json",
-        "./10SGD_DESCENDING/10SGD_DESCENDING_2022-01.json",
-        "./10SGE_ASCENDING/10SGE_ASCENDING_2022-02.json",
-    ]
-    assert document["extent"]["temporal"]["interval"] == [["2021-01-01T00:00:00Z", "2022-02-28T23:59:59Z"]]
-    whole, *tiles = document["extent"]["spatial"]["bbox"]
-    assert len(tiles) == 3
-    assert whole[0] > 179 and -120 < whole[2] < -119  # from Fiji eastward to California
-    assert tiles[0][0] > 179 and tiles[0][2] < -179
-    summaries = document["summaries"]
-    assert summaries["platform"] == ["sentinel-1a", "sentinel-1b"]
-    assert summaries["sat:orbit_state"] == ["ascending", "descending"]
-    assert summaries["s1:processing_level"] == ["ARDC", "hARDCp"]
-    assert summaries["s1:status"] == ["complete", "empty", "no data"]
-    assert [band["name"] for band in document["item_assets"]["cog"]["bands"]] == ["VV_dB", "VH_dB", "Ratio", "RVI"]
-
-
-COLLECTION_FAULTS = {
-    "scalar platform": lambda c: c["summaries"].update(platform="sentinel-1"),
-    "scalar gsd": lambda c: c["summaries"].update(gsd=30.0),
-    "no licence": lambda c: c.pop("license"),
-    "two boxes": lambda c: c["extent"]["spatial"].update(bbox=c["extent"]["spatial"]["bbox"][:2]),
-    "datacube declared and not used": lambda c: c["stac_extensions"].append(stac.EXTENSIONS["cube"]),
-    "an asset definition with a place": lambda c: c["item_assets"]["cog"].update(href="x"),
-}
-
-
-@pytest.mark.parametrize("fault", COLLECTION_FAULTS)
-def test_control_a_faulty_collection_fails(tree, fault):
-    document = stac.read_document(tree / "collection.json")
-    COLLECTION_FAULTS[fault](document)
-    with pytest.raises((pystac.STACValidationError, AssertionError)):
-        stac_rules.validate(document)
-
-
-def test_the_same_rows_in_any_order_give_the_same_collection(tree):
-    rows = catalog.global_rows(tree)
-    assert json.dumps(collection(rows[::-1])) == json.dumps(collection(rows))
-    assert json.dumps(collection(rows), indent=1) + "\n" == (tree / "collection.json").read_text()
-
-
-def test_a_collection_of_one_tile_has_one_box():
-    record = month_record(polarization="HH+HV")
-    row = {
-        **dict.fromkeys(catalog.SCHEMA.names),
-        "mgrs_tile_id": "10SGD",
-        "flight_direction": "ASCENDING",
-        "month": "2021-11",
-        "item_path": "10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
-        "polarization": "HH+HV",
-        "bands": list(record.bands),
-        "geometry": shapely.to_wkb(record.geometry),
-    }
-    document = collection([row])
-    stac_rules.validate(document)
-    assert len(document["extent"]["spatial"]["bbox"]) == 1
-    assert document["summaries"]["sar:polarizations"] == ["HH", "HV"]
-
-
-def test_a_collection_of_nothing_or_of_months_without_data_is_valid(tmp_path):
-    stac_rules.validate(collection([]))
-    write_search(tmp_path / "10SGD_ASCENDING", ["2021-10"])
-    document = publish(tmp_path)
-    stac_rules.validate(document)
-    assert document["extent"]["temporal"]["interval"] == [["2021-10-01T00:00:00Z", "2021-10-31T23:59:59Z"]]
-    assert not [link for link in document["links"] if link["rel"] == "item"]
-
-
-def test_pystac_walks_the_tree(tree):
-    read = pystac.Collection.from_file(str(tree / "collection.json"))
-    items = list(read.get_items())
-    assert len(items) == 5
-    for entry in items:
-        assert entry.get_collection().id == read.id and entry.get_parent().id == read.id
-        assert entry.get_root().id == read.id
-        for asset in entry.assets.values():
-            assert Path(asset.get_absolute_href()).exists()
-    assert read.extent.temporal.intervals[0][0] == datetime(2021, 1, 1, tzinfo=UTC)
-    assert pystac.Item.from_file(items[1].self_href).ext.proj.epsg == 32610
-    assert items[1].ext.grid.code == "MGRS-10SGD"
-    assert items[1].ext.sat.relative_orbit == 137
-
-
-def test_items_in_the_tree_are_valid_and_measure_their_files(tree):
-    paths = sorted(tree.glob("*/*_20*.json"))
-    assert len(paths) == 5
-    for path in paths:
-        document = stac.read_document(path)
-        stac_rules.validate(document)
-        for asset in document["assets"].values():
-            file = path.parent / asset["href"]
-            if file.is_file():
-                content = file.read_bytes()
-                assert asset["file:size"] == len(content)
-                assert asset["file:checksum"] == "1220" + hashlib.sha256(content).hexdigest()
-
-
 @pytest.mark.filterwarnings("ignore::PendingDeprecationWarning")
 def test_odc_stac_understands_the_bands_and_the_grid():
     from odc.stac import parse_item
@@ -437,34 +301,6 @@ def test_stac_geoparquet_reads_the_items():
 
     table = parse_stac_items_to_arrow([made(), made(month="2021-12")]).read_all()
     assert table["id"].to_pylist() == ["10SGD_ASCENDING_2021-11", "10SGD_ASCENDING_2021-12"]
-
-
-@pytest.mark.parametrize("resolution, side", [(30.0, 3660), (20.0, 5490), (60.0, 1830), (90.0, 1220), (900.0, 122)])
-def test_the_grid_of_a_preview_is_the_one_it_was_written_on(tmp_path, resolution, side):
-    grid = GeoBox(32610, resolution, 699960.0, 3900000.0, side, side)
-    expected = preview_geobox(grid)
-    path = tmp_path / "p.png"
-    imageio.imwrite(path, np.zeros((*expected.shape, 4), np.uint8))
-    assert preview_grid(path, grid) == expected
-
-
-@pytest.mark.parametrize("content", [b"", b"\x89PNG\r\n", b"GIF89a" + bytes(40), None])
-def test_a_preview_that_is_no_picture_is_named(tmp_path, content):
-    path = tmp_path / "p.png"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(ProductError, match=r"p\.png.*delete it"):
-        preview_grid(path, tile_geobox(Tile("10SGD")))
-
-
-def test_a_file_is_measured_and_not_read_if_its_checksum_is_known(tmp_path):
-    with pytest.raises(ProductError, match=r"no\.tif"):
-        asset_file(tmp_path / "no.tif", tmp_path, "ab" * 32)
-    path = tmp_path / "cog" / "a.tif"
-    path.parent.mkdir()
-    path.write_bytes(b"six by")
-    assert asset_file(path, tmp_path, "ab" * 32) == AssetFile("cog/a.tif", 6, "ab" * 32)
-    assert asset_file(path, tmp_path) == AssetFile("cog/a.tif", 6, hashlib.sha256(b"six by").hexdigest())
 
 
 @pytest.mark.parametrize("content", ["{", "[]", None])
