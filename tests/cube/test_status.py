@@ -101,31 +101,15 @@ def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "make",
     [
-        lambda store: store.write_text("a file"),
         _foreign(".zgroup", '{"zarr_format": 2}'),
-        _foreign("notes.txt", "mine"),
-        _foreign("zarr.json", '{"zarr_format": 3, "node_type": "group", "attributes": {}}'),
         _foreign("zarr.json", '{"attributes": null}'),
         _foreign("zarr.json", '{"attributes": {"s1monthly": []}}'),
         _foreign("zarr.json", "[]"),
-        _foreign("zarr.json", ""),
         _ours(first="2021-13"),
         _ours(first=None),
         _ours(chunks=[1]),
     ],
-    ids=[
-        "file",
-        "zarr2",
-        "file-within",
-        "foreign",
-        "null",
-        "list",
-        "root-list",
-        "empty",
-        "no-month",
-        "null-month",
-        "chunks",
-    ],
+    ids=["zarr2", "null", "list", "root-list", "no-month", "null-month", "chunks"],
 )
 def test_what_is_not_ours_is_refused_by_name(tmp_path: Path, make: Callable[[Path], object]) -> None:
     store = tmp_path / "S1_monthly.zarr"

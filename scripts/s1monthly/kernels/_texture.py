@@ -281,7 +281,7 @@ def texture_rows(
     cols = made.shape[2]
     moments = np.zeros((offsets.shape[0], 6, STRIP + side), np.float32)
     shares = np.zeros((offsets.shape[0], STRIP + side), np.float64)
-    nobody = np.full(STRIP + side, NOTHING, np.uint8)
+    no_levels = np.full(STRIP + side, NOTHING, np.uint8)
     sums = np.zeros((6, STRIP), np.float32)
     share_sums = np.zeros(STRIP, np.float64)
     spare = np.empty((2, STRIP + side), np.float32)
@@ -311,7 +311,7 @@ def texture_rows(
                     fresh = row + t == first
                     for u in range(row + t if fresh else row + t + height - 1, row + t + height):
                         enters = _pair_row(levels, u, left, down, along, reach)
-                        leaves = nobody[:reach], nobody[:reach]
+                        leaves = no_levels[:reach], no_levels[:reach]
                         if not fresh:
                             leaves = _pair_row(levels, u - height, left, down, along, reach)
                         _roll_moments(enters, leaves, moments[a])

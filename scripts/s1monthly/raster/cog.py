@@ -1,4 +1,4 @@
-"""Writer of cloud-optimised GeoTIFFs (COGs), block by block: each pixel is compressed once and never decoded.
+"""Write cloud-optimised GeoTIFFs (COGs) block by block: each pixel is compressed once and never decoded.
 
 GDAL writes the header; this module adds the positions of the blocks. The file holds the header, then the blocks of the
 smallest overview, of the next larger one and so on, and last those of the bands themselves, band after band.
@@ -16,7 +16,7 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import IO, Protocol
+from typing import IO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError
 from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.bands import Band
 from s1monthly.kernels.statistics import BandStatistics, band_statistics
 from s1monthly.model import COG_BLOCK_SIZE
 from s1monthly.raster.cog_blocks import LEADER, TRAILER, Run, level_shapes, spool_band
@@ -47,22 +48,6 @@ OF_THE_RASTER = {33550, 33922, 34264, 34735, 34736, 34737, 42112}
 """Tags that overviews do not have: georeference and GDAL's metadata."""
 
 
-class BandLabel(Protocol):
-    """Name, units and description of a band of a COG, for example a `s1monthly.kernels.bands.Band`."""
-
-    @property
-    def name(self) -> str:
-        """Band description in the file."""
-
-    @property
-    def units(self) -> str:
-        """Unit type in the file."""
-
-    @property
-    def description(self) -> str:
-        """One line for readers, stored as the band's tag ``long_name``."""
-
-
 @dataclass(frozen=True)
 class WrittenCog:
     """Statistics and checksum of a COG that was written.
@@ -83,7 +68,7 @@ def write_cog(
     path: str | Path,
     bands: Iterable[NDArray[np.float32]],
     geobox: GeoBox,
-    labels: Sequence[BandLabel],
+    labels: Sequence[Band],
     tags: Mapping[str, str] | None = None,
     block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
@@ -104,7 +89,7 @@ def write_cog(
         File to write; its folder is created if needed.
     bands : iterable of array
         One (rows, columns) array for each label, float32, NaN for no data; consumed one at a time.
-    labels : sequence of BandLabel
+    labels : sequence of Band
         Name, units and description of each band.
     block_size : int
         Side of the blocks in pixels, a multiple of 16.
@@ -171,7 +156,7 @@ class _Summing:
 
 def _described(
     geobox: GeoBox,
-    labels: Sequence[BandLabel],
+    labels: Sequence[Band],
     tags: Mapping[str, str],
     statistics: Sequence[BandStatistics],
     block_size: int,
@@ -267,5 +252,5 @@ def _copy(spool: IO[bytes], product: _Summing, run: Run) -> None:
     for done in range(0, run.length, COPIED):
         piece = spool.read(min(COPIED, run.length - done))
         if len(piece) < min(COPIED, run.length - done):
-            raise OSError("a file of blocks that wait was cut short")
+            raise OSError("a temporary file of blocks was cut short")
         product.write(piece)

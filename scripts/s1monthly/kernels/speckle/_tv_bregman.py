@@ -107,7 +107,7 @@ def fill_frame(rows: int, cols: int, state: Power, places: Places) -> None:
 
 
 @njit(nogil=True, cache=True)
-def _tell(state: Power, left: int, here: int, right: int) -> None:
+def _copy_to_neighbours(state: Power, left: int, here: int, right: int) -> None:
     """Copy a chunk's outermost values to the chunks before and after it on its diagonal."""
     if left > 0:
         state[left, VALUE + LANES] = state[here, VALUE]
@@ -123,7 +123,7 @@ def join(first: int, last: int, state: Power, places: Places) -> None:
         for q in range(1, places.shape[0] - 1):
             left, here, right = places[q - 1, diagonal], places[q, diagonal], places[q + 1, diagonal]
             if here > 0:
-                _tell(state, left, here, right)
+                _copy_to_neighbours(state, left, here, right)
                 if left > 0:
                     state[left, GAIN + LANES] = state[here, GAIN]
                 if right > 0:
@@ -225,7 +225,7 @@ def advance(
                 if here > 0:
                     behind, ahead = places[q, diagonal - 1], places[q, diagonal + 1]
                     changes[k, diagonal] += _sweep(state[here], state[behind], state[ahead], lam)
-                    _tell(state, places[q - 1, diagonal], here, places[q + 1, diagonal])
+                    _copy_to_neighbours(state, places[q - 1, diagonal], here, places[q + 1, diagonal])
                     if k == keep:
                         previous[here] = state[here, VALUE : VALUE + LANES]
 
