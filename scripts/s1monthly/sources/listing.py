@@ -72,7 +72,7 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
     if not os.path.isdir(root):
         problem = f"source folder {root}: no such folder"
         raise SourceGoneError(problem, "give an existing folder of granules as source.path")
-    walk = _Walk(root, _OwnFolders(trees, cache))
+    walk = _Walk(root, _RunFolders(trees, cache))
     found: dict[str, dict[str, tuple[str, int]]] = {}
     for path, granule_id, layer in sorted(walk.layer_files()):
         try:
@@ -89,32 +89,35 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
             )
     warnings = tuple(walk.warnings(found))
     if not found:
+        lines = [f"source folder {root}: no OPERA RTC-S1 granule in it", *warnings]
+        if walk.of_runs:
+            lines.append(f"skipped, as runs keep their own files there: {_shown(walk.of_runs, 5)}")
         raise SourceGoneError(
-            "\n".join([f"source folder {root}: no OPERA RTC-S1 granule in it", *warnings, *walk.own_passed_over()]),
+            "\n".join(lines),
             "put granule files there under their own names (OPERA_L2_RTC-S1_..._VV.tif), or correct source.path",
         )
     return FolderContent({name: dict(sorted(found[name].items())) for name in sorted(found)}, warnings)
 
 
-class _OwnFolders:
+class _RunFolders:
     """Recognizes the folders in which runs keep their own files, by real paths (absolute, links resolved)."""
 
     def __init__(self, trees: Collection[str], cache: str | None) -> None:
         self._trees = set(filter(None, map(_identity, trees)))
         self._cache = _identity(cache) if cache else None
 
-    def holds(self, real: str, start: str) -> bool:
+    def include(self, real: str, start: str) -> bool:
         """Tell whether a folder is one of them; simulated granules are not if the walk started among them."""
         inside = FOLDER_LIKE_GRANULES.search(real)
         if inside and self._is_work_folder(real[: inside.start()] or "/"):
             return not (inside["simulated"] and Path(start).is_relative_to(real[: inside.end("simulated")]))
         return bool(CUBE_FOLDER.search(real)) or self._is_cache(real)
 
-    def hold_inside(self, real: str) -> bool:
+    def surround(self, start: str) -> bool:
         """Tell whether a walk that starts at a folder starts inside one of them."""
-        return any(self.holds(str(folder), real) for folder in (Path(real), *Path(real).parents))
+        return any(self.include(str(folder), start) for folder in (Path(start), *Path(start).parents))
 
-    def in_cache(self, real: str) -> bool:
+    def cache_surrounds(self, real: str) -> bool:
         """Tell whether a folder is the cache or lies in it."""
         return any(self._is_cache(str(folder)) for folder in (Path(real), *Path(real).parents))
 
@@ -127,18 +130,26 @@ class _OwnFolders:
 
 @dataclass
 class _Walk:
-    """A walk through a folder, with a list of what it skipped."""
+    """A walk through a folder, with lists of what it skipped.
+
+    Attributes
+    ----------
+    of_runs, closed : list of str
+        Folders of runs, and folders without read permission.
+    unused : list of (path, granule id)
+        Files that may belong to a granule.
+    """
 
     root: str
-    own_folders: _OwnFolders
-    own: list[str] = field(default_factory=list)
+    run_folders: _RunFolders
+    of_runs: list[str] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
     unused: list[tuple[str, str]] = field(default_factory=list)
 
     def layer_files(self) -> Iterator[tuple[str, str, str]]:
         """Yield path, granule id and layer name of every layer file."""
         start = os.path.realpath(self.root)
-        if self.own_folders.hold_inside(start):
+        if self.run_folders.surround(start):
             raise SourceError(
                 f"source.path {self.root}: a run keeps its own files there",
                 "keep granules elsewhere, and give their folder as source.path",
@@ -149,10 +160,9 @@ class _Walk:
             folder, real, start = folders.pop()
             try:
                 status = os.stat(folder)
-                identity = status.st_dev, status.st_ino
-                if identity in seen:
+                if (status.st_dev, status.st_ino) in seen:
                     continue
-                seen.add(identity)
+                seen.add((status.st_dev, status.st_ino))
                 with os.scandir(folder) as scan:
                     # sorted: which of two paths to a linked folder is used must not depend on the file system
                     entries = sorted(scan, key=lambda entry: entry.name)
@@ -169,12 +179,12 @@ class _Walk:
                 if self._is_folder(entry):
                     if entry.is_symlink():
                         target = os.path.realpath(entry.path)
-                        own, found = self.own_folders.hold_inside(target), (entry.path, target, target)
+                        skipped, found = self.run_folders.surround(target), (entry.path, target, target)
                     else:
                         inner = os.path.join(real, entry.name)
-                        own, found = self.own_folders.holds(inner, start), (entry.path, inner, start)
-                    if own:
-                        self.own.append(entry.path)
+                        skipped, found = self.run_folders.include(inner, start), (entry.path, inner, start)
+                    if skipped:
+                        self.of_runs.append(entry.path)
                     else:
                         folders.append(found)
                 elif layer_file := parse_layer_file(entry.name):
@@ -196,16 +206,17 @@ class _Walk:
         """Yield a warning for each kind of unused path, except other files of granules that were found."""
         if self.closed:
             yield (
-                f"source.path {self.root}: passed over, as it may not be read: {_shown(self.closed, 5)}"
+                f"source.path {self.root}: skipped, as it may not be read: {_shown(self.closed, 5)}"
                 " -> make it readable if granules lie there"
             )
-        for cache in (folder for folder in self.own if self.own_folders.in_cache(os.path.realpath(folder))):
-            fetched = sorted(_granules_in(cache) - set(found))
-            if fetched:
-                yield (
-                    f"source.path {self.root}: granules in the cache {cache} are not used: {len(fetched)}, "
-                    f"{_shown(fetched, 1)} -> move them out of download.cache_dir if they belong to the source"
-                )
+        for folder in self.of_runs:
+            if self.run_folders.cache_surrounds(os.path.realpath(folder)):
+                fetched = _granules_in(folder) - set(found)
+                if fetched:
+                    yield (
+                        f"source.path {self.root}: granules in the cache {folder} are not used: {len(fetched)}, "
+                        f"{_shown(fetched, 1)} -> move them out of download.cache_dir if they belong to the source"
+                    )
         unused = [path for path, granule_id in self.unused if granule_id not in found]
         if unused:
             what = "file looks like a granule and is" if len(unused) == 1 else "files look like granules and are"
@@ -213,11 +224,6 @@ class _Walk:
                 f"source.path {self.root}: {len(unused)} {what} not used: {_shown(unused, 1)}"
                 " -> unpack archives, and name layers as OPERA does (OPERA_L2_RTC-S1_..._VV.tif)"
             )
-
-    def own_passed_over(self) -> Iterator[str]:
-        """Report the skipped folders of runs."""
-        if self.own:
-            yield f"passed over, as runs keep their own files there: {_shown(self.own, 5)}"
 
 
 def _has_older_name(path: str) -> bool:
