@@ -23,9 +23,7 @@ def main(argv=None):
     found = source.search(key.tile, key.direction, months)
     answers = {}
     for month in months:
-        listed = write_granule_list(
-            settings.layout.of(key, month).granules, found[month].granules, found[month].set_aside
-        )
+        listed = write_granule_list(settings.layout.of(key, month).granules, found[month])
         answer = Answer.of(listed, asked, listings.get(str(month), ""), from_earliest=settings.from_earliest)
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)

@@ -205,7 +205,7 @@ def test_a_void_answer_is_told(tree: Tree) -> None:
 def test_unusable_granules_are_named_with_the_reason_where_the_list_is_at_hand(tree: Tree) -> None:
     assert tree.month("2022-02").missing_granules == {LOST: ""}
     listed = tree.found[Month(2022, 2)]
-    write_granule_list(tree.path(tree.layout.granules, "2022-02"), (), listed.set_aside)
+    write_granule_list(tree.path(tree.layout.granules, "2022-02"), GranuleList((), listed.set_aside))
     assert tree.month("2022-02").missing_granules == {LOST: "layer VH is missing"}
 
 

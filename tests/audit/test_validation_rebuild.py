@@ -39,7 +39,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
     for month in ("2021-11", "2021-12"):
         key = tree.add(month)
         if key == NOVEMBER:
-            write_granule_list(tree.path("granules", key), tree.granules(key), [REASON])
+            write_granule_list(tree.path("granules", key), GranuleList(tree.granules(key), (REASON,)))
         tree.make(key)
     return tree
 

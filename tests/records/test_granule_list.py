@@ -53,7 +53,7 @@ def test_a_granule_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
         detailed("20211119T015857Z", 292319),
     ]
     path = tmp_path / "granules" / "2021-11.csv"
-    written = write_granule_list(path, iter(granules), iter(SET_ASIDE))
+    written = write_granule_list(path, GranuleList(tuple(granules), tuple(SET_ASIDE)))
     found = read_granule_list(path)
     assert found == written and list_digest(found) == list_digest(written)
     assert [g.id for g in found.granules] == sorted(g.id for g in granules)
@@ -67,22 +67,22 @@ def test_a_granule_list_comes_back_as_it_was_written(tmp_path: Path) -> None:
 def test_a_list_of_nothing_is_no_file(tmp_path: Path) -> None:
     path = tmp_path / "2021-11.csv"
     for _ in range(2):
-        assert write_granule_list(path, [], []) == GranuleList((), ())
+        assert write_granule_list(path, GranuleList()) == GranuleList()
         assert not path.exists()
-    write_granule_list(path, [], SET_ASIDE)
+    write_granule_list(path, GranuleList((), tuple(SET_ASIDE)))
     assert read_granule_list(path).granules == () and len(read_granule_list(path).set_aside) == 2
-    write_granule_list(path, [], [])
+    write_granule_list(path, GranuleList())
     assert not path.exists(), "an older list goes"
 
 
 def test_a_list_that_says_the_same_stays_untouched(tmp_path: Path) -> None:
     path, granules = tmp_path / "list.csv", [detailed("20211119T015854Z"), detailed("20211119T015857Z", 292319)]
-    write_granule_list(path, granules, SET_ASIDE)
+    write_granule_list(path, GranuleList(tuple(granules), tuple(SET_ASIDE)))
     set_time(path, 0)
     before = path.stat().st_mtime_ns
-    write_granule_list(path, granules[::-1], SET_ASIDE[::-1])
+    write_granule_list(path, GranuleList(tuple(granules[::-1]), tuple(SET_ASIDE[::-1])))
     assert path.stat().st_mtime_ns == before
-    write_granule_list(path, granules, SET_ASIDE[:1])
+    write_granule_list(path, GranuleList(tuple(granules), tuple(SET_ASIDE[:1])))
     assert path.stat().st_mtime_ns > before and read_granule_list(path).set_aside == (SET_ASIDE[0],)
 
 
@@ -125,7 +125,7 @@ def test_the_same_list_undamaged_is_read(tmp_path: Path) -> None:
 def test_a_damaged_list_is_written_anew(tmp_path: Path) -> None:
     path = tmp_path / "2021-11.csv"
     path.write_bytes(b"\xff\xfe\x00 not text")
-    write_granule_list(path, [detailed("20211119T015854Z")], [])
+    write_granule_list(path, GranuleList((detailed("20211119T015854Z"),)))
     assert len(read_granule_list(path).granules) == 1
 
 

@@ -368,6 +368,8 @@ def test_a_raster_elsewhere_than_its_footprint_is_refused(tmp_path: Path) -> Non
     outline = geobox_outline(open_header(granule.layers[0].url).geobox)
     right = replace(granule, footprint=shapely.to_wkt(shapely.box(*outline.bounds)))
     np.testing.assert_array_equal(read(right).power["VV"], read(granule).power["VV"])
+    beyond = replace(write_granule(tmp_path / "beyond", left=3e7), footprint=right.footprint)
+    assert re.search(r"raster \S*_VV\.tif: .* reaches beyond", refusal(beyond))
     for shift in (outline.bounds[2] - outline.bounds[0], 6.0):
         elsewhere = shapely.transform(outline, lambda xy, shift=shift: xy + (shift, 0.0))
         with pytest.raises(SourceError, match=f"{granule.id}: .*_VV.tif lies at longitude .* its footprint at"):

@@ -19,7 +19,7 @@ import rasterio
 import bursts
 from s1monthly.config.root import load_config
 from s1monthly.errors import CredentialsError, ProductError, SourceError
-from s1monthly.model import Granule
+from s1monthly.model import Granule, GranuleList
 from s1monthly.raster import writing as rasters
 from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import list_digest, write_granule_list
@@ -40,7 +40,8 @@ class Month:
         self.fetched: list[str] = []
         self.refused: dict[str, Exception] = {}
         self.granules = [self._granule(day) for day in DAYS]
-        self.listed = write_granule_list(folder / "output/work" / PLACE / "granules/2021-11.csv", self.granules, [])
+        path = folder / "output/work" / PLACE / "granules/2021-11.csv"
+        self.listed = write_granule_list(path, GranuleList(tuple(self.granules)))
         source = SimpleNamespace(prepared=self._prepared)
         monkeypatch.setattr(bursts, "open_source", lambda kind, **options: source)
         monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))

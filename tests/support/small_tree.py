@@ -75,7 +75,7 @@ class SmallTree:
         """Write the list of a month's granules and the account of the search for its tile and direction."""
         mine = [other for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
         lists = {other.month: GranuleList(self.granules(other), ()) for other in mine}
-        write_granule_list(self.path("granules", key), self.granules(key), ())
+        write_granule_list(self.path("granules", key), GranuleList(self.granules(key)))
         asked = datetime(2024, 1, 2, 3, 4, 5, tzinfo=UTC)
         answers = {month: Answer.of(found, asked, "") for month, found in lists.items()}
         without = min(other.month for other in mine).shift(-1)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -53,8 +52,13 @@ def _csv(listed: GranuleList) -> str:
     return text.getvalue()
 
 
-def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside: Iterable[SetAside]) -> GranuleList:
-    """Write a month's granule list if its content changed; an empty list gives no file.
+def write_granule_list(path: str | Path, found: GranuleList) -> GranuleList:
+    """Write a month's granule list, sorted, if its content changed; an empty list gives no file.
+
+    Returns
+    -------
+    GranuleList
+        The sorted list.
 
     Raises
     ------
@@ -62,7 +66,8 @@ def write_granule_list(path: str | Path, granules: Iterable[Granule], set_aside:
         If the file cannot be written; an older list then stays intact.
     """
     content = GranuleList(
-        tuple(sorted(granules, key=lambda g: g.id)), tuple(sorted(set_aside, key=lambda s: (s.granule_id, s.reason)))
+        tuple(sorted(found.granules, key=lambda granule: granule.id)),
+        tuple(sorted(found.set_aside, key=lambda unused: (unused.granule_id, unused.reason))),
     )
     if content.granules or content.set_aside:
         write_text(path, _csv(content), only_if_changed=True)
