@@ -15,19 +15,14 @@ from hypothesis import strategies as st
 
 from s1monthly.config import docs as documentation
 from s1monthly.config.root import Config, load_config
-from s1monthly.errors import CubeError
 from s1monthly.kernels import options
-from s1monthly.model import Direction, Month, Tile, TileDirection
+from s1monthly.model import Tile
 from s1monthly.records import recipe as recipe_module
-from s1monthly.records.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
+from s1monthly.records.recipe import as_held, difference, digest, recipe
 from s1monthly.versions import ALGORITHMS
-from support.sites import merged
+from support.recipes import FIJI, MASKED, SIMULATED, TEXTURED, WKT, values
 
-WKT = "POLYGON((-122 38, -121 38, -121 39, -122 38))"
 OTHER_WKT = "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"
-SIMULATED = {"source.kind": "simulated"}
-TEXTURED = {"processing.texture_features.enabled": True}
-MASKED = {"processing.use_roi_mask": True, "roi.wkt": WKT}
 
 
 def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -99,7 +94,6 @@ def beside(key: str) -> dict[str, Any]:
 
 PARTS = "(({0} 38, -121 38, -121 39, {0} 38))"
 HOLES = ("(-121.2 38.1, -121.1 38.1, -121.1 38.2, -121.2 38.1)", "(-121.4 38.1, -121.3 38.1, -121.3 38.2, -121.4 38.1)")
-FIJI = ("POLYGON((179 -18, 181 -18, 181 -16, 179 -16, 179 -18))", "((179 -18, 180 -18, 180 -16, 179 -16, 179 -18))")
 
 SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
     "roi.tracks": [([137, 64], [64, 137]), (137, ["137"]), (None, list(range(175, 0, -1)))],
@@ -187,132 +181,6 @@ def test_one_recipe_has_one_form_however_it_is_spelled(key: str, one: Any, other
     # a cube keeps its own spelling, whichever the configuration has
     held = json.loads(json.dumps(recipes[1]))
     assert digest(as_held(held, recipes[0], tile)) == digest(held)
-
-
-HELD = {"roi_mask": WKT.lower(), "tracks": list(range(1, 176)), "grid": {"crs": "EPSG:32610", "resolution": 30.0}}
-
-
-def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
-    tile, wanted = Tile("10SGD"), recipe(load_config(values(MASKED)))
-    algorithms = {name: version for name, version in wanted["algorithms"].items() if name != "polygon_mask"}
-    held = {**wanted, **HELD, "algorithms": algorithms}
-    assert as_held(held, wanted, tile) == held
-    textured = recipe(load_config(values(MASKED, TEXTURED)))
-    added = as_held(held, textured, tile)
-    assert added == {**held, "algorithms": {**algorithms, "texture": 1}, "textures": textured["textures"]}
-    assert as_held(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
-    other = {**held, "mosaic": "first"}
-    assert as_held(other, wanted, tile) == wanted
-
-
-OLD_TEXTURES: dict[str, Any] = {
-    "metrics": ["contrast", "homogeneity", "entropy", "correlation"],
-    "window_size": 5,
-    "distance": 1,
-    "angles": [0, 90],
-    "average_angles": True,
-    "levels": 16,
-    "inputs": {"VV_dB": [-25, 5], "VH_dB": [-32, -5]},
-}
-
-
-def old_recipe(textures: dict[str, Any] | None = None, **parts: Any) -> dict[str, Any]:
-    """Return a recipe with its keys in the order in which the first version gave it to Snakemake."""
-    names = ["bands", "compositing", "despeckling", "masking", "resampling", "sources.reading"]
-    old: dict[str, Any] = {
-        "algorithms": dict.fromkeys([*names, *(["texture"] if textures else [])], 1),
-        "composite": {"method": "median"},
-        "data": "OPERA RTC-S1",
-        "despeckle": {"method": "tv_bregman", "reg_param": 5.0},
-        "grid": {"crs": None, "resolution": 30.0},
-        "level": "hARDCp",
-        "mask": "shadow",
-        "min_valid_power": 1e-06,
-        "mosaic": "mean",
-        "polarization": "VV+VH",
-        "roi_mask": None,
-        "tracks": None,
-    }
-    return {**old, **parts, **({"textures": textures} if textures else {})}
-
-
-SIMULATION = {"simulated": {"seed": 1, "tracks": 2, "passes_per_track": None}}
-OWN_CRS = {"crs": "EPSG:32610", "resolution": 30.0}
-TURNED = {"angles": [90, 0], "metrics": ["entropy", "contrast"]}
-
-
-@pytest.mark.parametrize(
-    ("given", "old"),
-    [
-        ({}, old_recipe()),
-        (TEXTURED, old_recipe(OLD_TEXTURES)),
-        (MASKED | TEXTURED, old_recipe(OLD_TEXTURES, roi_mask=WKT)),
-        (MASKED | SIMULATED, old_recipe(roi_mask=WKT, data=SIMULATION)),
-        (TEXTURED | {"processing.target_crs": 32610}, old_recipe(OLD_TEXTURES, grid=OWN_CRS)),
-        (
-            TEXTURED | {f"processing.texture_features.{key}": value for key, value in TURNED.items()},
-            old_recipe(OLD_TEXTURES | TURNED),
-        ),
-        ({"processing.min_valid_lin": 0}, old_recipe(min_valid_power=-0.0)),
-        ({"roi.tracks": 137}, old_recipe(tracks=[137])),
-    ],
-)
-def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(given: dict[str, Any], old: dict[str, Any]) -> None:
-    """It compares the repr of params, and a cube holds its recipe with sorted keys."""
-    held = json.loads(json.dumps(old, sort_keys=True))
-    found = as_held(held, recipe(load_config(values(given))), Tile("10SGD"))
-    assert repr(found) == repr(old)
-    assert digest(found) == digest(held)
-
-
-def test_textures_added_to_an_old_masked_cube_are_added_once() -> None:
-    wanted, tile = recipe(load_config(values(MASKED, TEXTURED))), Tile("10SGD")
-    before = json.loads(json.dumps(old_recipe(roi_mask=WKT), sort_keys=True))
-    added = as_held(before, wanted, tile)
-    assert repr(added) == repr(old_recipe(OLD_TEXTURES, roi_mask=WKT))
-    after = json.loads(json.dumps(added, sort_keys=True))
-    assert repr(as_held(after, wanted, tile)) == repr(added)
-
-
-@pytest.mark.parametrize(
-    ("region", "tile", "crs", "right"),
-    [
-        (WKT, "10SGD", None, True),
-        (FIJI[0], "60KXF", None, True),
-        (FIJI[0], "60KXF", "EPSG:3832", False),
-        ("POLYGON((-170 0,-34 0,-34 72,-170 72,-170 0))", "10SGD", None, False),
-        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", None, True),
-        ("POLYGON((238 38, 239 38, 239 39, 238 38))", "10SGD", "EPSG:4326", False),
-        (WKT, "10SGD", "EPSG:4326", True),
-    ],
-)
-def test_masks_that_were_wrong_are_made_again_and_no_others(
-    region: str, tile: str, crs: str | None, right: bool
-) -> None:
-    config = load_config(values(MASKED, {"roi.wkt": region, "processing.target_crs": crs}))
-    wanted = recipe(config)
-    held = {**wanted, "roi_mask": region, "algorithms": {**wanted["algorithms"]}}
-    assert held["algorithms"].pop("polygon_mask") == 2
-    assert (as_held(held, wanted, Tile(tile)) == held) == right
-    if not right:
-        lines = list(difference(canonical(held, Tile(tile)), canonical(wanted, Tile(tile))))
-        assert lines == ["algorithms.polygon_mask: nothing -> 2"]
-
-
-def values(*layers: dict[str, Any]) -> dict[str, Any]:
-    """A configuration with options given by their full keys."""
-    result: dict[str, Any] = {
-        "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
-        "time": {"years": [2024]},
-        "source": {"kind": "local", "path": ".."},
-    }
-    for key, value in (item for layer in layers for item in layer.items()):
-        *sections, last = key.split(".")
-        change: dict[str, Any] = {last: value}
-        for section in reversed(sections):
-            change = {section: change}
-        result = merged(result, change)
-    return result
 
 
 def changed(given: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:
@@ -458,50 +326,3 @@ RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
 def test_recipes_differ_where_a_difference_is_told_and_nowhere_else(held: Any, wanted: Any) -> None:
     """A refusal that names no difference would leave the user without a clue."""
     assert bool(list(difference(held, wanted))) == (held != wanted)
-
-
-KEY = TileDirection(Tile("10SGD"), Direction.ASCENDING)
-LEFT = [Month(2021, 11), Month(2022, 2)]
-
-
-@pytest.mark.parametrize(
-    ("same", "left", "overwrite", "refused"),
-    [
-        (True, [], False, False),
-        (True, LEFT, False, False),
-        (True, LEFT, True, False),
-        (False, [], True, False),
-        (False, [], False, True),
-        (False, LEFT, False, True),
-        (False, LEFT, True, True),
-    ],
-)
-def test_a_mixture_is_refused_unless_every_month_is_remade(
-    same: bool, left: list[Month], overwrite: bool, refused: bool
-) -> None:
-    held, wanted = {"mosaic": "mean"}, {"mosaic": "mean" if same else "last"}
-    if not refused:
-        refuse_mixture(KEY, held, wanted, left, overwrite)
-        return
-    with pytest.raises(CubeError) as refusal:
-        refuse_mixture(KEY, held, wanted, left, overwrite)
-    assert "10SGD_ASCENDING" in refusal.value.problem and 'mosaic: "mean" -> "last"' in refusal.value.problem
-    assert "output.base_dir" in refusal.value.remedy
-    assert ("2021-11, 2022-02" in refusal.value.remedy) == overwrite
-    assert ("output.overwrite: true" in refusal.value.remedy) == (not overwrite)
-
-
-def test_textures_may_be_added_where_every_month_is_covered_and_never_taken_away() -> None:
-    plain, textured = (recipe(load_config(values(layer))) for layer in ({}, TEXTURED))
-    key = TileDirection(Tile("10SGD"), Direction.ASCENDING)
-    refuse_mixture(key, plain, textured, [], overwrite=False)
-    with pytest.raises(CubeError, match=r"textures can be added to all its months together only.*2021-11"):
-        refuse_mixture(key, plain, textured, [Month(2021, 11)], overwrite=False)
-    with pytest.raises(CubeError, match="made with another recipe"):
-        refuse_mixture(key, textured, plain, [], overwrite=False)
-    other = recipe(load_config(values(TEXTURED | {"processing.texture_features.levels": 32})))
-    with pytest.raises(CubeError, match=r"textures.levels: 16 -> 32"):
-        refuse_mixture(key, textured, other, [], overwrite=False)
-    coarse = recipe(load_config(values(TEXTURED | {"processing.target_resolution": 60})))
-    with pytest.raises(CubeError, match="made with another recipe"):
-        refuse_mixture(key, plain, coarse, [], overwrite=False)
