@@ -247,7 +247,7 @@ def test_wildcards_match_nothing_else(pattern: str, refused: str) -> None:
 
 
 @given(MONTHS, MONTHS, st.integers())
-def test_wildcards_match_whatever_is_put_into_them(month: Month, last: Month, number: int) -> None:
+def test_wildcards_match_every_value_that_is_used(month: Month, last: Month, number: int) -> None:
     assert re.fullmatch(naming.MONTH_PATTERN, str(month))
     assert re.fullmatch(naming.DIGEST_PATTERN, digest(number))
     assert re.fullmatch(naming.SLOTS_PATTERN, f"{month}_{last}_{digest(number)}")

@@ -159,7 +159,7 @@ def test_composite_key_by_names() -> None:
     ["20211119T015950Z", "20211119T235950Z", "20211130T235950Z", "20211231T235950Z", "20240228T235950Z"],
     ids=["minute", "midnight", "month end", "year end", "28 February of a leap year"],
 )
-def test_a_pass_is_one_whatever_the_calendar_does_meanwhile(start: str) -> None:
+def test_a_pass_may_cross_minutes_days_months_and_years(start: str) -> None:
     began = parse_granule_id(granule(start).id).acquired
     overflown = [granule(began + timedelta(seconds=3 * n), burst_of(292318 + n)) for n in range(10)]
     assert len({g.acquired.minute for g in overflown}) == 2

@@ -9,7 +9,7 @@ import pytest
 
 @pytest.fixture(autouse=True)
 def no_network(monkeypatch):
-    """Fail whatever opens a socket or looks a host up."""
+    """Fail every attempt to open a socket or look up a host."""
 
     def refuse(*args, **kwargs):
         raise AssertionError(f"network touched: {args}")

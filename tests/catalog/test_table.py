@@ -342,12 +342,12 @@ def test_a_month_whose_granules_cannot_be_used_is_not_one_without(tmp_path):
     asked = datetime(2026, 1, 2, tzinfo=UTC)
     answers = {Month(2021, 11): Answer.of(lost, asked, ""), Month(2021, 12): Answer.of(left_out, asked, "")}
     write_answers(folder / "search.json", {}, answers)
-    told = [(row["month"], row["status"], row["missing_granules"]) for row in tile_rows(folder)]
-    assert told == [("2021-11", "unusable", [LACKING.id]), ("2021-12", "no data", [])]
+    found = [(row["month"], row["status"], row["missing_granules"]) for row in tile_rows(folder)]
+    assert found == [("2021-11", "unusable", [LACKING.id]), ("2021-12", "no data", [])]
 
 
 def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path, monkeypatch):
-    """Who waits for it is not told for whom, which is no reason to fail."""
+    """A waiting writer then does not learn who holds it, which is no reason to fail."""
 
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")

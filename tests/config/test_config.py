@@ -193,7 +193,7 @@ class Odd(BaseModel):
     other: int = Field(gt=3)
 
 
-def test_a_refusal_of_ours_is_told_as_it_is_whatever_its_kind() -> None:
+def test_our_own_errors_are_shown_unchanged() -> None:
     with pytest.raises(ValidationError) as refusal:
         Odd.model_validate({"size": 3, "other": 2})
     assert explain(refusal.value, Odd) == [
@@ -222,7 +222,7 @@ def test_unreadable_folder(tmp_path: Path) -> None:
         load_config(changed(source={"kind": "local", "path": str(afile)}))
 
 
-def test_all_problems_are_told_at_once() -> None:
+def test_all_problems_are_named_at_once() -> None:
     with pytest.raises(ConfigError) as refusal:
         load_config(changed(time={"months": [13]}, memory={"max_failed_ratio": 2}, bogus=1))
     assert str(refusal.value).count("\n  - ") == 3

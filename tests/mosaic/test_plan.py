@@ -40,7 +40,7 @@ def test_cogs_are_found_by_priority(two_zones: Path) -> None:
     assert [str(cog.key.tile) for cog in cogs] == ["11SKU"]
 
 
-def test_tiles_without_a_cog_are_told_with_the_reason(two_zones: Path) -> None:
+def test_tiles_without_a_cog_are_named_with_the_reason(two_zones: Path) -> None:
     def answer(granules: int, lost: tuple[str, ...] = ()) -> Answer:
         empty = Answer.of(GranuleList((), ()), asked=MAY.end, listing="")
         return Answer(**{**empty.__dict__, "granules": granules, "lost": lost})
@@ -130,7 +130,7 @@ def test_files_that_are_no_cogs_of_this_product_are_refused(two_zones: Path) -> 
     with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* cannot be decoded"):
         write_cog_mosaic(mosaic, two_zones / "mosaic")
     compression = [struct.pack("<HHIH", 259, 3, 1, code) for code in (50000, 59999)]
-    path.write_bytes(content.replace(*compression))  # a header that tells all, and a codec that nobody has
+    path.write_bytes(content.replace(*compression))  # a whole header, and an unknown codec
     with pytest.raises(ProductError, match=r"10SGE_S1_Monthly.* cannot be read .*damaged"):
         planned(two_zones)
     path.write_bytes(content)

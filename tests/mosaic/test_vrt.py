@@ -60,7 +60,7 @@ def test_a_vrt_across_zones_holds_the_nearest_pixels_and_no_seam(two_zones: Path
     np.testing.assert_allclose(found[2], ratio, rtol=1e-4, err_msg="the bands of a pixel are from one pixel")
 
 
-def test_a_vrt_keeps_names_units_and_no_data_and_tells_what_it_is(two_zones: Path) -> None:
+def test_a_mosaic_has_names_units_no_data_and_tags(two_zones: Path) -> None:
     (mosaic,) = planned(two_zones)
     for path in (write_vrt(mosaic, two_zones / "m"), write_cog_mosaic(mosaic, two_zones / "m")):
         with rasterio.open(path) as dataset:

@@ -54,7 +54,7 @@ def test_a_band_that_lacks_values_is_refused() -> None:
 
 
 def test_when_a_band_is_made_hardly_more_than_the_one_before_is_held() -> None:
-    """Two at most: a thread may have told its result, and not yet let go of the band."""
+    """Two at most: a thread may have returned its result and still hold the band."""
     count = np.ones((600, 600), np.uint8)
     made: list[weakref.ref[NDArray[np.float32]]] = []
     held = []

@@ -153,7 +153,7 @@ def test_platforms_tracks_and_passes_come_from_the_granules():
     assert [len(pass_.granules) for pass_ in record.passes] == [2, 1]
 
 
-def test_missing_granules_are_those_whose_acquisition_nothing_else_brings():
+def test_missing_granules_are_those_whose_acquisition_no_other_granule_covers():
     used, lacking, older = granule(DAY), granule(DAY, 292319), granule(DAY + timedelta(seconds=1))
     record = month_record(
         granules=[used],

@@ -1,4 +1,4 @@
-"""The recipe: every option that changes values enters it and no other does; two recipes are told apart in words."""
+"""The recipe: every option that changes values enters it and no other does; differences of two recipes are named."""
 
 from __future__ import annotations
 
@@ -246,7 +246,7 @@ def algorithms(*changes: dict[str, Any]) -> dict[str, int]:
 
 
 PLAIN = {"bands": 1, "compositing": 1, "despeckling": 1, "masking": 1, "resampling": 1, "sources.reading": 1}
-"""What existing cubes hold: with these versions they must stay valid, wherever the modules are moved."""
+"""What existing cubes hold: with these versions they must stay valid, even if modules move."""
 
 
 def test_existing_cubes_stay_valid(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,13 +287,13 @@ def test_every_algorithm_has_golden_values(name: str) -> None:
 # digests and differences
 
 
-def test_a_digest_is_that_of_the_value_whatever_the_order_of_its_keys() -> None:
+def test_a_digest_does_not_depend_on_the_order_of_keys() -> None:
     expected = hashlib.sha256(b'{"a":[1,2.5,null],"b":"x"}').hexdigest()[:16]
     assert digest({"b": "x", "a": [1, 2.5, None]}) == digest({"a": (1, 2.5, None), "b": "x"}) == expected
     assert len({digest(content) for content in (1, "1", [1], {"1": 1}, None, True, [[1]], [1, 1])}) == 8
 
 
-def test_differences_are_told_key_by_key() -> None:
+def test_differences_are_named_key_by_key() -> None:
     held = {"composite": {"method": "median"}, "despeckle": {"method": "tv", "reg": 5.0}, "mask": "shadow", "same": [1]}
     wanted = {
         "composite": {"method": "trimmed", "trim": 0.1},
@@ -323,6 +323,6 @@ RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
 
 
 @generated(RECIPES, RECIPES)
-def test_recipes_differ_where_a_difference_is_told_and_nowhere_else(held: Any, wanted: Any) -> None:
+def test_unequal_recipes_have_a_named_difference_and_equal_ones_none(held: Any, wanted: Any) -> None:
     """A refusal that names no difference would leave the user without a clue."""
     assert bool(list(difference(held, wanted))) == (held != wanted)
