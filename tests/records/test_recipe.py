@@ -18,7 +18,7 @@ from s1monthly.config.root import Config, load_config
 from s1monthly.kernels import options
 from s1monthly.model import Tile
 from s1monthly.records import recipe as recipe_module
-from s1monthly.records.recipe import as_held, difference, digest, recipe
+from s1monthly.records.recipe import difference, digest, match_spelling, recipe
 from s1monthly.versions import ALGORITHMS
 from support.recipes import FIJI, MASKED, SIMULATED, TEXTURED, WKT, values
 
@@ -176,11 +176,11 @@ NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
 def test_one_recipe_has_one_form_however_it_is_spelled(key: str, one: Any, other: Any, more: dict[str, Any]) -> None:
     tile = Tile("10SGD")
     recipes = [recipe(load_config(values(beside(key), more, {key: value}))) for value in (one, other)]
-    first, second = (as_held(None, each, tile) for each in recipes)
+    first, second = (match_spelling(None, each, tile) for each in recipes)
     assert (first, digest(first)) == (second, digest(second))
     # a cube keeps its own spelling, whichever the configuration has
     held = json.loads(json.dumps(recipes[1]))
-    assert digest(as_held(held, recipes[0], tile)) == digest(held)
+    assert digest(match_spelling(held, recipes[0], tile)) == digest(held)
 
 
 def changed(given: dict[str, Any], key: str, value: Any) -> tuple[Config, Config]:

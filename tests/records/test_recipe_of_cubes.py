@@ -10,7 +10,7 @@ import pytest
 from s1monthly.config.root import load_config
 from s1monthly.errors import CubeError
 from s1monthly.model import Direction, Month, Tile, TileDirection
-from s1monthly.records.recipe import as_held, canonical, difference, digest, recipe, refuse_mixture
+from s1monthly.records.recipe import canonical, difference, digest, match_spelling, recipe, refuse_mixture
 from support.recipes import FIJI, MASKED, SIMULATED, TEXTURED, WKT, values
 
 HELD = {"roi_mask": WKT.lower(), "tracks": list(range(1, 176)), "grid": {"crs": "EPSG:32610", "resolution": 30.0}}
@@ -20,13 +20,13 @@ def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
     tile, wanted = Tile("10SGD"), recipe(load_config(values(MASKED)))
     algorithms = {name: version for name, version in wanted["algorithms"].items() if name != "polygon_mask"}
     held = {**wanted, **HELD, "algorithms": algorithms}
-    assert as_held(held, wanted, tile) == held
+    assert match_spelling(held, wanted, tile) == held
     textured = recipe(load_config(values(MASKED, TEXTURED)))
-    added = as_held(held, textured, tile)
+    added = match_spelling(held, textured, tile)
     assert added == {**held, "algorithms": {**algorithms, "texture": 1}, "textures": textured["textures"]}
-    assert as_held(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
+    assert match_spelling(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
     other = {**held, "mosaic": "first"}
-    assert as_held(other, wanted, tile) == wanted
+    assert match_spelling(other, wanted, tile) == wanted
 
 
 OLD_TEXTURES: dict[str, Any] = {
@@ -84,7 +84,7 @@ TURNED = {"angles": [90, 0], "metrics": ["entropy", "contrast"]}
 def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(given: dict[str, Any], old: dict[str, Any]) -> None:
     """It compares the repr of params, and a cube holds its recipe with sorted keys."""
     held = json.loads(json.dumps(old, sort_keys=True))
-    found = as_held(held, recipe(load_config(values(given))), Tile("10SGD"))
+    found = match_spelling(held, recipe(load_config(values(given))), Tile("10SGD"))
     assert repr(found) == repr(old)
     assert digest(found) == digest(held)
 
@@ -92,10 +92,10 @@ def test_snakemake_sees_the_recipe_of_an_old_cube_unchanged(given: dict[str, Any
 def test_textures_added_to_an_old_masked_cube_are_added_once() -> None:
     wanted, tile = recipe(load_config(values(MASKED, TEXTURED))), Tile("10SGD")
     before = json.loads(json.dumps(old_recipe(roi_mask=WKT), sort_keys=True))
-    added = as_held(before, wanted, tile)
+    added = match_spelling(before, wanted, tile)
     assert repr(added) == repr(old_recipe(OLD_TEXTURES, roi_mask=WKT))
     after = json.loads(json.dumps(added, sort_keys=True))
-    assert repr(as_held(after, wanted, tile)) == repr(added)
+    assert repr(match_spelling(after, wanted, tile)) == repr(added)
 
 
 @pytest.mark.parametrize(
@@ -117,7 +117,7 @@ def test_masks_that_were_wrong_are_made_again_and_no_others(
     wanted = recipe(config)
     held = {**wanted, "roi_mask": region, "algorithms": {**wanted["algorithms"]}}
     assert held["algorithms"].pop("polygon_mask") == 2
-    assert (as_held(held, wanted, Tile(tile)) == held) == right
+    assert (match_spelling(held, wanted, Tile(tile)) == held) == right
     if not right:
         lines = list(difference(canonical(held, Tile(tile)), canonical(wanted, Tile(tile))))
         assert lines == ["algorithms.polygon_mask: nothing -> 2"]

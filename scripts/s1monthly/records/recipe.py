@@ -60,27 +60,27 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
     It unifies numbers, lists whose order has no meaning, all tracks and the polygon. With a tile, the tile's own CRS
     becomes None, whether named or not.
     """
-    one: dict[str, Any] = _plain_numbers(recipe)
-    if "tracks" in one:
-        one["tracks"] = canonical_tracks(one["tracks"])
-    grid = one.get("grid", {})
+    plain: dict[str, Any] = _plain_numbers(recipe)
+    if "tracks" in plain:
+        plain["tracks"] = canonical_tracks(plain["tracks"])
+    grid = plain.get("grid", {})
     if tile and grid.get("crs") == f"EPSG:{tile.epsg}":
         grid["crs"] = None
-    textures = one.get(TEXTURES)
+    textures = plain.get(TEXTURES)
     if textures:
         textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
         if textures["average_angles"]:  # else they are names of bands
             textures["angles"] = alike(textures["distance"], textures["angles"])
         textures["angles"].sort()
-    if one.get("roi_mask"):
+    if plain.get("roi_mask"):
         from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few recipes have a mask
 
-        if tile and "polygon_mask" not in one["algorithms"]:  # version 1, equal to 2 if the polygon projects whole
+        if tile and "polygon_mask" not in plain["algorithms"]:  # version 1, equal to 2 if the polygon projects whole
             epsg = int(grid["crs"].removeprefix("EPSG:")) if grid["crs"] else tile.epsg
-            if projects_whole(one["roi_mask"], epsg):
-                one["algorithms"]["polygon_mask"] = 2
-        one["roi_mask"] = canonical_wkt(one["roi_mask"])
-    return one
+            if projects_whole(plain["roi_mask"], epsg):
+                plain["algorithms"]["polygon_mask"] = 2
+        plain["roi_mask"] = canonical_wkt(plain["roi_mask"])
+    return plain
 
 
 def _plain_numbers(value: Any) -> Any:
@@ -92,28 +92,28 @@ def _plain_numbers(value: Any) -> Any:
     return 0.0 if isinstance(value, float) and value == 0 else value
 
 
-def as_held(held: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
-    """Return a recipe in the spelling of the tile's cube, or in canonical form if the cube's recipe differs or is None.
+def match_spelling(cube_recipe: Mapping[str, Any] | None, wanted: Mapping[str, Any], tile: Tile) -> dict[str, Any]:
+    """Return the wanted recipe in the spelling of the cube's; in canonical form if they differ or there is no cube.
 
     Digests of a recipe in records and file names thus do not depend on the spelling of the configuration.
 
     Parameters
     ----------
-    held : mapping or None
+    cube_recipe : mapping or None
         Recipe of the tile's cube, if it exists.
     wanted : mapping
         Recipe of the run, as from `recipe`.
     """
-    one = canonical(wanted, tile)
-    if held is None:
-        return one
-    ours = canonical(held, tile)
-    if ours == one:
-        return _ordered_like(one, held)
-    if adds_only_textures(ours, one):
-        algorithms = {**held["algorithms"], TEXTURE: one["algorithms"][TEXTURE]}
-        return _ordered_like(one, {**held, "algorithms": algorithms, TEXTURES: one[TEXTURES]})
-    return one
+    new = canonical(wanted, tile)
+    if cube_recipe is None:
+        return new
+    old = canonical(cube_recipe, tile)
+    if old == new:
+        return _ordered_like(new, cube_recipe)
+    if adds_only_textures(old, new):
+        algorithms = {**cube_recipe["algorithms"], TEXTURE: new["algorithms"][TEXTURE]}
+        return _ordered_like(new, {**cube_recipe, "algorithms": algorithms, TEXTURES: new[TEXTURES]})
+    return new
 
 
 def _ordered_like(model: Any, value: Any) -> Any:
@@ -133,20 +133,20 @@ def digest(content: Any) -> str:
 _ABSENT = object()
 
 
-def difference(held: Any, wanted: Any, place: str = "") -> Iterator[str]:
-    """Yield one line for each value in which two recipes differ: ``key: held -> wanted``."""
-    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
-        for key in sorted({*held, *wanted}):
+def difference(old: Any, new: Any, place: str = "") -> Iterator[str]:
+    """Yield one line for each value in which two recipes differ: ``key: old -> new``."""
+    if isinstance(old, Mapping) and isinstance(new, Mapping):
+        for key in sorted({*old, *new}):
             inner = f"{place}.{key}" if place else str(key)
-            yield from difference(held.get(key, _ABSENT), wanted.get(key, _ABSENT), inner)
-    elif held != wanted:
-        before, after = ("nothing" if value is _ABSENT else json.dumps(value) for value in (held, wanted))
+            yield from difference(old.get(key, _ABSENT), new.get(key, _ABSENT), inner)
+    elif old != new:
+        before, after = ("nothing" if value is _ABSENT else json.dumps(value) for value in (old, new))
         yield f"{place}: {before} -> {after}"
 
 
 def refuse_mixture(
     key: TileDirection,
-    held: Mapping[str, Any],
+    cube_recipe: Mapping[str, Any],
     wanted: Mapping[str, Any],
     unwanted_months: list[Month],
     overwrite: bool,
@@ -155,7 +155,7 @@ def refuse_mixture(
 
     Parameters
     ----------
-    held, wanted : mapping
+    cube_recipe, wanted : mapping
         Recipe of the cube and of this run.
     unwanted_months : list of Month
         Months that the cube holds and this run would not make again.
@@ -168,20 +168,18 @@ def refuse_mixture(
         Names the difference and the ways out, unless the recipes agree or every month held is made again. Textures may
         be added without `overwrite`, as this leaves the cube's values unchanged.
     """
-    if held == wanted or (not unwanted_months and (overwrite or adds_only_textures(held, wanted))):
+    if cube_recipe == wanted or (not unwanted_months and (overwrite or adds_only_textures(cube_recipe, wanted))):
         return
-    lines = "; ".join(difference(held, wanted))
-    if adds_only_textures(held, wanted):
-        months = ", ".join(map(str, unwanted_months))
+    lines, months = "; ".join(difference(cube_recipe, wanted)), ", ".join(map(str, unwanted_months))
+    if adds_only_textures(cube_recipe, wanted):
         raise CubeError(
             f"cube {key}: textures can be added to all its months together only ({lines})",
             f"widen the time range to {months}, switch textures off, or give another output.base_dir",
         )
-    ways = (
-        "either give another output.base_dir, or set output.overwrite: true"
-        " with a time range that covers every month held"
+    raise CubeError(
+        f"cube {key}: made with another recipe ({lines})",
+        f"widen the time range to these months too, or give another output.base_dir (not covered: {months})"
+        if overwrite
+        else "either give another output.base_dir, or set output.overwrite: true"
+        " with a time range that covers every month held",
     )
-    if overwrite:
-        months = ", ".join(map(str, unwanted_months))
-        ways = f"widen the time range to these months too, or give another output.base_dir (not covered: {months})"
-    raise CubeError(f"cube {key}: made with another recipe ({lines})", ways)

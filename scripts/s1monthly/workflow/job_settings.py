@@ -16,7 +16,7 @@ from s1monthly.errors import ConfigError
 from s1monthly.files import write_text
 from s1monthly.layout import Layout
 from s1monthly.model import Level, Month, Polarization, Tile
-from s1monthly.records.recipe import as_held, digest
+from s1monthly.records.recipe import digest, match_spelling
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class JobSettings:
     def of(self, tile: str, direction: str) -> JobSettings:
         """Return the settings with the recipe as the cube of a tile and direction writes it."""
         held = Slots.read(self.layout.cube.format(tile=tile, direction=direction))
-        return replace(self, recipe=as_held(held.recipe if held else None, self.recipe, Tile(tile)))
+        return replace(self, recipe=match_spelling(held.recipe if held else None, self.recipe, Tile(tile)))
 
     @property
     def layout(self) -> Layout:

@@ -15,7 +15,7 @@ from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
 from s1monthly.model import Direction, Month, Tile, TileDirection, month_ranges
-from s1monthly.records.recipe import as_held, canonical, digest, recipe, refuse_mixture
+from s1monthly.records.recipe import canonical, digest, match_spelling, recipe, refuse_mixture
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
 from s1monthly.versions import PRODUCTS
@@ -306,7 +306,7 @@ def tile_months(
         question_of(config),
         months,
         config.time.full is not None,
-        as_held(slots.recipe if slots else None, recipe(config), key.tile),
+        match_spelling(slots.recipe if slots else None, recipe(config), key.tile),
         products_of(config),
         listings,
         refresh=config.search.refresh,
