@@ -290,12 +290,12 @@ def _touches_area(zone: int, column: int, row: int) -> bool:
 def _is_tile(zone: int, column: int, row: int) -> bool:
     """Return whether Sentinel-2 has a tile for a square (rules 1 and 2 of `tiles_of_roi`)."""
     # All zones give the same result but irregular ones and the three east of them (from 56 N), and those near 180 E.
-    alike = 4 <= zone <= 57 and (row < 60 or not 31 <= zone <= 40)
-    return _is_kept(10 if alike else zone, column, row)
+    regular = 4 <= zone <= 57 and (row < 60 or not 31 <= zone <= 40)
+    return _is_uncovered(10 if regular else zone, column, row)
 
 
 @cache
-def _is_kept(zone: int, column: int, row: int) -> bool:
+def _is_uncovered(zone: int, column: int, row: int) -> bool:
     if not _touches_zone(zone, column, row):
         return False
     outline, bounds = _outline(column, row), _bounds(column, row)

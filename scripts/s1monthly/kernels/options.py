@@ -8,7 +8,7 @@ from itertools import count
 from typing import Literal, get_args
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.kernels.pixel_pairs import out_of_reach, same_pair
+from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
 
 MosaicStrategy = Literal["mean", "first", "last"]
 CompositeMethod = Literal["median", "mean", "trimmed_mean"]
@@ -83,7 +83,7 @@ class TextureOptions:
             )
         if len(set(self.metrics)) < len(self.metrics):
             raise S1MonthlyError(f"textures twice: {self.metrics}", "name each metric once")
-        same = same_pair(self.distance, self.angles)
+        same = duplicate_angles(self.distance, self.angles)
         if same:
             raise S1MonthlyError(
                 f"texture angles {degrees(same[0])} and {degrees(same[1])} are the same pair of pixels"

@@ -31,7 +31,7 @@ def out_of_reach(window: int, distance: int, angles: Sequence[float]) -> float |
     return next((angle for angle in angles if max(map(abs, offset(distance, angle))) >= window), None)
 
 
-def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
+def duplicate_angles(distance: int, angles: Sequence[float]) -> tuple[float, float] | None:
     """Return the first two angles, in degrees, that have the same offset after rounding (0 and 20 may), or None."""
     known: dict[tuple[int, int], float] = {}
     for angle in angles:
@@ -42,18 +42,18 @@ def same_pair(distance: int, angles: Sequence[float]) -> tuple[float, float] | N
     return None
 
 
-def alike(distance: int, angles: Sequence[float]) -> list[float]:
-    """Return angles, in degrees, in the one form that all spellings share which have the same mean over them.
+def canonical_angles(distance: int, angles: Sequence[float]) -> list[float]:
+    """Return angles, in degrees, in a form that is the same for all angles that give the same mean.
 
-    Offsets are rounded, and a pair the other way round is the same pair: 0, 20 and 180 are one at distance 1. Each
-    becomes the whole degree that lies nearest to the direction of its offset; an angle whose offset no whole degree has
-    is only turned to below 180. A pair that is there both ways stays two angles: no list may hold one twice.
+    Offsets are rounded, and a reversed pair is the same pair: at distance 1 the angles 0, 20 and 180 are one. Each angle
+    becomes the whole degree nearest to the direction of its offset, or is only reduced to below 180 if no whole degree
+    has that offset. If two angles would become equal, all are only reduced to below 360.
     """
-    ones = [_whole(distance, angle) for angle in angles]
-    return ones if len(set(ones)) == len(ones) else [angle % 360 for angle in angles]
+    whole = [_whole_degree(distance, angle) for angle in angles]
+    return whole if len(set(whole)) == len(whole) else [angle % 360 for angle in angles]
 
 
-def _whole(distance: int, angle: float) -> float:
+def _whole_degree(distance: int, angle: float) -> float:
     rows, columns = offset(distance, angle)
     direction = math.degrees(math.atan2(rows, columns)) % 180
     same = (whole for whole in range(360) if offset(distance, whole) in ((rows, columns), (-rows, -columns)))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from s1monthly.cube.status import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
 from s1monthly.kernels.options import TEXTURE_METRICS
-from s1monthly.kernels.pixel_pairs import alike
+from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 
@@ -70,7 +70,7 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
     if textures:
         textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
         if textures["average_angles"]:  # else they are names of bands
-            textures["angles"] = alike(textures["distance"], textures["angles"])
+            textures["angles"] = canonical_angles(textures["distance"], textures["angles"])
         textures["angles"].sort()
     if plain.get("roi_mask"):
         from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few recipes have a mask
