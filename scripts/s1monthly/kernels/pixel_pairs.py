@@ -45,9 +45,9 @@ def duplicate_angles(distance: int, angles: Sequence[float]) -> tuple[float, flo
 def canonical_angles(distance: int, angles: Sequence[float]) -> list[float]:
     """Return angles, in degrees, in a form that is the same for all angles that give the same mean.
 
-    Offsets are rounded, and a reversed pair is the same pair: at distance 1 the angles 0, 20 and 180 are one. Each angle
-    becomes the whole degree nearest to the direction of its offset, or is only reduced to below 180 if no whole degree
-    has that offset. If two angles would become equal, all are only reduced to below 360.
+    Offsets are rounded, and a reversed pair is the same pair: at distance 1 the angles 0, 20 and 180 are one. Each
+    angle becomes the whole degree nearest to the direction of its offset, or is only reduced to below 180 if no whole
+    degree has that offset. If two angles would become equal, all are only reduced to below 360.
     """
     whole = [_whole_degree(distance, angle) for angle in angles]
     return whole if len(set(whole)) == len(whole) else [angle % 360 for angle in angles]

@@ -1,4 +1,4 @@
-"""Reader and writer of TIFF headers: the fields of directories, as bytes.
+"""Read and write TIFF headers: the fields of directories, as bytes.
 
 Little-endian, classic or BigTIFF. TIFF 6.0, Adobe (1992), section 2; The BigTIFF File Format, Aware Systems (2007).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Container, Iterator, Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -131,47 +131,43 @@ def header(directories: Sequence[Directory], ghost: bytes, big: bool) -> bytes:
     """
     form = _BIG if big else _CLASSIC
     starts, places, end = _places(directories, form, form.start.size + len(ghost))
-    laid = bytearray(end)
+    content = bytearray(end)
     start = (b"II", 43, 8, 0, starts[0]) if big else (*_CLASSIC_MARKS, starts[0])
-    laid[: form.start.size + len(ghost)] = form.start.pack(*start) + ghost
+    content[: form.start.size + len(ghost)] = form.start.pack(*start) + ghost
     for number, (directory, following) in enumerate(zip(directories, [*starts[1:], 0], strict=True)):
         entries = [form.count.pack(len(directory))]
         for tag, field in sorted(directory.items()):
             place = places.get((number, tag))
             if place is not None:
-                laid[place : place + len(field.values)] = field.values
+                content[place : place + len(field.values)] = field.values
             value = field.values if place is None else form.offset.pack(place)
             entries.append(form.entry.pack(tag, field.type, field.count, value))
         entries.append(form.offset.pack(following))
-        laid[starts[number] : starts[number] + form.size(directory)] = b"".join(entries)
-    return bytes(laid)
+        content[starts[number] : starts[number] + form.size(directory)] = b"".join(entries)
+    return bytes(content)
 
 
 def _places(
     directories: Sequence[Directory], form: _Form, end: int
 ) -> tuple[list[int], dict[tuple[int, int], int], int]:
     """Return offsets of directories, offsets of values too long for an entry (by directory and tag), and the end."""
-    starts, places = [], {}
+    starts: list[int] = []
+    places: dict[tuple[int, int], int] = {}
+
+    def place_values(number: int, last: bool) -> None:
+        nonlocal end
+        for tag, field in sorted(directories[number].items()):
+            if len(field.values) > form.offset.size and (tag in _LAST) == last:
+                places[number, tag] = _even(end)
+                end = places[number, tag] + len(field.values)
+
     for number, directory in enumerate(directories):
         starts.append(_even(end))
         end = starts[-1] + form.size(directory)
-        for tag, size in _apart(directory, form):
-            if tag not in _LAST:
-                places[number, tag] = _even(end)
-                end = places[number, tag] + size
-    for number, directory in enumerate(directories):
-        for tag, size in _apart(directory, form):
-            if tag in _LAST:
-                places[number, tag] = _even(end)
-                end = places[number, tag] + size
+        place_values(number, last=False)
+    for number in range(len(directories)):
+        place_values(number, last=True)
     return starts, places, end
-
-
-def _apart(directory: Directory, form: _Form) -> Iterator[tuple[int, int]]:
-    """Yield tag and size of the values that do not fit in an entry."""
-    for tag, field in sorted(directory.items()):
-        if len(field.values) > form.offset.size:
-            yield tag, len(field.values)
 
 
 def _even(position: int) -> int:
