@@ -26,7 +26,7 @@ def main(argv=None):
     if options.resolution is not None and (options.format == "VRT" or not options.resolution > 0):
         parser.error("--resolution: a positive number, and for --format COG alone, since a VRT cannot average power")
     try:
-        layout, epsg = Layout(options.output_dir, ""), None if options.keep_utm else epsg_code(options.crs)
+        layout, epsg = Layout(options.output_dir), None if options.keep_utm else epsg_code(options.crs)
         cogs, lacking = find_cogs(layout, Month.parse(options.month), options.direction, options.mgrs_prefix)
         for line in lacking:
             print(textwrap.fill(f"no COG of {line}", commands.WIDTH, subsequent_indent="  "), flush=True)

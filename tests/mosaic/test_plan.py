@@ -26,7 +26,7 @@ from support.mosaic_samples import MAY, SIZE, centres, planned, put, read, waves
 def test_cogs_are_found_by_priority(two_zones: Path) -> None:
     put(two_zones, "10SFD", "DESCENDING")
     put(two_zones, "10SFD", month=Month(2024, 6))
-    cogs, lacking = find_cogs(Layout(str(two_zones), ""), MAY, "ALL")
+    cogs, lacking = find_cogs(Layout(str(two_zones)), MAY, "ALL")
     assert [f"{cog.key.tile} {cog.key.direction}" for cog in cogs] == [
         "10SFD ASCENDING",
         "10SGD ASCENDING",
@@ -34,9 +34,9 @@ def test_cogs_are_found_by_priority(two_zones: Path) -> None:
         "10SFD DESCENDING",
     ]
     assert lacking == []
-    cogs, _ = find_cogs(Layout(str(two_zones), ""), MAY, "DESCENDING")
+    cogs, _ = find_cogs(Layout(str(two_zones)), MAY, "DESCENDING")
     assert [str(cog.key.tile) for cog in cogs] == ["10SFD"]
-    cogs, _ = find_cogs(Layout(str(two_zones), ""), MAY, "ALL", prefix="11")
+    cogs, _ = find_cogs(Layout(str(two_zones)), MAY, "ALL", prefix="11")
     assert [str(cog.key.tile) for cog in cogs] == ["11SKU"]
 
 
@@ -52,7 +52,7 @@ def test_tiles_without_a_cog_are_named_with_the_reason(two_zones: Path) -> None:
     record = two_zones / "10SHC_ASCENDING" / "months" / "2024-05.json"
     record.parent.mkdir(parents=True)
     record.touch()
-    cogs, lacking = find_cogs(Layout(str(two_zones), ""), MAY, "ASCENDING")
+    cogs, lacking = find_cogs(Layout(str(two_zones)), MAY, "ASCENDING")
     assert len(cogs) == 3
     assert sorted(lacking) == [
         "10SEE ASCENDING: without usable granules",
@@ -74,7 +74,7 @@ def test_a_cog_of_other_values_than_its_record_is_left_out_and_named(two_zones: 
         with rasterio.open(put(two_zones, tile), "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
             dataset.update_tags(DIGEST="a")
         record(tile, "a")
-    found = lambda: find_cogs(Layout(str(two_zones), ""), MAY, "ASCENDING")  # noqa: E731
+    found = lambda: find_cogs(Layout(str(two_zones)), MAY, "ASCENDING")  # noqa: E731
     assert [str(cog.key.tile) for cog in found()[0]] == ["10SFD", "10SGD", "11SKU"]
     record("10SGD", "b")
     record("11SKU", "a")  # its COG does not say of what values it is
@@ -98,10 +98,10 @@ def test_a_cog_of_other_values_than_its_record_is_left_out_and_named(two_zones: 
 def test_no_cog_at_all_names_the_months_that_have_some(two_zones: Path) -> None:
     put(two_zones, "10SGD", month=Month(2023, 11))
     with pytest.raises(ProductError, match=r"no COG of 2024-07 ASCENDING \(3 not searched yet\)") as caught:
-        find_cogs(Layout(str(two_zones), ""), Month(2024, 7), "ASCENDING")
+        find_cogs(Layout(str(two_zones)), Month(2024, 7), "ASCENDING")
     assert "2 from 2023-11 to 2024-05" in caught.value.remedy
     with pytest.raises(ProductError, match=r"nowhere: no COG of 2024-07 ALL, tiles 50R\.\.\. -> .*--output-dir"):
-        find_cogs(Layout("nowhere", ""), Month(2024, 7), "ALL", prefix="50R")
+        find_cogs(Layout("nowhere"), Month(2024, 7), "ALL", prefix="50R")
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_files_that_are_no_cogs_of_this_product_are_refused(two_zones: Path) -> 
 
 def test_directions_are_never_resampled_together(two_zones: Path) -> None:
     put(two_zones, "11SKU", "DESCENDING")
-    (mosaic,) = plan_mosaics(find_cogs(Layout(str(two_zones), ""), MAY, "ALL", "11")[0], "ALL", 4326)
+    (mosaic,) = plan_mosaics(find_cogs(Layout(str(two_zones)), MAY, "ALL", "11")[0], "ALL", 4326)
     assert [[str(cog.key.direction) for cog in group] for group in mosaic.groups()] == [["ASCENDING"], ["DESCENDING"]]
 
 

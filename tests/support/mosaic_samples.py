@@ -81,7 +81,7 @@ def put(
 def planned(
     base: Path, directions: str = "ASCENDING", epsg: int | None = 4326, resolution: float | None = None
 ) -> list[Mosaic]:
-    cogs, _ = find_cogs(Layout(str(base), ""), MAY, directions)
+    cogs, _ = find_cogs(Layout(str(base)), MAY, directions)
     return plan_mosaics(cogs, directions, epsg, resolution)
 
 
