@@ -23,7 +23,7 @@ def main(argv=None):
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     listed = read_granule_list(layout.granules, job.granules_digest)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
-    kept = KeptPieces(layout.resume_folder, job.recipe)
+    pieces = KeptPieces(layout.resume_folder, job.recipe)
 
     def cut(granule):
         with source.prepared(granule) as ready:
@@ -33,14 +33,14 @@ def main(argv=None):
             return Piece(burst.reason, facts=checksums)
         files = {layer: layer_file(granule.id, layer) for layer in burst.power}
         for layer, file in files.items():
-            write_raster(kept.folder / file, [burst.power[layer]], burst.geobox, [layer])
+            write_raster(pieces.folder / file, [burst.power[layer]], burst.geobox, [layer])
         return Piece("read" if burst.masked else "read, unmasked", tuple(files.values()), checksums)
 
-    account = read_all(key, listed, cut, kept, settings.read_workers, settings.max_failed_ratio, digest(how))
-    kept.deliver(account.checksums, job.bursts)
+    account = read_all(key, listed, cut, pieces, settings.read_workers, settings.max_failed_ratio, digest(how))
+    pieces.deliver(account.checksums, job.bursts)
     write_account(job.account, account)
     if not account.unread:
-        kept.remove()
+        pieces.remove()
 
 
 if __name__ == "__main__":

@@ -19,12 +19,12 @@ def main(argv=None):
     settings, key = job.settings, TileDirection(Tile(job.tile), Direction(job.direction))
     months, listings = [Month.parse(month) for month in job.months.split(",") if month], json.loads(job.listings)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
-    asked = datetime.now(UTC)
+    moment = datetime.now(UTC)
     found = source.search(key.tile, key.direction, months)
     answers = {}
     for month in months:
         listed = write_granule_list(settings.layout.of(key, month).granules, found[month])
-        answer = Answer.of(listed, asked, listings.get(str(month), ""), from_earliest=settings.from_earliest)
+        answer = Answer.of(listed, moment, listings.get(str(month), ""), from_earliest=settings.from_earliest)
         answers[month] = answer
         log.info("%s: %d granules, %d passes, %d set aside", month, answer.granules, answer.passes, answer.set_aside)
         for left_out in listed.set_aside:
@@ -32,7 +32,7 @@ def main(argv=None):
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
     claim_work(settings.layout)
     write_answers(settings.layout.of(key).search, settings.question, answers)
-    write_text(job.stamp, f"answered {asked:%Y-%m-%dT%H:%M:%SZ}\n")
+    write_text(job.stamp, f"answered {moment:%Y-%m-%dT%H:%M:%SZ}\n")
 
 
 if __name__ == "__main__":

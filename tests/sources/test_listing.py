@@ -35,12 +35,12 @@ def test_layers_are_found_at_any_depth_and_grouped_by_granule(tmp_path: Path) ->
 
 
 def test_other_files_and_hidden_folders_are_passed_over(tmp_path: Path) -> None:
-    kept = put(tmp_path / f"{NOVEMBER}_VV.tif")
+    path = put(tmp_path / f"{NOVEMBER}_VV.tif")
     put(tmp_path / f"{NOVEMBER}_VV.tif.aux.xml")
     put(tmp_path / f"{NOVEMBER}.h5")
     put(tmp_path / "OPERA_L2_RTC-S1-STATIC_T137-292318-IW1_20140403_S1A_30_v1.0_mask.tif")
     put(tmp_path / ".half-made" / f"{DECEMBER}_VV.tif")
-    assert list_folder(tmp_path).files == {NOVEMBER: {"VV": (str(kept), 10)}}
+    assert list_folder(tmp_path).files == {NOVEMBER: {"VV": (str(path), 10)}}
 
 
 def test_linked_folders_are_followed_once_and_loops_end(tmp_path: Path) -> None:
@@ -163,8 +163,8 @@ def test_work_folders_of_other_runs_are_known_by_their_file(tmp_path: Path) -> N
 @pytest.mark.parametrize("up", range(5))
 def test_links_into_a_work_folder_are_passed_over(tmp_path: Path, up: int) -> None:
     put(tmp_path / "granules" / f"{NOVEMBER}_VV.tif")
-    kept = put(tmp_path / "work" / OWN)
-    (tmp_path / "granules" / "link").symlink_to(kept.parents[up])
+    path = put(tmp_path / "work" / OWN)
+    (tmp_path / "granules" / "link").symlink_to(path.parents[up])
     assert list(list_folder(tmp_path / "granules", [str(tmp_path / "work")]).files) == [NOVEMBER]
 
 
@@ -194,9 +194,9 @@ def test_a_users_own_folders_in_the_output_tree_are_read(
 
 
 def test_a_folder_in_which_a_run_keeps_its_files_is_refused_as_a_source(tmp_path: Path) -> None:
-    kept = put(tmp_path / "work" / OWN).parent
+    path = put(tmp_path / "work" / OWN).parent
     with pytest.raises(SourceError, match=r"source\.path .*a run keeps its own files there"):
-        list_folder(kept, [str(tmp_path / "work")])
+        list_folder(path, [str(tmp_path / "work")])
 
 
 def test_simulated_granules_are_taken_where_they_are_asked_for(tmp_path: Path) -> None:
@@ -248,18 +248,18 @@ def test_layers_are_taken_however_their_names_are_spelled(tmp_path: Path) -> Non
 
 
 def test_a_digest_follows_granules_layers_and_sizes_of_its_month_alone() -> None:
-    held = {NOVEMBER: {"VV": ("a/x.tif", 10), "VH": ("a/y.tif", 10)}}
+    files = {NOVEMBER: {"VV": ("a/x.tif", 10), "VH": ("a/y.tif", 10)}}
     november, december = Month(2021, 11), Month(2021, 12)
-    before = digests(held)
+    before = digests(files)
     assert set(before) == {november}
     assert digests({NOVEMBER: {"VH": ("b/y.tif", 10), "VV": ("b/x.tif", 10)}}) == before
-    both = digests(held | {DECEMBER: {"VV": ("a/z.tif", 10)}})
+    both = digests(files | {DECEMBER: {"VV": ("a/z.tif", 10)}})
     assert set(both) == {november, december} and both[november] == before[november] != both[december]
     changed = [
         {NOVEMBER: {"VV": ("a/x.tif", 11), "VH": ("a/y.tif", 10)}},
         {NOVEMBER: {"VV": ("a/x.tif", 10)}},
-        {NOVEMBER.replace("v1.0", "v1.1"): held[NOVEMBER]},
-        held | {NOVEMBER.replace("IW1", "IW2"): {"VV": ("a/z.tif", 10)}},
+        {NOVEMBER.replace("v1.0", "v1.1"): files[NOVEMBER]},
+        files | {NOVEMBER.replace("IW1", "IW2"): {"VV": ("a/z.tif", 10)}},
     ]
     assert len({before[november], *(digests(files)[november] for files in changed)}) == 5
     assert digests({}) == {}

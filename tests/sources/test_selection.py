@@ -83,7 +83,7 @@ def test_a_layer_that_was_acquired_and_is_missing_is_lost(layers: Sequence[str],
 
 
 @pytest.mark.parametrize(
-    ("layers", "declared", "told"),
+    ("layers", "declared", "text"),
     [
         (("HH", "HV", "mask"), ("HH", "HV"), "HH+HV"),
         (("HH", "HV", "mask"), None, "HH+HV"),
@@ -94,11 +94,11 @@ def test_a_layer_that_was_acquired_and_is_missing_is_lost(layers: Sequence[str],
     ],
 )
 def test_another_or_a_single_polarization_is_left_out(
-    layers: Sequence[str], declared: Sequence[str] | None, told: str
+    layers: Sequence[str], declared: Sequence[str] | None, text: str
 ) -> None:
     other = granule(layers=layers)
     left_out = aside(other, acquired={other.id: declared} if declared else None)
-    assert left_out == {other.id: (f"polarization {told}, not VV+VH", False)}
+    assert left_out == {other.id: (f"polarization {text}, not VV+VH", False)}
 
 
 def test_what_has_a_layer_was_acquired_whatever_is_declared() -> None:
@@ -161,15 +161,17 @@ DECLARED = st.sampled_from([None, ("VV", "VH"), ("HH", "HV"), ("VV",), ("HH",)])
 def test_every_acquisition_is_used_once_left_out_or_lost(
     granules: list[Granule], data: st.DataObject, tracks: list[int] | None
 ) -> None:
-    told = {one.id: data.draw(DECLARED) for one in granules}
-    declared = {name: pair for name, pair in told.items() if pair}
+    text = {one.id: data.draw(DECLARED) for one in granules}
+    declared = {name: pair for name, pair in text.items() if pair}
     selection = Selection(Direction.ASCENDING, Polarization.VV_VH, tracks)
     left_out = selection.set_aside(granules, declared)
     assert selection.set_aside(data.draw(st.permutations(granules)), declared) == left_out
 
     def polarizations(one: Granule) -> set[str]:
-        held = {layer.name for layer in one.layers} - {"mask"}
-        return held | set(declared.get(one.id, () if held.isdisjoint({"VV", "VH"}) and held else ("VV", "VH")))
+        existing = {layer.name for layer in one.layers} - {"mask"}
+        return existing | set(
+            declared.get(one.id, () if existing.isdisjoint({"VV", "VH"}) and existing else ("VV", "VH"))
+        )
 
     def complete(one: Granule) -> bool:
         return {"VV", "VH"} <= {layer.name for layer in one.layers}

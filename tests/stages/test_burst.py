@@ -145,14 +145,14 @@ def test_windows_are_no_larger_than_their_valid_pixels(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("choice", "kept"),
+    ("choice", "used"),
     [("shadow", {0, 2}), ("layover", {0, 1}), ("both", {0}), ("none", {0, 1, 2, 3, 255})],
 )
-def test_the_mask_layer_is_applied(tmp_path: Path, choice: str, kept: set[int]) -> None:
+def test_the_mask_layer_is_applied(tmp_path: Path, choice: str, used: set[int]) -> None:
     mask = np.random.default_rng(3).choice(np.array([0, 1, 2, 3, 255], np.uint8), SHAPE)
     window = read(written(tmp_path, mask), mask=choice)
-    assert set(mask[np.isfinite(window.power["VV"])].tolist()) == kept
-    assert np.isfinite(window.power["VV"]).sum() == np.isin(mask, list(kept)).sum()
+    assert set(mask[np.isfinite(window.power["VV"])].tolist()) == used
+    assert np.isfinite(window.power["VV"]).sum() == np.isin(mask, list(used)).sum()
     assert window.masked == (choice != "none")
     assert read(write_granule(tmp_path / "none", {"VV": noise(), "VH": noise()})).masked is False
 

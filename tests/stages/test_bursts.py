@@ -81,13 +81,13 @@ def month(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Month:
     return Month(tmp_path, monkeypatch)
 
 
-def held(output: Path) -> dict[str, bytes]:
+def contents(output: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(output.iterdir())}
 
 
 def test_every_granule_is_cut_and_nothing_is_kept(month: Month) -> None:
     output = month.read()
-    assert len(held(output)) == 8 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
+    assert len(contents(output)) == 8 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
     values = {rasterio.open(path).read().max() for path in output.glob("*_VV.tif")}
     assert values == {np.float32(0.1 * int(day)) for day in DAYS}
 
@@ -97,7 +97,7 @@ def test_the_account_says_why_granules_show_nothing_of_the_tile(month: Month) ->
         for layer in granule.layers:
             with rasterio.open(layer.url, "r+") as dataset:
                 dataset.write(np.full((20, 20), power, np.float32), 1)
-    assert len(held(month.read())) == 2
+    assert len(contents(month.read())) == 2
     account, nothing = read_account(month.folder / "account.json"), "VV has no power above 1e-06 on the tile"
     assert account.off_tile == {granule.id: nothing for granule in month.granules if granule.id not in account.on_tile}
     assert account.why_empty == "their measurements lie outside the polygon of use_roi_mask (1 granule)"
@@ -112,7 +112,7 @@ def test_a_failure_keeps_what_was_read_for_the_next_try(month: Month) -> None:
         month.read()
     assert len(month.fetched) == 3 and not (month.folder / "bursts").exists()
     month.refused.clear()
-    expected = held(month.read())
+    expected = contents(month.read())
     assert month.fetched.count(last) == 1 and len(month.fetched) == 4, "each once"
     assert len(expected) == 8
 
@@ -121,12 +121,12 @@ def test_with_some_allowed_to_be_missing_the_others_stay_for_the_next_run(month:
     last = month.granules[-1].id
     month.refused[last] = SourceError(f"granule {last}: gone", "wait")
     output = month.read(ratio=0.5)
-    assert len(held(output)) == 6
+    assert len(contents(output)) == 6
     assert list(read_account(month.folder / "account.json").unread) == [last]
     month.refused.clear()
     for path in output.iterdir():
         path.unlink()  # Snakemake removes the output of a job that runs again
-    assert len(held(month.read(ratio=0.5))) == 8
+    assert len(contents(month.read(ratio=0.5))) == 8
     assert len(month.fetched) == 4 and not (month.folder / "output/work" / PLACE / "kept/2021-11").exists()
 
 
@@ -154,7 +154,7 @@ def test_a_full_disk_ends_the_job_and_the_next_try_goes_on(month: Month, monkeyp
         month.read(ratio=1.0)
     assert not (month.folder / "bursts").exists(), "a full disk is no unreadable granule: nothing is delivered"
     monkeypatch.setattr(bursts, "write_raster", write)
-    assert len(held(month.read())) == 8
+    assert len(contents(month.read())) == 8
     assert month.fetched.count(month.granules[0].id) == 1, "the one that was finished is not read again"
     assert not list(month.folder.rglob("*.part*"))
 

@@ -137,7 +137,7 @@ def test_pictures_that_are_not_wanted_go_where_they_may_be_of_other_values(
     assert remove_stale(record, cog, None) == [cog]
 
 
-def test_a_preview_that_cannot_be_written_is_told(
+def test_a_preview_that_cannot_be_written_is_reported(
     month: tuple[Path, Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*given: object) -> None:

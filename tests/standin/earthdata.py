@@ -109,8 +109,8 @@ class EarthdataServer:
 
     def _to_login(self, url: str) -> Reply:
         back = f"{self.distribution.url}/login"
-        asked = {"client_id": CLIENT_ID, "response_type": "code", "redirect_uri": back, "state": url}
-        return Reply(302, headers=(("Location", f"{self.login.url}/oauth/authorize?{urlencode(asked)}"),))
+        parameters = {"client_id": CLIENT_ID, "response_type": "code", "redirect_uri": back, "state": url}
+        return Reply(302, headers=(("Location", f"{self.login.url}/oauth/authorize?{urlencode(parameters)}"),))
 
     def _data(self, request: Request) -> Reply:
         admitted = self._enter(request, self.data)
@@ -151,13 +151,16 @@ class EarthdataServer:
             if self.login_page:
                 return Reply(200, LOGIN_PAGE, (HTML,))
             return Reply(401, LOGIN_PAGE, (HTML, ("WWW-Authenticate", 'Basic realm="Please enter your credentials"')))
-        asked = {name: values[-1] for name, values in parse_qs(request.query).items()}
-        if asked.get("response_type") != "code" or asked.get("redirect_uri") != f"{self.distribution.url}/login":
+        parameters = {name: values[-1] for name, values in parse_qs(request.query).items()}
+        if (
+            parameters.get("response_type") != "code"
+            or parameters.get("redirect_uri") != f"{self.distribution.url}/login"
+        ):
             return Reply(400, b"<html><body>Invalid request</body></html>", (HTML,))
         code = secrets.token_hex(16)
         self._codes.add(code)
-        back = {"code": code, "state": asked["state"]}
-        return Reply(302, headers=(("Location", f"{asked['redirect_uri']}?{urlencode(back)}"),))
+        back = {"code": code, "state": parameters["state"]}
+        return Reply(302, headers=(("Location", f"{parameters['redirect_uri']}?{urlencode(back)}"),))
 
     # signed
 
@@ -166,8 +169,8 @@ class EarthdataServer:
 
     def _link(self, path: str) -> str:
         """Signed link to ``<bucket>/<key>``."""
-        asked = {"A-userid": self.account.user, "Signature": self._signature(f"/{path}")}
-        return f"{self.signed.url}/{quote(path)}?{urlencode(asked)}"
+        parameters = {"A-userid": self.account.user, "Signature": self._signature(f"/{path}")}
+        return f"{self.signed.url}/{quote(path)}?{urlencode(parameters)}"
 
     def _signed(self, request: Request) -> Reply:
         if request.authorization[0]:

@@ -109,8 +109,8 @@ class World:
 
     def environment(self, **more: str) -> dict[str, str]:
         """Whole environment of a process that is to talk to the servers, with more variables."""
-        kept = {name: value for name, value in os.environ.items() if not name.upper().startswith(DROPPED)}
-        return {**kept, **self.variables, **more}
+        inherited = {name: value for name, value in os.environ.items() if not name.upper().startswith(DROPPED)}
+        return {**inherited, **self.variables, **more}
 
     def enter(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Give this process that environment until the test ends."""

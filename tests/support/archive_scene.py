@@ -80,7 +80,7 @@ class Scene:
             return {layer.name: pixels(layer.url) for layer in ready.layers}
 
     @property
-    def held(self) -> dict[str, bytes]:
+    def archived(self) -> dict[str, bytes]:
         """Pixels of the layers that the archive holds."""
         files = self.world.archive.entries[self.granule.id].files
         return {file.name[len(self.granule.id) + 1 : -4]: pixels(file.path) for file in files if file.path}

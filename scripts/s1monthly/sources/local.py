@@ -76,8 +76,8 @@ class LocalSource:
         """
         granules = list(self._granules())
         aside = Selection(direction, self.polarization, self.only_tracks, self.needed).set_aside(granules)
-        asked = set(months)
-        return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in asked]), aside)
+        wanted = set(months)
+        return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in wanted]), aside)
 
     def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
         """Return the granule with its layers' checksums; the layers are read from their folder.

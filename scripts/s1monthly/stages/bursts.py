@@ -19,7 +19,7 @@ def read_all(
     key: CompositeKey,
     listed: GranuleList,
     read: Callable[[Granule], Piece],
-    kept: KeptPieces,
+    pieces: KeptPieces,
     workers: int,
     max_failed_ratio: float,
     recipe_digest: str,
@@ -34,7 +34,7 @@ def read_all(
         Granules to read. Granules set aside as lost count as unreadable.
     read : callable
         Reads one granule; the facts of its piece are the layers' checksums.
-    kept : KeptPieces
+    pieces : KeptPieces
         Results of an earlier attempt, which are not read again.
     workers : int
         Number of threads.
@@ -53,7 +53,7 @@ def read_all(
     """
 
     def read_once(granule: Granule) -> str:
-        return kept.once(granule.id, granule_digest(granule), lambda: read(granule))
+        return pieces.once(granule.id, granule_digest(granule), lambda: read(granule))
 
     reasons: dict[str, str] = {}
     failures = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
@@ -76,7 +76,7 @@ def read_all(
             "run again when these are repaired; or allow some to be missing by memory.max_failed_ratio",
         )
     names = [granule.id for granule in listed.granules if granule.id not in reasons]
-    checksums = {name: kept.facts(name) for name in names}
-    on_tile = [name for name in names if kept.files(name)]
-    off_tile = {name: kept.outcome(name) for name in names if not kept.files(name)}
+    checksums = {name: pieces.facts(name) for name in names}
+    on_tile = [name for name in names if pieces.files(name)]
+    off_tile = {name: pieces.outcome(name) for name in names if not pieces.files(name)}
     return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile)

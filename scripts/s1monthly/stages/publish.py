@@ -59,7 +59,7 @@ def write_pictures(
         If a file cannot be written.
     """
     shown = shown_bands(record.polarization.layers)
-    kept: dict[str, NDArray[np.float32]] = {}
+    shown_values: dict[str, NDArray[np.float32]] = {}
     drawing: list[Future[None]] = []
     checksum = None
     with ExitStack() as stack:
@@ -68,11 +68,11 @@ def write_pictures(
         def bands() -> Iterator[NDArray[np.float32]]:
             for name, values in read_checked(cube, record.key.month, record.digest, threads):
                 if thread and name in shown:
-                    kept[name] = values
+                    shown_values[name] = values
                 if name in record.bands:  # if the cube has another one, its digest differs
                     yield values
             if thread and preview:  # only after every band is verified
-                co, cross, ratio = (kept[name] for name in shown)
+                co, cross, ratio = (shown_values[name] for name in shown)
                 drawing.append(thread.submit(write_preview, preview, co, cross, ratio, record.grid))
 
         if cog:

@@ -83,7 +83,7 @@ def names(world: World) -> list[str]:
     return sorted(world.archive.entries)
 
 
-def asked(
+def search(
     world: World, first: Month = NOVEMBER, last: Month | None = None, tile: Tile = TILE, seconds: float = 60
 ) -> list[str]:
     return [one.granule.id for one in search_months(world.hosts.cmr, tile, first, last or first, seconds)]
@@ -142,18 +142,18 @@ def test_every_instant_of_a_wanted_month_is_asked_once_and_no_other(months: set[
 def test_what_began_outside_the_months_is_left_out_though_cmr_lists_it(world: World) -> None:
     moments = ["20211031T235958Z", "20211101T000000Z", "20211130T235959Z", "20211201T000000Z"]
     names = [put(world.archive, BURSTS[0], moment) for moment in moments]
-    found = asked(world)
+    found = search(world)
     assert set(found) & set(names) == set(names[1:3])
     world.cmr.log.clear()
-    assert set(asked(world, Month(2021, 10), Month(2021, 12))) >= set(names)
-    assert asked(world, Month(2021, 12)) == names[3:]
+    assert set(search(world, Month(2021, 10), Month(2021, 12))) >= set(names)
+    assert search(world, Month(2021, 12)) == names[3:]
 
 
 # the query
 
 
 def test_a_query_asks_for_time_and_place_alone(world: World, names: list[str]) -> None:
-    assert asked(world) == names
+    assert search(world) == names
     first, *others = world.cmr.log
     assert [request.headers.get("CMR-Search-After") is None for request in world.cmr.log] == [True, False, False]
     assert all(request.parameters == first.parameters for request in others)
@@ -172,7 +172,7 @@ def test_no_login_is_sent(world: World, tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setenv("EARTHDATA_TOKEN", "secret")
     assert requests.get(world.cmr.web.url, timeout=10).status_code == 404
     assert world.cmr.log.pop().authorization[0] == "basic"  # so it is sent where nothing is done against it
-    asked(world)
+    search(world)
     for request in world.cmr.log:
         assert not {"authorization", "cookie", "echo-token"} & {name.lower() for name in request.headers}
 
@@ -187,7 +187,7 @@ def test_nothing_is_sent_to_any_other_host(world: World, names: list[str], monke
     monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", noted)
     elsewhere = Reply(302, headers=(("Location", f"https://{world.hosts.login}/search/granules.umm_json"),))
     world.cmr.faults = [None, world.cmr.cut_short(1), status(503), lambda exchange: elsewhere]
-    assert asked(world) == names
+    assert search(world) == names
     assert hosts == {world.hosts.cmr}
 
 
@@ -247,7 +247,7 @@ PASSING: dict[str, Callable[[World], Sequence[Any]]] = {
     "part of a search, as documented": lambda world: [_as_documented(world)],
     "connection dropped": lambda world: [drop()],
     "connection reset in the body": lambda world: [None, reset()],
-    "body shorter than told": lambda world: [None, cut(0.5)],
+    "body shorter than announced": lambda world: [None, cut(0.5)],
     "broken JSON": lambda world: [None, cut(0.5, fitting_length=True)],
     "no hits": lambda world: [world.cmr.without("hits")],
     "no items": lambda world: [None, world.cmr.without("items")],
@@ -266,14 +266,14 @@ def test_a_fault_that_passes_changes_nothing(
 ) -> None:
     world.cmr.faults = list(PASSING[fault](world))
     with caplog.at_level(logging.WARNING, "s1monthly"):
-        assert asked(world) == names
+        assert search(world) == names
     assert world.cmr.faults == []
     assert any("10SGD 2021-11: CMR: try 1: " in message for message in caplog.messages)
 
 
 def test_another_try_begins_at_the_beginning(world: World, names: list[str]) -> None:
     world.cmr.faults = [None, status(503)]
-    assert asked(world) == names
+    assert search(world) == names
     begins = [request.headers.get("CMR-Search-After") is None for request in world.cmr.log]
     assert begins == [True, False, True, False, False]
 
@@ -285,13 +285,13 @@ def test_an_answer_that_does_not_come_in_time_is_asked_for_again(
     monkeypatch.setattr(cmr, "LONGEST_ANSWER", 0.3)
     world.cmr.faults = [None, fault]
     begun = time.monotonic()
-    assert asked(world) == names
+    assert search(world) == names
     assert time.monotonic() - begun < 10
 
 
 def test_the_server_is_left_alone_as_long_as_it_asks(world: World, waits: list[float]) -> None:
     world.cmr.faults = [status(429, retry_after=7), status(503, retry_after=11)]
-    assert asked(world)
+    assert search(world)
     assert waits == [7, 11]
 
 
@@ -301,7 +301,7 @@ def test_a_compressed_answer_is_read(world: World, names: list[str]) -> None:
         return replace(reply, body=gzip.compress(reply.body), headers=(*reply.headers, ("Content-Encoding", "gzip")))
 
     world.cmr.faults = packed
-    assert asked(world) == names
+    assert search(world) == names
 
 
 # faults that stay
@@ -323,10 +323,10 @@ LASTING: dict[str, tuple[Callable[[World], Any], str]] = {
 
 @pytest.mark.parametrize("fault", LASTING)
 def test_a_fault_that_stays_is_an_error_that_tells_all(world: World, waits: list[float], fault: str) -> None:
-    make, told = LASTING[fault]
+    make, reason = LASTING[fault]
     world.cmr.faults = make(world)
-    with pytest.raises(SourceError, match=told) as raised:
-        asked(world, NOVEMBER, Month(2022, 1))
+    with pytest.raises(SourceError, match=reason) as raised:
+        search(world, NOVEMBER, Month(2022, 1))
     problem, remedy = raised.value.problem, raised.value.remedy
     assert problem.startswith("tile 10SGD 2021-11 ... 2022-01: no complete answer from CMR (localhost:")
     assert "status.earthdata.nasa.gov" in remedy and "run again later" in remedy
@@ -334,35 +334,35 @@ def test_a_fault_that_stays_is_an_error_that_tells_all(world: World, waits: list
     assert len(waits) == 0 if fault == "429" else len(waits) > 4
 
 
-def test_a_refusal_is_told_at_once_in_cmrs_words(world: World) -> None:
+def test_a_refusal_is_reported_at_once_in_cmrs_words(world: World) -> None:
     world.cmr.faults = status(400)
     with pytest.raises(SourceError, match=r"tile 10SGD 2021-11: CMR \(localhost.*HTTP 400.*The service answers 400"):
-        asked(world)
+        search(world)
     assert len(world.cmr.log) == 1
 
 
 def test_a_search_without_time_is_given_up(world: World) -> None:
     with pytest.raises(SourceError, match=r"the time was up after 0 of 0 granules \(tried 1 time in 0 s\)"):
-        asked(world, seconds=0.0)
+        search(world, seconds=0.0)
 
 
-def test_a_host_that_is_none_is_told_at_once() -> None:
+def test_a_host_that_is_none_is_reported_at_once() -> None:
     with pytest.raises(SourceError, match=r"not an address.*correct source\.hosts\.cmr"):
         search_months("no host", TILE, NOVEMBER, NOVEMBER, 60)
 
 
-def test_a_certificate_that_is_not_trusted_is_told_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_certificate_that_is_not_trusted_is_reported_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name)
     with pytest.raises(SourceError, match=r"certificate is not trusted.*REQUESTS_CA_BUNDLE"):
-        asked(world)
+        search(world)
 
 
 # what else an answer may hold
 
 
 def test_an_empty_month_is_an_empty_list(world: World) -> None:
-    assert asked(world, Month(2019, 5)) == []
+    assert search(world, Month(2019, 5)) == []
     assert len(world.cmr.log) == 1
 
 
@@ -412,15 +412,15 @@ def test_of_two_records_of_one_name_the_later_is_used_in_any_order(world: World,
 def test_a_record_that_cannot_be_understood_does_not_vanish(world: World, change: Callable[[Any], object]) -> None:
     world.cmr.faults = [None, edited(lambda content: change(content["items"][1]))]
     with pytest.raises(SourceError, match=r"(?s)(lists a granule|cannot be read).* -> a newer version"):
-        asked(world)
+        search(world)
 
 
 def test_a_record_without_outline_sizes_and_links_is_kept(world: World, names: list[str]) -> None:
     def bare(content: dict[str, Any]) -> None:
         for item in content["items"]:
-            kept = {key: item["umm"][key] for key in ("GranuleUR", "CollectionReference")}
+            needed = {key: item["umm"][key] for key in ("GranuleUR", "CollectionReference")}
             item["umm"].clear()
-            item["umm"].update(kept)
+            item["umm"].update(needed)
 
     world.cmr.faults = edited(bare)
     found = search_months(world.hosts.cmr, TILE, NOVEMBER, NOVEMBER, 60)
@@ -476,14 +476,14 @@ def test_the_source_asks_once_a_span_and_tells_what_is_left_out(world: World) ->
     assert found[january].granules == found[january].set_aside == ()
 
 
-@pytest.mark.parametrize(("name", "listed", "kept"), [("19HBD", 666, 666), ("22WFD", 443, 443)])
-def test_real_granules_over_a_tile(world: World, shared_data: Path, name: str, listed: int, kept: int) -> None:
+@pytest.mark.parametrize(("name", "listed", "used"), [("19HBD", 666, 666), ("22WFD", 443, 443)])
+def test_real_granules_over_a_tile(world: World, shared_data: Path, name: str, listed: int, used: int) -> None:
     world.cmr.page_size = None
     entries = world.archive.add_list(shared_data / "cmr" / f"granules_{name}.csv.gz")
     assert len(entries) == listed
     found = search_months(world.hosts.cmr, Tile(name), Month(2023, 12), Month(2024, 6), 60)
-    assert len(found) == kept and len(world.cmr.log) == -(-listed // 250)
+    assert len(found) == used and len(world.cmr.log) == -(-listed // 250)
     assert {one.acquired for one in found} == {("VV", "VH") if name == "19HBD" else ("HH", "HV")}
     bursts = {entry.id: entry.granule.burst for entry in entries}
     left_out = {bursts[name] for name in bursts.keys() - {one.granule.id for one in found}}
-    assert left_out == ({Burst.parse("T046-097074-IW2"), Burst.parse("T119-253872-IW2")} if kept < listed else set())
+    assert left_out == ({Burst.parse("T046-097074-IW2"), Burst.parse("T119-253872-IW2")} if used < listed else set())

@@ -78,7 +78,7 @@ def test_half_a_login_is_none(home: Path, monkeypatch: pytest.MonkeyPatch, given
 
 
 @pytest.mark.parametrize("text", [None, "", "machine other.host login me password p\n", "default login me password p"])
-def test_without_a_login_the_user_is_told_how_to_get_one(home: Path, text: str | None) -> None:
+def test_without_a_login_the_user_is_reported_how_to_get_one(home: Path, text: str | None) -> None:
     if text is not None:
         netrc(home / ".netrc", text)
     with pytest.raises(CredentialsError) as caught:
@@ -122,7 +122,7 @@ def test_a_netrc_open_to_others_is_used_with_a_warning(
     assert [f"chmod 600 {path}" in record.getMessage() for record in caplog.records] == [True] * warnings
 
 
-def test_a_token_that_expired_is_told_without_asking(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_expired_is_reported_without_asking(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     token = jwt(exp=1_600_000_000)
     monkeypatch.setenv("EARTHDATA_TOKEN", token)
     with pytest.raises(CredentialsError) as caught:
@@ -222,7 +222,7 @@ def test_the_token_goes_along_the_redirects_and_never_to_the_signed_host(scene: 
     ]
     (layer,) = scene.one.layers
     moved = replace(layer, url=layer.url.replace(earthdata.data.url, earthdata.distribution.url))
-    assert scene.fetch(granule=replace(scene.one, layers=(moved,))) == {"VV": scene.held["VV"]}
+    assert scene.fetch(granule=replace(scene.one, layers=(moved,))) == {"VV": scene.archived["VV"]}
     assert [request.authorization for request in earthdata.data.log] == [("bearer", scene.world.token)]
     assert [request.authorization for request in earthdata.signed.log] == [("", "")]
 
@@ -240,7 +240,7 @@ def shown_logins(scene: Scene) -> list[tuple[str, str]]:
 
 def test_a_password_logs_in_once_and_is_seen_by_the_login_alone(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     use_password(scene, monkeypatch)
-    assert scene.fetch() == scene.held
+    assert scene.fetch() == scene.archived
     assert [scheme for scheme, _ in shown_logins(scene)] == ["basic"]
     assert scene.world.earthdata.login.log[0].authorization[0] == "basic"
 
@@ -249,12 +249,12 @@ def test_a_netrc_entry_logs_in_and_a_default_entry_goes_nowhere(scene: Scene, mo
     path = scene.world.write_netrc(scene.folder / "netrc")
     path.write_text(path.read_text() + "default login anonymous password me@example.org\n")
     monkeypatch.setenv("NETRC", str(path))
-    assert scene.fetch() == scene.held
+    assert scene.fetch() == scene.archived
     assert {scheme for scheme, _ in shown_logins(scene)} == {"bearer"}, "a token goes first"
     for server in scene.world.earthdata.servers:
         server.log.clear()
     monkeypatch.delenv("EARTHDATA_TOKEN")
-    assert scene.fetch() == scene.held
+    assert scene.fetch() == scene.archived
     assert shown_logins(scene) == [("basic", basic(scene.world.account.user, scene.world.account.password))]
 
 
@@ -282,7 +282,7 @@ def test_a_proxy_of_the_environment_is_used(scene: Scene, monkeypatch: pytest.Mo
         monkeypatch.delenv("NO_PROXY")
         monkeypatch.delenv("no_proxy")
         monkeypatch.setenv("HTTPS_PROXY", f"http://{address}")
-        assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+        assert scene.fetch(granule=scene.one) == {"VV": scene.archived["VV"]}
     hosts = scene.world.hosts
     assert [line.split()[:2] for line in requested] == [["CONNECT", hosts.data], ["CONNECT", hosts.signed]]
     with pytest.raises(SourceError, match="the proxy gives no connection"):

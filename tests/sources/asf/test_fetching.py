@@ -35,7 +35,7 @@ def test_layers_arrive_as_the_archive_holds_them_and_are_freed(scene: Scene) -> 
             assert listed and layer == replace(listed, url=layer.url)
             assert layer.url.startswith("/vsimem/") and layer.url.endswith(Path(listed.url).name)
             with rasterio.open(layer.url) as dataset:
-                assert dataset.read(1).tobytes() == scene.held[layer.name]
+                assert dataset.read(1).tobytes() == scene.archived[layer.name]
     for layer in ready.layers:
         with pytest.raises(RasterioIOError):
             rasterio.open(layer.url)
@@ -68,18 +68,18 @@ def test_granules_are_fetched_side_by_side_and_keep_apart(scene: Scene) -> None:
     fetcher = scene.fetcher()
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: scene.fetch(fetcher), range(16)))
-    assert answers == [scene.held] * 16
+    assert answers == [scene.archived] * 16
     with ExitStack() as stack:
         twice = [stack.enter_context(fetcher.in_memory(scene.one, ["VV"])) for _ in range(2)]
         assert twice[0].layers[0].url != twice[1].layers[0].url
 
 
 def test_what_the_record_does_not_know_is_not_checked(scene: Scene) -> None:
-    assert scene.fetch(granule=scene.listed(size=-1, md5="")) == scene.held
-    assert scene.fetch(granule=scene.listed(size=-1)) == scene.held
-    assert scene.fetch(granule=scene.listed(md5="")) == scene.held
+    assert scene.fetch(granule=scene.listed(size=-1, md5="")) == scene.archived
+    assert scene.fetch(granule=scene.listed(size=-1)) == scene.archived
+    assert scene.fetch(granule=scene.listed(md5="")) == scene.archived
     upper = [replace(layer, md5=layer.md5.upper()) for layer in scene.granule.layers]
-    assert scene.fetch(granule=replace(scene.granule, layers=tuple(upper))) == scene.held
+    assert scene.fetch(granule=replace(scene.granule, layers=tuple(upper))) == scene.archived
 
 
 # faults that pass
@@ -103,7 +103,7 @@ PASSING: dict[str, tuple[Fault, str]] = {
 def test_a_fault_that_passes_is_logged_and_forgotten(scene: Scene, name: str, caplog: pytest.LogCaptureFixture) -> None:
     fault, reason = PASSING[name]
     scene.signed.faults = [fault]
-    assert scene.fetch() == scene.held
+    assert scene.fetch() == scene.archived
     (warning,) = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
     assert re.search(rf"granule {scene.granule.id}: layer VV: try 1: .*{reason}", warning)
 
@@ -134,7 +134,7 @@ def test_the_time_is_the_granules_not_the_layers(scene: Scene, monkeypatch: pyte
 
     monkeypatch.setattr(fetching, "retry", noted)
     scene.signed.faults_at["_VV.tif"] = trickle(0.5)
-    assert scene.fetch(scene.fetcher(seconds=30.0)) == scene.held
+    assert scene.fetch(scene.fetcher(seconds=30.0)) == scene.archived
     assert 29 < given[0] <= 30 and given[1] < given[0] - 0.4 and given[2] <= given[1]
 
 
@@ -144,7 +144,7 @@ def test_a_server_that_asks_to_wait_is_waited_for(scene: Scene, monkeypatch: pyt
     at = f"{datetime.now(UTC) + timedelta(seconds=9):%a, %d %b %Y %H:%M:%S GMT}"
     dated = Reply(429, headers=(("Retry-After", at),))
     scene.signed.faults = [status(503, retry_after=7), lambda exchange: dated]
-    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    assert scene.fetch(granule=scene.one) == {"VV": scene.archived["VV"]}
     assert waits[0] == 7 and 7 < waits[1] <= 9
 
 
@@ -184,7 +184,7 @@ def test_no_more_is_read_than_the_record_tells_and_one_byte(scene: Scene, monkey
 
 def test_the_same_wrong_bytes_twice_are_the_archives(scene: Scene) -> None:
     scene.signed.faults = [flip(0.1), flip(0.2), flip(0.3)]
-    assert scene.fetch(granule=scene.one) == {"VV": scene.held["VV"]}
+    assert scene.fetch(granule=scene.one) == {"VV": scene.archived["VV"]}
     for fault in (flip(), cut(fitting_length=True), PASSING["too long"][0]):
         before = len(scene.signed.log)
         scene.signed.faults = fault
@@ -212,7 +212,7 @@ def test_a_file_that_is_gone_is_not_asked_for_again(scene: Scene, server: str, c
     assert len(web.log) == 1
 
 
-def test_an_answer_that_nobody_expects_is_told(scene: Scene) -> None:
+def test_an_answer_that_nobody_expects_is_reported(scene: Scene) -> None:
     scene.signed.faults = status(418)
     assert "unexpected answer (HTTP 418 from 127.0.0.1)" in scene.refusal()
     for url in ("ftp://localhost/file_VV.tif", "https://[broken/file_VV.tif", "file_VV.tif"):
@@ -323,7 +323,7 @@ def test_a_refused_login_ends_all_at_once_and_says_why(
 
 def test_a_token_that_expires_in_mid_run_is_named(scene: Scene) -> None:
     fetcher = scene.fetcher()
-    assert scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.archived
     scene.world.account.tokens.clear()
     scene.world.account.sessions.clear()
     with pytest.raises(CredentialsError, match=r"refused: expired.*HTTP 401"):
@@ -333,7 +333,7 @@ def test_a_token_that_expires_in_mid_run_is_named(scene: Scene) -> None:
 # secrets
 
 
-def test_no_secret_is_told_anywhere(
+def test_no_secret_is_reported_anywhere(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -369,17 +369,17 @@ def test_a_refused_login_is_tried_by_no_other_job_until_it_was_tried_out_again(
 ) -> None:
     """Each further try would bring the account nearer to being locked."""
     scene.world.earthdata.data.faults = status(401)
-    told = scene.refusal(CredentialsError)
-    asked = len(scene.world.earthdata.data.log)
+    message = scene.refusal(CredentialsError)
+    before = len(scene.world.earthdata.data.log)
     scene.world.earthdata.data.faults = []
-    assert scene.refusal(CredentialsError) == told
-    assert len(scene.world.earthdata.data.log) == asked
-    held = RefusedLogin(scene.options["keys_dir"])
+    assert scene.refusal(CredentialsError) == message
+    assert len(scene.world.earthdata.data.log) == before
+    refused = RefusedLogin(scene.options["keys_dir"])
     old = time.time() - VALID_SECONDS - 1
     (path,) = Path(scene.options["keys_dir"]).glob("login_refused*")
     os.utime(path, (old, old))
-    assert scene.fetch() == scene.held, "a refusal of another day is none"
+    assert scene.fetch() == scene.archived, "a refusal of another day is none"
     os.utime(path)
-    held.forget()
-    held.forget()
-    assert scene.fetch() == scene.held
+    refused.forget()
+    refused.forget()
+    assert scene.fetch() == scene.archived

@@ -46,7 +46,7 @@ def put(cache: GranuleCache, file: str, age: float = 0.0, content: bytes = CONTE
     return path
 
 
-def held(cache: GranuleCache) -> list[str]:
+def cached_files(cache: GranuleCache) -> list[str]:
     return sorted(path.name for path in cache.folder.rglob("*") if path.is_file())
 
 
@@ -60,7 +60,7 @@ def test_a_file_lies_under_its_own_name_in_a_folder_of_its_track(cache: GranuleC
     assert (cache.folder / "T007" / file).read_bytes() == CONTENT
     assert cache.read(file, len(CONTENT), MD5) == CONTENT
     assert cache.read(file, len(CONTENT), "") == cache.read(file, -1, MD5.upper()) == CONTENT
-    assert held(cache) == [file]
+    assert cached_files(cache) == [file]
 
 
 @pytest.mark.parametrize(
@@ -83,9 +83,9 @@ def test_without_md5_the_size_is_checked(cache: GranuleCache) -> None:
 
 def test_what_cannot_be_checked_is_not_kept(cache: GranuleCache) -> None:
     cache.write(name(1), CONTENT, -1, "")
-    assert held(cache) == []
+    assert cached_files(cache) == []
     put(cache, name(1))
-    assert cache.read(name(1), -1, "") is None and held(cache) == [name(1)]
+    assert cache.read(name(1), -1, "") is None and cached_files(cache) == [name(1)]
 
 
 # its bound
@@ -96,7 +96,11 @@ def test_what_was_not_used_for_longest_goes_first(cache: GranuleCache) -> None:
         put(cache, name(number, track=1 + number % 3), age=1000 - number)
     assert cache.read(name(0, track=1), len(CONTENT), MD5)  # now it is the last used
     put(cache, name(10))
-    assert len(held(cache)) == 10 and name(1, track=2) not in held(cache) and name(0, track=1) in held(cache)
+    assert (
+        len(cached_files(cache)) == 10
+        and name(1, track=2) not in cached_files(cache)
+        and name(0, track=1) in cached_files(cache)
+    )
 
 
 def test_the_bound_holds_before_and_after_every_write(cache: GranuleCache, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,22 +131,22 @@ def test_a_large_cache_is_looked_through_now_and_then(tmp_path: Path, monkeypatc
     monkeypatch.setattr(cache, "_files", counted)
     for number in range(100):
         put(cache, name(number))
-    assert looks < 10 and len(held(cache)) == 100
+    assert looks < 10 and len(cached_files(cache)) == 100
 
 
 def test_eviction_makes_room_for_more_than_one_file(tmp_path: Path) -> None:
     cache = GranuleCache(tmp_path, 100 * len(CONTENT))
     for number in range(101):
         put(cache, name(number), age=1000 - number)
-    assert len(held(cache)) == 96
+    assert len(cached_files(cache)) == 96
 
 
 def test_a_file_larger_than_the_bound_is_not_kept_and_moves_nothing(cache: GranuleCache) -> None:
     put(cache, name(1))
     put(cache, name(2), content=bytes(cache.max_bytes + 1))
-    assert held(cache) == [name(1)]
+    assert cached_files(cache) == [name(1)]
     put(cache, name(3), content=bytes(cache.max_bytes))
-    assert held(cache) == [name(3)]
+    assert cached_files(cache) == [name(3)]
 
 
 def test_foreign_files_are_neither_counted_nor_removed(cache: GranuleCache) -> None:
@@ -165,7 +169,7 @@ def test_foreign_files_are_neither_counted_nor_removed(cache: GranuleCache) -> N
     for number in range(30):
         put(cache, name(number))
     assert all(path.exists() for path in foreign)
-    assert len([file for file in held(cache) if file.endswith("_VV.tif")]) == 10 + 4
+    assert len([file for file in cached_files(cache) if file.endswith("_VV.tif")]) == 10 + 4
 
 
 def test_what_killed_jobs_left_behind_is_swept(cache: GranuleCache) -> None:
@@ -194,13 +198,13 @@ def test_files_may_vanish_at_any_time(cache: GranuleCache, monkeypatch: pytest.M
 
     monkeypatch.setattr(os, "unlink", twice)
     put(cache, name(11))
-    assert name(11) in held(cache) and len(held(cache)) <= 10
+    assert name(11) in cached_files(cache) and len(cached_files(cache)) <= 10
 
 
 # trouble
 
 
-def test_a_full_disk_is_told_once_and_stops_nothing(
+def test_a_full_disk_is_reported_once_and_stops_nothing(
     cache: GranuleCache, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def full(*arguments: object) -> None:
@@ -211,14 +215,14 @@ def test_a_full_disk_is_told_once_and_stops_nothing(
     put(cache, name(2))
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert f"cache {cache.folder}: No space left on device; going on without" in warning.getMessage()
-    assert held(cache) == []
+    assert cached_files(cache) == []
 
 
-def test_a_folder_that_cannot_be_is_told_and_stops_nothing(
+def test_a_folder_that_cannot_be_is_reported_and_stops_nothing(
     scene: Scene, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "file").write_text("")
-    assert scene.fetch(scene.fetcher(cache_dir=str(tmp_path / "file" / "cache"))) == scene.held
+    assert scene.fetch(scene.fetcher(cache_dir=str(tmp_path / "file" / "cache"))) == scene.archived
     assert [record.getMessage().count("going on without") for record in caplog.records if record.levelno > 20] == [1]
 
 
@@ -258,7 +262,7 @@ def test_one_at_a_time_and_no_lock_stays(cache: GranuleCache) -> None:
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, range(40)))
-    assert most == 1 and held(cache) == []
+    assert most == 1 and cached_files(cache) == []
 
 
 def test_a_lock_let_go_between_opening_and_locking_is_not_taken_for_one(
@@ -302,9 +306,9 @@ def test_a_file_system_without_locks_stops_nothing(
 
 def test_what_is_cached_is_not_fetched_again_and_needs_no_login(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     fetcher = scene.fetcher(cache_dir=str(scene.folder / "cache"))
-    assert scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.archived
     monkeypatch.delenv("EARTHDATA_TOKEN")
-    assert scene.fetch(fetcher) == scene.fetch(scene.fetcher(cache_dir=str(scene.folder / "cache"))) == scene.held
+    assert scene.fetch(fetcher) == scene.fetch(scene.fetcher(cache_dir=str(scene.folder / "cache"))) == scene.archived
     assert set(scene.world.earthdata.served.values()) == {1} and len(scene.signed.log) == 3
 
 
@@ -313,7 +317,7 @@ def test_a_damaged_entry_is_fetched_again(scene: Scene, caplog: pytest.LogCaptur
     scene.fetch(fetcher)
     (path,) = (scene.folder / "cache").rglob("*_VH.tif")
     path.write_bytes(path.read_bytes()[:-1] + b"?")
-    assert scene.fetch(fetcher) == scene.held == scene.fetch(fetcher)
+    assert scene.fetch(fetcher) == scene.archived == scene.fetch(fetcher)
     assert sorted(scene.world.earthdata.served.values()) == [1, 1, 2] and caplog.text.count("is damaged") == 1
 
 
@@ -322,7 +326,7 @@ def test_two_jobs_at_once_fetch_a_file_once(scene: Scene) -> None:
     scene.signed.faults_at["_VV.tif"] = [trickle(0.5)]
     fetchers = [scene.fetcher(cache_dir=str(scene.folder / "cache")) for _ in range(2)]
     with ThreadPoolExecutor(2) as pool:
-        assert list(pool.map(scene.fetch, fetchers)) == [scene.held] * 2
+        assert list(pool.map(scene.fetch, fetchers)) == [scene.archived] * 2
     assert set(scene.world.earthdata.served.values()) == {1} and len(scene.world.earthdata.served) == 3
     assert not list((scene.folder / "cache").rglob(".*"))
 
@@ -332,5 +336,5 @@ def test_who_waits_for_another_job_in_vain_fetches_itself(scene: Scene) -> None:
     with cache.locked(Path(scene.one.layers[0].url).name, 1):
         begun = time.monotonic()
         fetcher = scene.fetcher(cache_dir=str(cache.folder), seconds=2.0)
-        assert scene.fetch(fetcher, scene.one) == {"VV": scene.held["VV"]}
+        assert scene.fetch(fetcher, scene.one) == {"VV": scene.archived["VV"]}
         assert 1 <= time.monotonic() - begun < 2

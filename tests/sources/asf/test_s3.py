@@ -53,7 +53,7 @@ def expire(world: World, by: timedelta = timedelta(hours=-1)) -> None:
 def test_s3_brings_what_the_archive_holds_with_one_question_for_keys(scene: Scene) -> None:
     fetcher = scene.fetcher(access="s3")
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda _: scene.fetch(fetcher), range(8))) == [scene.held] * 8
+        assert list(pool.map(lambda _: scene.fetch(fetcher), range(8))) == [scene.archived] * 8
     assert len(scene.world.keys.issued) == 1 and not scene.signed.log
     assert all(request.headers["x-amz-security-token"] for request in scene.world.s3.web.log)
 
@@ -73,16 +73,16 @@ def test_a_fault_of_s3_that_passes_is_logged_and_forgotten(
 ) -> None:
     fault, reason = PASSING[name]
     scene.world.s3.web.faults = [fault]
-    assert scene.fetch(scene.fetcher(access="s3")) == scene.held
+    assert scene.fetch(scene.fetcher(access="s3")) == scene.archived
     (warning,) = warnings(caplog)
     assert re.search(f"layer VV: try 1: .*{reason}", warning)
 
 
 def test_a_body_cut_short_is_seen_where_the_record_knows_nothing(scene: Scene) -> None:
     scene.world.s3.web.faults = [cut()]
-    assert scene.fetch(scene.fetcher(access="s3"), scene.listed(size=-1, md5="")) == scene.held
+    assert scene.fetch(scene.fetcher(access="s3"), scene.listed(size=-1, md5="")) == scene.archived
     scene.signed.faults = [cut()]
-    assert scene.fetch(granule=scene.listed(size=-1, md5="")) == scene.held
+    assert scene.fetch(granule=scene.listed(size=-1, md5="")) == scene.archived
 
 
 def test_a_fault_of_s3_that_stays_is_named(scene: Scene) -> None:
@@ -169,12 +169,12 @@ def test_where_s3_refuses_s3_alone_fails_and_auto_goes_on_by_https(
     message = scene.refusal(access="s3")
     assert reason in message and "us-west-2" in message and "download.access to auto or https" in message
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    asked = len(scene.world.s3.web.log)
+    before = len(scene.world.s3.web.log)
     caplog.clear()
     fetcher = scene.fetcher(access="auto")
-    assert scene.fetch(fetcher) == scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.fetch(fetcher) == scene.archived
     (warning,) = warnings(caplog)
-    assert warning.startswith(f"S3 is given up for HTTPS: {reason}") and len(scene.world.s3.web.log) <= asked + 2
+    assert warning.startswith(f"S3 is given up for HTTPS: {reason}") and len(scene.world.s3.web.log) <= before + 2
 
 
 def test_a_login_that_is_refused_by_the_keys_is_named(
@@ -184,14 +184,14 @@ def test_a_login_that_is_refused_by_the_keys_is_named(
     assert "token in EARTHDATA_TOKEN is refused" in scene.refusal(CredentialsError, access="s3")
     RefusedLogin(scene.options["keys_dir"]).forget()
     monkeypatch.setenv("AWS_REGION", "us-west-2")
-    assert scene.fetch(scene.fetcher(access="auto")) == scene.held
+    assert scene.fetch(scene.fetcher(access="auto")) == scene.archived
     (warning,) = warnings(caplog)
     assert warning.startswith("S3 is given up for HTTPS: the token in EARTHDATA_TOKEN is refused")
 
 
 def test_a_server_of_keys_in_trouble_is_asked_again(scene: Scene) -> None:
     scene.world.earthdata.distribution.faults = [status(503), drop(), None]
-    assert scene.fetch(scene.fetcher(access="s3")) == scene.held
+    assert scene.fetch(scene.fetcher(access="s3")) == scene.archived
 
 
 def test_keys_go_to_the_archives_service_whatever_the_environment_names(
@@ -212,7 +212,7 @@ def test_a_service_that_gives_no_connection_is_tried_again_and_left_by_auto(
     assert "tried" in message and "connection failed" in message and "us-west-2" not in message
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     caplog.clear()
-    assert scene.fetch(scene.fetcher(access="auto", s3_endpoint=nowhere)) == scene.held
+    assert scene.fetch(scene.fetcher(access="auto", s3_endpoint=nowhere)) == scene.archived
     assert [line for line in warnings(caplog) if line.startswith("S3 is given up for HTTPS: connection failed")]
 
 
@@ -234,18 +234,18 @@ def test_auto_uses_s3_inside_the_region_alone(
     monkeypatch.setattr(s3, "_on_ec2", lambda: False)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
-    assert scene.fetch(scene.fetcher(access="auto")) == scene.held
+    assert scene.fetch(scene.fetcher(access="auto")) == scene.archived
     assert bool(scene.world.s3.web.log) == (ways == "S3") and bool(scene.signed.log) == (ways == "HTTPS")
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[float]]:
+def questions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[float]]:
     """Questions to the machine's metadata, which are not really asked."""
-    questions: list[float] = []
+    asked: list[float] = []
 
     class Metadata:
         def __init__(self, timeout: float, num_attempts: int) -> None:
-            questions.append(timeout * num_attempts)
+            asked.append(timeout * num_attempts)
 
         def retrieve_region(self) -> str:
             return "us-west-2"
@@ -256,7 +256,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[floa
     monkeypatch.setattr(s3, "SYS_VENDOR", tmp_path / "sys_vendor")
     monkeypatch.setattr(s3, "HYPERVISOR_UUID", tmp_path / "uuid")
     s3.in_region.cache_clear()
-    yield questions
+    yield asked
     s3.in_region.cache_clear()
 
 
@@ -272,23 +272,23 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[floa
     ],
 )
 def test_metadata_are_asked_on_ec2_alone_and_once(
-    asked: list[float], tmp_path: Path, file: str, content: str, inside: bool
+    questions: list[float], tmp_path: Path, file: str, content: str, inside: bool
 ) -> None:
     (tmp_path / file).write_text(content)
     assert s3.in_region() is s3.in_region() is inside
-    assert len(asked) == inside and all(seconds <= 2 for seconds in asked)
+    assert len(questions) == inside and all(seconds <= 2 for seconds in questions)
 
 
 def test_metadata_that_are_switched_off_are_not_asked(
-    asked: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    questions: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sys_vendor").write_text("Amazon EC2")
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "True")
-    assert not s3.in_region() and not asked
+    assert not s3.in_region() and not questions
 
 
 def test_metadata_that_do_not_answer_are_no_region(
-    asked: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    questions: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from botocore.exceptions import MetadataRetrievalError
 
@@ -311,10 +311,10 @@ def shared(scene: Scene) -> SharedKeys:
 
 def test_keys_that_expire_in_mid_run_are_renewed(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     fetcher = scene.fetcher(access="s3")
-    assert scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.archived
     expire(scene.world)
     with ThreadPoolExecutor(4) as pool:
-        assert list(pool.map(lambda _: scene.fetch(fetcher), range(4))) == [scene.held] * 4
+        assert list(pool.map(lambda _: scene.fetch(fetcher), range(4))) == [scene.archived] * 4
     assert len(scene.world.keys.issued) == 2 and warnings(caplog) == []
 
 
@@ -323,7 +323,7 @@ def test_keys_with_little_to_live_are_renewed_before_they_are_used(scene: Scene)
     fetcher = scene.fetcher(access="s3")
     assert scene.fetch(fetcher, scene.one) and len(scene.world.keys.issued) == 1
     scene.world.keys.lifetime = timedelta(minutes=6)
-    assert scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.archived
     assert len(scene.world.keys.issued) == 2
     assert not [request for request in scene.world.s3.web.log if request.status != 200]
 
@@ -387,7 +387,7 @@ def test_a_keys_file_that_cannot_be_trusted_is_replaced(scene: Scene, spoil: Cal
 def test_keys_that_cannot_be_shared_are_used_all_the_same(scene: Scene, caplog: pytest.LogCaptureFixture) -> None:
     (scene.folder / "keys").write_text("a file where the folder should be")
     fetcher = scene.fetcher(access="s3")
-    assert scene.fetch(fetcher) == scene.fetch(fetcher) == scene.held
+    assert scene.fetch(fetcher) == scene.fetch(fetcher) == scene.archived
     assert len(scene.world.keys.issued) == 1
     (warning,) = warnings(caplog)
     assert "S3 keys cannot be shared" in warning

@@ -61,10 +61,10 @@ def test_plan_of_a_month(source: SimulatedSource, tile: str) -> None:
         found = source.search(Tile(tile), direction, months)
         assert list(found) == months
         outline = tile_outline(Tile(tile))
-        for month, held in found.items():
-            assert held.set_aside == ()
-            assert [g.id for g in held.granules] == sorted({g.id for g in held.granules})
-            passes = passes_of(held.granules)
+        for month, of_month in found.items():
+            assert of_month.set_aside == ()
+            assert [g.id for g in of_month.granules] == sorted({g.id for g in of_month.granules})
+            passes = passes_of(of_month.granules)
             assert 4 <= len(passes) <= 6
             assert len({p.track for p in passes}) == 2
             assert max(len(p.granules) for p in passes) in range(10, 26)
@@ -72,7 +72,7 @@ def test_plan_of_a_month(source: SimulatedSource, tile: str) -> None:
                 starts = [g.acquired for g in overflight.granules]
                 assert overflight.end - overflight.start < timedelta(seconds=40)
                 assert all(later - sooner < timedelta(seconds=4) for sooner, later in pairwise(starts))
-            for granule in held.granules:
+            for granule in of_month.granules:
                 assert granule.month == month
                 assert orbit_direction(granule.burst) == direction
                 assert parse_granule_id(granule.id) == granule
@@ -88,7 +88,7 @@ def test_plan_of_a_month(source: SimulatedSource, tile: str) -> None:
 def test_passes_come_every_twelve_days_on_real_days(source: SimulatedSource) -> None:
     months = list(Month(2023, 1).until(Month(2023, 12)))
     found = source.search(Tile("10SGD"), ASCENDING, months)
-    passes = passes_of(g for held in found.values() for g in held.granules)
+    passes = passes_of(g for of_month in found.values() for g in of_month.granules)
     for track in (35, 137):
         days = [p.start.date() for p in passes if p.track == track]
         assert len(days) in (30, 31)

@@ -71,8 +71,8 @@ def _layers(granule_id: str, umm: Mapping[str, Any]) -> tuple[Layer, ...]:
     links = umm.get("RelatedUrls") or ()
     https = _files(granule_id, links, "GET DATA", "https://")
     direct = _files(granule_id, links, "GET DATA VIA DIRECT ACCESS", "s3://")
-    told = (umm.get("DataGranule") or {}).get("ArchiveAndDistributionInformation") or ()
-    files = {file["Name"]: file for file in told}
+    listed = (umm.get("DataGranule") or {}).get("ArchiveAndDistributionInformation") or ()
+    files = {file["Name"]: file for file in listed}
     return tuple(
         Layer(name, url, *_size_and_md5(files.get(basename(urlsplit(url).path), {})), direct.get(name, ""))
         for name, url in sorted(https.items())
