@@ -4,8 +4,8 @@ from pathlib import Path
 
 import light_imports  # noqa: F401
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import adds_only_textures, cached_header
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.status import Slots, adds_only_textures
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.model import Direction, Month, Tile
@@ -15,7 +15,7 @@ from s1monthly.workflow import jobs
 
 def main(argv=None):
     job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
-    settings, tile, existing = job.settings.of(job.tile, job.direction), Tile(job.tile), Slots.read(job.cube)
+    settings, tile, existing = job.settings.of(job.tile, job.direction), Tile(job.tile), cached_header(job.cube)
     recipe, chunks = settings.recipe, (settings.chunks[0], settings.chunks[1])
     if existing and (existing.recipe == recipe or adds_only_textures(existing.recipe, recipe)):
         chunks = existing.chunks

@@ -20,7 +20,7 @@ from s1monthly.audit.inspection import MISSING, InspectedMonth, InspectedTile, K
 from s1monthly.audit.inspection_report import coverage, details
 from s1monthly.catalog.table import tile_rows, write_catalog
 from s1monthly.config.root import Config, load_config
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE
+from s1monthly.cube.header import BEING_WRITTEN, COMPLETE
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.layout import Layout

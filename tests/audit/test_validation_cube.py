@@ -18,8 +18,8 @@ from s1monthly.audit.survey import survey
 from s1monthly.audit.validation import validate
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import cached_header
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.status import Slots
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.files import write_text
@@ -201,7 +201,7 @@ def test_no_rule_takes_a_damaged_cube_for_none(tree: SmallTree, name: str) -> No
     DAMAGES[name](store)
     before, spec = content(store), spec_of(tree)
     for rule in (
-        lambda: (Slots.read(str(store)) or pytest.fail("taken for none")).refuse_damage(),
+        lambda: (cached_header(store) or pytest.fail("taken for none")).refuse_damage(),
         lambda: prepare(store, spec, NOVEMBER.month, Month(2022, 3), replace=True, covered=[]),
         lambda: write_month(store, NOVEMBER.month, *tree.values(NOVEMBER)),
         lambda: cube.month_digest(store, NOVEMBER.month),
@@ -229,7 +229,7 @@ def spec_names(spec: CubeSpec) -> list[str]:
 
 def test_a_plan_stops_before_a_cube_with_lost_metadata(tree: SmallTree) -> None:
     store = store_of(tree)
-    held = Slots.read(str(store))
+    held = cached_header(store)
     assert held
     held.refuse_damage()
     (store / "VV_dB" / ROOT).unlink()

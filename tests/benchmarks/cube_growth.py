@@ -18,9 +18,9 @@ from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.report import MIB, table
 from s1monthly.config.processing import Processing
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import COMPLETE
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.months import month_digest
-from s1monthly.cube.status import COMPLETE
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands

@@ -28,7 +28,7 @@ import yaml
 from benchmarks.pipeline import PROBE, ROOT, Progress
 from benchmarks.report import MIB, read_probes, table
 from s1monthly.config.root import Config, load_config
-from s1monthly.cube.status import COMPLETE
+from s1monthly.cube.header import COMPLETE
 from s1monthly.grid.tiles import tiles_of_roi
 from s1monthly.layout import Layout
 from s1monthly.model import Direction, Month

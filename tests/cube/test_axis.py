@@ -20,8 +20,8 @@ from s1monthly.cube import axis as cube_axis
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import Status, adds_only_textures
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.status import Status, adds_only_textures
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Direction, Month, Tile

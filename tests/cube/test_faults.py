@@ -17,7 +17,7 @@ import zarr
 
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
-from s1monthly.cube.status import Slots, Status
+from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
@@ -248,7 +248,7 @@ def test_a_store_of_others_is_named_and_not_one_byte_changes(tmp_path: Path, mak
         lambda: write_month(path, Month(2020, 1), *core_of("2020-01")),
         lambda: cube.state(path),
         lambda: cube.month_digest(path, Month(2020, 1)),
-        lambda: Slots.read(str(path)),
+        lambda: cached_header(str(path)),
     ):
         with pytest.raises(CubeError, match=f"not a cube of this product: {says}") as caught:
             change()

@@ -15,7 +15,7 @@ import zarr
 
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
-from s1monthly.cube.status import Status
+from s1monthly.cube.header import Status
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
 from s1monthly.model import Direction, Month, Tile

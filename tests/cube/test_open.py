@@ -15,7 +15,7 @@ import zarr
 from rasterio.errors import RasterioIOError
 
 from s1monthly.cube.axis import prepare
-from s1monthly.cube.status import Slots, Status
+from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.model import Month
@@ -114,7 +114,7 @@ def test_root_is_read_by_plain_json(held: Path) -> None:
 def test_slots_are_read_without_zarr(held: Path) -> None:
     for first in ("2020-01", "2019-06"):
         prepare(held, spec_of(), *months(first, "2020-04"))
-        found = Slots.read(str(held))
+        found = cached_header(held)
         assert found is not None and (found.first, found.last) == months(first, "2020-04")
         assert found.complete() == [Month(2020, 1), Month(2020, 3)] and found.recipe == RECIPE
         assert found.status(Month(2020, 2)) == Status.EMPTY and found.chunks == (32, 32)

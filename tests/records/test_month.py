@@ -14,7 +14,7 @@ import shapely
 from pyproj import Transformer
 from shapely.geometry import shape
 
-from s1monthly.cube.status import how_to_mend
+from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.statistics import band_statistics

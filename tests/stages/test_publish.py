@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from s1monthly.catalog.item import output_bands, processing_tags
+from s1monthly.cube.header import how_to_mend
 from s1monthly.cube.months import read_bands
-from s1monthly.cube.status import how_to_mend
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.model import Month

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import Status
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.status import Status
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands

@@ -16,7 +16,7 @@ import pytest
 
 import search
 from s1monthly.config.root import Config, load_config
-from s1monthly.cube.status import COMPLETE, Slots
+from s1monthly.cube.header import COMPLETE, cached_header
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Tile
 from s1monthly.records.seal import seal
@@ -73,8 +73,11 @@ def write_store(
     store = Path(path)
     chunks = store / "status" / "c"
     chunks.mkdir(parents=True, exist_ok=True)
-    ours = {"first": str(first), "last": str(last), "chunks": [1024, 512], "recipe": dict(recipe)}
+    grid = {"epsg": 32610, "resolution": 30.0, "left": 6e5, "top": 42e5, "width": 3660, "height": 3660}
+    ours = {"tile": "10SGD", "direction": "ASCENDING", "grid": grid, "bands": ["VV_dB"], "chunks": [1024, 512]}
+    ours |= {"first": str(first), "last": str(last), "recipe": dict(recipe)}
     root = {"zarr_format": 3, "node_type": "group", "attributes": {"s1monthly": ours}}
+    root["consolidated_metadata"] = {"metadata": {}}
     (store / "zarr.json").write_text(json.dumps(root))
     for month, status in statuses.items():
         (chunks / str(month.ordinal - first.ordinal)).write_bytes(bytes([status]))
@@ -167,7 +170,7 @@ class Site:
                     path = Path(getattr(tile.paths(month), name))
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
-            held = Slots.read(tile.paths().cube)
+            held = cached_header(tile.paths().cube)
             complete = [*(held.complete() if held else ()), *wanted]
             write_store(
                 tile.paths().cube,

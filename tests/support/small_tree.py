@@ -16,8 +16,8 @@ from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.config.root import load_config
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
+from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.layout import CubeSpec
-from s1monthly.cube.status import Slots, Status
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands
@@ -204,7 +204,7 @@ class SmallTree:
         except (OSError, ValueError, KeyError):
             return False
         wanted = [list_digest(GranuleList(self.granules(key))), digest(self.recipe), []]
-        slots = Slots.read(str(self.path("cube", key)))
+        slots = cached_header(self.path("cube", key))
         return held == wanted and slots is not None and slots.status(key.month) == Status.COMPLETE
 
     def _write_if_older(self, step: str, key: CompositeKey, needed: Sequence[Path]) -> None:

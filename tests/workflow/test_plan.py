@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY
+from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.errors import ConfigError, CubeError, SourceError
 from s1monthly.layout import DIGEST_PATTERN, SLOTS_PATTERN
 from s1monthly.model import Direction, Month, Tile

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY
+from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.model import Month
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.workflow.month_state import Step

@@ -23,11 +23,10 @@ from s1monthly.audit.findings import Commands, some
 from s1monthly.audit.remains import told_by_cog
 from s1monthly.audit.survey import TileFolder
 from s1monthly.cube import months as cube
-from s1monthly.cube import status as slots
 from s1monthly.cube.create import create
-from s1monthly.cube.layout import COORDINATES, COUNT, DECODING, CubeSpec, Header, description, read_header
+from s1monthly.cube.header import COUNT, DECODING, STATUS, Header, foreign_store, read_header
+from s1monthly.cube.layout import COORDINATES, CubeSpec, description
 from s1monthly.cube.months import CubeState
-from s1monthly.cube.status import STATUS
 from s1monthly.cube.transaction import flush, locked, replace_files, staging
 from s1monthly.errors import CubeError, NameFormatError, ProductError, S1MonthlyError
 from s1monthly.kernels.bands import bands_of
@@ -133,7 +132,7 @@ def _compared(folder: TileFolder, made: Path) -> tuple[CubeCheck, list[Path]]:
             return CubeCheck(None, f"there is no cube at {store}"), []
     except CubeError as error:
         fault = error.problem.removeprefix("cube ")
-        if slots.foreign_store(store) or not store.is_dir():
+        if foreign_store(store) or not store.is_dir():
             return CubeCheck(None, fault), []
     copies: Mapping[str, Any] = header.arrays if header else {}
     spec = _spec_of(header) if header else None

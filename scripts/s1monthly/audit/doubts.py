@@ -39,8 +39,8 @@ from s1monthly.audit.products import (
 from s1monthly.audit.restoring import Restored, from_list, ids, listed, restore
 from s1monthly.audit.survey import TileFolder
 from s1monthly.catalog import item as stac
+from s1monthly.cube.header import how_to_mend
 from s1monthly.cube.months import CubeState
-from s1monthly.cube.status import how_to_mend
 from s1monthly.errors import ProductError
 from s1monthly.kernels.statistics import count_statistics
 from s1monthly.raster.writing import cog_tags

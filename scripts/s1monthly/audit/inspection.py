@@ -14,7 +14,7 @@ from typing import Any
 
 from s1monthly.catalog.table import Row, read_catalog
 from s1monthly.config.root import Config
-from s1monthly.cube.status import Slots
+from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import CubeError, ProductError, SourceError
 from s1monthly.layout import MONTH_PATTERN, Layout, parse_folder
 from s1monthly.model import Direction, Month, Tile, TileDirection
@@ -204,9 +204,9 @@ class _Inspection:
     def _paths(self, month: Month | None = None) -> Layout:
         return self.layout.of(self.key, month)
 
-    def _slots(self) -> Slots | None:
+    def _slots(self) -> Header | None:
         try:
-            return Slots.read(self._paths().cube)
+            return cached_header(self._paths().cube)
         except CubeError:  # `TileMonths.problems` has it
             return None
 

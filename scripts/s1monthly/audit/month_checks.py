@@ -33,8 +33,8 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog.table import Row, record_row
 from s1monthly.cube import months as cube
 from s1monthly.cube.chunks import lost_chunks
+from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
-from s1monthly.cube.status import Status
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.model import Month, Polarization
 from s1monthly.raster.writing import cog_tags

@@ -15,8 +15,8 @@ from s1monthly.audit.doubts import read_credible
 from s1monthly.audit.products import property_of, read_item
 from s1monthly.audit.survey import TileFolder, is_readable
 from s1monthly.cube import months as cube
+from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
-from s1monthly.cube.status import Status
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.model import Month
 from s1monthly.raster.geotiff import open_dataset

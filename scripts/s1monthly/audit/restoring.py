@@ -22,8 +22,8 @@ from s1monthly.audit.products import checksum_in, property_of, read_item
 from s1monthly.audit.survey import TileFolder
 from s1monthly.catalog.assets import asset_file
 from s1monthly.cube import months as cube
+from s1monthly.cube.header import STATUS
 from s1monthly.cube.months import CubeState
-from s1monthly.cube.status import STATUS
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.layout import parse_granule_id

@@ -25,7 +25,7 @@ from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import collection
 from s1monthly.catalog.table import Row, row_key
 from s1monthly.catalog.update import previous_rows, rows_to_keep
-from s1monthly.cube.status import Status
+from s1monthly.cube.header import Status
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.layout import Layout
 from s1monthly.model import Month

@@ -12,8 +12,8 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.layout import AXIS_LIMIT, CubeSpec, Header, description, read_header
-from s1monthly.cube.status import STATUS, Status, adds_only_textures, how_to_mend, read_status
+from s1monthly.cube.header import STATUS, Header, Status, adds_only_textures, how_to_mend, read_header, read_status
+from s1monthly.cube.layout import AXIS_LIMIT, CubeSpec, description
 from s1monthly.cube.transaction import (
     changed,
     cube_errors,

@@ -19,8 +19,7 @@ import numpy as np
 from numcodecs import Blosc
 from numpy.typing import NDArray
 
-from s1monthly.cube.layout import Header, existing_header
-from s1monthly.cube.status import how_to_mend
+from s1monthly.cube.header import Header, existing_header, how_to_mend
 from s1monthly.errors import CubeError
 from s1monthly.kernels.bands import bands
 from s1monthly.model import Polarization

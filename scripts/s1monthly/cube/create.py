@@ -15,8 +15,8 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec
 
-from s1monthly.cube.layout import ATTRIBUTE, AXIS_LIMIT, COORDINATES, COUNT, GRID_MAPPING, CubeSpec, description
-from s1monthly.cube.status import STATUS, Status
+from s1monthly.cube.header import ATTRIBUTE, COUNT, STATUS, Status
+from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, CubeSpec, description
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band
@@ -85,7 +85,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     counts = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
     _create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
     statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
-    # not compressed: `cube.status` reads the one byte of a chunk without zarr
+    # not compressed: `cube.header` reads the one byte of a chunk without zarr
     _create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
     _create_time(folder, first, months)
     _create_space(folder, spec.geobox, crs)

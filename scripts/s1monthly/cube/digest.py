@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.cube.layout import Header
+from s1monthly.cube.header import Header
 from s1monthly.kernels.bands import NODATA
 from s1monthly.model import Month
 

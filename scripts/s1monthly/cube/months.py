@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.chunks import chunk_form, read_slot
 from s1monthly.cube.digest import digest_of, hash_values
-from s1monthly.cube.layout import COUNT, Header, existing_header
-from s1monthly.cube.status import STATUS, Status, how_to_mend, read_status
+from s1monthly.cube.header import COUNT, STATUS, Header, Status, existing_header, how_to_mend, read_status
 from s1monthly.cube.transaction import cube_errors
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox

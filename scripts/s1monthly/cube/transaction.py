@@ -25,7 +25,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
 from s1monthly import files
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
+from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
 from s1monthly.errors import CubeError
 from s1monthly.files import LEFT_BEHIND, flock
 

@@ -21,9 +21,8 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.chunks import chunk_form, write_rows
 from s1monthly.cube.digest import canonical, digest_of
-from s1monthly.cube.layout import COUNT, Header, existing_header
+from s1monthly.cube.header import COUNT, STATUS, Header, existing_header
 from s1monthly.cube.months import Count, Values, slot_digest
-from s1monthly.cube.status import STATUS
 from s1monthly.cube.transaction import cube_errors, flush, locked, mark_complete, replace_slot, stage_status, staging
 from s1monthly.errors import CubeError
 from s1monthly.model import Month

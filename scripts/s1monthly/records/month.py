@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shapely.geometry import shape
 from shapely.geometry.base import BaseGeometry
 
-from s1monthly.cube.status import how_to_mend
+from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.lattice import GeoBox, geobox_outline

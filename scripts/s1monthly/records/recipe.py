@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from s1monthly.cube.status import TEXTURE, TEXTURES, adds_only_textures
+from s1monthly.cube.header import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
 from s1monthly.kernels.options import TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles

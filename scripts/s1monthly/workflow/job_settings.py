@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.status import Slots
+from s1monthly.cube.header import cached_header
 from s1monthly.errors import ConfigError
 from s1monthly.files import write_text
 from s1monthly.layout import Layout
@@ -93,7 +93,7 @@ class JobSettings:
 
     def of(self, tile: str, direction: str) -> JobSettings:
         """Return the settings with the recipe as the cube of a tile and direction writes it."""
-        held = Slots.read(self.layout.cube.format(tile=tile, direction=direction))
+        held = cached_header(self.layout.cube.format(tile=tile, direction=direction))
         return replace(self, recipe=match_spelling(held.recipe if held else None, self.recipe, Tile(tile)))
 
     @property

@@ -10,7 +10,7 @@ from functools import cached_property
 from typing import Any
 
 from s1monthly.config.root import Config
-from s1monthly.cube.status import Slots
+from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
@@ -153,7 +153,7 @@ class Plan:
             for direction in config.roi.flight_direction:
                 key = TileDirection(tile, Direction(direction))
                 place = {"tile": tile, "direction": direction}
-                slots = None if for_tools else Slots.read(layout.cube.format(**place))
+                slots = None if for_tools else cached_header(layout.cube.format(**place))
                 months_of_tile = tile_months(config, layout, key, months, slots, listings)
                 earlier = None if for_tools else read_answers(layout.search.format(**place))[0]
                 if not deciding:
@@ -233,9 +233,9 @@ class Plan:
         asks = any(map(self.open_question, self.tiles))
         return self.config.source.kind == "asf" and (asks or self.months_to_make() > 0)
 
-    def slots(self, tile: TileMonths) -> Slots | None:
+    def slots(self, tile: TileMonths) -> Header | None:
         """Return axis and recipe of the existing cube."""
-        return Slots.read(tile.paths().cube)
+        return cached_header(tile.paths().cube)
 
     def axis(self, tile: TileMonths) -> tuple[Month, Month]:
         """Return the first and last month that need a slot in the cube: months it holds, and months with granules.
@@ -288,14 +288,14 @@ def tile_months(
     layout: Layout,
     key: TileDirection,
     months: Sequence[Month],
-    slots: Slots | None,
+    slots: Header | None,
     listings: Mapping[Month, str] | None,
 ) -> TileMonths:
     """Return the months of a tile and direction as a configuration asks for them.
 
     Parameters
     ----------
-    slots : Slots or None
+    slots : Header or None
         Axis and recipe of the existing cube.
     listings : mapping or None
         Result of `listings_of`; None if the source's folder was not read.

@@ -14,7 +14,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.status import COMPLETE, Slots
+from s1monthly.cube.header import COMPLETE, Header, cached_header
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.files import FileState, file_state
 from s1monthly.layout import Layout
@@ -128,7 +128,7 @@ class TileMonths:
         except ProductError as error:
             known.problems += (str(error),)
         try:
-            known.slots = Slots.read(self.paths().cube)
+            known.slots = cached_header(self.paths().cube)
         except CubeError as error:
             known.problems += (str(error),)
         return known
@@ -318,7 +318,7 @@ class _Known:
 
     catalog: FileState | None
     answers: dict[Month, Answer] = field(default_factory=dict)
-    slots: Slots | None = None
+    slots: Header | None = None
     problems: tuple[str, ...] = ()
     states: dict[Month, MonthState] = field(default_factory=dict)
 

@@ -1,15 +1,16 @@
-"""A cube's axis and finished months, read by plain file access."""
+"""A cube's root and the status of its months, read by plain file access."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from s1monthly.cube.status import BEING_WRITTEN, COMPLETE, EMPTY, Slots, foreign_store, read_status
+from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY, cached_header, foreign_store, read_status
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
 from support.sites import set_time, write_store
@@ -25,7 +26,7 @@ def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
         {"level": "ARDC"},
         {NOVEMBER: COMPLETE, DECEMBER: BEING_WRITTEN, FEBRUARY: COMPLETE},
     )
-    held = Slots.read(str(store))
+    held = cached_header(store)
     assert held is not None
     assert (held.first, held.last, held.chunks, held.recipe) == (NOVEMBER, FEBRUARY, (1024, 512), {"level": "ARDC"})
     span = list(NOVEMBER.shift(-1).until(FEBRUARY.shift(1)))
@@ -50,15 +51,15 @@ def test_a_status_is_a_byte_and_anything_odd_is_not_complete(tmp_path: Path) -> 
 def test_an_axis_that_changed_is_seen_by_the_same_process(tmp_path: Path) -> None:
     store = write_store(tmp_path / "cube.zarr", NOVEMBER, DECEMBER, {}, {})
     set_time(store / "zarr.json", 0)
-    assert Slots.read(str(store)).last == DECEMBER  # type: ignore[union-attr]
+    assert cached_header(store).last == DECEMBER  # type: ignore[union-attr]
     write_store(store, NOVEMBER, FEBRUARY, {}, {})
-    assert Slots.read(str(store)).last == FEBRUARY  # type: ignore[union-attr]
+    assert cached_header(store).last == FEBRUARY  # type: ignore[union-attr]
 
 
 def test_no_store_and_empty_folders_are_no_cube(tmp_path: Path) -> None:
-    assert Slots.read(str(tmp_path / "gone.zarr")) is None
+    assert cached_header(tmp_path / "gone.zarr") is None
     (tmp_path / "cube.zarr" / "status" / "c").mkdir(parents=True)
-    assert Slots.read(str(tmp_path / "cube.zarr")) is None
+    assert cached_header(tmp_path / "cube.zarr") is None
 
 
 def _foreign(name: str, content: str) -> Callable[[Path], object]:
@@ -70,11 +71,19 @@ def _foreign(name: str, content: str) -> Callable[[Path], object]:
 
 
 def _ours(**changes: Any) -> Callable[[Path], object]:
-    held = {"first": "2021-11", "last": "2022-02", "chunks": [1, 1], "recipe": {}} | changes
-    return _foreign("zarr.json", json.dumps({"attributes": {"s1monthly": held}}))
+    """Write a root alone, as ours but for the changes."""
+
+    def make(store: Path) -> None:
+        write_store(store, NOVEMBER, FEBRUARY, {}, {})
+        shutil.rmtree(store / "status")
+        root = json.loads((store / "zarr.json").read_text())
+        root["attributes"]["s1monthly"] |= changes
+        (store / "zarr.json").write_text(json.dumps(root))
+
+    return make
 
 
-def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
+def test_a_store_of_others_is_described(tmp_path: Path) -> None:
     for number, (names, says) in enumerate(
         [
             ((".zgroup", "VV_dB/.zarray"), "a Zarr v2 store with the band VV_dB, as S1-GRiTS writes"),
@@ -108,12 +117,16 @@ def test_it_is_said_whose_a_store_is(tmp_path: Path) -> None:
         _ours(first="2021-13"),
         _ours(first=None),
         _ours(chunks=[1]),
+        _ours(tile="10SJD"),
+        _ours(direction="UP"),
+        _ours(grid={"width": 1, "height": 1}),
+        _ours(last="2021-10"),
     ],
-    ids=["zarr2", "null", "list", "root-list", "no-month", "null-month", "chunks"],
+    ids=["zarr2", "null", "list", "root-list", "month", "null-month", "chunks", "tile", "direction", "grid", "axis"],
 )
 def test_what_is_not_ours_is_refused_by_name(tmp_path: Path, make: Callable[[Path], object]) -> None:
     store = tmp_path / "S1_monthly.zarr"
     make(store)
     with pytest.raises(CubeError) as refusal:
-        Slots.read(str(store))
+        cached_header(store)
     assert f"{store}: not a cube of this product: " in refusal.value.problem and "base_dir" in refusal.value.remedy
