@@ -13,13 +13,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest import mock
 
 import pytest
+from botocore.exceptions import MetadataRetrievalError
 from botocore.response import StreamingBody
 
 from s1monthly.errors import CredentialsError
 from s1monthly.sources.asf import s3
 from s1monthly.sources.asf.earthdata import Login
+from s1monthly.sources.asf.fetching import S3_PATIENCE
 from s1monthly.sources.asf.refused_login import RefusedLogin
 from s1monthly.sources.asf.s3_keys import FILE, S3Keys, SharedKeys
 from s1monthly.sources.asf.transfer import Clock
@@ -27,8 +30,6 @@ from standin import Hold, Reply, World, cut, drop, flip, login_page, slow_down, 
 from standin.earthdata import s3_error
 from standin.web import Fault
 from support.archive_scene import Scene
-
-ROOT = Path(__file__).resolve().parents[3]
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +43,9 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING]
 
 
-def expire(world: World, by: timedelta = timedelta(hours=-1)) -> None:
-    """Make all keys issued so far expire then, whatever was told about them."""
-    world.keys.issued[:] = [replace(keys, expires=datetime.now(UTC) + by) for keys in world.keys.issued]
+def expire(world: World) -> None:
+    """Let all keys issued so far have expired, whatever they say."""
+    world.keys.issued[:] = [replace(keys, expires=datetime.now(UTC) - timedelta(hours=1)) for keys in world.keys.issued]
 
 
 # from end to end
@@ -92,6 +93,8 @@ def test_a_fault_of_s3_that_stays_is_named(scene: Scene) -> None:
     assert "S3 answers SlowDown, HTTP 503 (tried " in message and "(s3://asf-cumulus-prod-opera-products/" in message
     web.faults = flip()
     assert "another file than its record says" in scene.refusal(access="s3")
+    nowhere = scene.refusal(access="s3", s3_endpoint="http://127.0.0.1:9", seconds=0.3)
+    assert "tried" in nowhere and "connection failed" in nowhere and "us-west-2" not in nowhere
     web.faults = Hold(5)
     begun = time.monotonic()
     assert "the server stopped answering (tried 1 time" in scene.refusal(access="s3", seconds=1.0)
@@ -194,6 +197,16 @@ def test_a_server_of_keys_in_trouble_is_asked_again(scene: Scene) -> None:
     assert scene.fetch(scene.fetcher(access="s3")) == scene.archived
 
 
+def test_auto_leaves_s3_after_some_faults_in_a_row(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-west-2")
+    scene.world.s3.web.faults = drop()
+    assert scene.fetch(scene.fetcher(access="auto")) == scene.archived
+    assert len(scene.world.s3.web.log) == S3_PATIENCE
+    assert any(line.startswith("S3 is given up for HTTPS: connection failed") for line in warnings(caplog))
+
+
 def test_keys_go_to_the_archives_service_whatever_the_environment_names(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,18 +215,6 @@ def test_keys_go_to_the_archives_service_whatever_the_environment_names(
     reader = s3.S3Reader(Login(scene.world.hosts.login, ()), "https://localhost/keys", None, "keys", 20)
     keys = S3Keys("key", "secret", "session", datetime.now(UTC) + timedelta(hours=1))
     assert reader._client_of(keys).meta.endpoint_url == "https://s3.us-west-2.amazonaws.com"
-
-
-def test_a_service_that_gives_no_connection_is_tried_again_and_left_by_auto(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    nowhere = "http://127.0.0.1:9"
-    message = scene.refusal(access="s3", s3_endpoint=nowhere, seconds=0.3)
-    assert "tried" in message and "connection failed" in message and "us-west-2" not in message
-    monkeypatch.setenv("AWS_REGION", "us-west-2")
-    caplog.clear()
-    assert scene.fetch(scene.fetcher(access="auto", s3_endpoint=nowhere)) == scene.archived
-    assert [line for line in warnings(caplog) if line.startswith("S3 is given up for HTTPS: connection failed")]
 
 
 # the region
@@ -238,67 +239,35 @@ def test_auto_uses_s3_inside_the_region_alone(
     assert bool(scene.world.s3.web.log) == (ways == "S3") and bool(scene.signed.log) == (ways == "HTTPS")
 
 
-@pytest.fixture
-def questions(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[float]]:
-    """Questions to the machine's metadata, which are not really asked."""
-    asked: list[float] = []
-
-    class Metadata:
-        def __init__(self, timeout: float, num_attempts: int) -> None:
-            asked.append(timeout * num_attempts)
-
-        def retrieve_region(self) -> str:
-            return "us-west-2"
-
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr("botocore.utils.InstanceMetadataRegionFetcher", Metadata)
-    monkeypatch.setattr(s3, "SYS_VENDOR", tmp_path / "sys_vendor")
-    monkeypatch.setattr(s3, "HYPERVISOR_UUID", tmp_path / "uuid")
-    s3.in_region.cache_clear()
-    yield asked
-    s3.in_region.cache_clear()
-
-
 @pytest.mark.parametrize(
-    ("file", "content", "inside"),
+    ("file", "content", "answers", "inside"),
     [
-        ("sys_vendor", "Amazon EC2\n", True),
-        ("uuid", "ec2e1916-9099-7caf-fd21-012345abcdef\n", True),
-        ("uuid", "EC2E1916\n", True),
-        ("sys_vendor", "LENOVO\n", False),
-        ("uuid", "4c4c4544\n", False),
-        ("none", "", False),
+        ("sys_vendor", "Amazon EC2\n", ["us-west-2"], True),
+        ("uuid", "ec2e1916-9099-7caf-fd21-012345abcdef\n", ["us-west-2"], True),
+        ("uuid", "EC2E1916\n", [MetadataRetrievalError(error_msg="disabled")], False),
+        ("sys_vendor", "LENOVO\n", [], False),
+        ("uuid", "4c4c4544\n", [], False),
+        ("none", "", [], False),
+        ("switched off", "Amazon EC2\n", [], False),
     ],
 )
-def test_metadata_are_asked_on_ec2_alone_and_once(
-    questions: list[float], tmp_path: Path, file: str, content: str, inside: bool
+def test_the_machines_metadata_are_read_on_ec2_alone_and_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, file: str, content: str, answers: list[object], inside: bool
 ) -> None:
+    reader = mock.Mock()
+    reader.return_value.retrieve_region.side_effect = answers  # one more question would raise
+    monkeypatch.setattr("botocore.utils.InstanceMetadataRegionFetcher", reader)
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_EC2_METADATA_DISABLED"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("SYS_VENDOR", "HYPERVISOR_UUID"):
+        monkeypatch.setattr(s3, name, tmp_path / name.lower().removeprefix("hypervisor_"))
+    if file == "switched off":
+        monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "True")
+        file = "sys_vendor"
     (tmp_path / file).write_text(content)
     assert s3.in_region() is s3.in_region() is inside
-    assert len(questions) == inside and all(seconds <= 2 for seconds in questions)
-
-
-def test_metadata_that_are_switched_off_are_not_asked(
-    questions: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "sys_vendor").write_text("Amazon EC2")
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "True")
-    assert not s3.in_region() and not questions
-
-
-def test_metadata_that_do_not_answer_are_no_region(
-    questions: list[float], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from botocore.exceptions import MetadataRetrievalError
-
-    class Silent:
-        def __init__(self, **options: object) -> None:
-            raise MetadataRetrievalError(error_msg="disabled")
-
-    (tmp_path / "sys_vendor").write_text("Amazon EC2")
-    monkeypatch.setattr("botocore.utils.InstanceMetadataRegionFetcher", Silent)
-    assert not s3.in_region()
+    assert reader.call_count == len(answers)
+    assert all(call.kwargs == {"timeout": 1, "num_attempts": 1} for call in reader.call_args_list)
 
 
 # the keys

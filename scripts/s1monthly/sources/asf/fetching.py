@@ -171,21 +171,26 @@ class Fetcher:
     def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Try once, by the access that is open now."""
         max_bytes = layer.size if layer.size >= 0 else None
-        if self._access == "s3" or (self._access == "auto" and not self._s3_given_up and in_region()):
+        if self._access == "s3":
             try:
-                content = self._by_s3(layer, clock, max_bytes)
-                self._count_s3(fault=False)
+                return self._from_s3(layer, clock, max_bytes), "S3"
+            except RefusedError as error:
+                remedy = "S3 works inside AWS us-west-2 alone: set download.access to auto or https"
+                raise FinalFault(error.reason, remedy) from None
+        if self._access == "auto" and not self._s3_given_up and in_region():
+            try:
+                content = self._from_s3(layer, clock, max_bytes)
+                self._s3_faults = 0
                 return content, "S3"
             except PassingFault as fault:
-                if self._count_s3(fault=True) < S3_PATIENCE or self._access == "s3":
+                self._s3_faults += 1
+                if self._s3_faults < S3_PATIENCE:
                     raise
                 self._give_up_s3(fault.reason)
             except RefusedError as error:
-                if self._access == "s3":
-                    raise FinalFault(
-                        error.reason, "S3 works inside AWS us-west-2 alone: set download.access to auto or https"
-                    ) from None
                 self._give_up_s3(error.reason)
+            except CredentialsError as error:
+                self._give_up_s3(error.problem)
         answer = self._login.get(layer.url, clock, max_bytes)
         if answer.status in (404, 410):
             raise FinalFault(
@@ -198,20 +203,10 @@ class Fetcher:
             )
         return answer.body, "HTTPS"
 
-    def _by_s3(self, layer: Layer, clock: Clock, max_bytes: int | None) -> bytes:
+    def _from_s3(self, layer: Layer, clock: Clock, max_bytes: int | None) -> bytes:
         if not layer.s3_url:
             raise RefusedError("the record names no address for S3")
-        try:
-            return self._s3.get(layer.s3_url, clock, max_bytes)
-        except CredentialsError as error:
-            if self._access == "s3":
-                raise
-            raise RefusedError(error.problem) from None
-
-    def _count_s3(self, *, fault: bool) -> int:
-        with self._lock:
-            self._s3_faults = self._s3_faults + 1 if fault else 0
-            return self._s3_faults
+        return self._s3.get(layer.s3_url, clock, max_bytes)
 
     def _give_up_s3(self, reason: str) -> None:
         with self._lock:
