@@ -1,4 +1,4 @@
-"""Textures of a tile-month, beside scikit-image window by window and beside a compiled loop that builds each matrix."""
+"""Textures of a tile-month, beside scikit-image window by window."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 from skimage.feature import graycomatrix, graycoprops
@@ -23,7 +22,6 @@ from benchmarks.kernels import Timing, timed
 from benchmarks.pipeline import PROBE, Progress
 from benchmarks.report import MIB, read_probes, table
 from s1monthly.kernels.options import TEXTURE_METRICS, TextureOptions
-from s1monthly.kernels.pixel_pairs import offset
 from s1monthly.kernels.texture import textures
 
 Values = NDArray[np.float32]
@@ -39,8 +37,8 @@ CASES = (
     TextureOptions(levels=32, angles=FOUR, window_size=21),
 )
 COMPARED = CASES[:2]
-"""Cases that the plain ways get too, on a part of the first band."""
-SCIKIT_IMAGE_SIDE, LOOP_SIDE = 40, 400
+"""Cases that scikit-image computes too, on a part of the first band."""
+PART = 40
 """Side in pixels of that part."""
 
 
@@ -101,67 +99,15 @@ def scikit_image(db: Values, low: float, high: float, options: TextureOptions) -
     return made
 
 
-def plain_loop(db: Values, low: float, high: float, options: TextureOptions) -> Values:
-    """Compute the same by the plain way, compiled: it fills a matrix for each window and walks over all of it."""
-    offsets = np.array([offset(options.distance, angle) for angle in options.angles])
-    return _plain_loop(db, low, high, options.levels, options.window_size // 2, offsets)
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def _plain_loop(db: Values, low: float, high: float, number: int, half: int, offsets: NDArray[np.int64]) -> Values:
-    rows, cols = db.shape
-    levels = np.empty((rows, cols), np.int64)
-    for r in range(rows):
-        for c in range(cols):
-            levels[r, c] = min(max(math.floor(number * (np.float64(db[r, c]) - low) / (high - low)), 0), number - 1)
-    made = np.zeros((4, rows, cols), np.float32)
-    matrix = np.empty((number, number))
-    for r in range(rows):
-        for c in range(cols):
-            top, bottom = max(0, r - half), min(rows, r + half + 1)
-            left, right = max(0, c - half), min(cols, c + half + 1)
-            for a in range(offsets.shape[0]):
-                down, along = offsets[a]
-                matrix[:] = 0
-                pairs = 0
-                for y in range(max(top, top - down), min(bottom, bottom - down)):
-                    for x in range(max(left, left - along), min(right, right - along)):
-                        matrix[levels[y, x], levels[y + down, x + along]] += 1
-                        pairs += 1
-                contrast = homogeneity = entropy = mean_i = mean_j = 0.0
-                for i in range(number):
-                    for j in range(number):
-                        p = matrix[i, j] / pairs
-                        contrast += p * (i - j) ** 2
-                        homogeneity += p / (1 + (i - j) ** 2)
-                        entropy -= p * np.log(p) if p > 0 else 0.0
-                        mean_i += p * i
-                        mean_j += p * j
-                variance_i = variance_j = covariance = 0.0
-                for i in range(number):
-                    for j in range(number):
-                        p = matrix[i, j] / pairs
-                        variance_i += p * (i - mean_i) ** 2
-                        variance_j += p * (j - mean_j) ** 2
-                        covariance += p * (i - mean_i) * (j - mean_j)
-                flat = variance_i < 1e-15 or variance_j < 1e-15
-                correlation = 1.0 if flat else covariance / np.sqrt(variance_i * variance_j)
-                made[0, r, c] += contrast / offsets.shape[0]
-                made[1, r, c] += homogeneity / offsets.shape[0]
-                made[2, r, c] += entropy / offsets.shape[0]
-                made[3, r, c] += correlation / offsets.shape[0]
-    return made
-
-
 def measure(folder: Path, repeat: int, progress: Progress) -> list[dict[str, Any]]:
-    """Measure ours on two bands of a tile, with one thread and with two, and the plain ways on a part; plain JSON.
+    """Measure ours on two bands of a tile, with one thread and with two, and scikit-image on a part; plain JSON.
 
     Parameters
     ----------
     folder : path
         For the bands, which the process that is measured for its memory reads.
     repeat : int
-        Calls of which the medians are told.
+        Calls whose medians are returned.
     progress : callable
         Receives a line for each step.
     """
@@ -171,7 +117,6 @@ def measure(folder: Path, repeat: int, progress: Progress) -> list[dict[str, Any
     found: list[Measured] = []
     db, (low, high) = bands["VV"], RANGES["VV"]
     all_textures({"VV": db[:8, :8]}, CASES[0], 1)  # the first call of a kernel loads or compiles it
-    plain_loop(db[:8, :8], low, high, CASES[0])
     for options in CASES:
         case = f"{options.levels} levels, {len(options.angles)} angles, window {options.window_size}"
         pixels = len(bands) * db.size
@@ -182,9 +127,8 @@ def measure(folder: Path, repeat: int, progress: Progress) -> list[dict[str, Any
             found.append(Measured(case, "ours", threads, pixels, timing, peak=peak))
         ours = found[-2].timing.cpu / pixels
         if options in COMPARED:
-            for way, side, call in (("loop", LOOP_SIDE, plain_loop), ("scikit-image", SCIKIT_IMAGE_SIDE, scikit_image)):
-                timing = timed(partial(call, db[:side, :side], low, high, options), repeat)
-                found.append(Measured(case, way, 1, side**2, timing, timing.cpu / side**2 / ours))
+            timing = timed(partial(scikit_image, db[:PART, :PART], low, high, options), repeat)
+            found.append(Measured(case, "scikit-image", 1, PART**2, timing, timing.cpu / PART**2 / ours))
     return [asdict(one) for one in found]
 
 
@@ -196,7 +140,8 @@ def peak_memory(file: Path, options: TextureOptions, threads: int) -> float:
     code = f"""
 import sys
 import numpy as np
-from s1monthly.kernels.texture import TextureOptions, textures
+from s1monthly.kernels.options import TextureOptions
+from s1monthly.kernels.texture import textures
 
 bands, options = np.load(sys.argv[1]), TextureOptions(**{vars(options)!r})
 kept = [list(textures(bands[name], *ends, options, {threads})) for name, ends in {RANGES!r}.items()]

@@ -43,7 +43,7 @@ from s1monthly.cube.header import how_to_mend
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import ProductError
 from s1monthly.kernels.statistics import count_statistics
-from s1monthly.raster.writing import cog_tags
+from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.footprint import footprint
 from s1monthly.records.month import Record, read_record
 from s1monthly.records.recipe import difference, digest

@@ -37,7 +37,7 @@ from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.model import Month, Polarization
-from s1monthly.raster.writing import cog_tags
+from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.month import Record
 
 

@@ -19,8 +19,7 @@ from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import CubeError, ProductError
 from s1monthly.model import Month
-from s1monthly.raster.geotiff import open_dataset
-from s1monthly.raster.writing import cog_tags
+from s1monthly.raster.geotiff import cog_tags, open_dataset
 from s1monthly.records.month import Record
 
 

@@ -19,8 +19,7 @@ from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics
 from s1monthly.model import Level, Month, Polarization
 from s1monthly.raster.fast_geotiff import open_header
-from s1monthly.raster.geotiff import open_dataset
-from s1monthly.raster.writing import cog_tags
+from s1monthly.raster.geotiff import cog_tags, open_dataset
 from s1monthly.records.footprint import footprint
 from s1monthly.records.month import Record
 from s1monthly.records.recipe import digest

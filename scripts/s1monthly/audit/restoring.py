@@ -28,7 +28,7 @@ from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.files import replacing
 from s1monthly.layout import parse_granule_id
 from s1monthly.model import Granule, GranuleList, Level, Month, Polarization
-from s1monthly.raster.writing import cog_tags
+from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.granule_list import list_digest, read_granule_list
 from s1monthly.records.month import Origin, Record
 from s1monthly.records.recipe import digest as digest_of

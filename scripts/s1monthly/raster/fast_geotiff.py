@@ -57,7 +57,7 @@ _UTM = {*range(32601, 32661), *range(32701, 32761)}
 def open_header(raster: RasterInput) -> RasterHeader:
     """Read the header of a GeoTIFF; raises as `geotiff.open_raster`, but ignores damage in tags that are not needed."""
     usual = read_usual(raster)
-    return usual[0] if usual else header_by_gdal(raster)
+    return usual[0] if usual else _header_by_gdal(raster)
 
 
 @dataclass(frozen=True)
@@ -99,10 +99,10 @@ class RowReader:
 def row_reader(path: str | os.PathLike[str]) -> RowReader:
     """Return a reader for the rows of a GeoTIFF; raises as `open_header`."""
     name = os.fspath(path)
-    return RowReader(name, *(read_usual(name) or (header_by_gdal(name), None)))
+    return RowReader(name, *(read_usual(name) or (_header_by_gdal(name), None)))
 
 
-def header_by_gdal(raster: RasterInput) -> RasterHeader:
+def _header_by_gdal(raster: RasterInput) -> RasterHeader:
     """Read the header of any GeoTIFF with GDAL; raises as `geotiff.open_raster`."""
     from s1monthly.raster.geotiff import open_raster  # here, since it loads GDAL
 

@@ -167,6 +167,15 @@ def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[Datas
         raise ProductError(f"raster {path}: cannot be read ({_cause(error)})", REMEDY) from error
 
 
+def cog_tags(path: str | Path) -> dict[str, str]:
+    """Read the tags of a GeoTIFF; return an empty dict if it is missing or cannot be opened."""
+    try:
+        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
+            return dict(dataset.tags())
+    except RasterioError:
+        return {}
+
+
 def crop(geobox: GeoBox, rows: slice, cols: slice) -> GeoBox:
     """Return the grid of a window of a grid; the window may extend beyond it."""
     return GeoBox(

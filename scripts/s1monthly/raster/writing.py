@@ -72,15 +72,6 @@ def _write_bands(path: Path, bands: Iterable[NDArray[Any]], geobox: GeoBox, name
             dataset.set_band_description(band, name)
 
 
-def cog_tags(path: str | Path) -> dict[str, str]:
-    """Read the tags of a GeoTIFF; return an empty dict if it is missing or cannot be opened."""
-    try:
-        with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
-            return dict(dataset.tags())
-    except RasterioError:
-        return {}
-
-
 def preview_geobox(geobox: GeoBox) -> GeoBox:
     """Return the grid of a raster's preview, with pixels of about `PREVIEW_RESOLUTION`.
 

@@ -16,7 +16,8 @@ from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
 from s1monthly.model import COG_BLOCK_SIZE
 from s1monthly.raster.cog import write_cog
-from s1monthly.raster.writing import cog_tags, write_preview
+from s1monthly.raster.geotiff import cog_tags
+from s1monthly.raster.writing import write_preview
 from s1monthly.records.month import Record
 
 
