@@ -212,7 +212,7 @@ def test_keys_go_to_the_archives_service_whatever_the_environment_names(
 ) -> None:
     for name in ("AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    reader = s3.S3Reader(Login(scene.world.hosts.login, ()), "https://localhost/keys", None, "keys", 20)
+    reader = s3.S3Reader(shared(scene), None, 20)
     keys = S3Keys("key", "secret", "session", datetime.now(UTC) + timedelta(hours=1))
     assert reader._client_of(keys).meta.endpoint_url == "https://s3.us-west-2.amazonaws.com"
 

@@ -22,7 +22,7 @@ from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.sources.asf.refused_login import RefusedLogin
 from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry
 from s1monthly.sources.asf.s3 import S3Reader, in_region
-from s1monthly.sources.asf.s3_keys import RefusedError
+from s1monthly.sources.asf.s3_keys import RefusedError, SharedKeys
 from s1monthly.sources.asf.transfer import Clock, without_query
 
 LOGGER = logging.getLogger("s1monthly")
@@ -73,7 +73,7 @@ class Fetcher:
         seconds: float,
     ) -> None:
         self._login = Login(login, trusted)
-        self._s3 = S3Reader(self._login, s3_credentials, s3_endpoint, keys_dir, seconds)
+        self._s3 = S3Reader(SharedKeys(self._login, s3_credentials, keys_dir), s3_endpoint, seconds)
         self._access = access
         self._cache = GranuleCache(cache_dir, cache_max_bytes) if cache_dir else None
         self._seconds = seconds

@@ -13,7 +13,6 @@ from urllib.parse import urlsplit
 
 import urllib3.exceptions
 
-from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.retries import FinalFault, PassingFault
 from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
 from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
@@ -38,20 +37,16 @@ class S3Reader:
 
     Parameters
     ----------
-    credentials_address : str
-        Address that gives temporary keys.
+    keys : SharedKeys
+        Temporary keys of the run.
     endpoint : str or None
         Address of the S3 service; None for Amazon's.
-    keys_dir : str
-        Folder in which the jobs of a run share the keys.
     seconds : float
         Time limit for a granule.
     """
 
-    def __init__(
-        self, login: Login, credentials_address: str, endpoint: str | None, keys_dir: str, seconds: float
-    ) -> None:
-        self._keys = SharedKeys(login, credentials_address, keys_dir)
+    def __init__(self, keys: SharedKeys, endpoint: str | None, seconds: float) -> None:
+        self._keys = keys
         self._endpoint = endpoint
         self._timeouts = Clock(seconds).timeouts
         self._lock = threading.Lock()
