@@ -167,7 +167,7 @@ def open_dataset(path: str | os.PathLike[str], **options: Any) -> Iterator[Datas
         raise ProductError(f"raster {path}: cannot be read ({_cause(error)})", REMEDY) from error
 
 
-def cog_tags(path: str | Path) -> dict[str, str]:
+def cog_tags(path: str | os.PathLike[str]) -> dict[str, str]:
     """Read the tags of a GeoTIFF; return an empty dict if it is missing or cannot be opened."""
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path, driver="GTiff") as dataset:
