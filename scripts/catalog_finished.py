@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from s1monthly.audit.findings import counted
+from s1monthly.audit.report import count_of
 from s1monthly.catalog.table import NO_DATA, UNUSABLE
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.errors import S1MonthlyError
@@ -29,7 +29,7 @@ def main(argv=None):
         print(f"not catalogued: {fault}")
     without = sum(row["status"] in (NO_DATA, UNUSABLE) for row in rows)
     tiles = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
-    extent = f"{counted(len(rows) - without, 'month')} of {counted(tiles, 'folder')}"
+    extent = f"{count_of(len(rows) - without, 'month')} of {count_of(tiles, 'folder')}"
     print(f"catalogued: {extent}" + (f", {without} without data" if without else ""))
     return 1 if faults else 0
 

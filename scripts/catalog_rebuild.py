@@ -1,4 +1,4 @@
-"""Make again what an output tree has lost, from what lies in it: records, Items, all catalogs and the Collection."""
+"""Make again what an output tree has lost, from the tree itself: records, Items, all catalogs and the Collection."""
 
 import sys
 from pathlib import Path
@@ -12,11 +12,11 @@ from s1monthly.workflow import commands
 def main(argv=None):
     parser = commands.parser("catalog_rebuild", __doc__, "--output-dir output")
     commands.add_output_dir(parser)
-    commands.add_work_dir(parser)
+    parser.add_argument("--work-dir", metavar="DIR", help="accepted, without effect: granule lists are not read")
     commands.add_json(parser)
     options = parser.parse_args(argv)
     try:
-        done = rebuild(Path(options.output_dir), options.work_dir)
+        done = rebuild(Path(options.output_dir))
     except S1MonthlyError as error:
         print(error)
         return 1

@@ -1,4 +1,4 @@
-"""A rebuilding in a process of its own that kills itself: ``python tests/support/kill_rebuild.py FOLDER NUMBER``.
+"""A rebuild in a process of its own that kills itself: ``python tests/support/kill_rebuild.py FOLDER NUMBER``.
 
 It dies in place of the rename of that number into the output tree, counted from 1; never for 0. It says ``ready`` when
 all is loaded. Not forked from the tests: PROJ, once used, can hang in a forked process (it reopens its database).
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import catalog_rebuild
-import s1monthly.records.measuring  # noqa: F401  a rebuilding loads it when it first needs it, which would count as its time
+import s1monthly.records.measuring  # noqa: F401  a rebuild loads it when it first needs it, which would count as its time
 
 
 def killing(base: Path, number: int) -> Callable[..., None]:

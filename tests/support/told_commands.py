@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable
 from pathlib import Path
 
-from s1monthly.audit.findings import ROOT
+from s1monthly.audit.repair_commands import ROOT
 
 
 def short(command: str) -> str:

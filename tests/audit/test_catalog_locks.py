@@ -158,28 +158,6 @@ def test_rebuilding_beside_a_run_loses_no_month(tmp_path: Path, rebuilding: str)
     assert validate(tree.base).to_text() == "valid: 2 months of 1 tile"
 
 
-def test_a_record_that_a_run_writes_meanwhile_is_not_written_over(tmp_path: Path) -> None:
-    """The run had filled the cube and not yet written the record when the rebuilding looked."""
-    from s1monthly.audit import rebuilding
-
-    tree = SmallTree(tmp_path / "output")
-    key = tree.add("2021-11")
-    tree.make(key, "cube")
-    original = rebuilding.restore
-
-    def slow(*given: object) -> object:
-        restored = original(*given)
-        tree.make(key, "record")
-        return restored
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(rebuilding, "restore", slow)
-        done = rebuilding.rebuild(tree.base, tree.base / "nowhere")
-    assert read_record(tree.path("record", key)).unknown == []
-    assert not [made for made in done.made if made.what == "record"]
-    assert not [path for path in tree.path("record", key).parent.iterdir() if path.name.startswith(".")]
-
-
 def test_a_lock_is_freed_when_its_holder_is_killed(tmp_path: Path) -> None:
     lock, held = tmp_path / "lock", tmp_path / "held"
     process = holding(held, hold, lock, held)
@@ -209,18 +187,6 @@ def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
         cataloguing.catalog_lock(tmp_path / "nowhere" / "catalog.parquet"),
     ):
         pass
-
-
-def test_locks_and_hidden_folders_are_no_strays(tmp_path: Path) -> None:
-    tree = SmallTree(tmp_path / "output")
-    tree.make(tree.add("2021-11"))
-    assert (tree.base / ".catalog.parquet.lock").exists()
-    assert (tree.base / "10SGD_ASCENDING" / ".catalog.parquet.lock").exists()
-    hidden = tree.base / ".backup"
-    hidden.mkdir()
-    (hidden / "catalog.parquet").write_bytes(tree.path("tile_catalog", NOVEMBER).read_bytes())
-    assert catalog_rebuild.main(["--output-dir", str(tree.base)]) == 0
-    assert validate(tree.base).to_text() == "valid: 1 month of 1 tile"
 
 
 def test_a_writer_that_must_wait_says_once_for_whom(

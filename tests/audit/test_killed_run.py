@@ -1,27 +1,20 @@
-"""A run that was killed between any two writes leaves nothing that is not told, nor anything that cannot be mended."""
+"""What a run leaves that was killed between any two writes is reported, and can be mended."""
 
 from __future__ import annotations
 
 import json
-import shlex
 import shutil
 from pathlib import Path
 
 import pytest
 import rasterio
 
-import catalog_rebuild
-from s1monthly.audit.findings import Finding
-from s1monthly.audit.month_checks import Depth
+from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
-from s1monthly.catalog import table as catalog
 from s1monthly.model import CompositeKey
 from s1monthly.records.month import read_record
+from support.audited_tree import copy_of, follow, rebuild, rows
 from support.small_tree import STEPS, SmallTree
-
-NEW = CompositeKey.parse("10SGD", "ASCENDING", "2021-12")
-OLD = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
-VALID = "valid: 2 months of 1 tile"
 
 
 @pytest.fixture(scope="module")
@@ -32,15 +25,9 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
     return tree
 
 
-def copy_of(tree: SmallTree, folder: Path) -> SmallTree:
+def copied(tree: SmallTree, folder: Path) -> SmallTree:
     shutil.copytree(tree.base, folder)
-    again = SmallTree(folder)
-    again.months = dict(tree.months)
-    return again
-
-
-def rows(tree: SmallTree) -> list[dict]:
-    return catalog.read_catalog(tree.layout.catalog)
+    return copy_of(tree, folder)
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +36,7 @@ def expected(first: SmallTree, tmp_path_factory: pytest.TempPathFactory) -> dict
     folder = tmp_path_factory.mktemp("expected")
     found = {}
     for name, month in (("new", "2021-12"), ("replaced", "2021-11")):
-        tree = copy_of(first, folder / name)
+        tree = copied(first, folder / name)
         tree.make(tree.add(month))
         found[name] = rows(tree)
     return found
@@ -57,7 +44,7 @@ def expected(first: SmallTree, tmp_path_factory: pytest.TempPathFactory) -> dict
 
 def killed(first: SmallTree, folder: Path, kind: str, steps: int) -> tuple[SmallTree, CompositeKey]:
     """A tree after so many steps of a new month, or of one that is made again."""
-    tree = copy_of(first, folder)
+    tree = copied(first, folder)
     key = tree.add("2021-12" if kind == "new" else "2021-11")
     if steps and kind == "replaced":
         tree.path("record", key).unlink()  # Snakemake removes a rule's output before it runs the rule again
@@ -65,35 +52,21 @@ def killed(first: SmallTree, folder: Path, kind: str, steps: int) -> tuple[Small
     return tree, key
 
 
-def do(tree: SmallTree, found: list[Finding]) -> None:
-    """Do what is told, the workflow last."""
-    commands = dict.fromkeys(command for finding in found for command in finding.commands)
-    for command in sorted(commands, key=lambda command: "snakemake" in command):
-        if command.startswith("rm "):
-            for path in shlex.split(command)[1:]:
-                Path(path).unlink()
-        elif "catalog_rebuild" in command:
-            catalog_rebuild.main(shlex.split(command)[2:])
-        else:
-            assert "-m snakemake" in command
-            tree.run()
-
-
 @pytest.mark.parametrize("kind", ["new", "replaced"])
 @pytest.mark.parametrize("steps", range(1, len(STEPS)), ids=lambda n: f"after {STEPS[n - 1]}")
-def test_what_a_killed_run_left_is_told_and_mended(
+def test_what_a_killed_run_left_is_reported_and_mended(
     first: SmallTree, expected: dict[str, list[dict]], tmp_path: Path, kind: str, steps: int
 ) -> None:
     tree, _ = killed(first, tmp_path / "output", kind, steps)
     for _round in range(2):
         report = validate(tree.base)
         silent = (kind, steps) == ("replaced", STEPS.index("collection"))  # the Collection says nothing of values
-        assert report.problems or _round or silent, "nothing is told"
+        assert report.problems or _round or silent, "nothing is reported"
         assert all(finding.commands for finding in report.problems)
-        do(tree, report.problems)
+        follow(tree, report.problems)
     assert validate(tree.base, Depth(digests=True)).to_text().startswith("valid: ")
-    told = [row["status"] for row in rows(tree) if row["record_path"]]
-    assert told == ["complete"] * (2 if kind == "new" else 1)
+    made = [row["status"] for row in rows(tree) if row["record_path"]]
+    assert made == ["complete"] * (2 if kind == "new" else 1)
     tree.run()  # what catalogs could be made without it is made whole by the next run
     assert validate(tree.base, Depth(digests=True)).problems == []
     assert rows(tree) == expected[kind]
@@ -107,7 +80,7 @@ def test_rebuilding_in_between_spoils_nothing(
     """As after a failed run, which catalogs what is finished."""
     tree, _ = killed(first, tmp_path / "output", kind, STEPS.index(step) + 1)
     kept = rows(tree)[:1]
-    assert catalog_rebuild.main(["--output-dir", str(tree.base)]) == (step != "preview")
+    assert rebuild(tree) == (step != "preview")
     assert rows(tree)[:1] == kept
     tree.run()
     assert validate(tree.base, Depth(digests=True)).problems == []
@@ -118,10 +91,10 @@ def test_a_month_that_only_the_cube_knows_is_catalogued_with_what_is_not_known(
     first: SmallTree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tree, key = killed(first, tmp_path / "output", "new", 1)
-    assert catalog_rebuild.main(["--output-dir", str(tree.base)]) == 1
+    assert rebuild(tree) == 1
     out = " ".join(capsys.readouterr().out.split())
-    assert "10SGD_ASCENDING_2021-12 record: lost; from cube; 5 facts null" in out
-    for kind in ("COG", "preview", "Item"):
+    assert "10SGD_ASCENDING_2021-12 record: no record; measured in the cube, its granules" in out
+    for kind in ("COG", "preview"):
         assert f"no {kind}" in out
     record = json.loads(tree.path("record", key).read_text())
     names = ("granules", "set_aside", "unread", "granules_digest", "software", "passes")
@@ -142,7 +115,7 @@ def test_values_that_were_being_replaced_are_not_taken_for_the_months(
     first: SmallTree, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     tree, key = killed(first, tmp_path / "output", "replaced", 1)
-    assert catalog_rebuild.main(["--output-dir", str(tree.base)]) == 1
+    assert rebuild(tree) == 1
     assert not tree.path("record", key).exists()
     assert "are not those of its COG, Item, catalog" in " ".join(capsys.readouterr().out.split())
     # its COG is there, and whole: the month stays in the catalog with the values of that, and without a record

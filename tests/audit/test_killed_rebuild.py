@@ -1,4 +1,4 @@
-"""A rebuilding that is killed, between any two writes or at any moment, is completed by the next one."""
+"""A rebuild that is killed, between any two writes or at any moment, is completed by the next one."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from pathlib import Path
 import pytest
 
 import catalog_rebuild
-from s1monthly.audit.month_checks import Depth
+from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.model import CompositeKey
+from support.audited_tree import contents
 from support.small_tree import SmallTree
 
 KEYS = [
@@ -56,7 +57,7 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
 
 @pytest.fixture(scope="module")
 def expected(damaged: SmallTree, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """What a rebuilding makes that is not killed."""
+    """What a rebuild makes that is not killed."""
     base = copied(damaged, tmp_path_factory.mktemp("whole"))
     rebuild(base)
     return contents(base)
@@ -65,11 +66,6 @@ def expected(damaged: SmallTree, tmp_path_factory: pytest.TempPathFactory) -> di
 def copied(tree: SmallTree, folder: Path) -> Path:
     shutil.copytree(tree.base, folder / "output")
     return folder / "output"
-
-
-def contents(base: Path) -> dict[str, bytes]:
-    """Every file but those that are hidden: what is left of a killed writer is."""
-    return {str(path.relative_to(base)): path.read_bytes() for path in base.rglob("[!.]*") if path.is_file()}
 
 
 def rebuild(base: Path) -> int:
@@ -84,7 +80,7 @@ def check_completed(base: Path, expected: dict[str, bytes]) -> None:
 
 
 def started(base: Path, number: int = 0) -> subprocess.Popen[str]:
-    """Start a rebuilding that kills itself before it shows the file of this number; return when it has loaded all."""
+    """Start a rebuild that kills itself before it shows the file of this number; return when it has loaded all."""
     search = os.pathsep.join([*sys.path, os.environ.get("PYTHONPATH", "")])
     command = [sys.executable, str(Path(__file__).parents[1] / "support" / "kill_rebuild.py"), str(base), str(number)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": search})

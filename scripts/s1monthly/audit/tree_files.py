@@ -5,24 +5,22 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from s1monthly.audit.products import property_of, read_item
-from s1monthly.catalog.table import is_output_tree, owner_of
+from s1monthly.catalog.table import is_output_tree, owner_of, record_paths
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.layout import MONTH_PATTERN, Layout
-from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 
 KINDS = ("record", "cog", "preview", "item")
 """Files of a month, each named like the property of `Layout` with its path."""
 
-DRAWN = "demo.jpg"
+DEMO_PICTURE = "demo.jpg"
 """Picture that ``make demo`` draws into its output tree."""
-
-Found = dict[str, dict[Month, Path]]
 
 
 @dataclass
@@ -52,7 +50,7 @@ class TileFolder:
     owner: TileDirection
     path: Path
     layout: Layout
-    files: Found = field(default_factory=lambda: {kind: {} for kind in KINDS})
+    files: dict[str, dict[Month, Path]] = field(default_factory=lambda: {kind: {} for kind in KINDS})
     strays: list[Path] = field(default_factory=list)
     leftovers: list[Path] = field(default_factory=list)
     empty: bool = True
@@ -63,15 +61,19 @@ class TileFolder:
     @property
     def cube(self) -> Path:
         """Path of the store."""
-        return Path(self.fill(self.layout.cube))
+        return self.place("cube")
 
-    def fill(self, pattern: str, month: Month | str | None = None) -> str:
-        """Fill a pattern of the layout."""
-        return pattern.format(tile=self.owner.tile, direction=self.owner.direction, month=month)
+    def place(self, kind: str, month: Month | None = None) -> Path:
+        """Return the path of a file, whether or not it exists; `kind` names a property of `Layout`."""
+        return Path(getattr(self.layout.of(self.owner, month), kind))
 
     def key(self, month: Month) -> CompositeKey:
         """Return the key of a month."""
         return CompositeKey(self.owner.tile, self.owner.direction, month)
+
+    def found(self, month: Month) -> dict[str, Path]:
+        """Return the existing files of a month by kind."""
+        return {kind: paths[month] for kind, paths in self.files.items() if month in paths}
 
 
 @dataclass
@@ -95,29 +97,21 @@ class Tree:
     unreadable: list[Path] = field(default_factory=list)
 
     @property
-    def untold(self) -> set[str]:
+    def unknown_folders(self) -> set[str]:
         """Names of folders with unknown content: their rows in the global catalog are kept."""
-        names = {folder.path.name for folder in self.folders if folder.closed}
         there = {folder.path.name for folder in self.folders}
-        names |= {path.name for paths in self.renamed.items() for path in paths} - there
-        return names | {path.name for path in self.unreadable}
+        renamed = {path.name for pair in self.renamed.items() for path in pair} - there
+        closed = {folder.path.name for folder in self.folders if folder.closed}
+        return renamed | closed | {path.name for path in self.unreadable}
 
 
-def survey(base_dir: Path, work_dir: Path) -> Tree:
-    """List the content of an output tree; skip work folder, mosaics, hidden files and the content of cubes.
-
-    Parameters
-    ----------
-    base_dir : Path
-        Root of the tree.
-    work_dir : Path
-        Folder of granule lists, if any.
-    """
+def list_tree(base_dir: Path) -> Tree:
+    """List the content of an output tree; skip work folder, mosaics, hidden files and the content of cubes."""
     tree = Tree()
-    layout = Layout(str(base_dir), str(work_dir))
+    layout = Layout(str(base_dir))
     for path in sorted(base_dir.iterdir()):
         if not path.is_dir():
-            if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DRAWN):
+            if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DEMO_PICTURE):
                 _sort_out(path, tree.strays, tree.leftovers)
             elif not is_readable(path):
                 tree.unreadable.append(path)
@@ -129,12 +123,11 @@ def survey(base_dir: Path, work_dir: Path) -> Tree:
             continue
         if Path(Layout("", str(path)).owner).exists() or is_output_tree(path):  # a work folder of another name
             continue
-        owner, names = _owner_by_name(path), list(_owners_by_content(path))
-        if names and owner not in names:
-            name = names[0]
-            tree.renamed[path] = path.with_name(str(name))
+        owner, owners = _owner_by_name(path), list(_owners_by_content(path))
+        if owners and owner not in owners:
+            tree.renamed[path] = path.with_name(str(owners[0]))
         elif owner:
-            folder = _tile_folder(owner, path, layout)
+            folder = _list_folder(owner, path, layout)
             if not folder.empty:
                 tree.folders.append(folder)
         else:
@@ -155,54 +148,37 @@ def _owner_by_name(folder: Path) -> TileDirection | None:
 
 
 def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
-    """Yield tile and direction from the cube and from a record; if both are missing, from an Item.
+    """Yield tile and direction from the cube and from a record.
 
-    If cube and record disagree and one fits the folder's name, the other is damaged.
+    If they disagree and one fits the folder's name, the other is damaged.
     """
-    told = False
-    try:
-        layout = Layout(str(folder.parent), "")
+    layout = Layout(str(folder.parent))
+    with suppress(CubeError):
         state = cube.state(folder / Path(layout.cube).relative_to(layout.folder))
-        told = True
         yield TileDirection(state.tile, state.direction)
-    except CubeError:
-        pass
-    for path in sorted((folder / "months").glob("*.json")):
-        try:
+    for path in record_paths(folder):
+        with suppress(ProductError):
             key = read_record(path).key
-        except ProductError:
-            continue
-        yield TileDirection(key.tile, key.direction)
-        return
-    for path in [] if told else sorted(folder.glob("*.json")):
-        item = read_item(path)
-        try:
-            yield TileDirection(
-                Tile(property_of(item, "mgrs:tile_id")), Direction(property_of(item, "s1:orbit_direction").upper())
-            )
-        except (NameFormatError, ValueError, TypeError, AttributeError):
-            continue
-        return
+            yield TileDirection(key.tile, key.direction)
+            return
 
 
-def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
+def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
     folder = TileFolder(owner, path, layout)
-    shapes = {kind: _shape(folder, getattr(layout, kind)) for kind in KINDS}
+    patterns = {kind: _month_pattern(folder, kind) for kind in KINDS}
     store = folder.cube
-    places = (folder.fill(layout.tile_catalog), folder.fill(layout.search), store, f"{store}.lock")
-    known = {Path(place) for place in places}
-    inside = {Path(folder.fill(getattr(layout, kind), "")).parent for kind in KINDS} | {store.parent}
-    for entry in _entries(path, inside, folder):
-        if entry in known and not (entry.is_dir() and entry.suffix in (".parquet", ".json")):
+    readable = {folder.place("tile_catalog"), folder.place("search"), store}
+    opened = {folder.place(kind).parent for kind in KINDS} | {store.parent}
+    for entry in _entries(path, opened, folder):
+        if entry in readable:
             folder.empty = False
-            if entry == store or entry.suffix in (".parquet", ".json"):
-                unreadable = list(_unreadable(entry))
-                folder.unreadable += unreadable
-                folder.closed |= bool(unreadable) and entry.name != Path(layout.search).name
+            unreadable = list(_unreadable(entry))
+            folder.unreadable += unreadable
+            folder.closed |= bool(unreadable) and entry != folder.place("search")
             continue
         folder.empty &= entry.name.startswith(".")
-        for kind, shape in shapes.items():
-            match = shape.fullmatch(str(entry))
+        for kind, pattern in patterns.items():
+            match = pattern.fullmatch(str(entry))
             month = _month(match["month"]) if match else None
             if month and entry.is_file():
                 if is_readable(entry):
@@ -212,15 +188,16 @@ def _tile_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
                     folder.hidden.add(month)
                 break
         else:
-            if entry.name.startswith(f"{store.name}."):
-                folder.leftovers.append(entry)
+            if entry.name.startswith(f"{store.name}."):  # staging folders and the lock
+                folder.leftovers += [] if entry.suffix == ".lock" else [entry]
             else:
                 _sort_out(entry, folder.strays, folder.leftovers)
     return folder
 
 
-def _shape(folder: TileFolder, pattern: str) -> re.Pattern[str]:
-    before, after = str(Path(folder.fill(pattern, "\0"))).rsplit("\0", 1)
+def _month_pattern(folder: TileFolder, kind: str) -> re.Pattern[str]:
+    template = Month(2000, 1)
+    before, after = str(folder.place(kind, template)).rsplit(str(template), 1)
     return re.compile(f"{re.escape(before)}(?P<month>{MONTH_PATTERN}){re.escape(after)}")
 
 
@@ -245,18 +222,17 @@ def _unreadable(entry: Path) -> Iterator[Path]:
                 yield from (month for month in sorted(path.iterdir()) if not is_readable(month))
 
 
-def _entries(path: Path, inside: set[Path], folder: TileFolder) -> Iterator[Path]:
-    """Yield files and folders; replace those in `inside` by their content."""
+def _entries(path: Path, opened: set[Path], folder: TileFolder) -> Iterator[Path]:
+    """Yield files and folders; replace those in `opened` by their content."""
     if not is_readable(path):
         folder.unreadable.append(path)
         folder.closed, folder.empty = True, False
         return
-    for entry in sorted(os.scandir(path), key=lambda entry: entry.name):
-        place = path / entry.name
-        if place in inside and entry.is_dir():
-            yield from _entries(place, inside, folder)
+    for entry in sorted(path.iterdir()):
+        if entry in opened and entry.is_dir():
+            yield from _entries(entry, opened, folder)
         else:
-            yield place
+            yield entry
 
 
 def _sort_out(path: Path, strays: list[Path], leftovers: list[Path]) -> None:

@@ -1,0 +1,126 @@
+"""Compare a month's STAC Item, and other documents, with what they should say."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from s1monthly.audit.tree_files import TileFolder
+from s1monthly.catalog import item as stac
+from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.errors import ProductError
+from s1monthly.records.month import Record
+
+NAMES = {"cog": "COG", "preview": "preview"}
+"""Products that the configuration can switch off, and their names in messages."""
+
+TOLERANCE = 2e-6
+"""Tolerance in degrees for outlines computed by another version of PROJ: twice the rounding."""
+
+Item = Mapping[str, Any] | None
+
+
+def read_item(path: Path) -> dict[str, Any] | None:
+    """Read an Item; return None if it is missing or cannot be read."""
+    try:
+        return stac.read_document(path)
+    except ProductError:
+        return None
+
+
+def named_products(item: Item, default: Iterable[str]) -> set[str]:
+    """Return the products of `NAMES` that an Item names; without an Item that tells, those in `default`."""
+    assets = item.get("assets") if item else None
+    return {kind for kind in NAMES if kind in (assets if isinstance(assets, Mapping) else default)}
+
+
+def property_of(item: Item, name: str) -> Any:
+    """Return a property of an Item; None if there is no such property or no Item."""
+    properties = item.get("properties") if item else None
+    return properties.get(name) if isinstance(properties, Mapping) else None
+
+
+def expected_item(
+    folder: TileFolder, record: Record, kinds: Iterable[str], found: Item, checksums: bool
+) -> dict[str, Any]:
+    """Build the Item that a month should have.
+
+    Parameters
+    ----------
+    kinds : iterable of str
+        Products of `NAMES` that the Item names.
+    found : mapping or None
+        The existing Item.
+    checksums : bool
+        False to take the COG's checksum from `found` instead of reading the COG.
+
+    Raises
+    ------
+    ProductError
+        If a product is missing, or the preview is not a picture of the month's grid.
+    """
+    month = record.key.month
+    files = {kind: asset_file(folder.place(name, month), folder.path) for kind, name in _ALWAYS.items()}
+    if "cog" in kinds:
+        stated = re.fullmatch("1220([0-9a-f]{64})", str(_asset(found, "cog").get("file:checksum")))
+        known = stated[1] if stated and not checksums else None
+        files["cog"] = asset_file(folder.place("cog", month), folder.path, known)
+    if "preview" in kinds:
+        files["preview"] = preview_file(folder.place("preview", month), folder.path, record.grid)
+    return stac.item(record, files)
+
+
+_ALWAYS = {"zarr": "cube", "record": "record"}
+"""Assets that every Item has, and their names in the layout."""
+
+
+def _asset(item: Item, kind: str) -> Mapping[str, Any]:
+    """Return an asset of an Item; empty if it does not have it."""
+    assets = item.get("assets") if item else None
+    asset = assets.get(kind) if isinstance(assets, Mapping) else None
+    return asset if isinstance(asset, Mapping) else {}
+
+
+def differences(found: Any, expected: Any, place: str = "") -> Iterator[str]:
+    """Yield a line for each wrong value of a document: ``place: found, not expected``."""
+    if isinstance(found, Mapping) and isinstance(expected, Mapping):
+        for key in [*expected, *(key for key in found if key not in expected)]:
+            inner = f"{place}.{key}" if place else str(key)
+            if key not in found:
+                yield f"{inner}: missing"
+            elif key not in expected:
+                yield f"{inner}: does not belong there"
+            else:
+                yield from differences(found[key], expected[key], inner)
+    elif isinstance(found, list) and isinstance(expected, list):
+        if len(found) != len(expected):
+            yield f"{place}: {len(found)} entries, not {len(expected)}"
+            return
+        for index, (one, other) in enumerate(zip(found, expected, strict=True)):
+            yield from differences(one, other, f"{place}[{index}]")
+    elif not _same(found, expected):
+        yield f"{place}: {_short(found)}, not {_short(expected)}"
+
+
+def _same(found: Any, expected: Any) -> bool:
+    if isinstance(found, float | int) and isinstance(expected, float) and not isinstance(found, bool):
+        return math.isclose(found, expected, rel_tol=1e-9, abs_tol=TOLERANCE)
+    return bool(type(found) is type(expected) and found == expected)
+
+
+def _short(value: Any, most: int = 40) -> str:
+    text = repr(value)
+    return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def other_file(item: Mapping[str, Any], expected: Mapping[str, Any], kind: str) -> str:
+    """Return how size or checksum of a product differ from those in the Item; empty if they do not."""
+    stated, actual = _asset(item, kind), _asset(expected, kind)
+    for fact in ("file:size", "file:checksum"):
+        if fact in stated and stated[fact] != actual[fact]:
+            size = f"{actual[fact]} bytes, where the Item says {stated[fact]}"
+            return f"not the file that the month's Item names: {size if fact == 'file:size' else 'another checksum'}"
+    return ""
