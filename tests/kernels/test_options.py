@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 import re
 from typing import Any, get_args
 
 import pytest
 
+from s1monthly.config.processing import DespeckleOptions
 from s1monthly.cube.create import CELL_METHODS
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels import options
@@ -20,11 +22,19 @@ from s1monthly.kernels.speckle.despeckling import METHODS
     [
         (options.MaskChoice, EXCLUDED_CLASSES),
         (options.DespeckleMethod, METHODS),
+        (options.DespeckleMethod, options.DESPECKLE_OPTIONS),
         (options.CompositeMethod, CELL_METHODS),
     ],
 )
 def test_tables_have_exactly_the_allowed_names(choices: Any, table: dict[str, Any]) -> None:
     assert set(table) == set(get_args(choices))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_despeckling_methods_have_their_options_and_config_offers_them(method: options.DespeckleMethod) -> None:
+    names = set(options.DESPECKLE_OPTIONS[method])
+    assert names <= set(inspect.signature(METHODS[method]).parameters) - {"power", "out", "threads"}
+    assert names <= set(DespeckleOptions.model_fields)
 
 
 @pytest.mark.parametrize("window", [3, 5, 9])

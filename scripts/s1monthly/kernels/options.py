@@ -21,6 +21,9 @@ COMPOSITE_METHODS: tuple[CompositeMethod, ...] = get_args(CompositeMethod)
 TEXTURE_METRICS: tuple[TextureMetric, ...] = get_args(TextureMetric)
 """Texture metrics, in the order of the kernel and of their bands."""
 
+DESPECKLE_OPTIONS: dict[DespeckleMethod, tuple[str, ...]] = {"tv_bregman": ("reg_param",)}
+"""Options of each despeckling method. A recipe holds only those of its own method, so methods may be added."""
+
 MOSAIC_STRATEGY: MosaicStrategy = "mean"
 COMPOSITE_METHOD: CompositeMethod = "median"
 MASK: MaskChoice = "shadow"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.header import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
-from s1monthly.kernels.options import TEXTURE_METRICS
+from s1monthly.kernels.options import DESPECKLE_OPTIONS, TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
@@ -23,7 +23,8 @@ def recipe(config: Config) -> dict[str, Any]:
     processing = config.processing
     despeckle: dict[str, Any] | None = None
     if processing.level is Level.HARDCP:
-        despeckle = {"method": processing.despeckle.method, **processing.despeckle.kwargs.model_dump()}
+        method, options = processing.despeckle.method, processing.despeckle.kwargs.model_dump()
+        despeckle = {"method": method, **{name: options[name] for name in DESPECKLE_OPTIONS[method]}}
     composite: dict[str, Any] = {"method": processing.composite_method}
     if processing.composite_method == "trimmed_mean":
         composite["trim_fraction"] = processing.trim_fraction
