@@ -25,19 +25,7 @@ PIECES = 16
 
 @dataclass
 class Request:
-    """What a client asked and, once answered, with what it was sent away.
-
-    Attributes
-    ----------
-    path : str
-        Decoded, without the query.
-    headers : Message
-        ``headers.get(name)``, whatever the case of the name.
-    status : int
-        Of the answer; 0 where the connection was dropped without one, or none was given yet.
-    sent : int
-        Bytes of the answer's body that were sent.
-    """
+    """A request, with the status of its answer (0 without one) and the number of bytes sent; `path` is decoded."""
 
     method: str
     path: str
@@ -79,11 +67,8 @@ class Reply:
     ----------
     status : int
         0 closes the connection without an answer.
-    body : bytes
-    headers : tuple of (name, value)
-        Content-Length is added.
     length : int, optional
-        The Content-Length to tell where it is not the body's; the connection is closed after the body.
+        The Content-Length to send if it is not the body's; the connection is closed after the body.
     reset : bool
         End with a reset of the connection after the body.
     seconds : float
