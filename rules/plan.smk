@@ -16,7 +16,11 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.workflow import grids, report
 from s1monthly.workflow.environment import prepare
 from s1monthly.workflow.plan import Plan
-from s1monthly.workflow.snakemake_run import SnakemakeRun, renew_remake
+from s1monthly.workflow.snakemake_run import (
+    SnakemakeRun,
+    collect_garbage_seldom,
+    renew_remake,
+)
 
 RUN = SnakemakeRun(workflow)
 SCRIPTS = f"{workflow.basedir}/scripts"
@@ -75,6 +79,7 @@ def decide():
     for line in grids.check_grids(PLAN.config, tiles):
         logger.warning(line)
     renew_remake()
+    collect_garbage_seldom()
     for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels):
         logger.info(line)
 
