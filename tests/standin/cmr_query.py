@@ -1,7 +1,8 @@
-"""A granule search as CMR reads it: the parameters of a search for a tile, checked as CMR checks them."""
+"""A granule search as CMR reads it: the parameters that asf_search sends for a tile, checked as CMR checks them."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -23,6 +24,7 @@ SORT_KEYS: dict[str, Callable[[Entry], float | str]] = {
     "end_date": lambda entry: int(entry.end.timestamp() * 1000),
 }
 LARGEST_PAGE = 2000
+OPTIONS = {("temporal", "and"), ("platform", "ignore_case")}
 
 
 class BadQuery(Exception):  # noqa: N818
@@ -66,7 +68,13 @@ def parse_query(parameters: Sequence[tuple[str, str]], default_page_size: int) -
     """
     values: dict[str, list[str]] = {}
     for name, value in parameters:
-        values.setdefault(name.removesuffix("[]"), []).append(value)
+        option = re.fullmatch(r"options\[(\w+)\]\[(\w+)\]", name)
+        if option and (option[1], option[2]) not in OPTIONS:
+            raise BadQuery(f"Option [{option[2]}] is not supported for param [{option[1]}]")
+        if not option:
+            # CMR takes shortName, short-name and short_name for one
+            plain = re.sub(r"(?<=[a-z])([A-Z])", r"_\1", re.sub(r"\[\d*\]$", "", name))
+            values.setdefault(plain.replace("-", "_").lower(), []).append(value)
     size, *_ = values.pop("page_size", [str(default_page_size)])
     if not size.isdigit() or int(size) > LARGEST_PAGE:
         raise BadQuery(f"page_size must be a number between 0 and {LARGEST_PAGE}")

@@ -154,6 +154,7 @@ def test_parameters_choose_granules(world: World, parameters: dict[str, Any], fo
         ({"temporal": "2024-01-02,2024-01-01"}, "must be before end_date"),
         ({"page_size": 2001}, "page_size must be a number between 0 and 2000"),
         ({"sort_key": "size"}, "The sort key [size] is not a valid field for sorting granules."),
+        ({"options[polygon][and]": "true"}, "Option [and] is not supported for param [polygon]"),
     ],
 )
 def test_what_cmr_refuses_is_refused(world: World, parameters: dict[str, Any], error: str) -> None:

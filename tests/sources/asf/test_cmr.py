@@ -17,6 +17,7 @@ from typing import Any
 from unittest import mock
 from urllib.parse import urlsplit
 
+import asf_search
 import numpy as np
 import pyproj
 import pytest
@@ -35,6 +36,8 @@ from s1monthly.sources.asf.cmr import month_ranges, search_months, time_range
 from s1monthly.sources.asf.footprints import QUERY_MARGIN
 from s1monthly.sources.asf.source import AsfSource
 from standin import Archive, Hold, Reply, World, cut, drop, reset, standins, status, trickle
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'shapely.ops.transform:DeprecationWarning")  # in asf_search
 
 TILE = Tile("10SGD")
 NOVEMBER = Month(2021, 11)
@@ -106,9 +109,17 @@ def edited(change: Callable[[dict[str, Any]], object]) -> Callable[[Any], Reply]
 
 def captured(first: Month, last: Month, tile: Tile = TILE) -> list[tuple[str, str]]:
     """Parameters that are sent for a span of months; nothing is found."""
-    with mock.patch.object(cmr, "_page", return_value=(0, [], None)) as page:
+    sent = []
+
+    def exchange(self: object, url: str, data: list[tuple[str, str]]) -> tuple[requests.Response, bytes]:
+        sent.append(data)
+        response = requests.Response()
+        response.status_code = 200
+        return response, b'{"hits": 0, "items": []}'
+
+    with mock.patch.object(cmr._Session, "_exchange", exchange):
         assert search_months("cmr.invalid", tile, first, last, 60) == []
-    parameters: list[tuple[str, str]] = page.call_args.args[2]
+    (parameters,) = sent
     return parameters
 
 
@@ -158,9 +169,9 @@ def test_a_query_asks_for_time_and_place_alone(world: World, names: list[str]) -
     assert [request.headers.get("CMR-Search-After") is None for request in world.cmr.log] == [True, False, False]
     assert all(request.parameters == first.parameters for request in others)
     assert {(request.method, request.path) for request in world.cmr.log} == {("POST", "/search/granules.umm_json")}
-    place_and_time = {"short_name", "provider", "polygon[]", "temporal[]"}
-    assert {name for name, _ in first.parameters} - {"page_size", "sort_key[]"} == place_and_time
-    assert first.values("short_name") == ["OPERA_L2_RTC-S1_V1"]
+    constant = {"page_size", "options[temporal][and]", "options[platform][ignore_case]", "sort_key[]"}
+    assert {name for name, _ in first.parameters} - constant == {"shortName", "polygon", "temporal[]", "provider"}
+    assert first.values("shortName") == ["OPERA_L2_RTC-S1_V1"]
 
 
 @pytest.mark.parametrize("entry", ["default", "machine localhost"])
@@ -195,7 +206,8 @@ def test_nothing_is_sent_to_any_other_host(world: World, names: list[str], monke
 def test_the_outline_sent_is_the_tile_with_a_margin(name: str) -> None:
     tile = Tile(name)
     sent = dict(captured(NOVEMBER, NOVEMBER, tile))
-    points = np.array(sent["polygon[]"].split(","), dtype=float).reshape(-1, 2)
+    assert "bounding_box" not in sent
+    points = np.array(sent["polygon"].split(","), dtype=float).reshape(-1, 2)
     assert (np.abs(points) <= (180, 90)).all() and (points[0] == points[-1]).all()
     points[:, 0] -= 360 * np.round((points[:, 0] - points[0, 0]) / 360)
     outline = shapely.Polygon(points)
@@ -355,6 +367,19 @@ def test_a_certificate_that_is_not_trusted_is_reported_at_once(world: World, mon
     for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
         monkeypatch.delenv(name)
     with pytest.raises(SourceError, match=r"certificate is not trusted.*REQUESTS_CA_BUNDLE"):
+        search(world)
+
+
+def test_asf_searchs_own_doubt_counts(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    generator = asf_search.search_generator
+
+    def doubting(**options: Any) -> Iterator[Any]:
+        for page in generator(**options):
+            page.searchComplete = False
+            yield page
+
+    monkeypatch.setattr(asf_search, "search_generator", doubting)
+    with pytest.raises(SourceError, match="10 of 10 granules came"):
         search(world)
 
 

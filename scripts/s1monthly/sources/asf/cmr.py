@@ -1,24 +1,24 @@
 """List the granules over a tile from NASA's Common Metadata Repository (CMR): all of them, or an error.
 
-CMR answers in pages, which may come short, twice or not at all. The list is complete only if every page reports the
-same number of granules, and as many have come.
+asf_search builds the query, sends it and follows the pages. This module checks from CMR's own answers that the list is
+complete, because asf_search only logs an incomplete answer, cuts pages to the number of hits, counts a page that is
+sent twice as two, and continues in the middle if a session failed before.
 """
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+import asf_search
 import requests
-import shapely
 import urllib3.exceptions
+from asf_search.ASFSearchOptions import ASFSearchOptions
 
-from s1monthly import VERSION
 from s1monthly.errors import SourceError
 from s1monthly.model import Granule, Month, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
@@ -38,11 +38,16 @@ documentation, Request Timeouts). This limit avoids such answers.
 LAST_INSTANT = timedelta(milliseconds=1)
 """Subtracted from the end of a month: CMR counts time in milliseconds and includes both ends of a range."""
 
-PAGE_SIZE = 250
+asf_search.REPORT_ERRORS = False  # else it posts the search to a third host, and a failure there hides the fault
 
-_PATH = "/search/granules.umm_json"
-_NEXT = "CMR-Search-After"
 _PARTIAL = ("CMR-Timed-Out", "CMR-Time-Out")  # the header's name in CMR's program, and in its documentation
+
+_BLANK = {"meta": {}, "umm": {"CollectionReference": {"ShortName": "SENTINEL-1"}}}
+"""The record that asf_search sees: a Sentinel-1 product without any details.
+
+Its class of OPERA products fails on a record without an outline or a file size, which UMM-G allows, and keeps only one
+of several polygons.
+"""
 
 
 @dataclass(frozen=True)
@@ -95,29 +100,30 @@ def search_months(host: str, tile: Tile, first: Month, last: Month, seconds: flo
         If there is no such tile.
     """
     subject = f"{tile} {first}" if first == last else f"{tile} {first} ... {last}"
-    outline = shapely.get_coordinates(query_outline(tile)).tolist()
-    query = [
-        ("short_name", "OPERA_L2_RTC-S1_V1"),
-        ("provider", "ASF"),
-        ("temporal[]", time_range(first, last)),
-        ("polygon[]", ",".join(f"{lon - 360 * round(lon / 360):.6f},{lat:.6f}" for lon, lat in outline)),
-        ("sort_key[]", "-end_date"),
-        ("sort_key[]", "granule_ur"),
-        ("page_size", str(PAGE_SIZE)),
-    ]
+    outline = query_outline(tile).wkt
     repeated: set[frozenset[str]] = set()
 
     def attempt(seconds_left: float) -> list[Listed]:
-        newest: dict[str, tuple[str, Any]] = {}
-        records = _all_records(subject, host, query, Clock(seconds_left))
-        _check_repeated(subject, records, repeated)
-        for record in records:
-            concept_id, granule_id = record_key(record)
-            # of two records with one name, the later one, in any order
-            if granule_id not in newest or newest[granule_id][0] < concept_id:
-                newest[granule_id] = concept_id, record["umm"]
-        found = [_read(umm, tile, first, last) for _, (_, umm) in sorted(newest.items())]
-        here = [listed for listed in found if listed]
+        session = _Session(subject, seconds_left)
+        query = ASFSearchOptions(
+            host=host,
+            session=session,
+            dataset=asf_search.DATASET.OPERA_S1,
+            processingLevel=asf_search.PRODUCT_TYPE.RTC,
+            intersectsWith=outline,
+            cmr_keywords=[("temporal[]", time_range(first, last))],  # asf_search rounds the end to whole seconds
+        )
+        found: dict[str, tuple[str, Listed | None]] = {}
+        complete = False
+        for page in asf_search.search_generator(opts=query):
+            complete = page.searchComplete
+            for record in session.page:
+                concept_id, granule_id = record_key(record)
+                # of two records with one name, the later one, in any order
+                if granule_id not in found or found[granule_id][0] < concept_id:
+                    found[granule_id] = concept_id, _read(record["umm"], tile, first, last)
+        session.check(complete, repeated)
+        here = [listed for _, (_, listed) in sorted(found.items()) if listed]
         LOGGER.info("%s: %s of these meet the tile", subject, f"{len(here):,}")
         return here
 
@@ -151,86 +157,99 @@ def _read(umm: Mapping[str, Any], tile: Tile, first: Month, last: Month) -> List
     return Listed(replace(granule, footprint=footprint.wkt), acquired) if footprint.meets(tile) else None
 
 
-def _all_records(subject: str, host: str, query: Sequence[tuple[str, str]], clock: Clock) -> list[Any]:
-    """Send a query and follow the pages to their end.
+class _Page(requests.Response):
+    """The page that asf_search gets instead of CMR's answer: the same counts, with blank records."""
 
-    Raises
-    ------
-    PassingFault
-        If a page does not come, is damaged, or does not fit those before it; or if a page is missing.
-    FinalFault
-        If CMR refuses the query, or its address is unusable.
-    SourceError
-        If a record has no name.
-    """
-    records: list[Any] = []
-    seen: set[str] = set()
-    hits: int | None = None
-    after: str | None = None
-    with requests.Session() as session:
-        session.auth = _no_login  # otherwise netrc's entry for CMR's host, or its default entry, is sent
-        session.headers.update({"User-Agent": f"s1monthly/{VERSION}", "Client-Id": f"s1monthly_v{VERSION}"})
-        for number in itertools.count(1):
-            if not clock.left:
-                raise PassingFault(f"the time was up after {len(records):,} of {hits or 0:,} granules")
-            count, items, after = _page(session, f"https://{host}{_PATH}", query, after, clock)
-            if hits not in (None, count):
-                raise PassingFault(f"page {number} tells of {count:,} granules, the one before of {hits:,}")
-            concept_ids = {record_key(item)[0] for item in items}
-            if concept_ids <= seen and len(records) < count:
-                raise PassingFault(f"page {number} brings nothing new after {len(records):,} of {count:,} granules")
-            hits, seen = count, seen | concept_ids
-            records += items
-            LOGGER.info("%s: page %d, %s of %s granules", subject, number, f"{len(records):,}", f"{hits:,}")
-            if len(records) >= hits or not after:
-                break
-    if len(records) != hits:
-        raise PassingFault(f"{len(records):,} of {hits or 0:,} granules came")
-    return records
+    def __init__(self, answer: requests.Response, hits: int, items: int) -> None:
+        super().__init__()
+        self.status_code, self.headers = answer.status_code, answer.headers
+        self._counts = {"hits": hits, "items": [_BLANK] * items}
+
+    def json(self, **_: Any) -> Any:
+        return self._counts
 
 
-def _page(
-    session: requests.Session, url: str, query: Sequence[tuple[str, str]], after: str | None, clock: Clock
-) -> tuple[int, list[Any], str | None]:
-    """Return the number of granules that match, the records of one page, and what asks for the next page."""
-    clock = Clock(min(LONGEST_ANSWER, clock.left))
-    headers = {_NEXT: after} if after else {}
-    timeouts = clock.timeouts[0], max(1.0, clock.left)
-    try:
-        # a redirect would turn the POST into an empty GET
-        answer = session.post(url, query, headers=headers, timeout=timeouts, allow_redirects=False, stream=True)
-        with answer:
-            answer.raw.decode_content = True
-            body = read_body(answer.raw, clock)
-    except requests.exceptions.InvalidURL as error:
-        raise FinalFault("not an address that can be asked", "correct source.hosts.cmr") from error
-    except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
-        raise fault_of(error) from error
-    _check_status(answer, body)
-    if any(answer.headers.get(name, "").lower() == "true" for name in _PARTIAL):
-        raise PassingFault("CMR gave the search up and sent a part of it")
-    try:
-        content = json.loads(body)
-    except ValueError:
-        raise PassingFault("an answer that is no JSON") from None
-    hits, items = (content.get("hits"), content.get("items")) if isinstance(content, dict) else (None, None)
-    if not (isinstance(hits, int) and isinstance(items, list)):
-        raise PassingFault("an answer without hits and items")
-    return hits, items, answer.headers.get(_NEXT)
+class _Session(asf_search.ASFSession):  # type: ignore[misc]
+    """One try at a query, limited in time: sends it for asf_search, without a login, and counts the answers."""
 
+    def __init__(self, subject: str, seconds: float) -> None:
+        super().__init__()
+        self.auth = _no_login  # otherwise netrc's entry for CMR's host, or its default entry, is sent
+        self.page: list[Any] = []
+        self._subject = subject
+        self._clock = Clock(seconds)
+        self._pages = self._items = 0
+        self._hits: int | None = None
+        self._seen: set[str] = set()
 
-def _check_repeated(subject: str, records: Sequence[Any], repeated: set[frozenset[str]]) -> None:
-    """Raise PassingFault if a record came twice, unless an earlier try gave the same; `repeated` collects these.
+    def post(self, url: str, data: Any = None, **_: Any) -> requests.Response:
+        """Send a query and check the page that is returned.
 
-    Duplicate records may really be in CMR, or may have replaced others.
-    """
-    concept_ids = frozenset(record_key(record)[0] for record in records)
-    extra = len(records) - len(concept_ids)
-    if extra and concept_ids not in repeated:
-        repeated.add(concept_ids)
-        raise PassingFault(f"{extra:,} of {len(records):,} granules came twice")
-    if extra:
-        LOGGER.warning("%s: CMR lists %s granules twice; each is used once", subject, f"{extra:,}")
+        Raises
+        ------
+        PassingFault
+            If no page came, or one that cannot be part of a complete answer.
+        FinalFault
+            If CMR refuses the query, or its address is unusable.
+        SourceError
+            If a record has no name.
+        """
+        answer, body = self._exchange(url, data)
+        _check_status(answer, body)
+        if any(answer.headers.get(name, "").lower() == "true" for name in _PARTIAL):
+            raise PassingFault("CMR gave the search up and sent a part of it")
+        try:
+            content = json.loads(body)
+        except ValueError:
+            raise PassingFault("an answer that is no JSON") from None
+        hits, items = (content.get("hits"), content.get("items")) if isinstance(content, dict) else (None, None)
+        if not (isinstance(hits, int) and isinstance(items, list)):
+            raise PassingFault("an answer without hits and items")
+        self._count(hits, items)
+        return _Page(answer, hits, len(items))
+
+    def _exchange(self, url: str, data: Any) -> tuple[requests.Response, bytes]:
+        clock = Clock(min(LONGEST_ANSWER, self._clock.left))
+        if not clock.left:
+            raise PassingFault(f"the time was up after {self._items:,} of {self._hits or 0:,} granules")
+        timeouts = clock.timeouts[0], max(1.0, clock.left)
+        try:
+            # a redirect would turn the POST into an empty GET
+            with super().post(url, data=data, timeout=timeouts, allow_redirects=False, stream=True) as answer:
+                answer.raw.decode_content = True
+                return answer, read_body(answer.raw, clock)
+        except requests.exceptions.InvalidURL as error:
+            raise FinalFault("not an address that can be asked", "correct source.hosts.cmr") from error
+        except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
+            raise fault_of(error) from error
+
+    def _count(self, hits: int, items: list[Any]) -> None:
+        """Count a page; raise a fault if it cannot be part of a complete answer with the pages before it."""
+        self._pages += 1
+        if self._hits not in (None, hits):
+            raise PassingFault(f"page {self._pages} tells of {hits:,} granules, the one before of {self._hits:,}")
+        numbers = {record_key(item)[0] for item in items}
+        if numbers <= self._seen and self._items < hits:
+            raise PassingFault(f"page {self._pages} brings nothing new after {self._items:,} of {hits:,} granules")
+        self.page, self._hits = items, hits
+        self._seen |= numbers
+        self._items += len(items)
+        LOGGER.info("%s: page %d, %s of %s granules", self._subject, self._pages, f"{self._items:,}", f"{hits:,}")
+
+    def check(self, complete: bool, repeated: set[frozenset[str]]) -> None:
+        """Raise PassingFault if not all granules came.
+
+        Duplicate records may really be in CMR, or may have replaced others. They are accepted if two tries return the
+        same; `repeated` collects the results of tries with duplicates. `complete` is what asf_search says.
+        """
+        if not complete or self._items != self._hits:
+            raise PassingFault(f"{self._items:,} of {self._hits or 0:,} granules came")
+        extra = self._items - len(self._seen)
+        if extra:
+            if self._seen not in repeated:
+                repeated.add(frozenset(self._seen))
+                raise PassingFault(f"{extra:,} of {self._items:,} granules came twice")
+            LOGGER.warning("%s: CMR lists %s granules twice; each is used once", self._subject, f"{extra:,}")
 
 
 def _no_login(request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -23,12 +23,10 @@ Floats = NDArray[np.float64]
 QUERY_MARGIN = 8_000.0
 """Metres by which a tile is grown for a CMR query.
 
-The margin covers everything by which CMR's search outline differs from the tile: it is simplified, CMR treats edges as
-great circles (20 m together, over 2,353 tiles of all latitudes), and footprints may be off by `FOOTPRINT_MARGIN`.
+The margin covers everything by which CMR's search outline differs from the tile: asf_search simplifies outlines by up
+to 0.0004 degrees, CMR treats edges as great circles (20 m together, over 2,353 tiles of all latitudes), and footprints
+may be off by `FOOTPRINT_MARGIN`.
 """
-
-SIMPLIFIED = 4e-4
-"""Degrees by which the outline in a query may differ from the exact one."""
 
 FOOTPRINT_MARGIN = 3_000.0
 """Metres from the tile within which a footprint counts as meeting it.
@@ -58,7 +56,8 @@ def query_outline(tile: Tile) -> Polygon:
     Returns
     -------
     Polygon
-        Longitude and latitude in degrees, counter-clockwise. Longitudes continue beyond 180 or -180.
+        Longitude and latitude in degrees, densified, counter-clockwise. Longitudes continue beyond 180 or -180:
+        asf_search wraps them, but joins two polygons on either side into one that spans the globe.
 
     Raises
     ------
@@ -67,8 +66,8 @@ def query_outline(tile: Tile) -> Polygon:
     """
     ring = _square(tile).buffer(QUERY_MARGIN, join_style="mitre").exterior
     x, y = shapely.get_coordinates(shapely.segmentize(ring, SEGMENT)).T
-    ring = _running_on(np.column_stack(transformer(tile.epsg, LONLAT).transform(x, y)))
-    return shapely.orient_polygons(Polygon(ring).simplify(SIMPLIFIED))
+    longitude, latitude = transformer(tile.epsg, LONLAT).transform(x, y)
+    return shapely.orient_polygons(Polygon(_running_on(np.column_stack([longitude, latitude]))))
 
 
 @lru_cache(maxsize=4)
