@@ -29,6 +29,7 @@ class Status(IntEnum):
 
 
 EMPTY, BEING_WRITTEN, COMPLETE = Status
+_OF_BYTE = {bytes([status]): status for status in Status}
 
 STATUS = "status"
 """Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
@@ -111,7 +112,7 @@ def read_status(path: str | Path, slot: int) -> Status:
         content = Path(path, STATUS, "c", str(slot)).read_bytes()
     except FileNotFoundError:
         return EMPTY
-    return {bytes([status]): status for status in Status}.get(content, BEING_WRITTEN)
+    return _OF_BYTE.get(content, BEING_WRITTEN)
 
 
 @dataclass(frozen=True)
