@@ -11,30 +11,16 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import rasterio
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
-from s1monthly.grid.lattice import GeoBox, geobox_outline
-from s1monthly.layout import layer_file, parse_granule_id
+from s1monthly.grid.lattice import geobox_outline
+from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
 from s1monthly.model import Granule, Layer
+from s1monthly.raster.fast_geotiff import open_header
 
 DURATION = timedelta(seconds=3)
 """From begin to end of a granule's acquisition, as its record has it."""
-
-
-@dataclass(frozen=True)
-class HeldFile:
-    """A file of a granule as its record lists it; `path` is None where there is no content."""
-
-    name: str
-    size: int
-    md5: str
-    path: Path | None = None
-
-    def content(self) -> bytes | None:
-        """What is served: the file as it is on disk now, whatever size and MD5 say."""
-        return None if self.path is None else self.path.read_bytes()
 
 
 @dataclass(frozen=True)
@@ -44,13 +30,11 @@ class Entry:
     Attributes
     ----------
     granule : Granule
-        Without a place of its layers.
+        Layers have size and MD5 as in the record; the URL is the file on disk, and empty without one.
     number : int
         Of its CMR concept.
     footprint : Polygon or MultiPolygon
         In longitude and latitude, split at the antimeridian.
-    files : tuple of HeldFile
-        In the order of the record.
     jump : bool
         Its record has a footprint across the antimeridian as one polygon, not as several.
     """
@@ -58,7 +42,6 @@ class Entry:
     granule: Granule
     number: int
     footprint: Polygon | MultiPolygon
-    files: tuple[HeldFile, ...]
     jump: bool = False
 
     @property
@@ -94,21 +77,21 @@ class Archive:
 
         `footprint` is WKT in longitude and latitude; without it the outline of its raster. `jump`: see `Entry`.
         """
-        paths = {layer.name: Path(layer.url) for layer in granule.layers}
-        outline = shapely.from_wkt(footprint) if footprint else raster_outline(next(iter(paths.values())))
-        held = []
-        for name, path in paths.items():
-            content = path.read_bytes()
-            md5 = hashlib.md5(content).hexdigest()
-            held.append(HeldFile(layer_file(granule.id, name), len(content), md5, path))
-        return self._add(granule, tuple(paths), outline, held, jump)
+        outline = geobox_outline(open_header(granule.layers[0].url).geobox).wkt
+        contents = [Path(layer.url).read_bytes() for layer in granule.layers]
+        layers = [
+            replace(layer, size=len(content), md5=hashlib.md5(content).hexdigest())
+            for layer, content in zip(granule.layers, contents, strict=True)
+        ]
+        return self._add(granule, layers, footprint or outline, jump)
 
     def add_name(
         self, granule_id: str, footprint: str, layers: tuple[str, ...] = ("VV", "VH", "mask"), *, jump: bool = False
     ) -> Entry:
         """Add a granule by name: its record lists layers of made-up size and MD5, its files are not found."""
-        held = [_made_up(layer_file(granule_id, name), 50_000 if name == "mask" else 7_000_000) for name in layers]
-        return self._add(parse_granule_id(granule_id), layers, shapely.from_wkt(footprint), held, jump)
+        sums = {name: hashlib.md5(f"{granule_id}{name}".encode()).hexdigest() for name in layers}
+        made_up = [Layer(name, "", 7_000_000 + int(md5[:3], 16), md5) for name, md5 in sums.items()]
+        return self._add(parse_granule_id(granule_id), made_up, footprint, jump)
 
     def add_list(self, table: Path) -> list[Entry]:
         """Add the granules of a table (csv.gz: granule, polarizations, footprint_wkt) by name."""
@@ -118,40 +101,19 @@ class Archive:
                 for row in csv.DictReader(rows)
             ]
 
-    def _add(
-        self,
-        granule: Granule,
-        layers: tuple[str, ...],
-        footprint: Polygon | MultiPolygon,
-        held: list[HeldFile],
-        jump: bool,
-    ) -> Entry:
-        files = (_made_up(f"{granule.id}.h5", 100_000), *sorted(held, key=lambda file: file.name))
-        bare = replace(granule, layers=tuple(Layer(name, url="") for name in layers), footprint="")
-        self.entries[granule.id] = entry = Entry(bare, next(self._numbers), footprint, files, jump)
+    def _add(self, granule: Granule, layers: list[Layer], footprint: str, jump: bool) -> Entry:
+        granule = replace(granule, layers=tuple(sorted(layers, key=lambda layer: layer.name)), footprint="")
+        self.entries[granule.id] = entry = Entry(granule, next(self._numbers), shapely.from_wkt(footprint), jump)
         return entry
 
     def remove(self, granule_id: str) -> None:
         """Take a granule out."""
         del self.entries[granule_id]
 
-    def find(self, file_name: str) -> tuple[Entry, HeldFile] | None:
-        """Return the file of that name and its granule."""
-        for entry in list(self.entries.values()):
-            if file_name.startswith(entry.id):
-                for file in entry.files:
-                    if file.name == file_name:
-                        return entry, file
-        return None
-
-
-def _made_up(name: str, size: int) -> HeldFile:
-    md5 = hashlib.md5(name.encode()).hexdigest()
-    return HeldFile(name, size + int(md5[:3], 16), md5)
-
-
-def raster_outline(path: Path) -> Polygon | MultiPolygon:
-    """Outline of a raster in longitude and latitude."""
-    with rasterio.open(path) as source:
-        transform, epsg = source.transform, source.crs.to_epsg()
-        return geobox_outline(GeoBox(epsg, transform.a, transform.c, transform.f, source.width, source.height))
+    def find(self, file: str) -> tuple[str, bytes] | None:
+        """Return the granule and the content of a layer's file, as it is on disk now; None without one."""
+        granule_id, name = parse_layer_file(file) or ("", "")
+        entry = self.entries.get(granule_id)
+        layer = entry.granule.layer(name) if entry else None
+        exact = layer is not None and layer.url and layer_file(granule_id, name) == file
+        return (granule_id, Path(layer.url).read_bytes()) if layer and exact else None

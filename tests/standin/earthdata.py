@@ -117,11 +117,10 @@ class EarthdataServer:
         if isinstance(admitted, Reply):
             return admitted
         found = self.archive.find(request.file) if request.path == FILES + request.file else None
-        if found is None or found[1].path is None:
+        if found is None:
             return Reply(404, b"<html><body>Could not find requested data.</body></html>", (HTML,))
-        return Reply(
-            303, headers=(("Location", self._link(f"{BUCKET}/{PREFIX}/{found[0].id}/{request.file}")), *admitted)
-        )
+        link = self._link(f"{BUCKET}/{PREFIX}/{found[0]}/{request.file}")
+        return Reply(303, headers=(("Location", link), *admitted))
 
     def _distribution(self, request: Request) -> Reply:
         if request.path == "/login":
@@ -178,7 +177,6 @@ class EarthdataServer:
         if request.values("Signature") != [self._signature(request.path)]:
             return s3_error(403, "SignatureDoesNotMatch", "The request signature does not match")
         found = self.archive.find(request.file)
-        content = found[1].content() if found else None
-        if content is None:
+        if found is None:
             return s3_error(404, "NoSuchKey", "The specified key does not exist.")
-        return Reply(200, content, (("Content-Type", "image/tiff"),))
+        return Reply(200, found[1], (("Content-Type", "image/tiff"),))

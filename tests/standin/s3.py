@@ -56,7 +56,7 @@ class S3Server:
         if keys.expires <= datetime.now(UTC):
             return s3_error(400, "ExpiredToken", "The provided token has expired.")
         found = self.archive.find(request.file)
-        content = found[1].content() if found else None
-        if content is None or found is None or request.path != f"/{BUCKET}/{PREFIX}/{found[0].id}/{request.file}":
+        if found is None or request.path != f"/{BUCKET}/{PREFIX}/{found[0]}/{request.file}":
             return s3_error(404, "NoSuchKey", "The specified key does not exist.")
-        return Reply(200, content, (("ETag", f'"{hashlib.md5(content).hexdigest()}"'), ("Content-Type", "image/tiff")))
+        etag = f'"{hashlib.md5(found[1]).hexdigest()}"'
+        return Reply(200, found[1], (("ETag", etag), ("Content-Type", "image/tiff")))

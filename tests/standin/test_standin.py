@@ -43,9 +43,8 @@ def world(archive: Archive, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 @pytest.fixture
 def file(archive: Archive) -> Path:
     """A layer on disk that is in the archive: VV."""
-    return next(
-        file.path for entry in archive.entries.values() for file in entry.files if file.path and "_VV" in file.name
-    )
+    layers = [layer for entry in archive.entries.values() for layer in entry.granule.layers]
+    return next(Path(layer.url) for layer in layers if layer.url and layer.name == "VV")
 
 
 def ask(world: World, after: str | None = None, **parameters: Any) -> requests.Response:

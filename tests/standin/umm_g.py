@@ -10,6 +10,7 @@ from shapely.affinity import translate
 from shapely.geometry import MultiPolygon
 
 from s1monthly.grid.orbit import orbit_direction
+from s1monthly.layout import layer_file
 from standin.archive import Entry
 
 BUCKET = "asf-cumulus-prod-opera-products"
@@ -37,8 +38,9 @@ def _polygons(entry: Entry) -> list[dict[str, Any]]:
 def _links(entry: Entry, data_url: str) -> list[dict[str, str]]:
     """Links to every file, over HTTPS and in the bucket, and to a picture, which is no layer."""
     links = []
-    for file in entry.files:
-        https, s3 = f"{data_url}/RTC/OPERA-S1/{file.name}", f"s3://{BUCKET}/{PREFIX}/{entry.id}/{file.name}"
+    for layer in entry.granule.layers:
+        file = layer_file(entry.id, layer.name)
+        https, s3 = f"{data_url}/RTC/OPERA-S1/{file}", f"s3://{BUCKET}/{PREFIX}/{entry.id}/{file}"
         links += [{"URL": https, "Type": "GET DATA"}, {"URL": s3, "Type": "GET DATA VIA DIRECT ACCESS"}]
     browse = f"{data_url}/BROWSE/OPERA-S1/{entry.id}_BROWSE.png"
     return [*links, {"URL": browse, "Type": "GET RELATED VISUALIZATION"}]
@@ -51,8 +53,12 @@ def umm_g_item(entry: Entry, data_url: str) -> dict[str, Any]:
         "POLARIZATION": entry.polarizations,
     }
     files = [
-        {"Name": file.name, "SizeInBytes": file.size, "Checksum": {"Value": file.md5, "Algorithm": "MD5"}}
-        for file in entry.files
+        {
+            "Name": layer_file(entry.id, layer.name),
+            "SizeInBytes": layer.size,
+            "Checksum": {"Value": layer.md5, "Algorithm": "MD5"},
+        }
+        for layer in entry.granule.layers
     ]
     umm = {
         "TemporalExtent": {

@@ -17,8 +17,8 @@ import pytest
 import rasterio
 
 from s1monthly.errors import S1MonthlyError, SourceError
-from s1monthly.layout import parse_layer_file
-from s1monthly.model import Granule, Layer
+from s1monthly.layout import layer_file
+from s1monthly.model import Granule
 from s1monthly.sources.asf import retries
 from s1monthly.sources.asf.fetching import Fetcher
 from standin import Archive, WebServer, World, standins
@@ -82,8 +82,8 @@ class Scene:
     @property
     def archived(self) -> dict[str, bytes]:
         """Pixels of the layers that the archive holds."""
-        files = self.world.archive.entries[self.granule.id].files
-        return {file.name[len(self.granule.id) + 1 : -4]: pixels(file.path) for file in files if file.path}
+        layers = self.world.archive.entries[self.granule.id].granule.layers
+        return {layer.name: pixels(layer.url) for layer in layers}
 
     @property
     def one(self) -> Granule:
@@ -124,11 +124,10 @@ def archive_scene(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Sce
     with standins(archive) as world:
         world.enter(monkeypatch)
         listed = []
-        for file in entry.files:
-            if parsed := parse_layer_file(file.name):
-                url = f"https://{world.hosts.data}/RTC/OPERA-S1/{file.name}"
-                s3_url = f"s3://{BUCKET}/{PREFIX}/{granule.id}/{file.name}"
-                listed.append(Layer(parsed[1], url, file.size, file.md5, s3_url))
+        for layer in entry.granule.layers:
+            file = layer_file(granule.id, layer.name)
+            s3_url = f"s3://{BUCKET}/{PREFIX}/{granule.id}/{file}"
+            listed.append(replace(layer, url=f"https://{world.hosts.data}/RTC/OPERA-S1/{file}", s3_url=s3_url))
         yield Scene(world, replace(granule, layers=tuple(listed)), folder)
 
 
