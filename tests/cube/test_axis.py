@@ -16,7 +16,6 @@ import numpy as np
 import pytest
 import zarr
 
-from s1monthly.cube import axis as cube_axis
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
 from s1monthly.cube.axis import prepare
@@ -119,20 +118,6 @@ def test_another_axis_writes_no_value(held: Path, axis: tuple[str, str], slot: s
     moved = (held / "RVI" / "c" / slot / "0" / "1").stat()
     assert (moved.st_ino, moved.st_nlink) == (inode, 1)
     np.testing.assert_array_equal(cube.read_month(held, Month(2020, 3), "RVI"), core_of("2020-03")[0]["RVI"])
-
-
-def test_a_file_system_that_exchanges_no_folders_gives_the_same_bytes(
-    held: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(cube_axis, "links_and_exchanges", lambda folder: False)
-        patched.setattr(
-            cube_axis, "replace_store", lambda store, path: pytest.fail("an axis that grows at its end moves files")
-        )
-        prepare(held, spec_of(), *months("2020-01", "2020-09"))
-    other = started(tmp_path / "other.zarr")
-    prepare(other, spec_of(), *months("2020-01", "2020-09"))
-    assert tree(held) == tree(other)
 
 
 # refusals

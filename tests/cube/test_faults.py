@@ -134,57 +134,11 @@ def test_an_error_at_every_change_to_the_disk_leaves_the_cube_as_it_was(
         assert sorted(entry.name for entry in trial.parent.iterdir()) == ["S1.zarr", "S1.zarr.lock"]
 
 
-def _fill(path: Path, *prefix: str, limit: int = 0) -> subprocess.CompletedProcess[str]:
-    command = [*prefix, sys.executable, str(TESTS / "support" / "cube_faults.py"), str(path), str(limit)]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-
-
-def _mounting(commands: str, folder: Path) -> list[str]:
-    """Return the beginning of a command that runs with other mounts, seen by nobody else; skip where it may not."""
-    prefix = ["unshare", "--map-root-user", "--mount", "sh", "-c", f'{commands} && exec "$@"', str(folder)]
-    if not shutil.which("unshare") or subprocess.run([*prefix, "true"], capture_output=True, check=False).returncode:
-        pytest.skip("this system lets nobody mount; the same errors are injected elsewhere")
-    return prefix
-
-
-def test_a_full_disk_ends_in_a_clear_error_and_an_unharmed_cube(tmp_path: Path) -> None:
-    run = _fill(tmp_path / "S1.zarr", *_mounting('mount -t tmpfs -o size=400k none "$0"', tmp_path))
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "No space left on device" in run.stdout and "free some space" in run.stdout
-    assert 1 < int(run.stdout.rsplit(" ", 1)[1]) < 24
-
-
 def test_a_file_that_may_not_grow_ends_in_a_clear_error_and_an_unharmed_cube(tmp_path: Path) -> None:
-    run = _fill(tmp_path / "S1.zarr", limit=4000)
-    assert run.returncode == 0, run.stdout + run.stderr
-    assert "File too large" in run.stdout and run.stdout.strip().endswith("complete: 1")
-
-
-READ_ONLY = """
-import sys
-from pathlib import Path
-from support.cube_samples import cube, months, prepare, spec_of, write
-from s1monthly.errors import CubeError
-path = Path(sys.argv[1])
-for change in (lambda: write(path, "2020-02"), lambda: prepare(path, spec_of(), *months("2019-01", "2020-01"))):
-    try:
-        change()
-    except CubeError as error:
-        print(error)
-print(*cube.state(path).complete, cube.read_count(path, cube.state(path).complete[0]).shape)
-"""
-
-
-def test_a_disk_that_is_only_read_is_named_and_read(held: Path) -> None:
-    before = tree(held.parent)
-    prefix = _mounting('mount --bind "$0" "$0" && mount -o remount,ro,bind "$0"', held.parent)
-    command = [*prefix, sys.executable, "-c", READ_ONLY, str(held)]
+    command = [sys.executable, str(TESTS / "support" / "cube_faults.py"), str(tmp_path / "S1.zarr"), "4000"]
     run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
-    assert run.stdout.count(f"cube {held}: ") == run.stdout.count("Read-only file system") == 2
-    assert run.stdout.count("make the folder writable or give another base_dir") == 2
-    assert "2020-01 2020-03 (64, 48)" in run.stdout
-    assert tree(held.parent) == before
+    assert "File too large" in run.stdout and run.stdout.strip().endswith("complete: 1")
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
@@ -197,6 +151,8 @@ def test_a_folder_that_cannot_be_written_is_named(held: Path, code: int) -> None
         with faulty(code, 1, lasting=True), pytest.raises(CubeError, match=f"cube {held}: ") as caught:
             change()
         assert "make the folder writable or give another base_dir" in caught.value.remedy
+    with faulty(code, 1, lasting=True):
+        assert cube.read_count(held, cube.state(held).complete[0]).shape == BOX.shape, "reading writes nothing"
     assert tree(held) == before
 
 

@@ -94,13 +94,12 @@ def fill(path: Path, limit: int) -> None:
     path : Path
         The store to be made.
     limit : int
-        Largest file in bytes; 0 for a disk that is small enough.
+        Largest file in bytes.
     """
     spec = spec_of(chunk=64)
     prepare(path, spec, *months("2020-01", "2021-12"))
     write(path, "2020-01")
-    if limit:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     changes: list[Callable[[], object]] = [
         lambda text=str(month): write(path, text, version=2) for month in cube.state(path).months
     ]
