@@ -49,33 +49,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Fields:
-    """An estimate in fields; None where there is not enough of them.
+    """An estimate in fields; None where there is not enough of them."""
 
-    Attributes
-    ----------
-    looks : float or None
-        Equivalent number of looks where fields are level: mean squared over variance of estimate / truth, in power.
-    power_bias : float or None
-        10 log10 of the mean of estimate / truth there, in dB.
-    border_rmse : float or None
-        Root mean square error in dB at borders between fields.
-    """
-
-    looks: float | None
-    power_bias: float | None
-    border_rmse: float | None
+    looks: float | None  # where fields are level: mean squared over variance of estimate / truth, in power
+    power_bias: float | None  # 10 log10 of the mean of estimate / truth there, dB
+    border_rmse: float | None  # root mean square error at borders between fields, dB
 
 
 def score(estimate: Power, truth: Power, where: Where) -> Score | None:
-    """Error of an estimate of power, in dB, over pixels where it and the truth are valid; None below `FEWEST`.
-
-    Parameters
-    ----------
-    estimate, truth : array (rows, columns)
-        Linear power; NaN for no data.
-    where : array (rows, columns) of bool
-        Pixels that count.
-    """
+    """Error of an estimate of power, in dB, over pixels where it and the truth are valid; None below `FEWEST`."""
     ratio = _ratio(estimate, truth, where)
     if ratio.size < FEWEST:
         return None
@@ -148,11 +130,8 @@ def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: 
 def measure(granules: Sequence[Granule], progress: Progress) -> dict[str, Any]:
     """Measure the accuracy in a window of the tile.
 
-    Returns
-    -------
-    dict
-        Layer -> ``near`` and ``elsewhere`` -> land cover -> estimator -> `Score` as dict, or None; and ``fields`` ->
-        estimator -> `Fields` as dict.
+    Returns layer -> ``near`` and ``elsewhere`` -> land cover -> estimator -> `Score` as dict, or None; and ``fields``
+    -> estimator -> `Fields` as dict.
     """
     geobox, scene = crop(tile_geobox(TILE), *WINDOW), Scene(1)
     cover = scene.landcover(geobox)

@@ -97,14 +97,7 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
 
 
 def breakdown_table(found: Sequence[Piece], pipeline: dict[str, Any] | None = None) -> str:
-    """Lay out the pieces, and where whole runs were measured, what is left: starting processes, and Snakemake.
-
-    Parameters
-    ----------
-    found : sequence of Piece
-    pipeline : dict, optional
-        Summary of whole runs, as `report.summary` returns it.
-    """
+    """Lay out the pieces, and if whole runs were measured (`report.summary`), starting processes and Snakemake."""
     rows: list[Sequence[Any]] = [(x.kind, x.rule, x.what, x.timing.wall, x.timing.cpu) for x in found]
     if pipeline:
         own, jobs = pipeline["snakemake"], pipeline["jobs"]

@@ -33,31 +33,15 @@ FIRST = Month(2015, 1)
 
 @dataclass(frozen=True)
 class Growth:
-    """A cube of so many months; seconds are medians.
-
-    Attributes
-    ----------
-    held : int
-        Months, all complete.
-    append : float
-        Seconds to write one more month into its slot.
-    lengthen, begin_earlier : float
-        Seconds to give the axis one more slot at its end, and at its beginning.
-    digest : float
-        Seconds to read a month back and compute its digest.
-    memory : float
-        Peak resident memory in MiB of a process that writes a month, its values included.
-    empty_kb : float
-        kB that one more slot without data takes.
-    """
+    """A cube of so many months, all complete; medians of seconds."""
 
     held: int
-    append: float
-    lengthen: float
-    begin_earlier: float
-    digest: float
-    memory: float
-    empty_kb: float
+    append: float  # write one more month into its slot
+    lengthen: float  # give the axis one more slot at its end
+    begin_earlier: float  # and at its beginning
+    digest: float  # read a month back and compute its digest
+    memory: float  # peak resident MiB of a process that writes a month, its values included
+    empty_kb: float  # of one more slot without data
 
 
 def measure(folder: Path, repeat: int, progress: Progress, held: Sequence[int] = HELD) -> list[Growth]:

@@ -25,14 +25,7 @@ Count = NDArray[np.uint8]
 
 
 def realistic_month() -> tuple[Values, Count]:
-    """Make the four bands of a despeckled month, and its count; 2 % of the tile, beside the swath, have no data.
-
-    Returns
-    -------
-    values : dict of str to array (rows, columns) of float32
-        NaN for no data.
-    count : array (rows, columns) of uint8
-    """
+    """Make the four bands of a despeckled month, and its count; 2 % of the tile, beside the swath, have no data."""
     geobox, options = tile_geobox(TILE), Processing().despeckle
     scene, chance = Scene(1), np.random.default_rng(1)
     outside = beside_the_swath(geobox)

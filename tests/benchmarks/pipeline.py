@@ -126,22 +126,9 @@ def run_workflow(
     processing: Mapping[str, Any] | None = None,
     months: tuple[Month, Month] = (MONTH, MONTH),
 ) -> Run:
-    """Run the workflow over a folder of granules, in a new folder, and measure it.
+    """Run the workflow over a folder of granules, in a new folder, from the first to the last month, and measure it.
 
-    Parameters
-    ----------
-    granules, folder : Path
-    cores : int
-        For Snakemake.
-    processing : mapping, optional
-        That section of the configuration.
-    months : tuple of Month
-        First and last.
-
-    Raises
-    ------
-    RuntimeError
-        If the run fails; with the end of its output.
+    Raises RuntimeError with the end of the output if the run fails.
     """
     if folder.exists():
         shutil.rmtree(folder)
@@ -174,10 +161,7 @@ def measure(
 ) -> dict[str, dict[str, Any]]:
     """Run the `CASES` turn by turn, then the others; a first run, in which kernels are compiled, is not measured.
 
-    Returns
-    -------
-    dict
-        Case -> `report.summary`, with the sizes of products; ``yardstick`` -> the machine's speed meanwhile.
+    Returns case -> `report.summary`, with the sizes of products; ``yardstick`` -> the machine's speed meanwhile.
     """
     full = folder / "granules"
     sources = {

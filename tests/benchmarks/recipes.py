@@ -11,20 +11,7 @@ LEAST, MOST = 1e-7, 1.0
 
 
 def scikit_image_recipe(power: NDArray[np.float32], reg_param: float = 5.0) -> NDArray[np.float32]:
-    """Despeckle as DIST-S1 does: power clipped to 0 dB, no data filled with -23 dB, total variation, back to power.
-
-    Parameters
-    ----------
-    power : array (rows, columns) of float32
-        Linear power; NaN for no data.
-    reg_param : float
-        1 / weight.
-
-    Returns
-    -------
-    array (rows, columns) of float32
-        Linear power; NaN where `power` is.
-    """
+    """Despeckle as DIST-S1 does: power clipped to 0 dB, no data filled with -23 dB, total variation, back to power."""
     empty = np.isnan(power)
     decibel = np.float32(10.0) * np.log10(np.clip(power, LEAST, MOST))
     decibel[empty] = NO_DATA_DB

@@ -15,20 +15,9 @@ MIB = 2**20
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], digits: int = 2) -> str:
-    """Lay out a table: first column to the left, all others to the right.
+    """Lay out a table: first column to the left, all others to the right; None is a dash, an empty row is a rule.
 
-    Parameters
-    ----------
-    header : sequence of str
-    rows : iterable of sequence
-        Cells; a float is written with `digits` decimals, None as a dash. An empty row is a rule.
-    digits : int
-        Decimals of floats.
-
-    Raises
-    ------
-    ValueError
-        If a row has not as many cells as the header, or the table is wider than `WIDTH`.
+    Raises ValueError if a row has not as many cells as the header, or the table is wider than `WIDTH`.
     """
     lines = [[_cell(cell, digits) for cell in row] for row in rows]
     widths = [max(len(line[i]) for line in (list(header), *lines) if line) for i in range(len(header))]
@@ -53,54 +42,27 @@ def _cell(cell: Any, digits: int) -> str:
 
 @dataclass(frozen=True)
 class Job:
-    """What one job used.
-
-    Attributes
-    ----------
-    rule : str
-    started : float
-        Seconds since the epoch.
-    wall : float
-        Seconds from the start of its process to its end.
-    start : float or None
-        Seconds of it until the job's own work began: interpreter, imports, configuration. None where it has no log.
-    cpu : float
-        Seconds of user and system time, of all threads and child processes.
-    peak : float
-        Peak resident memory in MiB.
-    """
+    """What one job used: seconds, and MiB."""
 
     rule: str
-    started: float
+    started: float  # since the epoch
     wall: float
-    start: float | None
-    cpu: float
-    peak: float
+    start: float | None  # until its own work began: interpreter, imports, configuration; None without a log
+    cpu: float  # user and system, of all threads and child processes
+    peak: float  # resident memory
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of the workflow.
-
-    Attributes
-    ----------
-    wall, cpu : float
-        Seconds of the whole process tree.
-    jobs : tuple of Job
-        In the order in which they began.
-    before, between, after : float
-        Seconds without any job: until the first, between two, after the last.
-    main_peak : float
-        Peak resident memory in MiB of Snakemake's own process.
-    """
+    """One run of the workflow: seconds of the whole process tree, and MiB."""
 
     wall: float
     cpu: float
-    jobs: tuple[Job, ...]
-    before: float
+    jobs: tuple[Job, ...]  # in the order in which they began
+    before: float  # without any job: until the first, between two, after the last
     between: float
     after: float
-    main_peak: float
+    main_peak: float  # of Snakemake's own process
 
 
 def read_probes(folder: Path) -> list[dict[str, Any]]:
@@ -115,17 +77,7 @@ def rule_of(program: str) -> str | None:
 
 
 def run_of(began: float, wall: float, cpu: float, probes: Iterable[dict[str, Any]]) -> Run:
-    """Put together what was measured of a run.
-
-    Parameters
-    ----------
-    began : float
-        Seconds since the epoch.
-    wall, cpu : float
-        Seconds, of the whole process tree.
-    probes : iterable of dict
-        As `read_probes` returns them.
-    """
+    """Combine what was measured of a run with what `read_probes` returns of its processes."""
     jobs, main_peak = [], 0.0
     for found in probes:
         rule, peak = rule_of(found["program"]), found["peak_bytes"] / MIB

@@ -56,14 +56,7 @@ COMMANDS = {"preview": ["-n"], "every job": ["-n", "--quiet", "host"], "run": []
 
 @dataclass(frozen=True)
 class Case:
-    """An output tree.
-
-    Attributes
-    ----------
-    tiles, months, directions : int
-    made : bool
-        True where every month is made; False where the search was answered and nothing more.
-    """
+    """An output tree: how many tiles, months and directions; every month made, or the search answered and no more."""
 
     tiles: int
     months: int
@@ -76,18 +69,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a command needed over a tree.
-
-    Attributes
-    ----------
-    case : Case
-    command : str
-        One of COMMANDS.
-    wall, cpu : float
-        Seconds.
-    peak : float
-        Peak resident memory, in MiB.
-    """
+    """What one of COMMANDS needed over a tree: seconds, and peak resident memory in MiB."""
 
     case: Case
     command: str
@@ -104,13 +86,7 @@ def cases(tiles: Sequence[int] = TILES, months: Sequence[int] = MONTHS) -> list[
 
 
 def measure(folder: Path, progress: Progress, wanted: Sequence[Case] | None = None) -> list[Measured]:
-    """Measure what finds out what is to be done in every tree; each is taken away again.
-
-    Raises
-    ------
-    RuntimeError
-        If Snakemake fails, or plans something else than the tree calls for.
-    """
+    """Measure the commands in every tree, and remove it again; raises as `run`."""
     found = []
     for case in cases() if wanted is None else wanted:
         place = folder / "scale"
@@ -251,10 +227,7 @@ def _remember_jobs(sample: Path, held: Path, trees: Sequence[_Tree]) -> None:
 def run(folder: Path, case: Case, command: str) -> Measured:
     """Run Snakemake in a tree and measure it.
 
-    Raises
-    ------
-    RuntimeError
-        If it fails, or plans anything in a tree that is made, or not every month in one that is not.
+    Raises RuntimeError if it fails, plans anything in a tree that is made, or not every month in one that is not.
     """
     probes = folder / "probes"
     shutil.rmtree(probes, ignore_errors=True)

@@ -44,28 +44,15 @@ PART = 40
 
 @dataclass(frozen=True)
 class Measured:
-    """One way to compute textures of so many pixels.
-
-    Attributes
-    ----------
-    case, way : str
-    threads : int
-    pixels : int
-        Pixels of all bands.
-    timing : Timing
-    ratio : float or None
-        CPU time a pixel as a multiple of that of ours with one thread.
-    peak : float or None
-        Peak resident memory in MiB of a process that does this alone and keeps all textures.
-    """
+    """One way to compute textures of so many pixels."""
 
     case: str
     way: str
     threads: int
-    pixels: int
+    pixels: int  # of all bands
     timing: Timing
-    ratio: float | None = None
-    peak: float | None = None
+    ratio: float | None = None  # CPU time a pixel as a multiple of ours with one thread
+    peak: float | None = None  # resident MiB of a process that does this alone and keeps all textures
 
 
 def two_bands(side: int = SIDE) -> dict[str, Values]:
@@ -102,14 +89,7 @@ def scikit_image(db: Values, low: float, high: float, options: TextureOptions) -
 def measure(folder: Path, repeat: int, progress: Progress) -> list[dict[str, Any]]:
     """Measure ours on two bands of a tile, with one thread and with two, and scikit-image on a part; plain JSON.
 
-    Parameters
-    ----------
-    folder : path
-        For the bands, which the process that is measured for its memory reads.
-    repeat : int
-        Calls whose medians are returned.
-    progress : callable
-        Receives a line for each step.
+    The process whose memory is measured reads the bands from `folder`.
     """
     bands = two_bands()
     file = folder / "texture_bands.npz"

@@ -61,14 +61,7 @@ def middle(found: Sequence[Yardstick]) -> Yardstick:
 
 
 def goals_text(yardstick: Yardstick, walls: Mapping[str, float]) -> list[str]:
-    """Lines that hold the cases against their goals, as they are and at this machine's speed.
-
-    Parameters
-    ----------
-    yardstick : Yardstick
-    walls : mapping of str to float
-        Case -> seconds it took.
-    """
+    """Compare the seconds of each case with its goal, as it is and at this machine's speed."""
     told = (
         f"Yardstick: 72 layers decoded in {yardstick.decode:.2f} CPU s, a band despeckled by scikit-image in"
         f" {yardstick.despeckle:.2f}; where the goals were set {REFERENCE['decode']} and {REFERENCE['despeckle']}:"
