@@ -10,8 +10,8 @@ from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.model import CompositeKey
 from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import read_granule_list
-from s1monthly.records.measuring import Measuring
 from s1monthly.records.month import EMPTY, Origin, software_versions, write_record
+from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.workflow import jobs
 
@@ -34,10 +34,10 @@ def main(argv=None):
         for power in month.power:
             despeckle(power, threads=threads, out=power, **recipe["despeckle"])
         log.info("despeckled: %s", recipe["despeckle"])
-    with Measuring(key, pair, geobox, month.count) as measuring:
-        bands = measuring.passed_on(compute(recipe, *month.power, threads))
+    with RecordBuilder(key, pair, geobox, month.count) as builder:
+        bands = builder.measured(compute(recipe, *month.power, threads))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
-        record = measuring.record(settings.level, origin, digest)
+        record = builder.build(settings.level, origin, digest)
     write_record(job.record, record)
     if record.status == EMPTY:
         log.warning("%s: no pixel has a value: %s", key, account.why_empty)

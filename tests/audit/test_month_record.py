@@ -17,6 +17,7 @@ from s1monthly.catalog import item as stac
 from s1monthly.records.month import Record, read_record, write_record
 from support import stac_rules
 from support.audited_tree import DECEMBER, DESCENDING, NOVEMBER, VALID, edit_json, rebuild, rows, truncate
+from support.month_samples import ITEM_ORIGIN
 from support.small_tree import SmallTree
 
 ORIGIN = ["granules", "set_aside", "unread", "granules_digest", "software"]
@@ -62,7 +63,7 @@ def test_a_record_that_is_not_believed_is_measured_in_the_cube(
     assert rows(tree)[1]["granules"] is rows(tree)[1]["tracks"] is rows(tree)[1]["missing_granules"] is None
     item = stac.read_document(tree.path("item", NOVEMBER))
     stac_rules.validate(item)
-    assert not set(stac.ORIGIN) & set(item["properties"])
+    assert not set(ITEM_ORIGIN) & set(item["properties"])
     report = validate(tree.base, Depth(digests=True))
     assert report.problems == []
     (note,) = report.notes

@@ -24,7 +24,7 @@ from s1monthly.layout import layer_file
 from s1monthly.model import CompositeKey, Granule, Polarization
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview, write_raster
-from s1monthly.records.measuring import Measuring
+from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.burst import BurstWindow, read_burst
 from s1monthly.stages.composite import Merging, compose
 
@@ -81,8 +81,8 @@ def measure(granules: Sequence[Granule], folder: Path, threads: int, repeat: int
     key = CompositeKey(TILE, DIRECTION, MONTH)
 
     def bands_checked() -> list[Any]:
-        with Measuring(key, PAIR, geobox, month.count) as measuring:
-            return list(measuring.passed_on(compute(RECIPE, *month.power, threads)))
+        with RecordBuilder(key, PAIR, geobox, month.count) as builder:
+            return list(builder.measured(compute(RECIPE, *month.power, threads)))
 
     piece("kernel", "composite", "bands, statistics", bands_checked)
     store, made = folder / "cube.zarr", bands_checked()

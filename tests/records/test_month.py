@@ -243,7 +243,6 @@ def test_an_altered_record_is_not_read(tmp_path):
         (tmp_path / "r.json").write_text(json.dumps(altered))
         with pytest.raises(ProductError, match=r"r\.json: .*altered since it was written.*catalog_rebuild"):
             read_record(tmp_path / "r.json")
-        assert read_record(tmp_path / "r.json", check_seal=False).key == whole.key
 
 
 def test_what_is_read_back_must_be_what_the_record_says():

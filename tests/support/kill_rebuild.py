@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import catalog_rebuild
-import s1monthly.records.measuring  # noqa: F401  a rebuild loads it when it first needs it, which would count as its time
+import s1monthly.records.record_builder  # noqa: F401  a rebuild loads it when it first needs it, which would count as its time
 
 
 def killing(base: Path, number: int) -> Callable[..., None]:

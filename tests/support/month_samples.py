@@ -38,6 +38,13 @@ CALIFORNIA = "10SGD"
 ANTIMERIDIAN = "01KAB"
 """A tile that lies on both sides of 180 degrees."""
 
+ITEM_ORIGIN = (
+    *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
+    *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
+    *("sat:relative_orbit", "sat:platform_international_designator"),
+)
+"""Properties of an Item that say what a month was made of; left out if the record does not know."""
+
 RECIPE = {
     "algorithms": {"bands": 1, "compositing": 1, "despeckling": 1, "masking": 1, "resampling": 1},
     "composite": {"method": "median"},

@@ -26,9 +26,9 @@ from s1monthly.model import CompositeKey, Direction, Granule, GranuleList
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview
 from s1monthly.records.granule_list import list_digest, read_granule_list, write_granule_list
-from s1monthly.records.measuring import measure
 from s1monthly.records.month import Origin, read_record, software_versions, verified, write_record
 from s1monthly.records.recipe import digest, recipe
+from s1monthly.records.record_builder import build_record
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import CALIFORNIA, granule
 
@@ -130,12 +130,12 @@ class SmallTree:
             software=software_versions(s1monthly="0.1.0"),
         )
         values, count = self.values(key)
-        record = measure(
+        record = build_record(
             key,
             self.config.processing.level,
             self.config.roi.polarization,
             tile_geobox(key.tile, COARSE),
-            values,
+            values.items(),
             count,
             origin,
             cube.month_digest(self.path("cube", key), key.month),

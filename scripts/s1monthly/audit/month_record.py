@@ -110,7 +110,7 @@ def measure_record(folder: TileFolder, month: Month, state: CubeState, row: Mapp
         If COG, Item and catalog state other values than those in the cube: these were damaged, or a run that replaced
         them was killed. Also if the cube cannot be read or is of another version.
     """
-    from s1monthly.records.measuring import measure  # loads compiled kernels, which most tools do not need
+    from s1monthly.records.record_builder import build_record  # loads compiled kernels, which most tools do not need
 
     remedy = "run the workflow: it makes the month again"
     try:
@@ -121,7 +121,7 @@ def measure_record(folder: TileFolder, month: Month, state: CubeState, row: Mapp
                 " they were damaged, or a run was killed as it replaced them"
             )
             raise ProductError(problem, remedy)
-        return measure(
+        return build_record(
             folder.key(month),
             Level(state.recipe["level"]),
             Polarization(state.recipe["polarization"]),

@@ -285,7 +285,7 @@ class _FolderRebuild:
             return
         if not search.exists():
             self._leave(search, NO_SEARCH_LOG, RUN)
-        rows, written = replace_rows(folder.owner, folder.layout, lambda _: list(self._rows()), only_if_changed=True)
+        rows, written = replace_rows(folder.owner, folder.layout, lambda: list(self._rows()), only_if_changed=True)
         if written:
             self._made(folder.path.name, "catalog", _changes(self._rows_before, rows))
 

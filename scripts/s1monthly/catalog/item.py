@@ -50,13 +50,6 @@ EXTENSIONS = {
 PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
 """International designators; Items of other platforms have none."""
 
-ORIGIN = (
-    *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
-    *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
-    *("sat:relative_orbit", "sat:platform_international_designator"),
-)
-"""Properties that say what a month was made of; left out if the record does not know."""
-
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
 ZARR_TYPE = "application/vnd+zarr"
 ITEM_TYPE = "application/geo+json"

@@ -97,18 +97,18 @@ def catalog_tile(folder: str | Path) -> list[Row]:
     """
     owner = owner_of(Path(folder))
     layout = Layout(str(Path(folder).parent))
-    return replace_rows(owner, layout, lambda before: tile_rows(folder))[0]
+    return replace_rows(owner, layout, lambda: tile_rows(folder))[0]
 
 
 def replace_rows(
-    owner: TileDirection, layout: Layout, rows_of: Callable[[list[Row]], list[Row]], *, only_if_changed: bool = False
+    owner: TileDirection, layout: Layout, rows_of: Callable[[], list[Row]], *, only_if_changed: bool = False
 ) -> tuple[list[Row], bool]:
     """Write the catalog of a tile and direction.
 
     Parameters
     ----------
     rows_of : callable
-        Takes the previous rows, reads the folder and returns the new rows; those of `rows_to_keep` are added.
+        Reads the folder and returns its rows; those of `rows_to_keep` are added.
     only_if_changed : bool
         Do not touch a catalog that already has these rows.
 
@@ -122,7 +122,7 @@ def replace_rows(
     path = layout.of(owner).tile_catalog
     with catalog_lock(path):
         before = previous_rows(owner, layout)
-        rows = rows_of(before)
+        rows = rows_of()
         rows = sorted([*rows, *rows_to_keep(before, rows, layout)], key=lambda row: row["month"])
         return rows, write_catalog(path, rows, only_if_changed=only_if_changed)
 

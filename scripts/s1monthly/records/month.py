@@ -25,16 +25,13 @@ from s1monthly.model import (
     PASS_GAP,
     Burst,
     CompositeKey,
-    Direction,
     Granule,
     GranuleList,
     Layer,
     Level,
-    Month,
     Pass,
     Polarization,
     SetAside,
-    Tile,
     passes_of,
 )
 from s1monthly.records.account import Account
@@ -247,13 +244,8 @@ class Record(Origin):
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
     @classmethod
-    def from_json(cls, text: str, check_seal: bool = True) -> Record:
+    def from_json(cls, text: str) -> Record:
         """Read a record from the text of `to_json`.
-
-        Parameters
-        ----------
-        check_seal : bool
-            False: also accept a record that was altered, to find out what in it is true.
 
         Raises
         ------
@@ -264,12 +256,12 @@ class Record(Origin):
         content = json.loads(text)
         if content["schema"] != SCHEMA:
             raise ValueError(f"schema {content['schema']}, not {SCHEMA}")
-        if check_seal and not seal_is_whole(content):
+        if not seal_is_whole(content):
             raise ValueError("altered since it was written: its seal does not fit")
         count = {**content["count"], "histogram": _histogram(content["count"]["histogram"])}
         bands = sorted(content["bands"].items(), key=lambda named: named[1]["index"])
-        record = cls(
-            key=CompositeKey(Tile(content["tile"]), Direction(content["direction"]), Month.parse(content["month"])),
+        return cls(
+            key=CompositeKey.parse(content["tile"], content["direction"], content["month"]),
             level=Level(content["level"]),
             polarization=Polarization(content["polarization"]),
             grid=GeoBox(**content["grid"]),
@@ -286,11 +278,6 @@ class Record(Origin):
             software=content["software"],
             digest=content["digest"],
         )
-        if (content["status"], content["pixels"]["total"]) != (record.status, record.total):
-            raise ValueError("status or number of pixels contradicts the rest")
-        if (record.footprint is None) != (record.valid == 0):
-            raise ValueError("a footprint belongs to a month with valid pixels, and to no other")
-        return record
 
 
 def verified(
@@ -368,13 +355,8 @@ def write_record(path: str | Path, record: Record) -> None:
     write_text(path, record.to_json())
 
 
-def read_record(path: str | Path, check_seal: bool = True) -> Record:
+def read_record(path: str | Path) -> Record:
     """Read the record of a month.
-
-    Parameters
-    ----------
-    check_seal : bool
-        False: also accept a record that was altered, to find out what in it is true.
 
     Raises
     ------
@@ -383,11 +365,11 @@ def read_record(path: str | Path, check_seal: bool = True) -> Record:
 
     Examples
     --------
-    record = read_record("output/10SEG_ASCENDING/months/2024-06.json")
-    print(record.coverage, record.tracks)
+    >>> record = read_record("output/10SGD_ASCENDING/months/2024-06.json")
+    >>> print(record.coverage, record.tracks)
     """
     try:
-        return Record.from_json(Path(path).read_text(encoding="utf-8"), check_seal)
+        return Record.from_json(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         raise ProductError(
             f"{path}: record cannot be read ({type(error).__name__}: {error})",

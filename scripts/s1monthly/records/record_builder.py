@@ -1,9 +1,9 @@
-"""Measurement of a month while it is written: checks its bands against the count of passes and makes its record."""
+"""Build a month's record while it is written: check its bands against the count of passes, and measure them."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 
@@ -22,7 +22,7 @@ from s1monthly.records.month import Origin, Record
 Values = NDArray[np.float32]
 
 
-class Measuring:
+class RecordBuilder:
     """A context manager that measures a month in its own thread while the caller uses the same arrays.
 
     Parameters
@@ -37,19 +37,19 @@ class Measuring:
         self._key, self._polarization, self._grid, self._count = key, polarization, grid, count
         self._core = {band.name for band in bands(*polarization.layers)}
         self._bands: dict[str, Future[BandStatistics]] = {}
-        self._aside = ThreadPoolExecutor(1)
-        self._statistics = self._aside.submit(count_statistics, count)
-        self._footprint = self._aside.submit(lambda: footprint(count > 0, grid))
+        self._thread = ThreadPoolExecutor(1)
+        self._statistics = self._thread.submit(count_statistics, count)
+        self._footprint = self._thread.submit(lambda: footprint(count > 0, grid))
 
-    def __enter__(self) -> Measuring:
+    def __enter__(self) -> RecordBuilder:
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._aside.shutdown(cancel_futures=True)
+        self._thread.shutdown(cancel_futures=True)
 
-    def passed_on(self, values: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
+    def measured(self, values: Iterable[tuple[str, Values]]) -> Iterator[tuple[str, Values]]:
         """Yield the bands unchanged and measure each in parallel, before the next one is yielded.
 
         Parameters
@@ -66,12 +66,12 @@ class Measuring:
         for name, band in values:
             for before in self._bands.values():
                 before.result()
-            self._bands[name] = self._aside.submit(self._measured, name, band)
+            self._bands[name] = self._thread.submit(self._measure, name, band)
             yield name, band
         for last in self._bands.values():
             last.result()
 
-    def _measured(self, name: str, band: Values) -> BandStatistics:
+    def _measure(self, name: str, band: Values) -> BandStatistics:
         differing = disagreeing(band, self._count, exact=name in self._core)
         if differing:
             raise ProductError(
@@ -80,8 +80,8 @@ class Measuring:
             )
         return band_statistics(band)
 
-    def record(self, level: Level, origin: Origin, digest: str) -> Record:
-        """Return the record of the month after all bands were passed on.
+    def build(self, level: Level, origin: Origin, digest: str) -> Record:
+        """Return the record of the month after all bands were measured.
 
         Parameters
         ----------
@@ -105,32 +105,20 @@ class Measuring:
         )
 
 
-def measure(
+def build_record(
     key: CompositeKey,
     level: Level,
     polarization: Polarization,
     grid: GeoBox,
-    values: Mapping[str, Values] | Iterable[tuple[str, Values]],
+    values: Iterable[tuple[str, Values]],
     count: NDArray[np.uint8],
     origin: Origin,
     digest: str,
 ) -> Record:
     """Return the record of a month from its values, with one or two bands in memory at a time.
 
-    Parameters
-    ----------
-    key, polarization, grid, count
-        As for `Measuring`.
-    level, origin, digest
-        As for `Measuring.record`.
-    values : mapping, or iterable of (band name, array)
-        As for `Measuring.passed_on`.
-
-    Raises
-    ------
-    ProductError
-        As `Measuring.passed_on`.
+    Parameters and errors are those of `RecordBuilder` and its methods.
     """
-    with Measuring(key, polarization, grid, count) as measuring:
-        deque(measuring.passed_on(values.items() if isinstance(values, Mapping) else values), maxlen=0)
-        return measuring.record(level, origin, digest)
+    with RecordBuilder(key, polarization, grid, count) as builder:
+        deque(builder.measured(values), maxlen=0)
+        return builder.build(level, origin, digest)

@@ -15,8 +15,8 @@ from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.statistics import band_statistics, count_statistics
 from s1monthly.model import CompositeKey, Level, Month, Polarization
-from s1monthly.records.measuring import Measuring, measure
 from s1monthly.records.month import Origin, Record
+from s1monthly.records.record_builder import RecordBuilder, build_record
 from support.cube_samples import BANDS, BOX, started, tree
 
 KEY = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
@@ -26,11 +26,8 @@ NAN = np.nan
 
 
 def measured(count: list[list[int]], **values: list[list[float]]) -> Record:
-    bands = {name: np.array(band, np.float32) for name, band in values.items()}
-    of = KEY, Level.ARDC, Polarization.VV_VH, GRID
-    given = [measure(*of, form, np.array(count, np.uint8), ORIGIN, "") for form in (bands, iter(bands.items()))]
-    assert given[0] == given[1]
-    return given[0]
+    bands = ((name, np.array(band, np.float32)) for name, band in values.items())
+    return build_record(KEY, Level.ARDC, Polarization.VV_VH, GRID, bands, np.array(count, np.uint8), ORIGIN, "")
 
 
 def test_a_month_is_measured_band_by_band() -> None:
@@ -67,8 +64,8 @@ def test_when_a_band_is_made_hardly_more_than_the_one_before_is_held() -> None:
             yield f"{number}", band
             del band
 
-    with Measuring(KEY, Polarization.VV_VH, GeoBox(32610, 30.0, 0.0, 0.0, 600, 600), count) as measuring:
-        for name, _ in measuring.passed_on(values()):
+    with RecordBuilder(KEY, Polarization.VV_VH, GeoBox(32610, 30.0, 0.0, 0.0, 600, 600), count) as builder:
+        for name, _ in builder.measured(values()):
             assert name == str(len(made) - 1)
     assert max(held) <= 2 < len(made)
 
@@ -82,8 +79,8 @@ def test_a_month_whose_bands_and_count_disagree_is_not_put_in_the_cube(tmp_path:
     spoilt = values | {BANDS[wrong]: np.ones(BOX.shape, np.float32)}
 
     def write(bands: dict[str, NDArray[np.float32]]) -> None:
-        with Measuring(KEY, Polarization.VV_VH, BOX, count) as measuring:
-            write_month(store, month, measuring.passed_on(bands.items()), count)
+        with RecordBuilder(KEY, Polarization.VV_VH, BOX, count) as builder:
+            write_month(store, month, builder.measured(bands.items()), count)
 
     with pytest.raises(ProductError, match=f"band {BANDS[wrong]} and the count"):
         write(spoilt)
