@@ -353,6 +353,12 @@ def test_a_refusal_is_reported_at_once_in_cmrs_words(world: World) -> None:
     assert len(world.cmr.log) == 1
 
 
+def test_the_fault_before_the_last_is_reported(world: World) -> None:
+    world.cmr.faults = [status(503), drop()]
+    with pytest.raises(SourceError, match=r"\(tried 2 times in 1\.4 s\); before that: HTTP 503"):
+        search(world, seconds=1.4)  # the first wait is one second at most, the second one at least
+
+
 def test_a_search_without_time_is_given_up(world: World) -> None:
     with pytest.raises(SourceError, match=r"the time was up after 0 of 0 granules \(tried 1 time in 0 s\)"):
         search(world, seconds=0.0)

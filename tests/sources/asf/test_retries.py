@@ -69,8 +69,10 @@ def test_no_wait_goes_beyond_the_time_given(clock: _FakeTime) -> None:
         retry("x", failing(PassingFault("busy", wait=31.0)), 30)
     assert clock.waits == []
     assert raised.value.reason == "busy (tried 1 time in 30 s)"
-    with pytest.raises(GaveUpError, match=r"^slow \(tried 2 times in 30 s\); before that: busy$"):
+    assert raised.value.before == ""
+    with pytest.raises(GaveUpError) as raised:
         retry("x", failing(PassingFault("busy"), PassingFault("slow", wait=31.0)), 30)
+    assert (raised.value.reason, raised.value.before) == ("slow (tried 2 times in 30 s)", "busy")
 
 
 @given(seconds=st.floats(0, 500), work=st.floats(0, 50))

@@ -130,9 +130,11 @@ def search_months(host: str, tile: Tile, first: Month, last: Month, seconds: flo
     try:
         return retry(f"{subject}: CMR", attempt, seconds)
     except GaveUpError as error:
+        # a last try that ran out of time says nothing about the cause
+        before = f"; before that: {error.before}" if error.before else ""
         raise SourceError(
-            f"tile {subject}: no complete answer from CMR ({host}): {error.reason}",
-            "run again later, what is done is kept; https://status.earthdata.nasa.gov tells of outages;"
+            f"tile {subject}: no complete answer from CMR ({host}): {error.reason}{before}",
+            "run again later, what is done is kept; https://status.earthdata.nasa.gov lists outages;"
             " search.retry_timeout_seconds gives CMR more time",
         ) from error
     except FinalFault as fault:

@@ -138,7 +138,7 @@ class Login:
             )
         return CredentialsError(
             f"user name or password from {origin} is wrong ({source})",
-            f"try them by hand at https://{self.host}, then mend them",
+            f"try them by hand at https://{self.host}, then correct them",
         )
 
 

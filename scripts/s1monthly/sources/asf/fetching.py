@@ -175,7 +175,7 @@ class Fetcher:
             try:
                 return self._from_s3(layer, clock, max_bytes), "S3"
             except RefusedError as error:
-                remedy = "S3 works inside AWS us-west-2 alone: set download.access to auto or https"
+                remedy = "S3 works only inside AWS us-west-2: set download.access to auto or https"
                 raise FinalFault(error.reason, remedy) from None
         if self._access == "auto" and not self._s3_given_up and in_region():
             try:
@@ -236,13 +236,15 @@ class _Check:
         if self._md5 not in ("", digest):
             self._mismatch(f"MD5 {digest} came instead of {self._md5}", digest)
         if not is_tiff(content):
-            raise FinalFault("what the archive serves is no TIFF", "tell the archive; the granule cannot be used")
+            raise FinalFault(
+                "what the archive serves is no TIFF", "report it to the archive; the granule cannot be used"
+            )
 
     def _mismatch(self, reason: str, digest: str) -> None:
         if digest == self._wrong:
             raise FinalFault(
                 f"the archive serves another file than its record says: {reason}, twice",
-                "ask the source again for what it holds now: search.refresh: true; tell the archive if it stays so",
+                "ask the source again for what it holds now: search.refresh: true; if it stays, tell the archive",
             )
         self._wrong = digest
         raise PassingFault(reason)

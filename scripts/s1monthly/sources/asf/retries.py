@@ -44,14 +44,15 @@ class FinalFault(Exception):  # noqa: N818
 
 
 class GaveUpError(Exception):
-    """A fault that lasted longer than the time given; `reason` says the number of tries and the last faults."""
+    """A fault that lasted longer than the time given.
+
+    `reason` is the last fault and the number of tries; `before` is the fault before that if it was another one.
+    """
 
     def __init__(self, faults: list[str], seconds: float) -> None:
-        reason = f"{faults[-1]} (tried {len(faults)} time{'s' if len(faults) > 1 else ''} in {seconds:g} s)"
-        if len(faults) > 1 and faults[-2] != faults[-1]:  # a last try that ran out of time says nothing of the cause
-            reason += f"; before that: {faults[-2]}"
-        super().__init__(reason)
-        self.reason = reason
+        self.reason = f"{faults[-1]} (tried {len(faults)} time{'s' if len(faults) > 1 else ''} in {seconds:g} s)"
+        self.before = faults[-2] if len(faults) > 1 and faults[-2] != faults[-1] else ""
+        super().__init__(self.reason)
 
 
 def retry_after(header: str | None) -> float:
