@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import os
 import re
 from datetime import UTC, datetime
@@ -48,29 +47,6 @@ def test_real_granule_names_are_read_and_written_again(shared_data: Path, name: 
         assert str(found.burst) == row["burst"] and found.burst.track == int(row["track"])
         assert f"{found.acquired:%Y-%m-%dT%H:%M:%SZ}" == row["acquired"] and found.acquired.tzinfo is UTC
         assert str(found.month) == row["acquired"][:7]
-
-
-def test_real_layer_files_are_read_and_written_again(shared_data: Path) -> None:
-    names = [path.name for path in (shared_data / "opera-rtc-s1").rglob("*.tif")]
-    assert len(names) == 600
-    for name in names:
-        parsed = parse_layer_file(name)
-        assert parsed is not None and parsed[1] in ("VV", "VH")
-        assert layer_file(*parsed) == name
-        assert parse_granule_id(parsed[0]).id == parsed[0]
-
-
-def test_of_two_real_records_the_static_one_is_no_granule(shared_data: Path) -> None:
-    records = json.loads((shared_data / "cmr" / "umm_g_examples.json").read_text())
-    rtc, static = (record["umm"]["GranuleUR"] for record in records)
-    assert parse_granule_id(rtc).id == rtc
-    with pytest.raises(NameFormatError):
-        parse_granule_id(static)
-    urls = [url["URL"].rsplit("/", 1)[-1] for url in records[0]["umm"]["RelatedUrls"]]
-    layers = {parsed[1] for url in urls if (parsed := parse_layer_file(url)) and parsed[0] == rtc}
-    assert layers == {"VV", "VH", "mask"}
-    urls = [url["URL"].rsplit("/", 1)[-1] for url in records[1]["umm"]["RelatedUrls"]]
-    assert len(urls) > 6 and not any(map(parse_layer_file, urls))
 
 
 @given(
