@@ -66,21 +66,6 @@ def test_inspection_goes_on_beside_unreadable_files(tree: SmallTree, what: str) 
         path.chmod(mode)
 
 
-@pytest.mark.parametrize("array", ["VV_dB", "count"])
-def test_an_unreadable_chunk_is_not_made_again(tree: SmallTree, array: str) -> None:
-    before, folder = rows(tree), tree.path("cube", NOVEMBER) / array / "c" / "0"
-    chunk = next(path for path in sorted(folder.rglob("*")) if path.is_file())
-    chunk.chmod(0)
-    try:
-        (found,) = validate(tree.base).problems
-        assert found.place == str(folder) and found.commands == (RepairCommands(tree.base).allow(folder),)
-        rebuild(tree)
-        assert rows(tree) == before
-    finally:
-        chunk.chmod(0o644)
-    assert validate(tree.base).to_text() == VALID
-
-
 def test_a_read_only_folder_is_reported(tree: SmallTree) -> None:
     before = rows(tree)
     tree.path("record", NOVEMBER).unlink()

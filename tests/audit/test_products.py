@@ -14,8 +14,8 @@ from s1monthly.audit.products import cog_difference, cog_faults
 from s1monthly.audit.validation import validate
 from s1monthly.records.month import read_record
 from support.audited_tree import NOVEMBER, VALID, rebuild
+from support.short_commands import in_short
 from support.small_tree import SmallTree
-from support.told_commands import in_short
 
 
 def test_each_check_of_a_cog(tree: SmallTree, tmp_path: Path) -> None:

@@ -36,8 +36,8 @@ from support.audited_tree import (
     rows,
     truncate,
 )
+from support.short_commands import short
 from support.small_tree import SmallTree
-from support.told_commands import short
 
 MONTHS = ["2021-10", "2021-10", "2021-11", "2021-11", "2021-12"]
 """Months in the catalog of the tree, of both directions."""

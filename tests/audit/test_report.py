@@ -18,8 +18,8 @@ from s1monthly.audit.report import Finding, Report
 from s1monthly.audit.validation import validate
 from support.audited_tree import DECEMBER, DESCENDING, NOVEMBER, edit_json
 from support.granules import write_granule
+from support.short_commands import short
 from support.small_tree import SmallTree
-from support.told_commands import short
 
 
 def test_json_holds_the_same_as_the_text(tree: SmallTree, capsys: pytest.CaptureFixture[str]) -> None:

@@ -37,8 +37,8 @@ from support.audited_tree import (
     rows,
     truncate,
 )
+from support.short_commands import in_short
 from support.small_tree import SmallTree
-from support.told_commands import in_short
 
 FOLDER = "output/10SGD_ASCENDING"
 COG, PREVIEW = (f"{FOLDER}/{name}/10SGD_S1_Monthly_ASCENDING_2021-11" for name in ("cog", "preview"))

@@ -13,8 +13,8 @@ from s1monthly.audit import rebuilding
 from s1monthly.audit.report import Finding
 from s1monthly.catalog import table as catalog
 from s1monthly.model import CompositeKey
+from support.short_commands import short
 from support.small_tree import SmallTree
-from support.told_commands import short
 
 NOVEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")
 DECEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-12")

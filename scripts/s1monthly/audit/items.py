@@ -63,7 +63,8 @@ def expected_item(
         If a product is missing, or the preview is not a picture of the month's grid.
     """
     month = record.key.month
-    files = {kind: asset_file(folder.place(name, month), folder.path) for kind, name in _ALWAYS.items()}
+    files = {"zarr": asset_file(folder.cube, folder.path)}
+    files["record"] = asset_file(folder.place("record", month), folder.path)
     if "cog" in kinds:
         stated = re.fullmatch("1220([0-9a-f]{64})", str(_asset(found, "cog").get("file:checksum")))
         known = stated[1] if stated and not checksums else None
@@ -71,10 +72,6 @@ def expected_item(
     if "preview" in kinds:
         files["preview"] = preview_file(folder.place("preview", month), folder.path, record.grid)
     return stac.item(record, files)
-
-
-_ALWAYS = {"zarr": "cube", "record": "record"}
-"""Assets that every Item has, and their names in the layout."""
 
 
 def _asset(item: Item, kind: str) -> Mapping[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 from s1monthly.audit.items import NAMES, differences, expected_item, named_products, other_file
 from s1monthly.audit.month_record import check_record, missing_record
-from s1monthly.audit.month_values import has_chunks, unreadable_chunks, values_fault
+from s1monthly.audit.month_values import has_chunks, values_fault
 from s1monthly.audit.products import cog_faults, compare_with_cube, preview_fault
-from s1monthly.audit.repair_commands import RUN, RepairCommands, unreadable
+from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import Finding, first_of
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog import item as stac
@@ -102,17 +102,15 @@ class MonthValidation:
     def _record(self) -> Record | None:
         """Read the month's record; report why there is none, and how to make it."""
         check, state, path = check_record(self._folder, self._month), self._state, self._place("record")
+        if check.record:
+            return check.record
         held = state is not None and state.months.get(self._month) is Status.COMPLETE
-        if (
-            check.record is None
-            and check.replaceable
-            and (held or (state and has_chunks(self._folder, self._month, state)))
-        ):
+        if check.replaceable and state and (held or has_chunks(self._folder, self._month, state)):
             what = ", though the cube holds the month" if held and not path.exists() else ""
             self._report(path, f"{check.problem}{what}", self._repair.rebuild)
-        elif check.record is None:
+        else:
             self._check.problems.append(missing_record(self._folder, self._month, check, self._repair))
-        return check.record
+        return None
 
     def _check_values(self, record: Record, state: CubeState) -> None:
         """Report differences between cube and record. An unreadable cube is reported by the folder's check."""
@@ -124,10 +122,7 @@ class MonthValidation:
             self._report(store, f"{self._month} {what}, though there is a record", command)
             return
         fault = values_fault(self._folder, record, state)
-        denied = unreadable_chunks(self._folder, self._month, state) if fault else []
-        if denied:
-            self._check.problems += unreadable(denied, self._repair)
-        elif fault:
+        if fault:
             self._report(store, f"{self._month}: {fault}", self._repair.rebuild)
 
     def _check_products(self, record: Record) -> None:

@@ -6,12 +6,11 @@ A lost status, and values that a COG still holds, are written again only if a di
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from s1monthly.audit.month_record import known_digests
 from s1monthly.audit.report import first_of
-from s1monthly.audit.tree_files import TileFolder, is_readable
+from s1monthly.audit.tree_files import TileFolder
 from s1monthly.cube import months as cube
 from s1monthly.cube.chunks import lost_chunks
 from s1monthly.cube.header import Status
@@ -51,12 +50,6 @@ def has_chunks(folder: TileFolder, month: Month, state: CubeState) -> bool:
     """Return True if the cube has chunks of a month, whatever its status."""
     slot = str(month.ordinal - state.first.ordinal)
     return any((folder.cube / name / "c" / slot).is_dir() for name in state.bands)
-
-
-def unreadable_chunks(folder: TileFolder, month: Month, state: CubeState) -> list[Path]:
-    """Return the folders of a month in the cube with chunks that this user cannot read."""
-    slots = sorted(folder.cube.glob(f"*/c/{month.ordinal - state.first.ordinal}"))
-    return [slot for slot in slots if any(not is_readable(path) for path in slot.rglob("*"))]
 
 
 def restore_status(folder: TileFolder, month: Month, state: CubeState, row: Mapping[str, Any] | None) -> bool:

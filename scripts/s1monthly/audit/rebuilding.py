@@ -12,7 +12,7 @@ from pathlib import Path
 from s1monthly.audit.cube_metadata import check_cube, mend_cube
 from s1monthly.audit.items import NAMES, differences, expected_item, named_products, read_item
 from s1monthly.audit.month_record import check_record, known_digests, measure_record, missing_record
-from s1monthly.audit.month_values import restore_status, restore_values, unreadable_chunks, values_fault
+from s1monthly.audit.month_values import restore_status, restore_values, values_fault
 from s1monthly.audit.products import compare_with_cube, ignore_missing_georeference
 from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unreadable
 from s1monthly.audit.report import Finding, Progress, count_of, first_of, shorten
@@ -208,9 +208,11 @@ class _FolderRebuild:
         """Return the record of a month, measured again if there is none that can be believed."""
         folder, path = self._folder, self._folder.place("record", month)
         check = check_record(folder, month)
-        if check.record or not (check.replaceable and state and month in state.complete):
-            self._done.left += [] if check.record else [missing_record(folder, month, check, self._repair)]
+        if check.record:
             return check.record
+        if not (check.replaceable and state and month in state.complete):
+            self._done.left.append(missing_record(folder, month, check, self._repair))
+            return None
         try:
             record = measure_record(folder, month, state, self._rows_before.get(str(month)))
         except ProductError as error:
@@ -235,10 +237,7 @@ class _FolderRebuild:
             self._leave(folder.cube, f"{month}: there is a record, the cube lacks the month", RUN)
             return
         fault = values_fault(folder, record, state)
-        denied = unreadable_chunks(folder, month, state) if fault else []
-        if denied:
-            self._done.left += unreadable(denied, self._repair)
-        elif not fault or self._values_restored(record, state, fault):
+        if not fault or self._values_restored(record, state, fault):
             self._mend_item(record, state)
 
     def _values_restored(self, record: Record, state: CubeState, fault: str) -> bool:

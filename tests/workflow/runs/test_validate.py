@@ -14,7 +14,7 @@ from s1monthly.catalog import item as stac
 from s1monthly.records.month import read_record
 from support import stac_rules
 from support.runs import CATALOGS, CONFIG, add, product
-from support.told_commands import short
+from support.short_commands import short
 from support.workflow import ROOT, run_snakemake
 
 MONTH = "2021-11"
