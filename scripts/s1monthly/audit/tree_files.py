@@ -172,7 +172,7 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     for entry in _entries(path, opened, folder):
         if entry in readable:
             folder.empty = False
-            unreadable = list(_unreadable(entry))
+            unreadable = _unreadable(entry)
             folder.unreadable += unreadable
             folder.closed |= bool(unreadable) and entry != folder.place("search")
             continue
@@ -208,18 +208,11 @@ def _month(text: str) -> Month | None:
         return None
 
 
-def _unreadable(entry: Path) -> Iterator[Path]:
-    """Yield unreadable files: the entry itself, or a cube's metadata and month folders; chunks are not checked."""
-    if not is_readable(entry):
-        yield entry
-    elif entry.is_dir():
-        yield from (path for path in sorted(entry.iterdir()) if not is_readable(path))
-        arrays = [path for path in sorted(entry.iterdir()) if path.is_dir() and is_readable(path)]
-        for path in (path for array in arrays for path in (array / "zarr.json", array / "c") if path.exists()):
-            if not is_readable(path):
-                yield path
-            elif path.is_dir():
-                yield from (month for month in sorted(path.iterdir()) if not is_readable(month))
+def _unreadable(entry: Path) -> list[Path]:
+    """Return unreadable files: the entry itself, or a cube's metadata and folders of months; chunks are not checked."""
+    inside = ("*", "*/zarr.json", "*/c", "*/c/*")
+    paths = [entry, *(path for pattern in inside for path in sorted(entry.glob(pattern)))]
+    return [path for path in paths if not is_readable(path)]
 
 
 def _entries(path: Path, opened: set[Path], folder: TileFolder) -> Iterator[Path]:
