@@ -105,6 +105,7 @@ def tell_the_outcome():
     """Say which jobs failed and why, once for all attempts; which months are empty, and why; what there is now."""
     if only_tools():
         return
+    again = report.made_again(PLAN)
     PLAN.look_again()
     note_finished_months()
     for members in RUN.failed_jobs():
@@ -116,7 +117,7 @@ def tell_the_outcome():
         if job.rule.name == "composite":
             for line in failures.why_empty(job.log):
                 logger.warning(f"WARNING {line}")
-    for line in report.after_run(PLAN):
+    for line in [*again, *report.after_run(PLAN)]:
         logger.info(line)
 
 

@@ -288,4 +288,4 @@ def test_a_preview_tells_what_will_be_asked_again(site: Site) -> None:
     site.search(source=ASF)
     asked_on(site, "2022-03-01T00:00:00Z", "2022-02")
     report = "\n".join(site.report(source=ASF))
-    assert "1 to be asked about again, late granules may come: 2022-02" in report
+    assert "1 to be asked about again, more granules may come: 2022-02" in report

@@ -59,7 +59,7 @@ class MonthState:
     finished : bool
         True if a run noted the month as finished, and no file has changed since.
     reasons : tuple of str
-        Why a month with a record must be made again, or cannot be.
+        Why a month that has a record must be made again, or why it cannot be made again.
     """
 
     month: Month

@@ -42,6 +42,12 @@ def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Ite
         yield estimate.as_text(estimate.cost(plan.config, to_make, unsearched, mean), unsearched)
 
 
+def made_again(plan: Plan) -> list[str]:
+    """Return lines on the months that this run had to make again, and why. Call it before `Plan.look_again`."""
+    tiles = [(tile.key, _to_make_again(tile.states, "made again")) for tile in plan.tiles]
+    return [f"{key.tile} {key.direction}: {line}" for key, lines in tiles for line in lines]
+
+
 def after_run(plan: Plan) -> Iterator[str]:
     """Yield lines for the user: the state of each tile, and a warning if nothing was found."""
     for tile in plan.tiles:
@@ -70,7 +76,7 @@ def describe(tile: TileMonths) -> str:
     parts = [
         _count(states, "missing", lambda state: state.to_make and not state.has_record),
         _unsearched(tile),
-        _count(states, "to be asked about again, late granules may come", lambda state: state.settling),
+        _count(states, "to be asked about again, more granules may come", lambda state: state.settling),
         *_to_make_again(states),
         _made(made),
         *_products(made),
@@ -87,18 +93,20 @@ def _count(states: Iterable[MonthState], what: str, chosen: Callable[[MonthState
 
 
 def _unsearched(tile: TileMonths) -> str:
-    months = [state.month for state in tile.states if state.step is Step.SEARCH]
+    unknown = [state for state in tile.states if state.step is Step.SEARCH]
+    again = _count(unknown, "made, to be searched again", lambda state: state.has_record)
+    months = [state.month for state in unknown if not state.has_record]
     label = "since the earliest granule" if tile.from_earliest else month_ranges(months)
-    return f"{len(months)} not searched yet: {label}" if months else ""
+    return "; ".join(filter(None, [f"{len(months)} not searched yet: {label}" if months else "", again]))
 
 
-def _to_make_again(states: Iterable[MonthState]) -> list[str]:
+def _to_make_again(states: Iterable[MonthState], what: str = "to make again") -> list[str]:
     """Describe months to make again, with the reason."""
     by_reason: dict[str, list[MonthState]] = {}
     for state in states:
         if state.to_make_again:
             by_reason.setdefault(" and ".join(state.reasons), []).append(state)
-    return [_count(alike, f"to make again, {reason}") for reason, alike in by_reason.items()]
+    return [_count(alike, f"{what}, {reason}") for reason, alike in by_reason.items()]
 
 
 def _made(made: Iterable[MonthState]) -> str:

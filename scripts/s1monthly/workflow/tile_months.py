@@ -25,7 +25,7 @@ from s1monthly.records.search_log import Answer, no_data_months, read_answers
 from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
 
-ASK_AGAIN = "the source must be asked again: its folder, or what is asked of it (kind, polarization, tracks) changed"
+ASK_AGAIN = "the source must be asked again: its granules, or the question (kind, polarization, tracks) changed"
 """Why an answer of the source no longer counts."""
 
 

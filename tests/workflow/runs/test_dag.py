@@ -221,6 +221,7 @@ def test_a_late_granule_remakes_its_month_alone(made: Path) -> None:
     assert run.jobs == {**MONTH_JOBS, **CATALOGS, "search": 1}
     assert run.months("composite") == ["2021-11"]
     assert times(made, "2022-01") == before
+    assert f"{TILE} ASCENDING: 1 made again, the source has other granules now: 2021-11" in run.output
     assert product(made, "cog", "2021-11").read_bytes() != cog
     assert len(read_record(product(made, "record", "2021-11")).granules) == 3
     assert settled(made)
