@@ -18,7 +18,7 @@ import rasterio
 
 import bursts
 from s1monthly.config.root import load_config
-from s1monthly.errors import CredentialsError, ProductError, SourceError
+from s1monthly.errors import ProductError, SourceError
 from s1monthly.model import Granule, GranuleList
 from s1monthly.raster import writing as rasters
 from s1monthly.records.account import read_account
@@ -157,12 +157,3 @@ def test_a_full_disk_ends_the_job_and_the_next_try_goes_on(month: Month, monkeyp
     assert len(contents(month.read())) == 8
     assert month.fetched.count(month.granules[0].id) == 1, "the one that was finished is not read again"
     assert not list(month.folder.rglob("*.part*"))
-
-
-def test_a_refused_login_ends_the_job_whatever_may_be_missing(month: Month) -> None:
-    month.refused = {
-        granule.id: CredentialsError("the login was refused", "give another") for granule in month.granules
-    }
-    with pytest.raises(CredentialsError):
-        month.read(ratio=1.0)
-    assert month.fetched == []

@@ -93,14 +93,6 @@ def test_blocks_of_rows_give_what_whole_mosaics_give(
     assert [len(overflight.granules) for overflight in found.passes] == [4, 4, 3]
 
 
-def test_threads_do_not_change_a_bit(month: tuple[Path, list[list[Power]]], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compositing, "BLOCK_PIXELS", 40 * BOX.width)
-    alone, together = (
-        compose(month[0], granules(month[0]), BOX, LAYERS, Merging(), threads=threads) for threads in (1, 4)
-    )
-    np.testing.assert_array_equal(alone.power, together.power)
-
-
 @pytest.mark.filterwarnings("ignore:Mean of empty slice")
 def test_options_of_the_composite_arrive(month: tuple[Path, list[list[Power]]]) -> None:
     folder, passes = month
@@ -161,19 +153,15 @@ def test_only_the_granules_named_count(month: tuple[Path, list[list[Power]]]) ->
 
 
 @pytest.mark.parametrize("layer", LAYERS)
-def test_a_burst_that_is_missing_is_named_not_left_out(month: tuple[Path, list[list[Power]]], layer: str) -> None:
+@pytest.mark.parametrize("missing", [True, False])
+def test_a_burst_that_is_missing_or_cut_short_is_named_not_left_out(
+    month: tuple[Path, list[list[Power]]], layer: str, missing: bool
+) -> None:
     names = granules(month[0])
     file = month[0] / layer_file(names[4], layer)
-    file.unlink()
+    file.unlink() if missing else file.write_bytes(file.read_bytes()[:6000])
     with pytest.raises(ProductError, match=file.name):
         compose(month[0], names, BOX, LAYERS, Merging())
-
-
-def test_a_burst_that_is_cut_short_is_named(month: tuple[Path, list[list[Power]]]) -> None:
-    file = sorted(month[0].glob("*_VH.tif"))[5]
-    file.write_bytes(file.read_bytes()[:6000])
-    with pytest.raises(ProductError, match=file.name):
-        compose(month[0], granules(month[0]), BOX, LAYERS, Merging())
 
 
 GOLDEN = {

@@ -344,7 +344,7 @@ def test_a_token_that_expires_in_mid_run_is_named(scene: Scene) -> None:
 # secrets
 
 
-def test_no_secret_is_reported_anywhere(
+def test_no_secret_is_shown_anywhere(
     scene: Scene, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -82,7 +82,7 @@ def test_an_open_ring_is_closed() -> None:
         lambda geometry: geometry["GPolygons"][0]["Boundary"]["Points"][1].update(Longitude=-140.0),
     ],
 )
-def test_an_outline_that_is_none_is_reported_from_one(change: Callable[[dict[str, Any]], object]) -> None:
+def test_an_unusable_outline_is_no_footprint(change: Callable[[dict[str, Any]], object]) -> None:
     umm = deepcopy(outlined([(0, 0), (0.5, 0), (0, 0.5)]))
     assert Footprint.declared(umm)
     change(umm["SpatialExtent"]["HorizontalSpatialDomain"]["Geometry"])
