@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import struct
-import subprocess
-import sys
 import tracemalloc
 from collections.abc import Mapping
 from io import BytesIO
@@ -23,12 +20,10 @@ from rasterio.io import MemoryFile
 from s1monthly.errors import GridError, ProductError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.raster.fast_geotiff import open_header, read_usual, row_reader
-from s1monthly.raster.geotiff import GDAL_OPTIONS, crop, open_dataset, open_raster
+from s1monthly.raster.geotiff import crop, open_raster
 from s1monthly.raster.header import RasterHeader
 from s1monthly.raster.tiff_header import Field, first_directory, header, long_field
 from s1monthly.raster.writing import write_raster
-
-SCRIPTS = Path(__file__).resolve().parents[2] / "scripts"
 
 BOX = GeoBox(epsg=32610, resolution=30.0, left=499980.0, top=4200000.0, width=70, height=150)
 
@@ -340,52 +335,6 @@ def test_a_raster_that_gdal_has_in_memory_is_left_to_gdal(tmp_path: Path) -> Non
         reader = row_reader(memory.name)
         assert reader.start is None
         np.testing.assert_array_equal(reader.read(slice(3, 9)), row_reader(tmp_path / "a.tif").read(slice(3, 9)))
-
-
-def test_a_dataset_is_opened_with_our_options_and_its_errors_name_the_file(tmp_path: Path) -> None:
-    path = tmp_path / "a.tif"
-    values = written(path, compress="deflate", blockysize=1)
-    with open_dataset(path) as dataset:
-        np.testing.assert_array_equal(dataset.read(1), values)
-        assert GDAL_OPTIONS.items() <= rasterio.env.getenv().items()
-    content = path.read_bytes()
-    path.write_bytes(content[:-300])
-    with pytest.raises(ProductError, match=r"a\.tif: cannot be read"), open_dataset(path) as dataset:
-        dataset.read(1)
-    with (
-        pytest.raises(ProductError, match=r"none\.tif: cannot be read .*No such file"),
-        open_dataset(tmp_path / "none.tif"),
-    ):
-        pass
-
-
-@pytest.mark.parametrize("run", ["jobs", "commands"])
-def test_what_others_set_for_gdal_and_proj_changes_nothing(tmp_path: Path, run: str) -> None:
-    """Conda and QGIS point to their own data, with which no CRS is known; any option of GDAL can be a variable."""
-    written(tmp_path / "a.tif", compress="deflate", ENDIANNESS="BIG")
-    whole = bytearray((tmp_path / "a.tif").read_bytes())
-    whole[-3000:-2900] = b"x" * 100  # damaged pixels
-    (tmp_path / "b.tif").write_bytes(whole)
-    code = f"""
-from s1monthly.workflow import {run}
-from s1monthly.errors import ProductError
-from s1monthly.raster.geotiff import open_raster
-def main():
-    with open_raster("a.tif") as raster:
-        assert raster.header.geobox.epsg == 32610
-    try:
-        with open_raster("b.tif") as raster:
-            raster.read(slice(0, 150), slice(0, 70))
-    except ProductError:
-        print("all is well")
-{run}.run(main)
-"""
-    foreign = dict.fromkeys(("PROJ_LIB", "PROJ_DATA", "GDAL_DATA", "GDAL_DRIVER_PATH"), "/nonexistent")
-    foreign |= {"GTIFF_IGNORE_READ_ERRORS": "YES", "GDAL_SKIP": "GTiff", "OSR_DEFAULT_AXIS_MAPPING_STRATEGY": "x"}
-    environment = {**os.environ, **foreign, "PYTHONPATH": str(SCRIPTS)}
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout) == (0, "all is well\n"), done.stderr
 
 
 def doubled(value: float) -> Mapping[int, Field]:

@@ -18,93 +18,9 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.preview import preview_rgba
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.fast_geotiff import open_header
-from s1monthly.raster.geotiff import open_raster
 from s1monthly.raster.writing import preview_geobox, refuse_unwritten, write_preview, write_raster
-from support.granules import ORIGIN, write_tiff
+from support.granules import ORIGIN
 from support.raster_samples import BIG, BOX, LABELS, full_disk, pixels
-
-# reading
-
-
-def read_window(raster: Path | str | bytes, rows: slice, cols: slice, band: int = 1) -> NDArray[np.float32]:
-    with open_raster(raster) as opened:
-        return opened.read(rows, cols, band)
-
-
-def test_the_header_says_what_the_file_is(tmp_path: Path) -> None:
-    path = write_tiff(tmp_path / "a.tif", np.zeros((70, 90), np.float32), epsg=32719, resolution=60.0)
-    header = open_header(path)
-    assert header.geobox == GeoBox(32719, 60.0, *ORIGIN, 90, 70)
-    assert (header.dtype, header.count) == ("float32", 1)
-    assert header.nodata is not None and np.isnan(header.nodata)
-    assert repr(open_header(path.read_bytes())) == repr(header)
-
-
-@pytest.mark.parametrize(
-    ("crs", "transform", "message"),
-    [
-        (None, (30, 0, 0, 0, -30, 0), "no CRS"),
-        ("+proj=laea +lat_0=12.3 +lon_0=45.6 +R=6371000", (30, 0, 0, 0, -30, 0), "no CRS with an EPSG code"),
-        ("EPSG:32611", (30, 0, 0, 0, 30, 0), "not north-up"),
-        ("EPSG:32611", (30, 5, 0, 5, -30, 0), "not north-up"),
-        ("EPSG:32611", (30, 0, 0, 0, -20, 0), "square"),
-    ],
-)
-def test_rasters_off_any_grid_are_refused_by_name(
-    tmp_path: Path, crs: str | None, transform: tuple[float, ...], message: str
-) -> None:
-    path = tmp_path / "odd.tif"
-    profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "height": 4, "width": 4}
-    with rasterio.open(path, "w", crs=crs, transform=rasterio.Affine(*transform), **profile) as dataset:
-        dataset.write(np.zeros((4, 4), np.float32), 1)
-    with pytest.raises(GridError, match=rf"odd\.tif.*{message}"):
-        open_header(path)
-
-
-@pytest.mark.parametrize("kept", [0.0, 0.001, 0.3, 0.9])
-@pytest.mark.parametrize("in_memory", [False, True])
-def test_a_file_cut_short_is_refused_by_name(tmp_path: Path, kept: float, in_memory: bool) -> None:
-    path = write_tiff(tmp_path / "short.tif", pixels(BOX)[0])
-    content = path.read_bytes()
-    path.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(ProductError, match="in memory" if in_memory else r"short\.tif"):
-        read_window(path.read_bytes() if in_memory else path, slice(0, 200), slice(0, 300))
-
-
-def test_what_is_no_geotiff_is_refused_by_name(tmp_path: Path) -> None:
-    page = tmp_path / "page.tif"
-    page.write_text("<html>Log in</html>")
-    picture = tmp_path / "picture.tif"
-    Image.new("L", (8, 8)).save(picture, format="PNG")
-    for path in (page, picture, tmp_path / "missing.tif", tmp_path):
-        with pytest.raises(ProductError, match=path.name):
-            open_header(path)
-
-
-def test_windows_are_the_pixels_of_the_file_from_disk_and_memory(tmp_path: Path) -> None:
-    values = pixels(BIG)[0]
-    path = write_tiff(tmp_path / "a.tif", values)
-    for source in (path, str(path), path.read_bytes()):
-        window = read_window(source, slice(490, 600), slice(20, 523))
-        np.testing.assert_array_equal(window, values[490:600, 20:523])
-        assert window.dtype == np.float32
-
-
-@pytest.mark.parametrize(
-    ("rows", "cols"), [((-1, 5), (0, 5)), ((0, 201), (0, 5)), ((0, 5), (0, 301)), ((5, 5), (0, 5)), ((0, 5), (7, 6))]
-)
-def test_windows_beyond_the_raster_are_refused(tmp_path: Path, rows: tuple[int, int], cols: tuple[int, int]) -> None:
-    path = write_tiff(tmp_path / "a.tif", pixels(BOX)[0])
-    with pytest.raises(GridError, match=r"a\.tif"):
-        read_window(path, slice(*rows), slice(*cols))
-
-
-@pytest.mark.parametrize("band", [0, 2])
-def test_a_band_that_is_not_there_is_refused(tmp_path: Path, band: int) -> None:
-    path = write_tiff(tmp_path / "a.tif", pixels(BOX)[0])
-    with pytest.raises(ProductError, match=rf"a\.tif.*band {band}"):
-        read_window(path, slice(0, 1), slice(0, 1), band)
-
 
 # temporary rasters
 
@@ -125,9 +41,9 @@ def test_a_raster_is_read_back_bit_by_bit(tmp_path: Path) -> None:
 def test_counts_are_written_as_whole_numbers_without_no_data(tmp_path: Path) -> None:
     counts = np.arange(200 * 300, dtype=np.uint8).reshape(1, 200, 300)
     write_raster(tmp_path / "count.tif", counts, BOX, ["count"])
-    read = read_window(tmp_path / "count.tif", slice(0, 200), slice(0, 300))
-    np.testing.assert_array_equal(read, counts[0])
-    assert read.dtype == np.uint8 and open_header(tmp_path / "count.tif").nodata is None
+    with rasterio.open(tmp_path / "count.tif") as dataset:
+        np.testing.assert_array_equal(dataset.read(), counts)
+        assert dataset.dtypes == ("uint8",) and dataset.nodata is None
 
 
 def test_bands_that_do_not_fit_are_refused_and_leave_nothing(tmp_path: Path) -> None:
