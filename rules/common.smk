@@ -9,7 +9,6 @@ from functools import cache
 from s1monthly import layout as naming
 from s1monthly.model import Month
 from s1monthly.workflow import jobs
-from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.plan import recipe_part
 from s1monthly.workflow.snakemake_run import REMAKE
 
@@ -85,10 +84,9 @@ def after_search(wildcards):
 
 
 def read_again(wildcards):
-    """Force a month to be read if bursts of other granules or another recipe lie in the work folder."""
+    """Force granules to be read if the work folder has bursts of other granules or another recipe."""
     searched = after_search(wildcards)
-    state = state_of(wildcards)
-    return REMAKE if state.step is Step.READ and state.has_work else searched
+    return REMAKE if state_of(wildcards).stale_bursts else searched
 
 
 def slots_stamp(wildcards):

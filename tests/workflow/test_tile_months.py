@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
-from s1monthly.model import Month
+from s1monthly.model import GranuleList, Month, SetAside
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.plan import Plan
@@ -20,6 +20,7 @@ from support.sites import Site, granule, granules_of, put_layers, write_store
 
 NOVEMBER, DECEMBER, JANUARY, FEBRUARY = Month(2021, 11).until(Month(2022, 2))
 ALL = "2021-11 2021-12 2022-01 2022-02"
+OVERWRITE: dict[str, Any] = {"output": {"overwrite": True}}
 OTHER_RECIPE: dict[str, Any] = {"processing": {"mosaic_strategy": "last"}, "output": {"overwrite": True}}
 
 
@@ -83,10 +84,13 @@ def test_bursts_of_other_granules_or_another_recipe_are_read_again(site: Site, a
     digests = {"granules_digest": tile.answers[NOVEMBER].digest, "recipe_digest": tile.recipe_digest}
     path = Path(tile.paths(NOVEMBER).account)
     path.parent.mkdir(parents=True)
-    assert not tile.state(NOVEMBER).has_work
+    assert not tile.state(NOVEMBER).stale_bursts
     path.write_text(json.dumps(account({**digests, "on_tile": [], "off_tile": []})))
     state = site.tile().state(NOVEMBER)
-    assert (state.step, state.has_work) == (Step.READ, True)
+    assert (state.step, state.stale_bursts) == (Step.READ, True)
+    site.make("2021-11")
+    state = site.tile().state(NOVEMBER)
+    assert (state.step, state.stale_bursts) == (Step.COMPLETE, True), "a job that is forced must not use them"
 
 
 def test_a_state_stays_until_the_source_answers_anew(made: Site) -> None:
@@ -128,7 +132,8 @@ def test_other_granules_or_another_recipe_make_a_month_again(made: Site) -> None
 @pytest.mark.parametrize(
     ("values", "reason"),
     [
-        ({"unread": ["a granule"]}, "granules that could not be read: 1"),
+        ({"unread": ["a granule"]}, "some of its granules could not be read"),
+        ({"unread": None}, "its record was rebuilt, and does not name its granules"),
         ({"granules_digest": None}, "its record was rebuilt, and does not name its granules"),
         ({"recipe_digest": "another"}, "its record has another recipe than its cube"),
         ({"set_aside": []}, None),
@@ -195,6 +200,27 @@ def test_a_month_whose_granules_are_gone_is_published_and_never_made_again(site:
     assert not site.tile(**local).state(NOVEMBER).is_made
     path_of(site, "record", NOVEMBER, **local).unlink()
     assert steps(site, **local) == "no data, no data, complete, no data"
+
+
+def test_a_month_with_a_lost_granule_stays_when_the_source_is_gone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    put_layers(site.granule_folder, *granules_of("2021-11"))
+    lost = SetAside(granule("20211129T015854Z").id, "no layer VH", True)
+    found = GranuleList(tuple(granules_of("2021-11")), (lost,))
+    monkeypatch.setattr(
+        site, "_found", lambda tile, direction, months: {m: found if m == NOVEMBER else GranuleList() for m in months}
+    )
+    site.search(source=site.local)
+    site.make("2021-11", source=site.local)
+    shutil.rmtree(site.granule_folder)
+    state = site.tile(source=site.local).state(NOVEMBER)
+    assert (state.step, state.is_final, state.unusable) == (Step.COMPLETE, True, False)
+
+
+def test_what_must_be_searched_again_says_why(made: Site) -> None:
+    other = made.tile(roi={"tracks": [137]}, **OVERWRITE).state(NOVEMBER)
+    assert other.step is Step.SEARCH and other.reasons[0].startswith("the source must be asked again")
+    path_of(made, "search").unlink()
+    assert made.tile().state(NOVEMBER).reasons == ("not searched yet",)
 
 
 # products

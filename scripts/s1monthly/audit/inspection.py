@@ -22,10 +22,10 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
 from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
 from s1monthly.workflow.failures import month_failure, search_failure
-from s1monthly.workflow.month_state import MonthState, Step
+from s1monthly.workflow.month_state import MonthState
 from s1monthly.workflow.plan import listings_of, tile_months
 from s1monthly.workflow.report import PRODUCT_NAMES
-from s1monthly.workflow.tile_months import ASK_AGAIN, TileMonths
+from s1monthly.workflow.tile_months import ASK_AGAIN, NEVER_ASKED, TileMonths
 
 
 class Kind(StrEnum):
@@ -253,12 +253,16 @@ class _Inspection:
         return (self.wanted if self.wanted and asked else self.found).state(month)
 
     def _month(self, month: Month) -> InspectedMonth:
-        state = self._state(month)
+        try:
+            state = self._state(month)
+        except PermissionError as error:
+            kind = Kind.PRESENT if month in self.rows else Kind.NOT_CATALOGUED
+            return InspectedMonth(month, kind, remarks=(f"{error.filename} may not be read",))
         answer = state.answer
         if state.has_record:
             return self._made(state)
         if answer is None:
-            why = ASK_AGAIN if month in self.answers else "not searched yet"
+            why = ASK_AGAIN if month in self.answers else NEVER_ASKED
             return InspectedMonth(month, Kind.NOT_SEARCHED, why)
         asked = f"asked {answer.asked[:10]}"
         if state.to_make:
@@ -288,7 +292,7 @@ class _Inspection:
         row = self.rows.get(state.month)
         kind = Kind.PRESENT if row else Kind.NOT_CATALOGUED
         reason = "" if row else "made, but not in the catalog: run catalog_rebuild"
-        prefix = OUT_OF_DATE if state.to_make or state.step is Step.SEARCH else ""
+        prefix = OUT_OF_DATE if state.to_make else ""
         remarks = [f"{prefix}{why}" for why in state.reasons]
         lacking: dict[str, str] = {}
         if state.record:

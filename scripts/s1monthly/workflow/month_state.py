@@ -46,8 +46,10 @@ class MonthState:
         True if there is a file, whatever it says.
     in_cube : bool
         True if the cube holds the month complete, in this recipe.
-    has_work : bool
-        True if an earlier run has read granules for this month.
+    stale_bursts : bool
+        True if an earlier run left bursts of other granules or another recipe in the work folder.
+    unusable : bool
+        True if the source has granules, and none can be used.
     settling : bool
         True if late granules may still come, or some granules were lost: the source is asked again.
     source_lost : bool
@@ -68,9 +70,10 @@ class MonthState:
     record: RecordSummary | None = None
     has_record: bool = False
     in_cube: bool = False
-    has_work: bool = False
+    stale_bursts: bool = False
     settling: bool = False
     source_lost: bool = False
+    unusable: bool = False
     lacking: tuple[str, ...] = ()
     outdated: bool = False
     finished: bool = False
@@ -95,11 +98,6 @@ class MonthState:
     def to_make_again(self) -> bool:
         """True if the month was made and must be made again."""
         return self.to_make and self.has_record
-
-    @property
-    def unusable(self) -> bool:
-        """True if the source has granules, and none can be used."""
-        return self.source_lost and self.answer is not None and bool(self.answer.lost)
 
     @property
     def granules_digest(self) -> str | None:

@@ -3,13 +3,14 @@
 Snakemake plans a job for every product of every month only to find that most need not run: a minute for ten years of a
 hundred tiles. So a run notes the months whose products are all up to date, with time and size of their files. While
 these and everything that decides the products are unchanged, no job could run for such a month. The notes lie in
-Snakemake's own folder. If they are missing or damaged, Snakemake plans everything.
+Snakemake's own folder. If they are missing or damaged, Snakemake plans everything. A new param of a rule that changes
+products must enter `plan.settings_of_products` or `versions`: otherwise months that are noted stay as they are.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -90,6 +91,6 @@ class Notes:
 
 def _is_note(note: Any) -> bool:
     """Return True for a valid note: a digest, then time and size of each file."""
-    if not (isinstance(note, Sequence) and len(note) > 1 and isinstance(note[0], str)):
+    if not (isinstance(note, list) and len(note) > 1 and isinstance(note[0], str)):
         return False
     return all(isinstance(each, list) and [type(number) for number in each] == [int, int] for each in note[1:])

@@ -74,6 +74,7 @@ def describe(tile: TileMonths) -> str:
     states = tile.states
     made = [state for state in states if state.is_made]
     parts = [
+        *tile.problems,
         _count(states, "missing", lambda state: state.to_make and not state.has_record),
         _unsearched(tile),
         _count(states, "to be asked about again, more granules may come", lambda state: state.settling),

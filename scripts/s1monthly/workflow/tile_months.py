@@ -26,10 +26,11 @@ from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
 
 ASK_AGAIN = "the source must be asked again: its granules, or the question (kind, polarization, tracks) changed"
-"""Why an answer of the source no longer counts."""
+NEVER_ASKED = "not searched yet"
+"""Why no answer of the source counts."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class TileMonths:
     """The months of one tile and direction.
 
@@ -73,11 +74,15 @@ class TileMonths:
     settle_days: int | None = None
     source_gone: bool = False
     notes: Notes = field(default_factory=Notes)
-    _known: dict[FileState | None, _Known] = field(default_factory=dict, repr=False, compare=False)
+    _known: _Known | None = field(init=False, repr=False, default=None)
 
     def paths(self, month: Month | None = None) -> Layout:
         """Return the paths of the tile and direction, or of a month."""
         return self.layout.of(self.key, month)
+
+    @cached_property
+    def _search_log(self) -> str:
+        return self.paths().search
 
     @cached_property
     def recipe_digest(self) -> str:
@@ -99,7 +104,7 @@ class TileMonths:
     @property
     def no_data(self) -> list[Month]:
         """Months without granules in the search log, whether or not this run asks for them."""
-        return no_data_months(read_answers(self.paths().search)[1])
+        return no_data_months(read_answers(self._search_log)[1])
 
     @property
     def problems(self) -> tuple[str, ...]:
@@ -108,17 +113,16 @@ class TileMonths:
 
     @property
     def _now(self) -> _Known:
-        search_log = self.paths().search
-        version = file_state(search_log)
-        if version not in self._known:
-            self.forget()
-            self._known[version] = self._look(search_log)
-        return self._known[version]
+        version = file_state(self._search_log)
+        if self._known is None or self._known.version != version:
+            self._known = self._look(version)
+        return self._known
 
-    def _look(self, search_log: str) -> _Known:
-        known = _Known(catalog=file_state(self.paths().tile_catalog))
+    def _look(self, version: FileState | None) -> _Known:
+        known = _Known(version, catalog=file_state(self.paths().tile_catalog))
         try:
-            question, answers = read_answers(search_log)
+            question, answers = read_answers(self._search_log)
+            known.searched = set(answers)
             if question == self.question:
                 known.answers = {
                     month: answers[month]
@@ -141,7 +145,7 @@ class TileMonths:
 
     def forget(self) -> None:
         """Compute all states anew when they are asked for next."""
-        self._known.clear()
+        self._known = None
 
     @property
     def states(self) -> list[MonthState]:
@@ -156,15 +160,16 @@ class TileMonths:
         return known.states[month]
 
     def _judge(self, month: Month, known: _Known) -> MonthState:
-        answer = known.answers.get(month)
-        path = self.paths(month).record
-        record, has_record = read_summary(path), os.path.exists(path)
+        answer, paths = known.answers.get(month), self.paths(month)
+        record, has_record = read_summary(paths.record), os.path.exists(paths.record)
         same_recipe = record is not None and record.recipe_digest == self.recipe_digest
         source_lost = self.source_gone or (answer is not None and not answer.granules)
         same_granules = source_lost or (
             answer is not None and record is not None and (record.granules_digest, record.unread) == (answer.digest, ())
         )
         in_cube, cube_reason = self._look_into_cube(month, known)
+        bursts_of = _account_digests(paths.account)
+        fitting_bursts = answer is not None and bursts_of == (answer.digest, self.recipe_digest)
         state = MonthState(
             month,
             Step.SEARCH,
@@ -172,7 +177,9 @@ class TileMonths:
             record=record,
             has_record=has_record,
             in_cube=in_cube,
+            stale_bursts=bursts_of is not None and not fitting_bursts,
             source_lost=source_lost,
+            unusable=not self.source_gone and answer is not None and bool(answer.lost) and not answer.granules,
             settling=self._settles(month, answer),
         )
         if same_recipe and same_granules and in_cube:
@@ -182,10 +189,9 @@ class TileMonths:
             lost = (why_source_lost(answer),) if has_record else ()
             return replace(state, step=Step.NO_DATA, reasons=(*lost, *reasons))
         if answer is None:
-            return replace(state, reasons=(ASK_AGAIN, *reasons) if has_record else ())
-        work = self._work(month)
-        ready = work == (answer.digest, self.recipe_digest)
-        return replace(state, step=Step.COMPOSE if ready else Step.READ, has_work=work is not None, reasons=reasons)
+            why = ASK_AGAIN if month in known.searched else NEVER_ASKED
+            return replace(state, reasons=(why, *reasons) if has_record else ())
+        return replace(state, step=Step.COMPOSE if fitting_bursts else Step.READ, reasons=reasons)
 
     def _settles(self, month: Month, answer: Answer | None) -> bool:
         if self.settle_days is None or answer is None:
@@ -199,11 +205,8 @@ class TileMonths:
             return False, "its cube is damaged" if known.problems else "its cube is gone"
         if slots.recipe != self.recipe:
             return False, f"its cube has another recipe: {'; '.join(difference(slots.recipe, self.recipe))}"
-        try:
-            held = slots.status(month) == COMPLETE
-        except PermissionError as error:
-            return False, f"its status in the cube may not be read ({error.filename})"
-        return held, "" if held else "the cube does not hold it"
+        complete = slots.status(month) == COMPLETE
+        return complete, "" if complete else "the cube does not hold it"
 
     def _record_reasons(self, state: MonthState) -> Iterator[str]:
         """Yield what in a record does not fit."""
@@ -212,25 +215,14 @@ class TileMonths:
             yield _why_unread(self.paths(state.month).record)
             return
         if answer and not state.source_lost:
-            if record.granules_digest is None:
+            if record.granules_digest is None or record.unread is None:
                 yield "its record was rebuilt, and does not name its granules"
             elif record.granules_digest != answer.digest:
                 yield "the source has other granules now"
             elif record.unread:
-                yield f"granules that could not be read: {len(record.unread)}"
+                yield "some of its granules could not be read"
         if record.recipe_digest != self.recipe_digest and state.in_cube:
             yield "its record has another recipe than its cube"
-
-    def _work(self, month: Month) -> tuple[str, str] | None:
-        """Return the digests of granules and recipe of which bursts lie in the work folder; None if there are none."""
-        try:
-            account = json.loads(Path(self.paths(month).account).read_text(encoding="utf-8"))
-            account["on_tile"], account["off_tile"]  # missing in files of older versions
-            return account["granules_digest"], account["recipe_digest"]
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError, KeyError, TypeError):
-            return "", ""
 
     def _judge_products(self, state: MonthState, known: _Known) -> MonthState:
         """Find out whether a month that is made has all its products."""
@@ -314,13 +306,37 @@ class TileMonths:
 
 @dataclass
 class _Known:
-    """What was read of a tile and direction, and the states computed from it."""
+    """What was read of a tile and direction, and the states computed from it.
 
+    Attributes
+    ----------
+    version : FileState or None
+        State of the search log.
+    catalog : FileState or None
+        State of the tile's catalog.
+    searched : set of Month
+        Months in the search log, whether or not their answers count.
+    """
+
+    version: FileState | None
     catalog: FileState | None
+    searched: set[Month] = field(default_factory=set)
     answers: dict[Month, Answer] = field(default_factory=dict)
     slots: Header | None = None
     problems: tuple[str, ...] = ()
     states: dict[Month, MonthState] = field(default_factory=dict)
+
+
+def _account_digests(path: str) -> tuple[str, str] | None:
+    """Return the digests of granules and recipe of the bursts in the work folder; None if there are none."""
+    try:
+        account = json.loads(Path(path).read_text(encoding="utf-8"))
+        account["on_tile"], account["off_tile"]  # missing in files of older versions
+        return account["granules_digest"], account["recipe_digest"]
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError):
+        return "", ""
 
 
 def _times_and_sizes(files: Mapping[str, FileState | None]) -> Files | None:
