@@ -19,8 +19,6 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
-from s1monthly.model import Polarization
-from s1monthly.sources import open_source
 from s1monthly.sources.asf import fetching, retries, transfer
 from s1monthly.sources.asf.refused_login import VALID_SECONDS, RefusedLogin
 from s1monthly.sources.asf.transfer import Clock
@@ -44,15 +42,6 @@ def test_layers_arrive_as_the_archive_holds_them_and_are_freed(scene: Scene) -> 
     for request in scene.signed.log:
         assert request.headers["User-Agent"].startswith("s1monthly/")
         assert request.headers["Accept-Encoding"] == "identity"  # bytes are counted as the archive has them
-
-
-@pytest.mark.parametrize("with_mask", [True, False])
-def test_the_source_fetches_the_layers_that_are_needed(scene: Scene, with_mask: bool) -> None:
-    options = scene.options
-    limits = {"search_seconds": 20.0, "fetch_seconds": options.pop("seconds")}
-    wanted = {"polarization": Polarization.VV_VH, "only_tracks": None, "with_mask": with_mask}
-    with open_source("asf", cmr="", **wanted, **limits, **options).prepared(scene.granule) as ready:
-        assert [layer.name for layer in ready.layers] == ["VV", "VH", "mask"][: 2 + with_mask]
 
 
 def test_layers_are_freed_when_a_later_one_fails_or_reading_does(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
