@@ -7,8 +7,9 @@ import fcntl
 import glob
 import hashlib
 import os
+import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
@@ -58,16 +59,34 @@ def _sweep(final: Path) -> None:
 
 
 @contextmanager
-def locked(path: str | Path) -> Iterator[None]:
+def locked(path: str | Path, on_wait: Callable[[str], None] | None = None) -> Iterator[None]:
     """Hold a lock on the file `path`; wait until it is free.
 
     Locks are advisory (flock); the kernel frees them when a process dies. On a file system without locks the block
     runs unlocked.
+
+    Parameters
+    ----------
+    path : str or Path
+        Lock file; made if missing.
+    on_wait : callable, optional
+        Called once with the holder's user, process and machine if the lock is taken. The file then names its holder.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
-        flock(handle, fcntl.LOCK_EX)
-        yield
+        if flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
+            if on_wait:
+                on_wait(os.pread(handle, 200, 0).decode(errors="replace").strip() or "another program")
+            flock(handle, fcntl.LOCK_EX)
+        if on_wait:
+            os.ftruncate(handle, 0)
+            with suppress(OSError):  # on a full disk, waiting processes cannot see who holds the lock
+                os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+        try:
+            yield
+        finally:
+            if on_wait:
+                os.ftruncate(handle, 0)
     finally:
         os.close(handle)
 

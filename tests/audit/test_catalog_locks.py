@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import catalog_rebuild
+from s1monthly import files
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog import update as cataloguing
@@ -199,7 +200,7 @@ def test_a_writer_that_must_wait_says_once_for_whom(
             (base / ".waited").touch()
         return flock(handle, operation)
 
-    monkeypatch.setattr(cataloguing, "flock", waits)
+    monkeypatch.setattr(files, "flock", waits)
     process = holding(base / ".held", hold_catalog, path)
     assert catalog_rebuild.main(["--output-dir", str(base)]) in (0, 1)
     process.join()

@@ -6,12 +6,9 @@ month. The lock is a hidden file beside the catalog, see `files.locked`.
 
 from __future__ import annotations
 
-import fcntl
-import os
-import socket
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.catalog.collection import collection
@@ -32,7 +29,7 @@ from s1monthly.catalog.table import (
     write_catalog,
 )
 from s1monthly.errors import NameFormatError, ProductError
-from s1monthly.files import flock
+from s1monthly.files import locked
 from s1monthly.layout import Layout
 from s1monthly.model import CompositeKey, TileDirection
 
@@ -46,35 +43,24 @@ PREVIEW_COLUMNS = ("preview_crs", "preview_width", "preview_height", "preview_bo
 def catalog_lock(path: str | Path) -> Iterator[None]:
     """Lock a catalog against other writers; if it is locked already, report once by whom, and wait.
 
-    The lock file names the holder: user, process and machine.
-
     Raises
     ------
     ProductError
         If the catalog's folder is not writable.
     """
-    lock = Path(path).with_name(f".{Path(path).name}.lock")
-    try:
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o666)
-    except OSError as error:
-        raise ProductError(
-            f"{path}: cannot be written ({error})", "make its folder writable, then run again"
-        ) from error
-    try:
-        if flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:
-            who = os.pread(handle, 200, 0).decode(errors="replace").strip() or "another program"
-            sys.stderr.write(f"waiting for {path}: {who} is writing it\n")
-            sys.stderr.flush()
-            flock(handle, fcntl.LOCK_EX)
-        os.ftruncate(handle, 0)
-        with suppress(OSError):  # on a full disk, waiting writers cannot see who holds the lock
-            os.pwrite(handle, f"user {os.geteuid()}, process {os.getpid()} on {socket.gethostname()}".encode(), 0)
+
+    def report(holder: str) -> None:
+        sys.stderr.write(f"waiting for {path}: {holder} is writing it\n")
+        sys.stderr.flush()
+
+    with ExitStack() as stack:
         try:
-            yield
-        finally:
-            os.ftruncate(handle, 0)
-    finally:
-        os.close(handle)
+            stack.enter_context(locked(Path(path).with_name(f".{Path(path).name}.lock"), report))
+        except OSError as error:
+            raise ProductError(
+                f"{path}: cannot be written ({error})", "make its folder writable, then run again"
+            ) from error
+        yield
 
 
 def catalog_tile(folder: str | Path) -> list[Row]:
