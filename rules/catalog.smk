@@ -1,7 +1,7 @@
-"""Parquet catalogs and the STAC Collection: always of all that lies in the output tree, not of this run alone.
+"""Parquet catalogs and the STAC Collection: of everything in the output tree, not of this run alone.
 
-They are replaced in one step: `update` keeps Snakemake from removing them before, so whoever reads them meanwhile finds
-the old ones, and so does whoever comes after a run that was killed.
+They are replaced in one step: with `update`, Snakemake does not remove them first. Readers find the old ones until then,
+also after a run that was killed.
 """
 
 

@@ -4,8 +4,8 @@
 rule publish:
     """COG, preview and Item of a month: can always be made again without a granule.
 
-    Snakemake removes older ones first. (Not with `update`: after a failure it puts them back as if they had just been
-    made, and what is older than the record would pass for new ever after.)
+    Snakemake removes older ones first. (`update` would not do: after a failure, Snakemake restores the older ones with
+    a new time, and takes them for products of the new record from then on.)
     """
     input:
         publish_again,

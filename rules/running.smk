@@ -1,4 +1,4 @@
-"""What a run checks and holds before its first job, and lets go after its last; dry runs and cluster jobs do not."""
+"""What a run does before its first job and after its last. Dry runs and cluster jobs do none of it."""
 
 import subprocess
 
@@ -12,12 +12,12 @@ from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
 if not RUN.decides:
     RUN.try_jobs_once()
 
-HELD = []
-"""What this run holds of the output tree, from its first job to its last."""
+LOCKS = []
+"""This run's lock on its tiles, from its first job to its last."""
 
 
 def begin_run():
-    """Stop where the run could not end well, then keep others from what it works on."""
+    """Stop a run that could not end well, then lock its tiles."""
     if only_tools():
         return
     refuse_all_but_tools()
@@ -28,7 +28,7 @@ def begin_run():
 
 
 def refuse_batch_before_search():
-    """Snakemake forgets the rest of a batch when a search adds jobs to it, and ends as if all were done."""
+    """Refuse a batch with an open search: Snakemake would forget the rest of the batch, and end as if all were done."""
     unasked = [str(tile.key) for tile in PLAN.tiles if PLAN.open_question(tile)]
     if RUN.is_batch and unasked:
         raise WorkflowError(
@@ -39,7 +39,7 @@ def refuse_batch_before_search():
 
 
 def refuse_storage():
-    """Snakemake would put its outputs there, but not the cube, which is no rule's output, and end as if all were."""
+    """Refuse remote storage: Snakemake would put its outputs there, but not the cube, which is no rule's output."""
     if RUN.storage_provider:
         raise WorkflowError(
             f"--default-storage-provider {RUN.storage_provider}: a cube is changed in place, which needs a shared file system"
@@ -48,22 +48,24 @@ def refuse_storage():
 
 
 def hold_tiles():
-    """Refuse what another run works on, and keep others from what this one works on; refuse an unfit file system."""
+    """Lock the tiles of this run; refuse tiles that another run works on, and an unfit file system."""
     try:
-        held = hold(LAYOUT.base_dir, [tile.key for tile in PLAN.tiles])
-        if held:
-            HELD.append(held)
+        lock = hold(LAYOUT.base_dir, [tile.key for tile in PLAN.tiles])
+        if lock:
+            LOCKS.append(lock)
         refuse_unfit(LAYOUT.base_dir)
         refuse_shared_work(LAYOUT)
         claim_work(LAYOUT)
-        told = correct_future_times(files_of(LAYOUT, [tile.key for tile in PLAN.tiles]))
+        corrected = correct_future_times(
+            files_of(LAYOUT, [tile.key for tile in PLAN.tiles])
+        )
         date_remake()
     except USER_ERRORS as error:
         release_tiles()  # Snakemake calls no handler for what fails here
         raise as_workflow_error(error) from None
-    if told:
-        logger.warning(told)
-    if held is None:
+    if corrected:
+        logger.warning(corrected)
+    if lock is None:
         logger.warning(
             f"{LAYOUT.base_dir}: its file system has no locks: two runs of one tile at once would not be noticed"
         )
@@ -71,8 +73,8 @@ def hold_tiles():
 
 def release_tiles():
     """Let other runs work on the tiles of this one."""
-    while HELD:
-        HELD.pop().release()
+    while LOCKS:
+        LOCKS.pop().release()
 
 
 def check_login_once():
@@ -90,7 +92,7 @@ def check_login_once():
 
 
 def note_finished_months():
-    """Note the months of which this run has made, or found up to date, every product."""
+    """Note the months whose products are all up to date after this run."""
     months = RUN.finished_months()
     try:
         if months is not None:
@@ -102,7 +104,7 @@ def note_finished_months():
 
 
 def tell_the_outcome():
-    """Say which jobs failed and why, once for all attempts; which months are empty, and why; what there is now."""
+    """Report failed jobs, empty months, months made again, and the state of each tile."""
     if only_tools():
         return
     again = report.made_again(PLAN)
@@ -122,7 +124,7 @@ def tell_the_outcome():
 
 
 def let_look_old(files):
-    """Snakemake puts back what a failed job should have updated as if it had just been made: the next run would trust it."""
+    """Give files that a failed job should have updated an old time: Snakemake restores them as if they were new."""
     for path in filter(os.path.exists, files):
         os.utime(path, (86400, 86400))  # Snakemake takes 0 for no time at all
 

@@ -1,4 +1,4 @@
-"""After a run that failed: catalogue the tiles in which it finished something; what cannot be catalogued is told."""
+"""After a run that failed: catalogue the tiles in which it finished something, and report what cannot be catalogued."""
 
 import argparse
 import sys

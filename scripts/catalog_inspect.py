@@ -25,8 +25,8 @@ def main(argv=None):
         states = [inspect(key, layout) for key in keys]
     except S1MonthlyError as error:
         sys.exit(str(error))
-    told = json.dumps([state.to_json() for state in states], indent=1) if options.json else "\n".join(coverage(states))
-    print(told)
+    text = json.dumps([state.to_json() for state in states], indent=1) if options.json else "\n".join(coverage(states))
+    print(text)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def covered(job):
     They are not a param: Snakemake would run the rule again for every other time range.
     """
     _, answers = read_answers(job.settings.layout.search.format_map(vars(job)))
-    return [month for month in job.settings.asked_months if month in answers and answers[month].granules]
+    return [month for month in job.settings.month_list if month in answers and answers[month].granules]
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def test_they_are_those_of_the_model(tmp_path: Path, sections: dict[str, dict[st
     options = {**job.source_options, "polarization": job.polarization}
     assert (job.source_kind, options) == (config.source.kind, config.source_options)
     assert tuple(job.chunks) == config.processing.chunks
-    assert job.asked_months == list(plan.tiles[0].months) == config.time.wanted(TODAY)[0]
+    assert job.month_list == list(plan.tiles[0].months) == config.time.wanted(TODAY)[0]
     assert (job.overwrite, job.from_earliest) == (config.output.overwrite, config.time.full is not None)
     assert (job.read_workers, job.max_failed_ratio) == (config.read_workers, config.memory.max_failed_ratio)
     assert job.logging == {

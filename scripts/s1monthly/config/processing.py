@@ -181,10 +181,10 @@ class Processing(Section):
         """Rows and columns of a chunk of the cube."""
         return self.zarr_chunks[0], self.zarr_chunks[1]
 
-    def chunks_held(self, held: tuple[int, int]) -> bool:
-        """Return True if a cube's chunks differ from those of a new cube."""
+    def keeps_other_chunks(self, chunks: tuple[int, int]) -> bool:
+        """Return True if a cube with these chunks keeps them, although a new cube would have others."""
         side = TILE_SIDE / self.target_resolution
-        return self.target_crs is None and held != tuple(min(chunk, side) for chunk in self.chunks)
+        return self.target_crs is None and chunks != tuple(min(chunk, side) for chunk in self.chunks)
 
     @property
     def level(self) -> Level:

@@ -118,9 +118,9 @@ def add_work_dir(options: argparse.ArgumentParser, default: str = "work/ in the 
 
 def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
     """Add the option ``--direction``, a key of `DIRECTIONS`; the default is ALL."""
-    told = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
+    text = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
     options.add_argument(
-        "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=told
+        "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=text
     )
 
 

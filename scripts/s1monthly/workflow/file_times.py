@@ -17,7 +17,7 @@ from s1monthly.model import TileDirection
 _STEP = 1000
 """Nanoseconds between two new times: the coarser of today's file systems can distinguish them."""
 
-_PASSED_OVER = {"zarr", "kept"}
+_SKIPPED = {"zarr", "kept"}
 """Folders of a tile whose many files Snakemake does not know, except the cube's stamp."""
 
 
@@ -29,7 +29,7 @@ def files_of(layout: Layout, keys: Iterable[TileDirection]) -> Iterator[str]:
         yield from map(str, cube.glob("status/slots_*"))
         for root in (f"{layout.base_dir}/{key}", f"{layout.work_dir}/{key}"):
             for folder, folders, names in os.walk(root):
-                folders[:] = [name for name in folders if name not in _PASSED_OVER]
+                folders[:] = [name for name in folders if name not in _SKIPPED]
                 yield from (f"{folder}/{name}" for name in names)
 
 
@@ -60,10 +60,10 @@ def correct_future_times(paths: Iterable[str]) -> str | None:
         except PermissionError:
             left += 1
     newest = max(future, key=future.__getitem__)
-    told = (
+    message = (
         f"files from the future: {len(future)}, such as {newest} of {datetime.fromtimestamp(moments[-1] / 1e9):%F %T}:"
         " this computer's clock was set back, or another's is ahead"
     )
     if left:
-        return f"{told}; another user's: {left} -> set the clock right, or let that user run first"
-    return f"{told}; they have the time of this run now"
+        return f"{message}; another user's: {left} -> set the clock right, or let that user run first"
+    return f"{message}; they have the time of this run now"

@@ -93,8 +93,8 @@ class JobSettings:
 
     def of(self, tile: str, direction: str) -> JobSettings:
         """Return the settings with the recipe as the cube of a tile and direction writes it."""
-        held = cached_header(self.layout.cube.format(tile=tile, direction=direction))
-        return replace(self, recipe=match_spelling(held.recipe if held else None, self.recipe, Tile(tile)))
+        header = cached_header(self.layout.cube.format(tile=tile, direction=direction))
+        return replace(self, recipe=match_spelling(header.recipe if header else None, self.recipe, Tile(tile)))
 
     @property
     def layout(self) -> Layout:
@@ -123,6 +123,6 @@ class JobSettings:
         return None if crs is None else int(crs.removeprefix("EPSG:"))
 
     @property
-    def asked_months(self) -> list[Month]:
+    def month_list(self) -> list[Month]:
         """`months`, parsed and in order."""
         return [Month.parse(month) for month in self.months]

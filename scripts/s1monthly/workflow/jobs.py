@@ -25,8 +25,8 @@ def command(*values: str) -> str:
         Snakemake names, such as ``input.bursts``, which becomes the option ``--bursts``. The start of the command, the
         script and ``--settings``, is ``params.start``.
     """
-    told = [f"--{value.rpartition('.')[2].replace('_', '-')}={{{value}:q}}" for value in values]
-    return " ".join(["{params.start} --log={log:q} --threads={threads}", *told])
+    options = [f"--{value.rpartition('.')[2].replace('_', '-')}={{{value}:q}}" for value in values]
+    return " ".join(["{params.start} --log={log:q} --threads={threads}", *options])
 
 
 def read_arguments(

@@ -153,8 +153,8 @@ class Plan:
             for direction in config.roi.flight_direction:
                 key = TileDirection(tile, Direction(direction))
                 place = {"tile": tile, "direction": direction}
-                slots = None if for_tools else cached_header(layout.cube.format(**place))
-                months_of_tile = tile_months(config, layout, key, months, slots, listings)
+                header = None if for_tools else cached_header(layout.cube.format(**place))
+                months_of_tile = tile_months(config, layout, key, months, header, listings)
                 earlier = None if for_tools else read_answers(layout.search.format(**place))[0]
                 if not deciding:
                     months_of_tile = replace(months_of_tile, question=earlier, refresh=False)
@@ -172,11 +172,11 @@ class Plan:
     def _refuse_mixtures(self) -> None:
         """Raise an error if a cube has another recipe and this run may not or would not remake all its months."""
         for tile in self.tiles:
-            slots = self.slots(tile)
-            if slots:
-                slots.refuse_damage()
-                left = [month for month in slots.complete() if month not in tile.months]
-                before, now = (canonical(recipe, tile.key.tile) for recipe in (slots.recipe, tile.recipe))
+            header = self.header(tile)
+            if header:
+                header.refuse_damage()
+                left = [month for month in header.complete() if month not in tile.months]
+                before, now = (canonical(recipe, tile.key.tile) for recipe in (header.recipe, tile.recipe))
                 refuse_mixture(tile.key, before, now, left, self.config.output.overwrite)
 
     @property
@@ -233,7 +233,7 @@ class Plan:
         asks = any(map(self.open_question, self.tiles))
         return self.config.source.kind == "asf" and (asks or self.months_to_make() > 0)
 
-    def slots(self, tile: TileMonths) -> Header | None:
+    def header(self, tile: TileMonths) -> Header | None:
         """Return axis and recipe of the existing cube."""
         return cached_header(tile.paths().cube)
 
@@ -242,8 +242,8 @@ class Plan:
 
         If there are none, the months of the configuration.
         """
-        slots = self.slots(tile)
-        months = [*tile.with_granules, *([slots.first, slots.last] if slots else [])] or tile.months
+        header = self.header(tile)
+        months = [*tile.with_granules, *([header.first, header.last] if header else [])] or tile.months
         return min(months), max(months)
 
     def slots_stamp(self, tile: TileMonths) -> str:
@@ -288,14 +288,14 @@ def tile_months(
     layout: Layout,
     key: TileDirection,
     months: Sequence[Month],
-    slots: Header | None,
+    header: Header | None,
     listings: Mapping[Month, str] | None,
 ) -> TileMonths:
     """Return the months of a tile and direction as a configuration asks for them.
 
     Parameters
     ----------
-    slots : Header or None
+    header : Header or None
         Axis and recipe of the existing cube.
     listings : mapping or None
         Result of `listings_of`; None if the source's folder was not read.
@@ -306,7 +306,7 @@ def tile_months(
         question_of(config),
         months,
         config.time.full is not None,
-        match_spelling(slots.recipe if slots else None, recipe(config), key.tile),
+        match_spelling(header.recipe if header else None, recipe(config), key.tile),
         products_of(config),
         listings,
         refresh=config.search.refresh,

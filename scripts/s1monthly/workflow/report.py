@@ -31,9 +31,9 @@ def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Ite
     unsearched = 0
     for tile in plan.tiles:
         yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)}"
-        slots = plan.slots(tile)
-        if slots and slots.recipe == tile.recipe and plan.config.processing.chunks_held(slots.chunks):
-            yield f"cube of {tile.key}: keeps its chunks {slots.chunks}; zarr_chunks is for new cubes"
+        header = plan.header(tile)
+        if header and header.recipe == tile.recipe and plan.config.processing.keeps_other_chunks(header.chunks):
+            yield f"cube of {tile.key}: keeps its chunks {header.chunks}; zarr_chunks is for new cubes"
         to_make += [state.answer for state in tile.states if state.to_make and state.answer]
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
     if to_make or unsearched:

@@ -58,7 +58,7 @@ class SnakemakeRun:
         self._workflow = workflow
 
     def _look(self, path: str, default: Any) -> Any:
-        """Follow attributes; `default` where one is not there."""
+        """Follow attributes; return `default` if one is missing."""
         value = self._workflow
         for name in path.split("."):
             value = getattr(value, name, None)
@@ -68,17 +68,17 @@ class SnakemakeRun:
 
     @property
     def decides(self) -> bool:
-        """Whether this process decides what is done: True but in the processes of cluster jobs."""
+        """True if this process decides what is done; False in the process of a cluster job."""
         return bool(self._look("is_main_process", True))
 
     @property
     def draws(self) -> bool:
-        """Whether the graph is only drawn or listed: nothing runs, and no preview is shown."""
+        """True if the graph is only drawn or listed: nothing runs, and no preview is shown."""
         return self.decides and hasattr(self._workflow, "executor_plugin") and self._workflow.executor_plugin is None
 
     @property
     def cores(self) -> int:
-        """Cores of this machine that jobs may share; 0 where jobs run elsewhere."""
+        """Cores of this machine that jobs may share; 0 if jobs run elsewhere."""
         local = self._look("local_exec", False) and self.decides
         return int(self._look("cores", 0)) if local else 0
 
@@ -88,12 +88,12 @@ class SnakemakeRun:
         return frozenset(self._look("dag_settings.targets", ()))
 
     def stops_after(self, rule: str) -> bool:
-        """Whether the run was asked to end with a rule (``--until``)."""
+        """Return True if the run was asked to end with a rule (``--until``)."""
         return self._look("dag_settings.until", frozenset()) == {rule}
 
     @property
     def is_batch(self) -> bool:
-        """Whether only a part of the jobs is looked at (``--batch``)."""
+        """Return True if only a part of the jobs is looked at (``--batch``)."""
         return bool(self._look("dag_settings.batch", False))
 
     @property
@@ -122,18 +122,18 @@ class SnakemakeRun:
 
     @property
     def may_leave_out_finished(self) -> bool:
-        """Whether months noted as finished need no jobs: not where jobs are forced, counted in batches, or drawn."""
+        """Return True if months noted as finished need no jobs: no job is forced, in a batch, or only drawn."""
         forced = any(self._look(f"dag_settings.{name}", ()) for name in ("forceall", "forcerun", "forcetargets"))
         known = bool(self.triggers) and self.triggers <= JUDGED
         return self.decides and not self.draws and not forced and not self.is_batch and known
 
     def shows_no_job(self, months: int) -> bool:
-        """Whether this is a preview that shows no job, of so many months that planning them would take long."""
+        """Return True if this is a preview that shows no job, of so many months that planning them would take long."""
         quiet = {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
         return bool(self._look("dryrun", False) and quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
 
     def finished_months(self) -> list[tuple[str, str, str]] | None:
-        """Tile, direction and month of every month whose jobs are all done; None where that cannot be told."""
+        """Tile, direction and month of every month whose jobs are all done; None if that is unknown."""
         if not self.triggers >= JUDGED or not hasattr(self._look("dag", None), "needrun_jobs"):
             return None
         dag = self._workflow.dag
@@ -142,7 +142,7 @@ class SnakemakeRun:
         return sorted(done - open_still)
 
     def failed_jobs(self) -> list[list[Any]]:
-        """Jobs that failed, in a fixed order: each a list of its own, with all members where a group failed."""
+        """Jobs that failed, in a fixed order: each a list of its own, with all members if a group failed."""
         failed = sorted(self._look("scheduler.failed", ()), key=str)
         return [list(job.jobs) if job.is_group() else [job] for job in failed]
 

@@ -132,7 +132,7 @@ class TileMonths:
         except ProductError as error:
             known.problems += (str(error),)
         try:
-            known.slots = cached_header(self.paths().cube)
+            known.header = cached_header(self.paths().cube)
         except CubeError as error:
             known.problems += (str(error),)
         return known
@@ -200,12 +200,12 @@ class TileMonths:
 
     def _look_into_cube(self, month: Month, known: _Known) -> tuple[bool, str]:
         """Return whether the cube holds a month in this recipe, and if not, why."""
-        slots = known.slots
-        if slots is None:
+        header = known.header
+        if header is None:
             return False, "its cube is damaged" if known.problems else "its cube is gone"
-        if slots.recipe != self.recipe:
-            return False, f"its cube has another recipe: {'; '.join(difference(slots.recipe, self.recipe))}"
-        complete = slots.status(month) == COMPLETE
+        if header.recipe != self.recipe:
+            return False, f"its cube has another recipe: {'; '.join(difference(header.recipe, self.recipe))}"
+        complete = header.status(month) == COMPLETE
         return complete, "" if complete else "the cube does not hold it"
 
     def _record_reasons(self, state: MonthState) -> Iterator[str]:
@@ -322,7 +322,7 @@ class _Known:
     catalog: FileState | None
     searched: set[Month] = field(default_factory=set)
     answers: dict[Month, Answer] = field(default_factory=dict)
-    slots: Header | None = None
+    header: Header | None = None
     problems: tuple[str, ...] = ()
     states: dict[Month, MonthState] = field(default_factory=dict)
 
