@@ -114,25 +114,14 @@ SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
         (FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
         (FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
     ],
-    "source.simulation.seed": [(2, 2.0), (2, "2")],
-    "source.simulation.tracks": [(1, 1.0)],
-    "source.simulation.passes_per_track": [(1, 1.0)],
-    "processing.post_processing": [(True, "yes")],
     "processing.target_crs": [
         *((None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
         ("EPSG:3310", 3310),
     ],
-    "processing.target_resolution": [(60, 60.0), (60, "60"), (60, 6e1)],
-    "processing.use_roi_mask": [(True, "on")],
     "processing.trim_fraction": [(0, -0.0), (0.25, "0.25")],
     "processing.min_valid_lin": [(0, -0.0), (1e-5, "1e-5")],
-    "processing.despeckle.monthly_despeckle": [(False, "no")],
-    "processing.despeckle.kwargs.reg_param": [(4, 4.0)],
-    "processing.texture_features.enabled": [(True, "true")],
     "processing.texture_features.inputs": [(None, ["VH_dB", "VV_dB"])],
     "processing.texture_features.metrics": [(["contrast", "entropy"], ["entropy", "contrast"])],
-    "processing.texture_features.window_size": [(7, 7.0)],
-    "processing.texture_features.distance": [(2, 2.0)],
     "processing.texture_features.angles": [
         ([0, 90], [90.0, 0.0]),
         ([0, 90], [-0.0, 90]),
@@ -141,12 +130,10 @@ SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
         ([135, 45], [225, 315]),
         ([90, 0, 180], [450, 360, 180]),
     ],
-    "processing.texture_features.average_angles": [(True, "yes")],
-    "processing.texture_features.levels": [(32, 32.0)],
     "processing.texture_features.vv_db_range": [([-20, 0], [-20.0, -0.0])],
     "processing.texture_features.vh_db_range": [([-20, 0], [-20.0, -0.0])],
 }
-"""Options that enter the recipe, and two spellings of one value."""
+"""Options that enter the recipe, and two spellings of one value that differ by more than their type."""
 
 ONE_VALUE = {"processing.despeckle.method": options.DespeckleMethod}
 """Options that allow one value in this version."""
