@@ -10,7 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from rasterio.io import MemoryFile
 
@@ -33,10 +33,11 @@ S3_PATIENCE = 4
 _numbers = itertools.count(1)
 
 
+@dataclass(kw_only=True)
 class Fetcher:
     """Fetches layers by HTTPS or S3, or reads them from the cache. Thread-safe.
 
-    Parameters
+    Attributes
     ----------
     login : str
         Host of Earthdata Login.
@@ -59,25 +60,22 @@ class Fetcher:
         longer.
     """
 
-    def __init__(
-        self,
-        *,
-        login: str,
-        s3_credentials: str,
-        s3_endpoint: str | None,
-        trusted: Collection[str],
-        access: str,
-        cache_dir: str | None,
-        cache_max_bytes: int,
-        keys_dir: str,
-        seconds: float,
-    ) -> None:
-        self._login = Login(login, trusted)
-        self._s3 = S3Reader(SharedKeys(self._login, s3_credentials, keys_dir), s3_endpoint, seconds)
-        self._access = access
-        self._cache = GranuleCache(cache_dir, cache_max_bytes) if cache_dir else None
-        self._seconds = seconds
-        self._refused_login = RefusedLogin(keys_dir)
+    login: str
+    s3_credentials: str
+    s3_endpoint: str | None
+    trusted: Collection[str]
+    access: str
+    cache_dir: str | None
+    cache_max_bytes: int
+    keys_dir: str
+    seconds: float
+
+    def __post_init__(self) -> None:
+        self._login = Login(self.login, self.trusted)
+        keys = SharedKeys(self._login, self.s3_credentials, self.keys_dir)
+        self._s3 = S3Reader(keys, self.s3_endpoint, self.seconds)
+        self._cache = GranuleCache(self.cache_dir, self.cache_max_bytes) if self.cache_dir else None
+        self._refused_login = RefusedLogin(self.keys_dir)
         self._lock = threading.Lock()
         self._s3_given_up = False
         self._s3_faults = 0
@@ -105,7 +103,7 @@ class Fetcher:
             If the archive denies access to this user.
         """
         self._refused_login.check()
-        begun, clock = time.monotonic(), Clock(self._seconds)
+        begun, clock = time.monotonic(), Clock(self.seconds)
         ways: Counter[str] = Counter()
         ready, total = [], 0
         with ExitStack() as stack:
@@ -145,7 +143,7 @@ class Fetcher:
 
     def _download(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         name, check = f"granule {granule.id}: layer {layer.name}", _Check(layer)
-        address = layer.s3_url if self._access == "s3" and layer.s3_url else without_query(layer.url)
+        address = layer.s3_url if self.access == "s3" and layer.s3_url else without_query(layer.url)
 
         def attempt(_: float) -> tuple[bytes, str]:
             content, way = self._once(layer, clock)
@@ -171,13 +169,13 @@ class Fetcher:
     def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Try once, by the access that is open now."""
         max_bytes = layer.size if layer.size >= 0 else None
-        if self._access == "s3":
+        if self.access == "s3":
             try:
                 return self._from_s3(layer, clock, max_bytes), "S3"
             except RefusedError as error:
                 remedy = "S3 works only inside AWS us-west-2: set download.access to auto or https"
                 raise FinalFault(error.reason, remedy) from None
-        if self._access == "auto" and not self._s3_given_up and in_region():
+        if self.access == "auto" and not self._s3_given_up and in_region():
             try:
                 content = self._from_s3(layer, clock, max_bytes)
                 self._s3_faults = 0

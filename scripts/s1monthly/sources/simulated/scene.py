@@ -28,20 +28,13 @@ from s1monthly.sources.simulated.ground import Codes, Floats, Integers, Power
 class LandCover(IntEnum):
     """Classes of the simulated ground."""
 
-    WATER = ground.WATER
-    """Sea, lakes, rivers: dark."""
-    FIELD = ground.FIELD
-    """Parcels of five crops, each with its season."""
-    GRASS = ground.GRASS
-    """Pasture."""
-    FOREST = ground.FOREST
-    """Woods that stay."""
-    CLEARING = ground.CLEARING
-    """Woods until the day of the clearing, bare from then on."""
-    CITY = ground.CITY
-    """Houses, streets, parks; farmyards and roads in the country."""
-    HILL = ground.HILL
-    """Slopes: bright towards the radar, dark away from it."""
+    WATER = ground.WATER  # sea, lakes, rivers: dark
+    FIELD = ground.FIELD  # parcels of five crops, each with its season
+    GRASS = ground.GRASS  # pasture
+    FOREST = ground.FOREST  # woods that stay
+    CLEARING = ground.CLEARING  # woods until the day of the clearing, bare from then on
+    CITY = ground.CITY  # houses, streets, parks; farmyards and roads in the country
+    HILL = ground.HILL  # slopes: bright towards the radar, dark away from it
 
 
 CLEARING_DAY = date(2024, 7, 1)
