@@ -24,7 +24,18 @@ from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.model import Month
-from support.audited_tree import DECEMBER, NOVEMBER, VALID, contents, edit_json, rebuild, rows
+from support.audited_tree import (
+    DECEMBER,
+    DESCENDING,
+    NOVEMBER,
+    VALID,
+    contents,
+    edit_json,
+    follow,
+    kinds,
+    rebuild,
+    rows,
+)
 from support.small_tree import SmallTree
 
 ROOT = "zarr.json"
@@ -245,3 +256,42 @@ def test_an_array_that_does_not_belong_to_the_cube_is_reported(tree: SmallTree, 
     assert validate(tree.base).to_text() == VALID
     assert contents(store) == content and rows(tree) == before
     assert cube.state(store).complete == (NOVEMBER.month, DECEMBER.month)
+
+
+def test_texts_of_another_version_stay(tree: SmallTree) -> None:
+    store = store_of(tree)
+    attributes = {"long_name": "as an older version called it", "units": "dB"}
+    several(copy_of("VV_dB", attributes=attributes), edited("VV_dB/zarr.json", attributes=attributes))(store)
+    before = contents(tree.base)
+    assert validate(tree.base).to_text() == VALID
+    shutil.rmtree(store / "time")
+    assert rebuild(tree) == 0 and contents(tree.base) == before
+
+
+def a_file(tree: SmallTree) -> None:
+    shutil.rmtree(store_of(tree))
+    store_of(tree).write_text("hello")
+
+
+def a_foreign_store(tree: SmallTree) -> None:
+    shutil.rmtree(store_of(tree))
+    zarr.create_group(store_of(tree)).create_array("VV_dB", shape=(2, 4, 4), dtype="float32")
+
+
+def the_other_directions(tree: SmallTree) -> None:
+    """With other values: the same ones would prove that its root was edited."""
+    tree.make(tree.add("2021-11", direction="DESCENDING"))
+    shutil.rmtree(store_of(tree))
+    shutil.copytree(tree.path("cube", DESCENDING), store_of(tree))
+
+
+@pytest.mark.parametrize("replacement", [a_file, a_foreign_store, the_other_directions])
+def test_what_is_not_the_cube_is_moved_out_and_made_again(
+    tree: SmallTree, replacement: Callable[[SmallTree], None]
+) -> None:
+    replacement(tree)
+    found = {finding.place: finding for finding in validate(tree.base).problems}[str(store_of(tree))]
+    assert kinds(found.commands) == [f"mv {store_of(tree)} elsewhere/", "snakemake"]
+    assert rebuild(tree) == 1
+    follow(tree, [found])
+    assert validate(tree.base).to_text() == VALID

@@ -150,8 +150,8 @@ def test_a_file_that_agrees_outweighs_those_that_are_older(tree: SmallTree) -> N
     tree.path("record", NOVEMBER).unlink()
     assert rebuild(tree) == 1, "the COG is older"
     assert read_record(tree.path("record", NOVEMBER)).digest == digest
-    times = [tree.path(kind, NOVEMBER).stat().st_mtime_ns for kind in ("cog", "record")]
-    assert times == sorted(times), "a run makes the COG again"
+    cog, record = (tree.path(kind, NOVEMBER).stat().st_mtime_ns for kind in ("cog", "record"))
+    assert cog < record, "a run makes the COG again"
 
 
 @pytest.mark.parametrize("name", ["level", "polarization"])

@@ -297,10 +297,7 @@ class _FolderRebuild:
             if record:
                 made.add(str(month))
                 yield self._row(record)
-        before = {month: row for month, row in self._rows_before.items() if month in map(str, folder.hidden)}
-        for month, row in (self._rows_without_data() | before).items():
-            if month not in made:
-                yield row
+        yield from (row for month, row in self._rows_without_data().items() if month not in made)
 
     def _row(self, record: Record) -> Row:
         try:
