@@ -78,24 +78,20 @@ def folder_path(text: str) -> str:
     './output'
     """
     where = f"folder {text!r}"
-    if not text or text != text.strip():
-        raise NameFormatError(f"{where}: empty, or with a blank at an end", "give the path of a folder without it")
-    if not text.isprintable():
-        raise NameFormatError(f"{where}: has a line break or another character that cannot be printed", "rename it")
-    if _URL.match(text):
-        raise NameFormatError(f"{where}: a URL", "give the path of a local or mounted folder")
-    if _WINDOWS.match(text):
-        raise NameFormatError(f"{where}: a path of Windows", "give the path as Linux has it, such as /mnt/c/data")
-    if _VARIABLE.search(text):
-        raise NameFormatError(f"{where}: environment variables are not expanded", "write the path out")
+    for wrong, problem, remedy in (
+        (not text or text != text.strip(), "empty, or with a blank at an end", "give the path of a folder without it"),
+        (not text.isprintable(), "has a line break or another character that cannot be printed", "rename it"),
+        (_URL.match(text), "a URL", "give the path of a local or mounted folder"),
+        (_WINDOWS.match(text), "a path of Windows", "give the path as Linux has it, such as /mnt/c/data"),
+        (_VARIABLE.search(text), "environment variables are not expanded", "write the path out"),
+        (re.match("/+vsi", text), "GDAL takes it for a virtual file system", "give another folder"),
+    ):
+        if wrong:
+            raise NameFormatError(f"{where}: {problem}", remedy)
     try:
-        path = str(Path(text).expanduser()) if text.startswith("~") else text
+        path = str(Path(text).expanduser()) if text.startswith("~") else re.sub("^/+", "/", text)
     except RuntimeError as error:
         raise NameFormatError(f"{where}: there is no such user", f"write the path out, or give ./{text}") from error
-    if path.startswith("//"):
-        path = "/" + path.lstrip("/")
-    if path.startswith("/vsi"):
-        raise NameFormatError(f"{where}: GDAL takes it for a virtual file system", "give another folder")
     return os.path.abspath(path) if ":" in path else path
 
 
