@@ -27,7 +27,7 @@ from s1monthly.files import replacing
 from s1monthly.grid.lattice import GeoBox, overlap, tile_geobox
 from s1monthly.grid.orbit import utm_footprint
 from s1monthly.layout import layer_file
-from s1monthly.model import Burst, Direction, Granule, Month, Tile
+from s1monthly.model import Burst, Direction, Granule, Month, Polarization, Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.simulated.source import SimulatedSource
@@ -59,7 +59,7 @@ Progress = Callable[[str], None]
 
 def planned_granules(folder: Path) -> tuple[SimulatedSource, list[Granule]]:
     """Choose the granules of the benchmark: three passes of the `BURSTS` bursts that together see most of the tile."""
-    source = SimulatedSource(folder, tracks=1)
+    source = SimulatedSource(folder, seed=1, polarization=Polarization.VV_VH, tracks=1)
     found = source.search(TILE, DIRECTION, [MONTH])[MONTH].granules
     square = shapely.box(*tile_geobox(TILE).bounds)
     seen = {burst: utm_footprint(burst).intersection(square) for burst in {granule.burst for granule in found}}

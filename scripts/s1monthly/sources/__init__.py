@@ -38,4 +38,4 @@ def open_source(kind: str, **options: Any) -> Source:
         from s1monthly.sources.simulated.source import SimulatedSource
 
         return SimulatedSource(**options)
-    raise SourceError(f"source.kind {kind}: there is no such source", "use asf, local or simulated")
+    raise SourceError(f"source.kind {kind}: there is no such source", "give one that config/README.md lists")

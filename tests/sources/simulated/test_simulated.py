@@ -34,9 +34,13 @@ ASCENDING, DESCENDING = Direction
 VV_VH = Polarization.VV_VH
 
 
+def simulated(folder: Path, seed: int = 1) -> SimulatedSource:
+    return SimulatedSource(folder, seed=seed, polarization=VV_VH, tracks=2)
+
+
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> SimulatedSource:
-    return SimulatedSource(tmp_path_factory.mktemp("granules"), seed=1)
+    return simulated(tmp_path_factory.mktemp("granules"))
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +110,7 @@ def test_burst_has_one_name_whatever_tile_asks(source: SimulatedSource) -> None:
 
 def test_tracks_and_passes_are_limited_and_other_tracks_set_aside(tmp_path: Path) -> None:
     def passes(**options: Any) -> list[tuple[int, int]]:
+        options = {"seed": 1, "polarization": VV_VH, "tracks": 2} | options
         source = open_source("simulated", folder=tmp_path, **options)
         found = source.search(Tile("10SGD"), ASCENDING, [MAY])[MAY]
         unused = {parse_granule_id(each.granule_id).burst.track: each.reason for each in found.set_aside}
@@ -181,7 +186,7 @@ def test_other_zones_and_hemispheres(source: SimulatedSource) -> None:
 
 def test_prepare_is_idempotent_and_deterministic(tmp_path: Path, granule: Granule) -> None:
     def digests(seed: int, of: Granule, threads: int = 1) -> dict[str, str]:
-        source = SimulatedSource(tmp_path / f"{threads}", seed=seed)
+        source = simulated(tmp_path / f"{threads}", seed)
         with ThreadPoolExecutor(threads) as pool:
             made = list(pool.map(source.make, [of] * threads))
         assert all(m == made[0] for m in made)
@@ -192,7 +197,7 @@ def test_prepare_is_idempotent_and_deterministic(tmp_path: Path, granule: Granul
     assert digests(1, granule, threads=2) == first
     other = digests(2, granule)
     assert not set(other.values()) & set(first.values())
-    source = SimulatedSource(tmp_path / "2", seed=1)
+    source = simulated(tmp_path / "2")
     file = Path(source.make(granule).layers[0].url)
     before = file.stat().st_mtime_ns
     source.make(granule)
@@ -205,7 +210,7 @@ def test_prepare_is_idempotent_and_deterministic(tmp_path: Path, granule: Granul
 def test_unwritable_folder_is_named(tmp_path: Path, granule: Granule) -> None:
     (tmp_path / "taken").write_text("a file")
     with pytest.raises(SourceError, match=granule.id):
-        SimulatedSource(tmp_path / "taken").make(granule)
+        simulated(tmp_path / "taken").make(granule)
 
 
 # the speckle

@@ -57,9 +57,10 @@ class SimulatedSource:
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        seed: int = 1,
-        polarization: Polarization = Polarization.VV_VH,
-        tracks: int = 2,
+        *,
+        seed: int,
+        polarization: Polarization,
+        tracks: int,
         passes_per_track: int | None = None,
         only_tracks: Collection[int] | None = None,
     ) -> None:
