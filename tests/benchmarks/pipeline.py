@@ -59,7 +59,7 @@ Progress = Callable[[str], None]
 
 def planned_granules(folder: Path) -> tuple[SimulatedSource, list[Granule]]:
     """Choose the granules of the benchmark: three passes of the `BURSTS` bursts that together see most of the tile."""
-    source = SimulatedSource(folder, seed=1, polarization=Polarization.VV_VH, tracks=1)
+    source = SimulatedSource(folder=folder, seed=1, polarization=Polarization.VV_VH, tracks=1)
     found = source.search(TILE, DIRECTION, [MONTH])[MONTH].granules
     square = shapely.box(*tile_geobox(TILE).bounds)
     seen = {burst: utm_footprint(burst).intersection(square) for burst in {granule.burst for granule in found}}

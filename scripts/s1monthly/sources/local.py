@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import shapely
@@ -27,12 +27,13 @@ THREADS = 8
 """Headers read at once: on network file systems, opening a file is mostly waiting."""
 
 
+@dataclass(frozen=True)
 class LocalSource:
     """Granules in a folder, at any depth, under their OPERA file names.
 
     It relies on the names and grids of the files only: not on tags, lists or the folder structure.
 
-    Parameters
+    Attributes
     ----------
     folder : path
         Folder of granules; a relative path stays relative.
@@ -46,22 +47,12 @@ class LocalSource:
         Folders of runs to skip, see `s1monthly.sources.listing.list_folder`.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        polarization: Polarization,
-        only_tracks: Collection[int] | None = None,
-        *,
-        with_mask: bool = True,
-        trees: Collection[str] = (),
-        cache: str | None = None,
-    ) -> None:
-        self.folder = os.fspath(folder)
-        self.polarization = polarization
-        self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
-        self.needed = ("mask",) if with_mask else ()
-        self.trees = trees
-        self.cache = cache
+    folder: str | os.PathLike[str]
+    polarization: Polarization
+    only_tracks: Collection[int] | None = None
+    with_mask: bool = True
+    trees: Collection[str] = ()
+    cache: str | None = None
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `Source.search` does.
@@ -75,7 +66,8 @@ class LocalSource:
             As for `list_folder`.
         """
         granules = list(self._granules())
-        aside = Selection(direction, self.polarization, self.only_tracks, self.needed).set_aside(granules)
+        needed = ("mask",) if self.with_mask else ()
+        aside = Selection(direction, self.polarization, self.only_tracks, needed).set_aside(granules)
         wanted = set(months)
         return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in wanted]), aside)
 

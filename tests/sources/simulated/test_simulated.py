@@ -35,7 +35,7 @@ VV_VH = Polarization.VV_VH
 
 
 def simulated(folder: Path, seed: int = 1) -> SimulatedSource:
-    return SimulatedSource(folder, seed=seed, polarization=VV_VH, tracks=2)
+    return SimulatedSource(folder=folder, seed=seed, polarization=VV_VH, tracks=2)
 
 
 @pytest.fixture(scope="module")

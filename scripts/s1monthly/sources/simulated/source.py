@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -31,6 +31,7 @@ SECOND_SATELLITE = datetime(2025, 1, 1, tzinfo=UTC)
 PROCESSING_DELAY = timedelta(hours=6)
 
 
+@dataclass(frozen=True, kw_only=True)
 class SimulatedSource:
     """Granules over any tile on Earth, made on request.
 
@@ -38,7 +39,7 @@ class SimulatedSource:
     days, on Sentinel-1A's real days, from October 2014 on without end. The pixels show
     `s1monthly.sources.simulated.scene.Scene`, over sea and land alike. The same seed gives the same granules.
 
-    Parameters
+    Attributes
     ----------
     folder : path
         Where granules are made: one folder each, inside a folder for the seed. An existing granule is not made again.
@@ -54,22 +55,16 @@ class SimulatedSource:
         Granules of other tracks are set aside.
     """
 
-    def __init__(
-        self,
-        folder: str | os.PathLike[str],
-        *,
-        seed: int,
-        polarization: Polarization,
-        tracks: int,
-        passes_per_track: int | None = None,
-        only_tracks: Collection[int] | None = None,
-    ) -> None:
-        self.folder = Path(folder) / f"version-{ALGORITHMS['sources.simulated']}_seed-{seed}"
-        self.scene = Scene(seed)
-        self.polarization = polarization
-        self.tracks = tracks
-        self.passes_per_track = passes_per_track
-        self.only_tracks = None if only_tracks is None else frozenset(only_tracks)
+    folder: str | os.PathLike[str]
+    seed: int
+    polarization: Polarization
+    tracks: int
+    passes_per_track: int | None = None
+    only_tracks: Collection[int] | None = None
+
+    @property
+    def _folder(self) -> Path:
+        return Path(self.folder) / f"version-{ALGORITHMS['sources.simulated']}_seed-{self.seed}"
 
     def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search` does, without writing anything.
@@ -107,18 +102,18 @@ class SimulatedSource:
         layers = self._layers(granule)
         try:
             if not all(os.path.exists(layer.url) for layer in layers):
-                write_granule(self.folder / granule.id, self.scene, granule, self.polarization)
+                write_granule(self._folder / granule.id, Scene(self.seed), granule, self.polarization)
             sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
             return replace(granule, layers=sized)
         except (OSError, RasterioError) as error:
             raise SourceError(
-                f"granule {granule.id}: cannot be made in {self.folder}: {error}",
+                f"granule {granule.id}: cannot be made in {self._folder}: {error}",
                 "free disk space there, or give a writable folder as source.path",
             ) from error
 
     def _layers(self, granule: Granule) -> tuple[Layer, ...]:
         names = (*self.polarization.layers, "mask")
-        return tuple(Layer(name, str(self.folder / granule.id / layer_file(granule.id, name))) for name in names)
+        return tuple(Layer(name, str(self._folder / granule.id / layer_file(granule.id, name))) for name in names)
 
     @staticmethod
     def _passes(footprints: dict[Burst, str], month: Month) -> list[list[Granule]]:
