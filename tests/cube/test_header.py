@@ -31,11 +31,11 @@ def test_the_status_of_a_month_is_read_from_its_byte(tmp_path: Path) -> None:
     assert (held.first, held.last, held.chunks, held.recipe) == (NOVEMBER, FEBRUARY, (1024, 512), {"level": "ARDC"})
     span = list(NOVEMBER.shift(-1).until(FEBRUARY.shift(1)))
     assert [held.status(month) for month in span] == [EMPTY, COMPLETE, BEING_WRITTEN, EMPTY, COMPLETE, EMPTY]
-    assert held.complete() == [NOVEMBER, FEBRUARY]
+    assert held.complete_months() == [NOVEMBER, FEBRUARY]
     (store / "status" / "c" / "0").write_bytes(b"")
     (store / "status" / "c" / "4").write_bytes(bytes([COMPLETE]))
     assert held.status(FEBRUARY.shift(1)) == EMPTY, "outside the axis, whatever lies there"
-    assert held.complete() == [FEBRUARY]
+    assert held.complete_months() == [FEBRUARY]
     assert (EMPTY, BEING_WRITTEN, COMPLETE) == (0, 1, 2)
 
 

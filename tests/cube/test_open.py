@@ -116,7 +116,7 @@ def test_slots_are_read_without_zarr(held: Path) -> None:
         prepare(held, spec_of(), *months(first, "2020-04"))
         found = cached_header(held)
         assert found is not None and (found.first, found.last) == months(first, "2020-04")
-        assert found.complete() == [Month(2020, 1), Month(2020, 3)] and found.recipe == RECIPE
+        assert found.complete_months() == [Month(2020, 1), Month(2020, 3)] and found.recipe == RECIPE
         assert found.status(Month(2020, 2)) == Status.EMPTY and found.chunks == (32, 32)
 
 

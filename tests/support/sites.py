@@ -171,7 +171,7 @@ class Site:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.touch()
             held = cached_header(tile.paths().cube)
-            complete = [*(held.complete() if held else ()), *wanted]
+            complete = [*(held.complete_months() if held else ()), *wanted]
             write_store(
                 tile.paths().cube,
                 min(complete),

@@ -138,6 +138,16 @@ class Header:
     arrays: dict[str, Any]
 
     @property
+    def tile(self) -> Tile:
+        """Tile of the cube."""
+        return Tile(self.description["tile"])
+
+    @property
+    def direction(self) -> Direction:
+        """Flight direction of the cube."""
+        return Direction(self.description["direction"])
+
+    @property
     def bands(self) -> tuple[str, ...]:
         """Names of the bands, in order."""
         return tuple(self.description["bands"])
@@ -178,7 +188,7 @@ class Header:
         return GeoBox(**self.description["grid"])
 
     @property
-    def months(self) -> int:
+    def slots(self) -> int:
         """Number of slots on the axis."""
         return self.last.ordinal - self.first.ordinal + 1
 
@@ -190,7 +200,7 @@ class Header:
         rows, columns = described["chunks"]
         kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict))
         grid = described["grid"]
-        sizes = (rows, columns, grid["height"], grid["width"], self.months)
+        sizes = (rows, columns, grid["height"], grid["width"], self.slots)
         if (
             not all(isinstance(value, kind) for value, kind in kinds)
             or not all(size > 0 for size in sizes)
@@ -229,7 +239,7 @@ class Header:
         """Return a month's status; EMPTY outside the axis."""
         return read_status(self.path, self.slot(month)) if self.first <= month <= self.last else EMPTY
 
-    def complete(self) -> list[Month]:
+    def complete_months(self) -> list[Month]:
         """Return the complete months."""
         return [month for month in self.first.until(self.last) if self.status(month) == COMPLETE]
 

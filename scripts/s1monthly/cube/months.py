@@ -16,8 +16,7 @@ from s1monthly.cube.digest import digest_of, hash_values
 from s1monthly.cube.header import COUNT, STATUS, Header, Status, existing_header, how_to_mend, read_status
 from s1monthly.cube.transaction import cube_errors
 from s1monthly.errors import CubeError
-from s1monthly.grid.lattice import GeoBox
-from s1monthly.model import Direction, Month, Tile
+from s1monthly.model import Month
 
 READ_ATTEMPTS = 5
 """Attempts to read a month that is replaced at the same time."""
@@ -28,32 +27,10 @@ Count = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class CubeState:
-    """The content of a cube.
+class CubeState(Header):
+    """What a cube holds: its root, and the status of every month of its axis, in order."""
 
-    Attributes
-    ----------
-    first, last : Month
-        First and last month of the axis.
-    months : dict of Month to Status
-        Every month of the axis, in order.
-    bands : tuple of str
-        Band names, in order.
-    chunks : tuple of int
-        Rows and columns of a chunk.
-    recipe : dict
-        Everything that determined the values.
-    """
-
-    tile: Tile
-    direction: Direction
-    first: Month
-    last: Month
     months: dict[Month, Status]
-    geobox: GeoBox
-    bands: tuple[str, ...]
-    chunks: tuple[int, int]
-    recipe: dict[str, Any]
 
     @property
     def complete(self) -> tuple[Month, ...]:
@@ -76,19 +53,9 @@ def state(path: str | Path) -> CubeState:
     """
     path = Path(path)
     with cube_errors(path, "reading the status"):
-        header, statuses = _settled(path, lambda header: [read_status(path, slot) for slot in range(header.months)])
-    rows, columns = header.description["chunks"]
-    return CubeState(
-        tile=Tile(header.description["tile"]),
-        direction=Direction(header.description["direction"]),
-        first=header.first,
-        last=header.last,
-        months=dict(zip(header.first.until(header.last), statuses, strict=True)),
-        geobox=header.geobox,
-        bands=header.bands,
-        chunks=(rows, columns),
-        recipe=header.description["recipe"],
-    )
+        header, statuses = _settled(path, lambda header: [read_status(path, slot) for slot in range(header.slots)])
+    months = dict(zip(header.first.until(header.last), statuses, strict=True))
+    return CubeState(**vars(header), months=months)
 
 
 def month_digest(path: str | Path, month: Month) -> str:

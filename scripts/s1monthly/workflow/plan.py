@@ -175,7 +175,7 @@ class Plan:
             header = self.header(tile)
             if header:
                 header.refuse_damage()
-                left = [month for month in header.complete() if month not in tile.months]
+                left = [month for month in header.complete_months() if month not in tile.months]
                 before, now = (canonical(recipe, tile.key.tile) for recipe in (header.recipe, tile.recipe))
                 refuse_mixture(tile.key, before, now, left, self.config.output.overwrite)
 
