@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,8 +48,8 @@ def state(path: str | Path) -> CubeState:
 
     Examples
     --------
-    cube = state("output/10SEG_ASCENDING/zarr/S1_monthly.zarr")
-    print(cube.bands, cube.complete)
+    >>> cube = state("output/10SEG_ASCENDING/zarr/S1_monthly.zarr")
+    >>> print(cube.bands, cube.complete)
     """
     path = Path(path)
     with cube_errors(path, "reading the status"):
@@ -115,8 +115,8 @@ def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> V
 
     Examples
     --------
-    store = "output/10SEG_ASCENDING/zarr/S1_monthly.zarr"
-    vv_db = read_month(store, Month.parse("2024-06"), "VV_dB")
+    >>> store = "output/10SEG_ASCENDING/zarr/S1_monthly.zarr"
+    >>> vv_db = read_month(store, Month.parse("2024-06"), "VV_dB")
     """
 
     def read(header: Header, slot: int) -> Values:
@@ -138,10 +138,8 @@ def read_count(path: str | Path, month: Month) -> Count:
     return _read_complete(Path(path), month, lambda header, slot: _read_slot(header, COUNT, slot))
 
 
-def read_bands(
-    path: str | Path, month: Month, names: Iterable[str] | None = None, threads: int = 1
-) -> Iterator[tuple[str, Values]]:
-    """Yield name and values of the named bands of a complete month (default: all, in order), one in memory at a time.
+def read_bands(path: str | Path, month: Month, threads: int = 1) -> Iterator[tuple[str, Values]]:
+    """Yield name and values of every band of a complete month, in order, one in memory at a time.
 
     Raises
     ------
@@ -150,10 +148,10 @@ def read_bands(
 
     Examples
     --------
-    for name, values in read_bands("output/10SEG_ASCENDING/zarr/S1_monthly.zarr", Month.parse("2024-06")):
-        print(name, np.nanmean(values))
+    >>> for name, values in read_bands("output/10SEG_ASCENDING/zarr/S1_monthly.zarr", Month.parse("2024-06")):
+    ...     print(name, np.nanmean(values))
     """
-    for name in names or existing_header(Path(path)).bands:
+    for name in existing_header(Path(path)).bands:
         yield name, read_month(path, month, name, threads)
 
 
@@ -170,7 +168,7 @@ def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) 
     """
     hashes = {}
     with ThreadPoolExecutor(1) as hasher:
-        for name, values in read_bands(path, month, None, threads):
+        for name, values in read_bands(path, month, threads):
             hashing = hasher.submit(hash_values, values)
             yield name, values
             hashes[name] = hashing.result()
