@@ -15,7 +15,7 @@ from shapely.geometry.base import BaseGeometry
 from s1monthly.errors import GridError
 from s1monthly.grid import regions as regions_module
 from s1monthly.grid.lattice import GeoBox, tile_geobox
-from s1monthly.grid.outlines import lonlat_bounds, transformer
+from s1monthly.grid.outlines import box_in_lonlat, transformer
 from s1monthly.grid.polygon_mask import outside_polygon, window
 from s1monthly.model import Tile
 from s1monthly.versions import ALGORITHMS
@@ -93,7 +93,7 @@ def in_polygon(geobox: GeoBox, region: BaseGeometry) -> NDArray[np.bool_]:
 
 def regions(geobox: GeoBox) -> dict[str, BaseGeometry]:
     """Polygons that cut a grid, small and large."""
-    west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, east, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     x, y, wide, high = (west + east) / 2 + 1e-4, (south + north) / 2 + 1e-4, east - west, north - south
     low, top = max(south - 60, -90), min(north + 60, 90)
     around = box(west - 20, max(south - 5, -90), east + 20, min(north + 5, 90))
@@ -124,7 +124,7 @@ def test_a_pixel_is_kept_where_its_centre_lies_in_the_polygon(tile: str, epsg: i
 @pytest.mark.parametrize(("tile", "epsg"), GRIDS)
 def test_a_tile_that_lies_wholly_in_the_polygon_is_kept_whole(tile: str, epsg: int | None) -> None:
     geobox = grid_of(tile, epsg)
-    west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, east, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     around = box(west - 80, max(south - 70, -90), east + 80, min(north + 70, 90))
     turn = 360 * round((west + east) / 720)
     around = shapely.transform(around, lambda xy: xy - (turn, 0.0))
@@ -136,14 +136,14 @@ def test_a_tile_that_lies_wholly_in_the_polygon_is_kept_whole(tile: str, epsg: i
 @pytest.mark.parametrize(("tile", "epsg"), GRIDS)
 def test_a_tile_beside_the_polygon_is_masked_whole(tile: str, epsg: int | None) -> None:
     geobox = grid_of(tile, epsg)
-    west, south, _, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, _, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     beside = box(west - 100, south, west - 0.001, north)
     assert outside_polygon(geobox, beside.wkt).all()
 
 
 def test_polygons_that_meet_at_the_antimeridian_or_run_on_are_one() -> None:
     geobox = tile_geobox(Tile("01WCP"), 300)
-    west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, east, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     assert west < -180 < east
     runs_on = box(west + 0.3, south + 0.2, east - 0.3, north - 0.2)
     split = MultiPolygon(
@@ -156,7 +156,7 @@ def test_polygons_that_meet_at_the_antimeridian_or_run_on_are_one() -> None:
 @pytest.mark.parametrize("tile", ["60KYG", "01LBJ"])
 def test_a_grid_beside_the_edge_of_its_crs_is_masked_too(tile: str, epsg: int) -> None:
     geobox = tile_geobox(Tile(tile), {3857: 300.0}.get(epsg, 0.003), epsg)
-    west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, east, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     region = box(west - 1, south - 1, (west + east) / 2 + 1e-5, north + 1)
     np.testing.assert_array_equal(~outside_polygon(geobox, region.wkt), in_polygon(geobox, region))
 

@@ -91,7 +91,7 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
 
 
-def lonlat_bounds(bounds: tuple[float, float, float, float], epsg: int) -> tuple[float, float, float, float]:
+def box_in_lonlat(bounds: tuple[float, float, float, float], epsg: int) -> tuple[float, float, float, float]:
     """Return west, south, east and north of a box; longitudes continue beyond 180 instead of jumping.
 
     Parameters

@@ -9,7 +9,7 @@ from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.grid.outlines import LONLAT, is_torn, lonlat_bounds, transformer
+from s1monthly.grid.outlines import LONLAT, box_in_lonlat, is_torn, transformer
 from s1monthly.grid.regions import on_turn, polygons_of, read_region
 
 LONGEST_EDGE = 0.01
@@ -53,7 +53,7 @@ def window(geobox: GeoBox) -> BaseGeometry:
     GridError
         If there is no such box, so that no polygon can mask this grid.
     """
-    west, south, east, north = lonlat_bounds(geobox.bounds, geobox.epsg)
+    west, south, east, north = box_in_lonlat(geobox.bounds, geobox.epsg)
     # Widen the box by one edge, so that edges inside the grid stay whole, unless the CRS ends within it.
     for margin in (LONGEST_EDGE, 0.0):
         box = shapely.box(west - margin, max(south - margin, -90.0), east + margin, min(north + margin, 90.0))
