@@ -169,7 +169,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
                 "give file and folder the names they were made with, or move a copy out of the tree",
             )
         rows[record.key.month] = record_row(record, layout)
-    rows |= {month: row for month, row in search_rows(owner, layout).items() if month not in rows}
+    rows = search_rows(owner, layout) | rows
     return [rows[month] for month in sorted(rows)]
 
 
@@ -280,10 +280,8 @@ def existing_paths(place: Layout, kinds: Collection[str] = frozenset(PATHS.value
         Values of `PATHS`.
     """
     paths = {column: Path(getattr(place, kind)) for column, kind in PATHS.items() if kind in kinds}
-    return {
-        column: relative(paths[column], place.folder) if column in paths and paths[column].exists() else None
-        for column in PATHS
-    }
+    existing = {column: relative(path, place.folder) for column, path in paths.items() if path.exists()}
+    return dict.fromkeys(PATHS) | existing
 
 
 def _current_products(record: Record, place: Layout) -> set[str]:

@@ -64,22 +64,9 @@ def catalog_lock(path: str | Path) -> Iterator[None]:
 
 
 def catalog_tile(folder: str | Path) -> list[Row]:
-    """Write the catalog of a tile and direction from all files in its folder.
+    """Write the catalog of a tile and direction from all files in its folder ``{base_dir}/{tile}_{direction}``.
 
-    Parameters
-    ----------
-    folder : path
-        ``{base_dir}/{tile}_{direction}``.
-
-    Returns
-    -------
-    list of dict
-        Its rows: those of `catalog.tile_rows`, and those that `rows_to_keep` adds.
-
-    Raises
-    ------
-    ProductError
-        As for `catalog.tile_rows`.
+    Returns its rows: those of `table.tile_rows`, which names the errors, and those that `rows_to_keep` adds.
     """
     owner = owner_of(Path(folder))
     layout = Layout(str(Path(folder).parent))
@@ -136,10 +123,8 @@ def rows_to_keep(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> 
 
     Parameters
     ----------
-    before : iterable of dict
-        The older catalog of a tile and direction.
-    rows : iterable of dict
-        Rows from the tree; they replace older rows of the same months.
+    before, rows : iterable of dict
+        The older catalog of a tile and direction, and the rows from the tree, which replace those of the same months.
     """
     in_tree, keep = {row["month"] for row in rows}, {}
     for row in before:
