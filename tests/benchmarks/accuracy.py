@@ -15,7 +15,7 @@ from benchmarks.recipes import scikit_image_recipe
 from benchmarks.report import table
 from s1monthly.config.processing import Processing
 from s1monthly.grid.lattice import GeoBox, tile_geobox
-from s1monthly.kernels.compositing import Mosaic, composite
+from s1monthly.kernels.compositing import PassMosaic, composite
 from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.model import Burst, Granule, Polarization, passes_of
 from s1monthly.raster.geotiff import crop
@@ -109,7 +109,7 @@ def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: 
     options = Processing()
     passes, truths = [], []
     for overflight in passes_of(granules):
-        mosaic = Mosaic(geobox.shape, options.mosaic_strategy)
+        mosaic = PassMosaic(geobox.shape, options.mosaic_strategy)
         for granule in overflight.granules:
             burst = read_burst(granule, Polarization.VV_VH.layers, geobox, options.min_valid_lin, options.mask)
             if isinstance(burst, BurstWindow):

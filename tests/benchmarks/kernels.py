@@ -28,7 +28,7 @@ from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands
-from s1monthly.kernels.compositing import Mosaic, composite
+from s1monthly.kernels.compositing import PassMosaic, composite
 from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.model import Granule, Polarization, passes_of
 from s1monthly.raster.cog import write_cog
@@ -161,7 +161,7 @@ def _passes(granules: Sequence[Granule], windows: Sequence[BurstWindow | None], 
     passes = {layer: np.empty((len(overflights), *geobox.shape), np.float32) for layer in LAYERS}
     for index, overflight in enumerate(overflights):
         for layer in LAYERS:
-            mosaic = Mosaic(geobox.shape)
+            mosaic = PassMosaic(geobox.shape)
             for granule in overflight.granules:
                 window = of_granule[granule.id]
                 if window:

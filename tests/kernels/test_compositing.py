@@ -11,7 +11,7 @@ from scipy import stats
 
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels import compositing
-from s1monthly.kernels.compositing import BLOCK_PIXELS, Mosaic, composite, disagreeing, row_blocks
+from s1monthly.kernels.compositing import BLOCK_PIXELS, PassMosaic, composite, disagreeing, row_blocks
 from s1monthly.kernels.masking import valid_power
 from s1monthly.versions import ALGORITHMS
 
@@ -153,7 +153,7 @@ def test_composite_refuses(arguments, message):
 
 def test_an_unknown_strategy_is_refused():
     with pytest.raises(S1MonthlyError, match="mean, first, last"):
-        Mosaic((2, 2), "average")
+        PassMosaic((2, 2), "average")
 
 
 def _bursts(seed: int = 3) -> list[tuple[np.ndarray, int, int]]:
@@ -176,7 +176,7 @@ def _layers() -> np.ndarray:
 
 def _mosaic(strategy: str, order=range(5)) -> np.ndarray:
     bursts = _bursts()
-    mosaic = Mosaic((60, 55), strategy)
+    mosaic = PassMosaic((60, 55), strategy)
     for n in order:
         mosaic.add(*bursts[n])
     return mosaic.result()
@@ -201,7 +201,7 @@ def test_mosaic_first_and_last_take_the_first_and_last_valid():
 
 def test_mosaic_result_is_a_snapshot():
     for strategy in compositing.MOSAIC_STRATEGIES:
-        mosaic = Mosaic((1, 2), strategy)
+        mosaic = PassMosaic((1, 2), strategy)
         empty = mosaic.result()
         mosaic.add(np.array([[1.0]], np.float32), 0, 1)
         once = mosaic.result()
@@ -213,7 +213,7 @@ def test_mosaic_result_is_a_snapshot():
 @pytest.mark.parametrize(("row", "col"), [(-1, 0), (0, -1), (9, 0), (0, 8)])
 def test_window_outside_the_tile_is_refused(row, col):
     with pytest.raises(S1MonthlyError, match="not inside the tile"):
-        Mosaic((10, 10)).add(np.ones((2, 3), np.float32), row, col)
+        PassMosaic((10, 10)).add(np.ones((2, 3), np.float32), row, col)
 
 
 def test_low_values_neither_block_nor_count():
@@ -221,7 +221,7 @@ def test_low_values_neither_block_nor_count():
     bad = np.full((1, 3), 1e-7, np.float32)
     good_co, good_cross = np.full((1, 3), 0.2, np.float32), np.full((1, 3), 0.05, np.float32)
     for strategy in compositing.MOSAIC_STRATEGIES:
-        mosaics = Mosaic((1, 3), strategy), Mosaic((1, 3), strategy)
+        mosaics = PassMosaic((1, 3), strategy), PassMosaic((1, 3), strategy)
         for pair in ((bad, good_cross), (good_co, good_cross), (good_co, bad)):
             for mosaic, window in zip(mosaics, valid_power(*pair, 1e-6), strict=True):
                 mosaic.add(window, 0, 0)
@@ -234,7 +234,7 @@ def test_golden_values():
     for method in compositing.COMPOSITE_METHODS:
         np.testing.assert_allclose(composite(_golden_passes(), method)[0][0], expected[method], rtol=1e-6)
     for strategy in compositing.MOSAIC_STRATEGIES:
-        mosaic = Mosaic((1, 3), strategy)
+        mosaic = PassMosaic((1, 3), strategy)
         mosaic.add(np.array([[0.2, 0.2]], np.float32), 0, 0)
         mosaic.add(np.array([[0.4, 0.5]], np.float32), 0, 1)
         np.testing.assert_allclose(mosaic.result()[0], expected[f"mosaic {strategy}"], rtol=1e-6)

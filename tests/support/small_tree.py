@@ -72,7 +72,7 @@ class SmallTree:
         return key
 
     def search(self, key: CompositeKey) -> None:
-        """Write the list of a month's granules and the account of the search for its tile and direction."""
+        """Write the list of a month's granules and the search log for its tile and direction."""
         mine = [other for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
         lists = {other.month: GranuleList(self.granules(other), ()) for other in mine}
         write_granule_list(self.path("granules", key), GranuleList(self.granules(key)))

@@ -174,7 +174,7 @@ def tile_rows(folder: str | Path) -> list[Row]:
 
 
 def is_output_tree(folder: Path) -> bool:
-    """Tell whether a folder is an output tree of its own (it has a Collection), like the demo's in ``output/``."""
+    """Return True if a folder is an output tree of its own (it has a Collection), like the demo's in ``output/``."""
     return (folder / Path(Layout("").collection).name).exists()
 
 
@@ -297,7 +297,7 @@ def _current_products(record: Record, place: Layout) -> set[str]:
 
 
 def _holds(path: str, digest: str) -> bool:
-    """Tell whether a COG's header contains a digest; reads bytes, because GDAL takes long to load."""
+    """Return True if a COG's header contains a digest; reads bytes, because GDAL takes long to load."""
     try:
         with open(path, "rb") as stream:
             head = stream.read(_HEADER // 16)  # mostly enough

@@ -135,7 +135,9 @@ class Processing(Section):
         options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"
     )
     composite_method: options.CompositeMethod = option(options.COMPOSITE_METHOD, "How the passes of a month are merged")
-    trim_fraction: float = option(options.TRIM_FRACTION, "Fraction cut at each end by trimmed_mean", ge=0, lt=0.5)
+    trim_fraction: float = option(
+        options.TRIM_FRACTION, "Fraction cut at each end by trimmed_mean", ge=0, lt=options.LARGEST_TRIM
+    )
     min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
     mask: options.MaskChoice = option(
         options.MASK, "What the granules' mask layer excludes; none: no granule needs one"

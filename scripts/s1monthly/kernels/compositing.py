@@ -14,7 +14,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.kernels.options import COMPOSITE_METHOD, COMPOSITE_METHODS, MOSAIC_STRATEGIES, TRIM_FRACTION
+from s1monthly.kernels.options import (
+    COMPOSITE_METHOD,
+    COMPOSITE_METHODS,
+    LARGEST_TRIM,
+    MOSAIC_STRATEGIES,
+    TRIM_FRACTION,
+)
 
 Power = NDArray[np.float32]
 Counts = NDArray[np.uint8]
@@ -23,6 +29,7 @@ LANES = 512  # pixels processed side by side
 BLOCK_ROWS = 64
 BLOCK_PIXELS = 2**20
 _MOST = 255  # largest count in uint8
+MEDIAN, MEAN = COMPOSITE_METHODS.index("median"), COMPOSITE_METHODS.index("mean")
 
 
 @njit(nogil=True, cache=True)
@@ -52,7 +59,7 @@ def _place(mosaic: Power, window: Power, row: int, col: int, replace: bool) -> N
                 mosaic[row + r, col + c] = x
 
 
-class Mosaic:
+class PassMosaic:
     """Mosaic of the bursts of one pass and polarization on one tile.
 
     Bursts are merged one by one, so memory depends on the tile and not on the number of bursts. Non-finite pixels are
@@ -209,7 +216,10 @@ def _saturate(valid: NDArray[np.int32], count: Counts) -> None:
 def _composite_rows(
     passes: NDArray[np.float32], first: int, method: int, trim_fraction: float, power: Power, count: Counts
 ) -> None:
-    """Composite the rows of ``passes`` from ``first`` on into ``power``; ``method`` indexes COMPOSITE_METHODS."""
+    """Composite the rows of ``passes`` from ``first`` on into ``power``; ``method`` indexes COMPOSITE_METHODS.
+
+    The mean is a trimmed mean that cuts nothing.
+    """
     rows, cols = power.shape
     values = np.empty((passes.shape[0], LANES), np.float32)
     valid = np.empty(LANES, np.int32)
@@ -227,9 +237,9 @@ def _composite_rows(
             for n in range(passes.shape[0]):
                 if _take(passes[n, first + r, c : c + width], values[number], valid) > 0:
                     number += 1
-            if number > 1 and method != 1:
+            if number > 1 and method != MEAN:
                 _sort_lanes(values, number)
-            if method == 0:
+            if method == MEDIAN:
                 _ranks(valid, ranks[0], ranks[1])
                 for n in range(number):
                     _pick(values[n], ranks[0], np.int32(n), middle[0])
@@ -238,11 +248,11 @@ def _composite_rows(
             else:
                 total[:] = 0
                 for k in range(width):
-                    cut[k] = 0 if method == 1 else int(trim_fraction * valid[k])
+                    cut[k] = 0 if method == MEAN else int(trim_fraction * valid[k])
                 for n in range(number):
                     line = values[n]
                     for k in range(width):
-                        inside = (line[k] < top) & (n >= cut[k]) & ((method == 1) | (n < valid[k] - cut[k]))
+                        inside = (line[k] < top) & (n >= cut[k]) & ((method == MEAN) | (n < valid[k] - cut[k]))
                         total[k] += line[k] if inside else np.float32(0)
                 for k in range(width):
                     n = valid[k] - 2 * cut[k]
@@ -336,8 +346,9 @@ def composite(
     """
     if method not in COMPOSITE_METHODS:
         raise S1MonthlyError(f"composite method {method!r} is unknown", f"use one of: {', '.join(COMPOSITE_METHODS)}")
-    if not 0 <= trim_fraction < 0.5:
-        raise S1MonthlyError(f"trim fraction {trim_fraction} is out of range", "use at least 0 and less than 0.5")
+    if not 0 <= trim_fraction < LARGEST_TRIM:
+        remedy = f"use at least 0 and less than {LARGEST_TRIM}"
+        raise S1MonthlyError(f"trim fraction {trim_fraction} is out of range", remedy)
     shapes = sorted({np.shape(one) for one in passes})
     if len(shapes) != 1 or len(shapes[0]) != 2:
         raise S1MonthlyError(

@@ -29,6 +29,7 @@ COMPOSITE_METHOD: CompositeMethod = "median"
 MASK: MaskChoice = "shadow"
 DESPECKLE_METHOD: DespeckleMethod = "tv_bregman"
 TRIM_FRACTION = 0.15
+LARGEST_TRIM = 0.5  # itself not allowed: nothing would be left
 REG_PARAM = 5.0
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 63

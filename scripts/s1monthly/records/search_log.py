@@ -140,10 +140,10 @@ def _load(path: str, _signature: FileState) -> tuple[Any, dict[Month, Answer]]:
         return content["question"], months
     except OSError as error:
         remedy = "make it a file that you may read (chmod u+r), or delete it: the next run asks again"
-        raise ProductError(f"{path}: account of the search cannot be read ({error})", remedy) from error
+        raise ProductError(f"{path}: search log cannot be read ({error})", remedy) from error
     except (ValueError, KeyError, TypeError, AttributeError, NameFormatError) as error:
         remedy = "delete it; the next run asks again"
-        raise ProductError(f"{path}: account of the search is damaged ({error})", remedy) from error
+        raise ProductError(f"{path}: search log is damaged ({error})", remedy) from error
 
 
 def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:

@@ -107,18 +107,18 @@ class _RunFolders:
         self._cache = _identity(cache) if cache else None
 
     def include(self, real: str, start: str) -> bool:
-        """Tell whether a folder is one of them; simulated granules are not if the walk started among them."""
+        """Return True if a folder is one of them; simulated granules are not if the walk started among them."""
         inside = FOLDER_LIKE_GRANULES.search(real)
         if inside and self._is_work_folder(real[: inside.start()] or "/"):
             return not (inside["simulated"] and Path(start).is_relative_to(real[: inside.end("simulated")]))
         return bool(CUBE_FOLDER.search(real)) or self._is_cache(real)
 
     def surround(self, start: str) -> bool:
-        """Tell whether a walk that starts at a folder starts inside one of them."""
+        """Return True if a walk that starts at a folder starts inside one of them."""
         return any(self.include(str(folder), start) for folder in (Path(start), *Path(start).parents))
 
     def cache_surrounds(self, real: str) -> bool:
-        """Tell whether a folder is the cache or lies in it."""
+        """Return True if a folder is the cache or lies in it."""
         return any(self._is_cache(str(folder)) for folder in (Path(real), *Path(real).parents))
 
     def _is_cache(self, folder: str) -> bool:

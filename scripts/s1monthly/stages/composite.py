@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.grid.lattice import GeoBox, overlap
-from s1monthly.kernels.compositing import Counts, Mosaic, Power, composite, row_blocks
+from s1monthly.kernels.compositing import Counts, PassMosaic, Power, composite, row_blocks
 from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
@@ -69,7 +69,7 @@ class _Burst:
     def touches(self, rows: slice) -> bool:
         return max(self.rows.start, rows.start) < min(self.rows.stop, rows.stop)
 
-    def add_to(self, mosaic: Mosaic, rows: slice, columns: slice) -> None:
+    def add_to(self, mosaic: PassMosaic, rows: slice, columns: slice) -> None:
         """Add the burst's part of `rows` to a mosaic of `rows` and `columns`, which include the burst's columns."""
         start, stop = max(self.rows.start, rows.start), min(self.rows.stop, rows.stop)
         above, left = self.first
@@ -85,7 +85,7 @@ def _hull(ranges: Iterable[slice]) -> slice:
 
 
 def _merge(bursts: Sequence[_Burst], rows: slice, columns: slice, strategy: str, out: Power) -> None:
-    mosaic = Mosaic(out.shape, strategy)
+    mosaic = PassMosaic(out.shape, strategy)
     for burst in bursts:
         burst.add_to(mosaic, rows, columns)
     mosaic.result(out)

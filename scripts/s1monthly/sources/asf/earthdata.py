@@ -62,7 +62,7 @@ class Login:
         return self.credentials.authorization if allowed else None
 
     def trusts(self, url: str) -> bool:
-        """Tell whether an address uses HTTPS and is on a trusted host."""
+        """Return True if an address uses HTTPS and is on a trusted host."""
         return urlsplit(url).scheme == "https" and any(_within(url, domain) for domain in self._trusted)
 
     @property
@@ -170,7 +170,7 @@ class _Session(requests.Session):
 
 
 def _within(url: str, domain: str, subdomains: bool = True) -> bool:
-    """Tell whether an address is on a host; on any port if the host is given without one."""
+    """Return True if an address is on a host; on any port if the host is given without one."""
     parts, named = urlsplit(url), urlsplit(f"//{domain}")
     host, name = parts.hostname or "", named.hostname or ""
     if named.port and (parts.port or 443) != named.port:
@@ -179,12 +179,12 @@ def _within(url: str, domain: str, subdomains: bool = True) -> bool:
 
 
 def is_tiff(body: bytes) -> bool:
-    """Tell whether bytes begin like a TIFF or BigTIFF."""
+    """Return True if bytes begin like a TIFF or BigTIFF."""
     return body[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _is_page(answer: Answer) -> bool:
-    """Tell whether a web page came with status 200, from a login, a proxy or a portal."""
+    """Return True if a web page came with status 200, from a login, a proxy or a portal."""
     html = answer.content_type in ("text/html", "application/xhtml+xml") or answer.body.lstrip()[:1] == b"<"
     return answer.status == 200 and html and not is_tiff(answer.body)
 

@@ -142,7 +142,7 @@ class Footprint:
         return str(shapely.to_wkt(whole, rounding_precision=6))
 
     def meets(self, tile: Tile) -> bool:
-        """Tell whether the footprint comes within its margin of a tile.
+        """Return True if the footprint comes within its margin of a tile.
 
         The test runs in the plane of the tile's UTM zone. CMR's edges are great circles; over 90 km these differ from
         straight lines there by less than 15 m.

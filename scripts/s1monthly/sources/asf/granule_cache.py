@@ -188,7 +188,7 @@ def _is_whole(content: bytes, size: int, md5: str) -> bool:
 
 
 def _is_left_behind(entry: os.DirEntry[str]) -> bool:
-    """Tell whether a file is an old temporary file or lock of ours."""
+    """Return True if a file is an old temporary file or lock of ours."""
     match = _LEFT_BEHIND.fullmatch(entry.name)
     ours = match is not None and parse_layer_file(f"{match['stem']}.tif") is not None
     return ours and time.time() - entry.stat().st_mtime > LEFT_BEHIND

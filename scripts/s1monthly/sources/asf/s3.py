@@ -144,7 +144,7 @@ def _quiet(*names: str) -> None:
 
 @cache
 def in_region() -> bool:
-    """Tell whether this machine is in the region of the archive's buckets."""
+    """Return True if this machine is in the region of the archive's buckets."""
     return _region() == REGION
 
 
