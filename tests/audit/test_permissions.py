@@ -50,12 +50,7 @@ def test_unreadable_files_keep_their_rows(tree: SmallTree, what: str, capsys: py
     assert validate(tree.base, Depth(digests=True)).to_text() == VALID
 
 
-CRASHES = pytest.mark.xfail(raises=PermissionError, reason="inspection stops at a folder that may not be searched")
-
-
-@pytest.mark.parametrize(
-    "what", [pytest.param(name, marks=[CRASHES] if "folder" in name else []) for name in UNREADABLE]
-)
+@pytest.mark.parametrize("what", UNREADABLE)
 def test_inspection_goes_on_beside_unreadable_files(tree: SmallTree, what: str) -> None:
     path = UNREADABLE[what](tree)
     mode = path.stat().st_mode

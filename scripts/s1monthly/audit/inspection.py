@@ -164,7 +164,14 @@ def inspect(
     today : date, optional
         The current date, UTC; needed with `config`.
     """
-    return _Inspection(key, layout, config, today).state()
+    try:
+        return _Inspection(key, layout, config, today).state()
+    except PermissionError as error:  # the folder of the tile, without which nothing is known
+        return InspectedTile(key, (), (_not_readable(error),))
+
+
+def _not_readable(error: PermissionError) -> str:
+    return f"{error.filename}: may not be read -> let its owner give you the right (chmod)"
 
 
 class _Inspection:
@@ -199,7 +206,7 @@ class _Inspection:
         except (ProductError, CubeError) as error:
             self.troubles.append(str(error))
         except PermissionError as error:
-            self.troubles.append(f"{error.filename}: may not be read -> let its owner give you the right (chmod)")
+            self.troubles.append(_not_readable(error))
 
     def _paths(self, month: Month | None = None) -> Layout:
         return self.layout.of(self.key, month)
