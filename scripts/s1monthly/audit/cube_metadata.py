@@ -213,17 +213,14 @@ def _arrays(spec: CubeSpec) -> tuple[str, ...]:
 
 def _spec_of(header: Header) -> CubeSpec | None:
     """Return a cube's specification from its root; None if its recipe is of another version."""
-    held = header.description
     try:
-        bands = tuple(bands_of(held["recipe"]))
+        bands = tuple(bands_of(header.recipe))
     except (KeyError, ValueError, TypeError, AttributeError):
         return None
     if tuple(band.name for band in bands) != header.bands:
         return None
-    rows, columns = held["chunks"]
-    return CubeSpec(
-        Tile(held["tile"]), Direction(held["direction"]), header.geobox, bands, (rows, columns), held["recipe"]
-    )
+    tile, direction = Tile(header.description["tile"]), Direction(header.description["direction"])
+    return CubeSpec(tile, direction, header.geobox, bands, header.chunks, header.recipe)
 
 
 @dataclass(frozen=True)

@@ -104,9 +104,9 @@ class MonthValidation:
         check, state, path = check_record(self._folder, self._month), self._state, self._place("record")
         if check.record:
             return check.record
-        held = state is not None and state.months.get(self._month) is Status.COMPLETE
-        if check.replaceable and state and (held or has_chunks(self._folder, self._month, state)):
-            what = ", though the cube holds the month" if held and not path.exists() else ""
+        in_cube = state is not None and state.months.get(self._month) is Status.COMPLETE
+        if check.replaceable and state and (in_cube or has_chunks(self._folder, self._month, state)):
+            what = ", though the cube holds the month" if in_cube and not path.exists() else ""
             self._report(path, f"{check.problem}{what}", self._repair.rebuild)
         else:
             self._check.problems.append(missing_record(self._folder, self._month, check, self._repair))

@@ -139,7 +139,7 @@ def _report_refusals(path: Path, repair: RepairCommands, done: Rebuilt) -> Itera
 def _lock(folder: TileFolder, repair: RepairCommands, done: Rebuilt) -> Iterator[bool]:
     """Keep runs out of a folder and yield True; if a run works on it, report that and yield False."""
     try:
-        held = hold(folder.path.parent, [folder.owner])
+        lock = hold(folder.path.parent, [folder.owner])
     except RunLockError as error:
         done.left.append(Finding(str(folder.path), f"passed over: {error.problem}. {error.remedy}", (repair.rebuild,)))
         yield False
@@ -147,8 +147,8 @@ def _lock(folder: TileFolder, repair: RepairCommands, done: Rebuilt) -> Iterator
     try:
         yield True
     finally:
-        if held:
-            held.release()
+        if lock:
+            lock.release()
 
 
 class _FolderRebuild:

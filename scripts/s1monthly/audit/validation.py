@@ -95,8 +95,8 @@ class _FolderValidation:
         self._search_problem, self._without_data = "", list[Row]()
         self.unsure = self._search in folder.unreadable
         if not self._search.exists():
-            kept = rows_to_keep(previous_rows(folder.owner, folder.layout), (), folder.layout)
-            self._without_data = [row for row in kept if row["record_path"] is None]
+            rows = rows_to_keep(previous_rows(folder.owner, folder.layout), (), folder.layout)
+            self._without_data = [row for row in rows if row["record_path"] is None]
         elif not self.unsure:
             try:
                 self._without_data = list(search_rows(folder.owner, folder.layout).values())
@@ -105,9 +105,9 @@ class _FolderValidation:
 
     def months_to_check(self) -> list[Month]:
         """Return the months with a file or a complete slot in the cube."""
-        held = self.state.complete if self.state else ()
-        found = {month for paths in self.folder.files.values() for month in paths} | set(held)
-        return sorted(found - self.folder.hidden)
+        complete = self.state.complete if self.state else ()
+        with_files = {month for paths in self.folder.files.values() for month in paths}
+        return sorted({*with_files, *complete} - self.folder.hidden)
 
     def is_troubled(self, row: Row) -> bool:
         """Return True if a row's month has a problem: the repair writes the catalogs again."""
