@@ -27,9 +27,8 @@ rule catalog_rebuild:
     params:
         command=tool_command("catalog_rebuild"),
         base_dir=LAYOUT.base_dir,
-        work_dir=LAYOUT.work_dir,
     shell:
-        "{params.command} --output-dir={params.base_dir:q} --work-dir={params.work_dir:q} 2>&1 | tee -- {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
 
 
 rule catalog_validate:
@@ -44,9 +43,8 @@ rule catalog_validate:
     params:
         command=tool_command("catalog_validate"),
         base_dir=LAYOUT.base_dir,
-        work_dir=own_work_dir(),
     shell:
-        "{params.command} --output-dir={params.base_dir:q} {params.work_dir} 2>&1 | tee -- {log:q}"
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
 
 
 rule catalog_inspect:

@@ -66,6 +66,8 @@ DAMAGE: dict[str, Callable[[Content, Content], Any]] = {
     "a text for a number": lambda content, entry: content | {"months": {"2021-11": entry | {"granules": "3"}}},
     "another time": lambda content, entry: content | {"months": {"2021-11": entry | {"asked": "2025-03-01"}}},
     "no digest": lambda content, entry: content | {"months": {"2021-11": {**entry, "digest": None}}},
+    "a negative number": lambda content, entry: content | {"months": {"2021-11": entry | {"size": -2}}},
+    "a lost granule without a name": lambda content, entry: content | {"months": {"2021-11": entry | {"lost": [1]}}},
     "an unknown key": lambda content, entry: content | {"months": {"2021-11": entry | {"unheard": 1}}},
 }
 

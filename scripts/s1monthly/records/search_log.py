@@ -73,6 +73,9 @@ class Answer:
         for name, kind in _TYPES.items():
             if type(entry[name]) is not kind:
                 raise ValueError(f"{name}: {entry[name]!r}")
+        numbers = [*entry["reasons"].values(), *(entry[name] for name in ("granules", "passes", "set_aside"))]
+        if min(*numbers, entry["size"] + 1) < 0 or not all(isinstance(name, str) for name in entry["lost"]):
+            raise ValueError(f"negative numbers, or lost granules without names: {entry}")
         datetime.strptime(entry["asked"], _MOMENT)
         return cls(**{**entry, "lost": tuple(entry["lost"])})
 
