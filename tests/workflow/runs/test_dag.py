@@ -710,7 +710,7 @@ ACROSS_THE_EDGE = config(
         ({**CONFIG, "tim": {}}, "did you mean 'time'"),
         ({**CONFIG, "output": {"base_dir": "s3://bucket/out"}}, "output.base_dir: folder 's3://bucket/out': a URL"),
         ({**CONFIG, "processing": {"target_resolution": 77}}, "77 m does not divide"),
-        ({**CONFIG, "processing": {"target_crs": 99999}}, "there is no EPSG:99999"),
+        ({**CONFIG, "processing": {"target_crs": 99999}}, "there is no CRS EPSG:99999"),
         ({**CONFIG, "processing": {"target_resolution": 36600}}, "make a grid of 3 x 3"),
         (config(roi={"wkt": "POLYGON((0 0,1 0,1 1,0 0))"}, processing={"use_roi_mask": True}), "none of the tiles"),
         (ACROSS_THE_EDGE, "reaches beyond what EPSG:5070 covers"),
