@@ -5,10 +5,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo test lint bench slurm config lock clean help
+.PHONY: demo doctor test lint bench slurm config lock clean help
 
 help:
 	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
+	@echo "make doctor  check machine, network and login; CONFIG=my.yaml checks them for that run"
 	@echo "make test    set up, run the whole test suite"
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
 	@echo "make bench   measure one full tile-month, beside plain libraries"
@@ -38,6 +39,9 @@ help:
 demo: .venv/run
 	$(SNAKEMAKE) --configfile config/demo.yaml
 	@$(BIN)/python scripts/demo_tour.py --configfile config/demo.yaml
+
+doctor: .venv/run
+	@$(BIN)/python scripts/doctor.py $(if $(CONFIG),--configfile $(CONFIG))
 
 test: .venv/dev .venv/slurm
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup

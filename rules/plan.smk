@@ -78,14 +78,20 @@ def decide():
     tiles = list(dict.fromkeys(tile.key.tile for tile in PLAN.tiles))
     for line in grids.check_grids(PLAN.config, tiles):
         logger.warning(line)
+    if hint := grids.fewer_tiles(PLAN.config, tiles):
+        logger.info(hint)
     renew_remake()
     collect_garbage_seldom()
-    for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels):
+    for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels, limits):
         logger.info(line)
 
 
 def pixels(tile):
     return grids.pixels(PLAN.config, tile)
+
+
+def limits(tile):
+    return grids.limits(PLAN.config, tile)
 
 
 try:

@@ -68,7 +68,19 @@ def test_the_library_hides_no_module_from_anybody(tmp_path: Path) -> None:
     )
 
 
-HEAVY = ("pydantic", "pandas", "zarr", "numba", "rasterio", "xarray", "pyproj", "boto3", "scipy.linalg", "snakemake")
+HEAVY = (
+    "pydantic",
+    "pandas",
+    "pyogrio",
+    "zarr",
+    "numba",
+    "rasterio",
+    "xarray",
+    "pyproj",
+    "boto3",
+    "scipy.linalg",
+    "snakemake",
+)
 NEEDED = {"bursts": {"rasterio"}, "composite": {"numba"}, "publish": {"rasterio"}}
 """What a rule's script loads of these before its work begins, and cannot do without."""
 RULES = ("search", "bursts", "cube", "composite", "publish", "tile_catalog", "catalog")

@@ -9,8 +9,10 @@ from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
+import geopandas
 import jsonschema
 import pytest
+import shapely
 import yaml
 from pydantic import AfterValidator, BaseModel, Field, ValidationError
 from pydantic_core import PydanticCustomError
@@ -19,7 +21,7 @@ from s1monthly.config import docs as documentation
 from s1monthly.config.messages import explain
 from s1monthly.config.root import Config, load_config
 from s1monthly.errors import ConfigError
-from s1monthly.model import Level, Month, Polarization
+from s1monthly.model import Level, Month
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 
@@ -41,51 +43,6 @@ def changed(**sections: Any) -> dict[str, Any]:
     return values
 
 
-def test_peer_template_runs_unchanged() -> None:
-    """Every key that the documentation of S1-GRiTS names, with its default."""
-    config = load_config(
-        yaml.safe_load("""
-roi: {wkt: "POLYGON((113.587 30.0001,114.8881 30.0001,114.8881 30.9441,113.587 30.9441,113.587 30.0001))",
-      flight_direction: ASCENDING, polarization: VV+VH}
-time: {years: [2024], months: [1, 2, 3]}
-output: {base_dir: ./output, overwrite: false, disk_warn_gb: 50, formats: {cog: true, preview: true}}
-parallel: {enabled: true, max_workers: 4}
-memory: {max_memory_gb: auto, batch_strategy: auto, max_download_workers: 2, scene_retry_timeout_seconds: 600,
-         batch_max_retries: 2, max_failed_ratio: 0.0, clear_cache_per_batch: true}
-processing:
-  post_processing: true
-  target_crs: null
-  target_resolution: 30.0
-  use_roi_mask: false
-  mosaic_strategy: mean
-  group_mode: minute
-  trim_fraction: 0.15
-  on_time_conflict: skip
-  min_valid_lin: 1.0e-6
-  eps_lin: 1.0e-7
-  zarr_chunks: {time: 1, y: 1024, x: 1024}
-  cog_block_size: 256
-  despeckle: {monthly_despeckle: true, method: tv_bregman, kwargs: {reg_param: 5.0}}
-  texture_features: {enabled: false, inputs: [VV_dB, VH_dB], metrics: [contrast, homogeneity, entropy, correlation],
-    window_size: 5, distance: 1, angles: [0, 90], average_angles: true, levels: 16, vv_db_range: [-25, 5],
-    vh_db_range: [-32, -5]}
-  zarr_time_fix: {enabled: true, create_backup: true, backup_dir: null}
-logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log_file: null}
-""")
-    )
-    assert config.processing.level is Level.HARDCP
-    assert config.processing.chunks == (1024, 1024)
-    assert config.roi.polarization is Polarization.VV_VH
-    notes = "\n".join(config.notes())
-    for key in (
-        "parallel.max_workers",
-        "memory.batch_strategy",
-        "processing.zarr_time_fix.enabled",
-        "processing.group_mode",
-    ):
-        assert f"{key}: no effect here" in notes
-
-
 @pytest.mark.parametrize(
     ("values", "place", "says"),
     [
@@ -99,8 +56,13 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         (changed(roi={"manual_mgrs_tiles": ["10SJD"]}), "roi.manual_mgrs_tiles.0", "no column J"),
         (changed(roi={"manual_mgrs_tiles": ["10SGW"]}), "roi.manual_mgrs_tiles.0", "no row W"),
         (changed(roi={"manual_mgrs_tiles": ["10SGD", "10SGD"]}), "roi.manual_mgrs_tiles", "given twice"),
-        (changed(roi={"manual_mgrs_tiles": []}), "roi.manual_mgrs_tiles", "at least 1"),
-        (changed(roi={"manual_mgrs_tiles": None}), "roi", "wkt or manual_mgrs_tiles"),
+        (changed(roi={"manual_mgrs_tiles": []}), "roi", "wkt, file, bbox or manual_mgrs_tiles"),
+        (changed(roi={"bbox": [1, 2, 3]}), "roi.bbox", "too few values"),
+        (changed(roi={"bbox": [30, 113, 31, 114]}), "roi.bbox", "not west, south, east, north"),
+        (changed(roi={"bbox": [1, 4, 2, 3]}), "roi.bbox", "south before north"),
+        (changed(roi={"bbox": [1, 2, 3, 4], "wkt": "POLYGON((0 0,1 1,1 0,0 0))"}), "roi", "wkt and bbox contradict"),
+        (changed(roi={"layer": "fields"}), "roi", "layer and filter go with file only"),
+        (changed(roi={"file": "nowhere.gpkg"}), "roi", "file nowhere.gpkg: there is none"),
         (changed(roi={"manual_mgrs_tiles": None, "wkt": "POLYGON((1 2"}), "roi.wkt", "not WKT"),
         (changed(roi={"manual_mgrs_tiles": None, "wkt": "POINT(1 2)"}), "roi.wkt", "holds Point, not a polygon"),
         (changed(roi={"manual_mgrs_tiles": None, "wkt": "POLYGON((0 0,1 1,1 0,0 1,0 0))"}), "roi.wkt", "not valid"),
@@ -109,7 +71,6 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
             "roi.wkt",
             "not longitude",
         ),
-        (changed(roi={"wkt": "POLYGON((0 0,1 1,1 0,0 0))"}), "roi.wkt", "contradict"),
         (
             changed(roi={"wkt": "POLYGON((179 0,-179 0,-179 1,179 0))"}, processing={"use_roi_mask": True}),
             "roi.wkt",
@@ -117,18 +78,17 @@ logging: {file_level: INFO, console_level: INFO, suppress_third_party: true, log
         ),
         *((changed(processing={"target_crs": code}), "target_crs", "CRS of maps") for code in (4978, 5773, 4979)),
         (changed(processing={"target_crs": 2053}), "target_crs", "mirrored"),
-        (changed(processing={"use_roi_mask": True}), "use_roi_mask", "needs roi.wkt"),
+        (changed(processing={"use_roi_mask": True}), "use_roi_mask", "roi.wkt, roi.file or roi.bbox"),
         (changed(roi={"flight_direction": "UP"}), "roi.flight_direction", "'ASCENDING' or 'DESCENDING'"),
         (changed(roi={"polarization": "VV"}), "roi.polarization", "'VV+VH' or 'HH+HV'"),
         (changed(roi={"tracks": [176]}), "roi.tracks.0", "less than or equal to 175"),
         (changed(time={"months": [13]}), "time.months.0", "less than or equal to 12"),
-        (changed(time={"full": 2024}), "time", "found years and full"),
+        (changed(time={"start": "2024-05", "end": "2024-06"}), "time", "found years and start/end"),
         ({**GOOD, "time": {}}, "time", "found none of them"),
         ({**GOOD, "time": {"start": "2024-05"}}, "time", "start and end go together"),
         ({**GOOD, "time": {"start": "2024-05", "end": "2024-04"}}, "time", "after end"),
         ({**GOOD, "time": {"start": "2024-13", "end": "2025-01"}}, "time.start", "no such month"),
         ({**GOOD, "time": {"full": 2024, "months": [1]}}, "time", "months goes with years only"),
-        (changed(time_range={"years": [2024]}), "time", "say the same"),
         (changed(source={"kind": "local"}), "source", "needs source.path"),
         (changed(source={"hosts": {"cmr": "https://host"}}), "source.hosts.cmr", "without https://"),
         (changed(source={"hosts": {"trusted": ["host/path"]}}), "source.hosts.trusted.0", "without https://"),
@@ -254,11 +214,6 @@ def test_full_is_clipped_to_the_last_whole_month() -> None:
     assert (months[-1], warnings) == (Month(2024, 12), [])
 
 
-def test_legacy_time_range() -> None:
-    config = load_config({"roi": GOOD["roi"], "time_range": {"mode": "years", "years": [2024]}})
-    assert config.time.years == [2024]
-
-
 def test_empty_sections_take_their_defaults() -> None:
     assert load_config({**GOOD, "output": None, "processing": {"despeckle": None}}) == load_config(GOOD)
 
@@ -294,13 +249,19 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
 
 
 def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,), (folder,) = (
+    (whole,), (area, folder) = (
         re.findall(r"^```yaml\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE)
         for readme in (CONFIG.parent / "README.md", CONFIG / "README.md")
     )
     (tmp_path / "granules").mkdir()
+    fields = {"CROP": ["rice", "rice"], "AREA": [12, 3]}
+    boxes = [shapely.box(113, 30, 113.1, 30.1), shapely.box(20, 30, 21, 31)]
+    geopandas.GeoDataFrame(fields, geometry=boxes, crs=4326).to_file(tmp_path / "area.gpkg", layer="fields")
     monkeypatch.chdir(tmp_path)
     config = load_config(yaml.safe_load(whole))
     assert config.source.kind == "asf"
     assert len(config.time.wanted(date(2026, 1, 1))[0]) == 26
     assert load_config(yaml.safe_load(whole) | yaml.safe_load(folder)).source.kind == "local"
+    shown = yaml.safe_load(area)["roi"] | {"flight_direction": "ASCENDING"}
+    polygon = load_config({**GOOD, "roi": shown}).roi.polygon
+    assert shapely.from_wkt(polygon).equals_exact(boxes[0].normalize(), 1e-9, normalize=True)

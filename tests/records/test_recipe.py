@@ -23,6 +23,7 @@ from s1monthly.versions import ALGORITHMS
 from support.recipes import FIJI, MASKED, SIMULATED, TEXTURED, WKT, values
 
 OTHER_WKT = "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"
+AREAS = str(Path(__file__).parents[1] / "support" / "areas.geojson")
 
 
 def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -35,7 +36,8 @@ def flat(options: dict[str, Any], prefix: str = "") -> dict[str, Any]:
 
 CHANGES_VALUES = flat(
     yaml.safe_load("""
-roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))"}
+roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))",
+  bbox: [-122, 38, -121, 39.5], filter: NAME = 'a'}
 source: {kind: simulated, simulation: {seed: 2, tracks: 1, passes_per_track: 1}}
 processing:
   post_processing: false
@@ -54,9 +56,11 @@ processing:
 )
 """Options whose change makes another cube, with another value than the default."""
 
+CHANGES_VALUES["roi.file"] = str(Path(AREAS).with_name("area.geojson"))
+
 KEEPS_VALUES = flat(
     yaml.safe_load("""
-roi: {manual_mgrs_tiles: [10SGE], flight_direction: DESCENDING}
+roi: {manual_mgrs_tiles: [10SGE], flight_direction: DESCENDING, cover: fewest, layer: areas}
 time: {years: [2022], months: [5], full: 2024, start: 2021-11, end: 2024-12, mode: years}
 source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: https://localhost/keys,
   s3_endpoint: https://localhost, trusted: [localhost]}}
@@ -76,6 +80,10 @@ logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, 
 
 BESIDE: dict[str, dict[str, Any]] = {
     "roi.wkt": MASKED,
+    "roi.bbox": {"processing.use_roi_mask": True, "roi.bbox": [-122, 38, -121, 39]},
+    "roi.file": {"processing.use_roi_mask": True, "roi.file": AREAS},
+    "roi.filter": {"processing.use_roi_mask": True, "roi.file": AREAS},
+    "roi.layer": {"processing.use_roi_mask": True, "roi.file": AREAS},
     "source.simulation": SIMULATED,
     "time.full": {"time.years": None, "time.full": 2023},
     "time.start": {"time.years": None, "time.start": "2021-10", "time.end": "2024-12"},
@@ -114,6 +122,9 @@ SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
         (FIJI[0], f"MULTIPOLYGON({FIJI[1]}, ((-180 -18, -179 -18, -179 -16, -180 -16, -180 -18)))"),
         (FIJI[0], "POLYGON((-181 -18, -179 -18, -179 -16, -181 -16, -181 -18))"),
     ],
+    "roi.bbox": [([-122, 38, -121, 39], [238, 38.0, 239, "39"])],
+    "roi.filter": [("NAME = 'a'", "NAME IN ('a')")],
+    "roi.file": [(AREAS, str(Path(AREAS).parent / ".." / "support" / "areas.geojson"))],
     "processing.target_crs": [
         *((None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
         ("EPSG:3310", 3310),

@@ -131,7 +131,7 @@ class Site:
     ) -> Plan:
         """Make the plan of a run."""
         config = self.config(**sections)
-        return Plan.make(config, today, lambda wkt: [Tile("10SGD")], deciding, notes=notes, software=software)
+        return Plan.make(config, today, lambda wkt, cover: [Tile("10SGD")], deciding, notes=notes, software=software)
 
     def tile(self, **sections: Any) -> TileMonths:
         """Months of the only tile and direction."""

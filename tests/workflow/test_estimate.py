@@ -57,6 +57,14 @@ def test_a_usual_month_costs_what_the_benchmark_measured() -> None:
     assert USUAL_GRANULES == 36
 
 
+def test_a_polygon_costs_its_share() -> None:
+    """Granules that are known count as they are; of others, and of disk space, its share."""
+    whole, part = (cost(config(), [answer(10)], 2, None, *share) for share in ((1, 1), (0.25, 0.1)))
+    assert (whole.granules, part.granules, part.usual) == (10 + 2 * 36, 10 + 2 * 9, 9)
+    assert part.kept == pytest.approx(0.1 * whole.kept) and part.temporary == pytest.approx(0.25 * whole.temporary)
+    assert part.download < whole.download and "9 for each month not searched" in as_text(part, 2)
+
+
 def test_sizes_are_those_that_the_source_told_else_14_mb_a_granule() -> None:
     known = cost(config(), [answer(36, 500_000_000), answer(30, 400_000_000)], 0)
     assert (known.download, known.sized) == (900_000_000, True)

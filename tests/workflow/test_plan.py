@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -15,9 +16,11 @@ from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.errors import ConfigError, CubeError, SourceError
 from s1monthly.layout import DIGEST_PATTERN, SLOTS_PATTERN
 from s1monthly.model import Direction, Month, Tile
+from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import read_answers
 from s1monthly.workflow import report
+from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.plan import Plan, listings_of, question_of, recipe_part
 from support.sites import TODAY, Site, granules_of, put_layers, write_store
 
@@ -67,15 +70,15 @@ def test_a_polygon_is_asked_for_its_tiles_and_names_are_not(site: Site) -> None:
     values["roi"] = {"wkt": wkt, "flight_direction": "ASCENDING"}
     asked = []
 
-    def tiles(text: str) -> list[Tile]:
-        asked.append(text)
+    def tiles(text: str, cover: str) -> list[Tile]:
+        asked.append((text, cover))
         return [Tile("10SFH"), Tile("10SGH")]
 
     config = site.config()
     assert [str(b.key.tile) for b in Plan.make(config, TODAY, tiles).tiles] == ["10SGD"] and asked == []
     polygon = type(config).model_validate(values)
     assert [str(b.key.tile) for b in Plan.make(polygon, TODAY, tiles).tiles] == ["10SFH", "10SGH"]
-    assert asked == [wkt]
+    assert asked == [(wkt, "all")]
 
 
 @pytest.mark.parametrize("today", [date(2021, 11, 1), date(2021, 11, 30), date(2020, 1, 1)])
@@ -285,6 +288,89 @@ def test_another_spelling_of_one_recipe_makes_nothing_again(site: Site) -> None:
         assert repr(of_job) == repr(tile.recipe) and plan.job_settings.recipe == plan.recipe
     with pytest.raises(CubeError, match=r"recipe \(mosaic: \"mean\" -> \"last\"\)"):
         site.plan(roi=other["roi"], processing={**other["processing"], "mosaic_strategy": "last"})
+
+
+# a polygon that limits the granules
+
+
+NEAR, FAR = "T137-292323-IW1", "T137-292320-IW1"
+MASKED: dict[str, Any] = {"roi": {"bbox": [-120.3, 34.7, -120.2, 34.8]}, "processing": {"use_roi_mask": True}}
+
+
+@pytest.fixture
+def masked(site: Site) -> Site:
+    """A site with two granules in 2021-11 and 2021-12, one of which meets the polygon, and one off it in 2022-01."""
+    site.granules = [*granules_of("2021-11 2021-12", NEAR), *granules_of("2021-11 2021-12 2022-01", FAR)]
+    site.search(**MASKED)
+    return site
+
+
+def test_only_granules_that_meet_the_polygon_are_used(masked: Site) -> None:
+    (tile,) = masked.plan(**MASKED).tiles
+    assert {month: answer.granules for month, answer in tile.answers.items()} == {
+        NOVEMBER: 1,
+        DECEMBER: 1,
+        JANUARY: 0,
+        FEBRUARY: 0,
+    }
+    (listed,) = read_granule_list(tile.paths(NOVEMBER).granules).granules
+    assert str(listed.burst) == NEAR
+    assert [len(masked.search(**{**MASKED, "search": {"refresh": True}})), len(masked.search(**MASKED))] == [4, 0]
+
+
+def test_a_late_granule_off_the_polygon_makes_nothing_again(masked: Site) -> None:
+    masked.make(**MASKED)
+    masked.granules += granules_of("2021-12 2022-01", "T137-292319-IW1")
+    masked.search(**MASKED, search={"refresh": True})
+    assert months_that(masked.plan(**MASKED), "is_made") == [NOVEMBER, DECEMBER]
+    masked.granules += granules_of("2021-12", "T137-292322-IW1")
+    masked.search(**MASKED, search={"refresh": True})
+    assert months_that(masked.plan(**MASKED), "to_make_again") == [DECEMBER]
+
+
+def test_another_polygon_or_none_asks_again(masked: Site) -> None:
+    """And so does one polygon that becomes another and then the first again: answers are to one polygon."""
+    other = {**MASKED, "roi": {"bbox": [-120.3, 34.3, -120.2, 34.4]}}
+    for sections, granules, asked in ((other, 1, 4), ({}, 2, 4), (MASKED, 1, 3)):
+        assert masked.search(**sections) == ALL.split()[:asked]  # what has no granule for the tile has none for a part
+        assert masked.tile(**sections).answers[NOVEMBER].granules == granules
+    assert masked.search(**{**MASKED, "roi": {"bbox": [239.7, 34.7, 239.8, 34.8]}}) == []
+
+
+def as_before_polygons_limited(site: Site) -> None:
+    """Rewrite the search log as an older version wrote it: with all granules of the tile, and no polygon."""
+    path = Path(site.tile(**MASKED).paths().search)
+    content = json.loads(path.read_text())
+    for month, entry in content["months"].items():
+        entry["digest"], polygon = entry.pop("tile_digest"), entry.pop("polygon")
+        entry["granules"] = sum(str(granule.month) == month for granule in site.granules)
+        assert polygon
+    path.write_text(json.dumps(content))
+
+
+def test_months_made_of_all_granules_of_the_tile_are_not_made_again(masked: Site) -> None:
+    """Earlier versions read all granules and masked the pixels: the values are the same."""
+    as_before_polygons_limited(masked)
+    answers = read_answers(masked.tile(**MASKED).paths().search)[1]
+    (tile,) = masked.plan(**MASKED).tiles
+    for month in (NOVEMBER, DECEMBER):
+        masked.write_record(tile, month, answers[month].digest, tile.recipe_digest)
+    write_store(tile.paths().cube, NOVEMBER, DECEMBER, tile.recipe, dict.fromkeys((NOVEMBER, DECEMBER), COMPLETE))
+    before = masked.plan(**MASKED)
+    assert months_that(before, "is_made") == [NOVEMBER, DECEMBER]
+    assert before.tiles[0].to_ask() == [JANUARY]  # it had granules, and was not made: which of them meet the polygon?
+    made_of = [state.made_of for state in before.tiles[0].states[:2]]
+    assert made_of == [answers[month].digest for month in (NOVEMBER, DECEMBER)]
+    masked.search(**MASKED, search={"refresh": True})
+    after = masked.plan(**MASKED)
+    assert months_that(after, "is_made") == [NOVEMBER, DECEMBER]
+    assert [state.made_of for state in after.tiles[0].states[:2]] == made_of
+    Path(tile.paths(NOVEMBER).record).unlink()
+    as_before_polygons_limited(masked)
+    lost = masked.plan(**MASKED).tiles[0]
+    assert (lost.to_ask(), lost.state(NOVEMBER).step) == ([NOVEMBER, JANUARY], Step.SEARCH)
+    masked.search(**MASKED)
+    assert masked.tile(**MASKED).state(NOVEMBER).granules_digest != made_of[0]
 
 
 def test_an_unfinished_month_need_not_be_covered(made: Site) -> None:

@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
+from s1monthly.config import s1grits
 from s1monthly.config.messages import every_key, section_of
 from s1monthly.config.root import Config
 
@@ -118,15 +119,12 @@ def option_table() -> str:
 
 
 def files(readme: str) -> dict[str, str]:
-    """Return name and text of every generated file in the config folder; the README gets a new table."""
-    start, end = "<!-- options -->\n", "\n<!-- end of options -->"
-    before, rest = readme.split(start)
-    after = rest.split(end)[1]
-    return {
-        "config.yaml": config_yaml(),
-        "schema.json": schema_json(),
-        "README.md": before + start + option_table() + end + after,
-    }
+    """Return name and text of every generated file in the config folder; the README gets new tables."""
+    for name, table in (("S1-GRiTS", s1grits.table()), ("options", option_table())):
+        start, end = f"<!-- {name} -->\n", f"\n<!-- end of {name} -->"
+        before, rest = readme.split(start)
+        readme = before + start + table + end + rest.split(end)[1]
+    return {"config.yaml": config_yaml(), "schema.json": schema_json(), "README.md": readme}
 
 
 if __name__ == "__main__":

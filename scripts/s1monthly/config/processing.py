@@ -130,7 +130,10 @@ class Processing(Section):
         None, "EPSG code of the output grid; the tile's own UTM zone where not given", example="EPSG:32610"
     )
     target_resolution: float = option(30.0, f"Pixel size in units of the CRS (metres); must divide {TILE_SIDE} m", gt=0)
-    use_roi_mask: bool = option(False, "Leave pixels outside roi.wkt empty (their centre decides)")
+    use_roi_mask: bool = option(
+        False,
+        "Leave pixels outside the polygon of roi empty (their centre decides), and use only granules that meet it",
+    )
     mosaic_strategy: options.MosaicStrategy = option(
         options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"
     )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, model_validator
 
-from s1monthly.config.fields import OneOrMore, Section, TileName, Track, checked_by, option, refusal
+from s1monthly.config.fields import FolderPath, OneOrMore, Section, TileName, Track, checked_by, option, refusal
 from s1monthly.model import TRACKS, Direction, Polarization, canonical_tracks
 
 
@@ -17,6 +17,17 @@ def _polygon(wkt: str) -> str:
     return wkt
 
 
+Bounds = tuple[float, float, float, float]
+
+
+@checked_by
+def _box(bounds: Bounds) -> Bounds:
+    from s1monthly.grid.regions import wkt_of_bounds
+
+    wkt_of_bounds(*bounds)
+    return bounds
+
+
 class Roi(Section):
     """Where: a polygon or a list of tiles, flight direction(s) and polarization."""
 
@@ -25,8 +36,25 @@ class Roi(Section):
         "POLYGON or MULTIPOLYGON in longitude and latitude (EPSG:4326); every tile it meets is processed",
         example="POLYGON((113.6 30.0, 114.9 30.0, 114.9 30.9, 113.6 30.9, 113.6 30.0))",
     )
+    file: FolderPath | None = option(
+        None,
+        "Instead of wkt: file of polygons in any CRS: GeoJSON, GeoPackage, Shapefile, KML or GeoParquet",
+        example="./area.gpkg",
+    )
+    layer: str | None = option(None, "Layer of the file, if several hold polygons", example="fields", min_length=1)
+    filter: str | None = option(
+        None, "Only features of the file of which this SQL expression is true", example="NAME = 'Fiji'", min_length=1
+    )
+    bbox: Annotated[Bounds, AfterValidator(_box)] | None = option(
+        None,
+        "Instead of wkt: west, south, east, north in degrees; west > east: across the antimeridian",
+        example=[113.6, 30.0, 114.9, 30.9],
+    )
+    cover: Literal["all", "fewest"] = option(
+        "all", "Tiles of the polygon: all that it meets, or the fewest that cover it"
+    )
     manual_mgrs_tiles: OneOrMore[TileName] | None = option(
-        None, "Tile names, instead of wkt", example=["50RKV", "50RLV"]
+        None, "Tile names, instead of a polygon", example=["50RKV", "50RLV"]
     )
     flight_direction: OneOrMore[Direction] = option(
         ..., "ASCENDING, DESCENDING, or a list of both; each has its own cube", example="ASCENDING"
@@ -38,6 +66,29 @@ class Roi(Section):
 
     @model_validator(mode="after")
     def _has_region(self) -> Roi:
-        if self.wkt is None and self.manual_mgrs_tiles is None:
-            raise refusal("no region: give either wkt or manual_mgrs_tiles")
+        given = [name for name in ("wkt", "file", "bbox") if getattr(self, name) is not None]
+        if len(given) > 1:
+            raise refusal("{given} contradict each other; give one of them", given=" and ".join(given))
+        if not given and self.manual_mgrs_tiles is None:
+            raise refusal("no region: give wkt, file, bbox or manual_mgrs_tiles")
+        if self.file is None and (self.layer or self.filter):
+            raise refusal("layer and filter go with file only")
+        checked_by(_polygon_of)(self)
         return self
+
+    @property
+    def polygon(self) -> str | None:
+        """Polygon of `wkt`, `file` or `bbox` as WKT in longitude and latitude; None if only tiles are named."""
+        return _polygon_of(self)
+
+
+def _polygon_of(roi: Roi) -> str | None:
+    if roi.file:
+        from s1monthly.grid.region_file import read_region_file  # it remembers what it read
+
+        return read_region_file(roi.file, roi.layer, roi.filter)
+    if roi.bbox:
+        from s1monthly.grid.regions import wkt_of_bounds
+
+        return wkt_of_bounds(*roi.bbox)
+    return roi.wkt

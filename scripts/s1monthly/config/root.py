@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 
 from s1monthly.config.fields import Section, refusal
 from s1monthly.config.messages import explain, without_effect
@@ -20,6 +20,7 @@ from s1monthly.config.output import Output
 from s1monthly.config.processing import Processing
 from s1monthly.config.roi import Roi
 from s1monthly.config.running import Logging, Memory, Parallel
+from s1monthly.config.s1grits import translate
 from s1monthly.config.source import Download, Search, SourceSection
 from s1monthly.config.time import Time
 from s1monthly.errors import ConfigError
@@ -39,26 +40,12 @@ class Config(Section):
     memory: Memory = Memory()
     parallel: Parallel = Parallel()
     logging: Logging = Logging()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _time_range(cls, values: Any) -> Any:
-        if isinstance(values, Mapping) and "time_range" in values:
-            if "time" in values:
-                raise refusal("time and time_range say the same; keep time")
-            values = {("time" if key == "time_range" else key): value for key, value in values.items()}
-        return values
+    _translated: list[str] = PrivateAttr(default_factory=list)
 
     @model_validator(mode="after")
-    def _roi_modes(self) -> Config:
-        both = self.roi.wkt is not None and self.roi.manual_mgrs_tiles is not None
-        if both and not self.processing.use_roi_mask:
-            raise refusal(
-                "roi.wkt and roi.manual_mgrs_tiles contradict each other; give one of them"
-                " (both only with processing.use_roi_mask: true, where wkt is the mask)",
-            )
-        if self.processing.use_roi_mask and self.roi.wkt is None:
-            raise refusal("processing.use_roi_mask needs roi.wkt, the polygon to mask with")
+    def _mask_has_polygon(self) -> Config:
+        if self.processing.use_roi_mask and self.roi.polygon is None:
+            raise refusal("processing.use_roi_mask needs the polygon to mask with: roi.wkt, roi.file or roi.bbox")
         return self
 
     @model_validator(mode="after")
@@ -127,7 +114,12 @@ class Config(Section):
 
     def notes(self) -> list[str]:
         """Return one line for each given option that has no effect, with the reason."""
-        return [f"{key}: no effect here, {reason}" for key, reason in without_effect(self)]
+        lines = [f"{key}: no effect here, {reason}" for key, reason in without_effect(self)]
+        if self.roi.manual_mgrs_tiles and self.roi.polygon and not self.processing.use_roi_mask:
+            lines.append(
+                "WARNING roi: the polygon has no effect beside manual_mgrs_tiles; with use_roi_mask it masks the tiles"
+            )
+        return [*self._translated, *lines]
 
 
 def load_config(values: Mapping[str, Any]) -> Config:
@@ -136,17 +128,20 @@ def load_config(values: Mapping[str, Any]) -> Config:
     Parameters
     ----------
     values : mapping
-        As read from YAML.
+        As read from YAML; keys of S1-GRiTS are understood, see `s1grits.translate`.
 
     Raises
     ------
     ConfigError
         If it has unknown keys or bad values; the message names each, with the nearest known key or the allowed values.
     """
+    ours, notes = translate(values)
     try:
-        return Config.model_validate(dict(values))
+        config = Config.model_validate(ours)
     except ValidationError as error:
         problems = explain(error, Config)
         raise ConfigError(
             "the configuration cannot be used:\n" + "\n".join(f"  - {p}" for p in problems), "fix these and run again"
         ) from None
+    config._translated.extend(notes)
+    return config

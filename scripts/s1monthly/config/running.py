@@ -11,13 +11,13 @@ class Parallel(Section):
     """How many jobs at once: Snakemake's --cores and --jobs decide."""
 
     enabled: bool = option(True, "Parallel tiles", no_effect="snakemake --cores N decides")
-    max_workers: int = option(4, "Tiles at once", no_effect="snakemake --cores N decides", ge=1)
+    max_workers: int | Literal["auto"] = option(4, "Tiles at once", no_effect="snakemake --cores N decides")
 
 
 class Memory(Section):
     """Limits and failures."""
 
-    max_memory_gb: float | Literal["auto"] = option(
+    max_memory_gb: float | Literal["auto"] | None = option(
         "auto", "Memory to use", no_effect="every rule declares its memory; limit all with --resources mem_mb=N"
     )
     batch_strategy: Literal["auto", "yearly", "quarterly", "monthly"] = option(

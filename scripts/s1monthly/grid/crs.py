@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from textwrap import shorten
 from typing import TYPE_CHECKING
 
 from s1monthly.errors import GridError
@@ -19,8 +20,8 @@ _UDUNITS = {"metre": "m", "grad": "grade", "US survey foot": "US_survey_foot", "
 
 
 @lru_cache(maxsize=256)
-def crs_of(epsg: int) -> CRS:
-    """Return the CRS of an EPSG code.
+def crs_of(crs: int | str) -> CRS:
+    """Return the CRS of an EPSG code, or of a text such as WKT or PROJJSON.
 
     Raises
     ------
@@ -30,11 +31,16 @@ def crs_of(epsg: int) -> CRS:
     import pyproj
 
     try:
-        return pyproj.CRS.from_epsg(epsg)
+        return pyproj.CRS.from_user_input(crs)
     except pyproj.exceptions.CRSError as error:
         raise GridError(
-            f"there is no CRS EPSG:{epsg}", "give the EPSG code of a CRS, for example 32633 or 3035"
+            f"there is no CRS {crs_name(crs)}", "give the EPSG code of a CRS, for example 32633 or 3035"
         ) from error
+
+
+def crs_name(crs: int | str) -> str:
+    """Return a short name for messages."""
+    return f"EPSG:{crs}" if isinstance(crs, int) else shorten(crs, 60)
 
 
 def map_crs(epsg: int) -> CRS:
@@ -59,14 +65,14 @@ def map_crs(epsg: int) -> CRS:
     return crs
 
 
-def utm_zone(epsg: int) -> int | None:
+def utm_zone(epsg: int | str) -> int | None:
     """Return the UTM zone of a WGS 84 / UTM EPSG code, negative south of the equator; None for any other CRS."""
-    hemisphere, zone = divmod(epsg, 100)
+    hemisphere, zone = divmod(epsg, 100) if isinstance(epsg, int) else (0, 0)
     sign = {326: 1, 327: -1}.get(hemisphere)
     return sign * zone if sign and 1 <= zone <= 60 else None
 
 
-def degrees_a_unit(epsg: int) -> float | None:
+def degrees_a_unit(epsg: int | str) -> float | None:
     """Return a geographic CRS's unit in degrees; None for a projected CRS."""
     if utm_zone(epsg):
         return None
@@ -74,7 +80,7 @@ def degrees_a_unit(epsg: int) -> float | None:
     return math.degrees(crs.axis_info[0].unit_conversion_factor) if crs.is_geographic else None
 
 
-def metres_a_unit(epsg: int) -> float:
+def metres_a_unit(epsg: int | str) -> float:
     """Return a CRS's unit in metres; for a geographic CRS, along a meridian."""
     if utm_zone(epsg):
         return 1.0

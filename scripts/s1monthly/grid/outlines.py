@@ -12,7 +12,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
-from s1monthly.grid.crs import crs_of, degrees_a_unit, metres_a_unit, utm_zone
+from s1monthly.grid.crs import crs_name, crs_of, degrees_a_unit, metres_a_unit, utm_zone
 from s1monthly.grid.regions import polygons_of, split_at_antimeridian
 from s1monthly.grid.utm import FALSE_NORTHING, from_utm, near_meridian
 
@@ -31,7 +31,7 @@ LONLAT = 4326
 
 
 @lru_cache(maxsize=256)
-def transformer(source_epsg: int, target_epsg: int) -> Transformer:
+def transformer(source: int | str, target: int | str) -> Transformer:
     """Return the transformation between two CRSs, x (or longitude) first; threads may share it.
 
     Raises
@@ -41,7 +41,7 @@ def transformer(source_epsg: int, target_epsg: int) -> Transformer:
     """
     from pyproj import Transformer
 
-    return Transformer.from_crs(crs_of(source_epsg), crs_of(target_epsg), always_xy=True)
+    return Transformer.from_crs(crs_of(source), crs_of(target), always_xy=True)
 
 
 def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
@@ -51,7 +51,7 @@ def is_torn(x: NDArray[np.float64], y: NDArray[np.float64]) -> bool:
     return bool(steps.max() > 50 * np.median(steps))
 
 
-def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
+def to_lonlat(geometry: BaseGeometry, epsg: int | str) -> Polygon | MultiPolygon:
     """Transform a polygon to longitude and latitude.
 
     Edges are straight in the given CRS and are densified (`SEGMENT`) first.
@@ -60,8 +60,8 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
     ----------
     geometry : Polygon or MultiPolygon
         Valid polygon in the CRS's coordinates (x or longitude first).
-    epsg : int
-        EPSG code of its CRS.
+    epsg : int or str
+        EPSG code of its CRS, or a text such as WKT.
 
     Returns
     -------
@@ -85,7 +85,7 @@ def to_lonlat(geometry: BaseGeometry, epsg: int) -> Polygon | MultiPolygon:
         pieces += split_at_antimeridian(Polygon(outer, holes))
     if not pieces:
         raise GridError(
-            f"a {geometry.geom_type} without area in EPSG:{epsg} has no outline",
+            f"a {geometry.geom_type} without area in {crs_name(epsg)} has no outline",
             "give a polygon or multipolygon with an area",
         )
     return shapely.orient_polygons(pieces[0] if len(pieces) == 1 else MultiPolygon(pieces))
@@ -111,7 +111,7 @@ def box_in_lonlat(bounds: tuple[float, float, float, float], epsg: int) -> tuple
     return float(lon.min()), float(lat.min()), float(lon.max()), float(lat.max())
 
 
-def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[NDArray[np.float64], ...]:
+def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int | str) -> tuple[NDArray[np.float64], ...]:
     """Return longitude and latitude of points; in UTM and near its meridian without PROJ."""
     zone = utm_zone(epsg)
     signed = y - FALSE_NORTHING if zone and zone < 0 else y
@@ -122,22 +122,25 @@ def _lonlat(x: NDArray[np.float64], y: NDArray[np.float64], epsg: int) -> tuple[
     return longitude, latitude
 
 
-def _lonlat_ring(ring: shapely.LinearRing, epsg: int) -> NDArray[np.float64]:
+def _lonlat_ring(ring: shapely.LinearRing, epsg: int | str) -> NDArray[np.float64]:
     """Return longitude and latitude of a closed ring, (n, 2); longitudes continue beyond 180 instead of jumping."""
     xy = shapely.get_coordinates(ring)
     lon, lat = _lonlat(xy[:, 0], xy[:, 1], epsg)
     if not (np.isfinite(lon).all() and np.isfinite(lat).all()):
         raise GridError(
-            f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what EPSG:{epsg} covers",
+            f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} reaches beyond what {crs_name(epsg)} covers",
             "use a CRS that covers the whole area",
         )
-    if degrees_a_unit(epsg) is None:
+    degrees = degrees_a_unit(epsg)
+    if degrees is None:
         lon = np.unwrap(lon, period=360)
         if abs(lon[-1] - lon[0]) > 180:
             raise GridError(
-                f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} in EPSG:{epsg} goes round a pole and has no shape"
-                " in longitude and latitude",
+                f"an outline near x {xy[0, 0]:.0f}, y {xy[0, 1]:.0f} in {crs_name(epsg)} goes round a pole and has no"
+                " shape in longitude and latitude",
                 "cut the area along a meridian, so that the pole lies on its edge",
             )
         lon[-1] = lon[0]
+    else:  # 181 stays 181
+        lon = lon + 360 * np.round((xy[:, 0] * degrees - lon) / 360)
     return np.column_stack([lon, lat])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import shapely
 from numpy.typing import NDArray
+from shapely.geometry import MultiPolygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
@@ -36,13 +37,25 @@ def outside_polygon(geobox: GeoBox, wkt: str) -> NDArray[np.bool_]:
     GridError
         If the text is not a region of interest, or `window` fails.
     """
-    # The grid's CRS may not cover the polygon far from the tile, or may cut it, so only the part nearby is projected.
-    near_grid = window(geobox)
-    dense = shapely.segmentize(on_turn(read_region(wkt), near_grid.bounds), LONGEST_EDGE)
-    near = shapely.MultiPolygon(polygons_of(dense.intersection(near_grid)))
+    near = part_near(geobox, wkt)
     if near.is_empty:
         return np.ones(geobox.shape, bool)
     return _outside(geobox, _project(near, geobox))
+
+
+def part_near(geobox: GeoBox, wkt: str) -> MultiPolygon:
+    """Return the part of a polygon around a grid, in longitude and latitude, densified; empty if none is there.
+
+    The grid's CRS may not cover the polygon far from the tile, or may cut it, so only this part is projected.
+
+    Raises
+    ------
+    GridError
+        As `outside_polygon`.
+    """
+    near_grid = window(geobox)
+    dense = shapely.segmentize(on_turn(read_region(wkt), near_grid.bounds), LONGEST_EDGE)
+    return MultiPolygon(polygons_of(dense.intersection(near_grid)))
 
 
 def window(geobox: GeoBox) -> BaseGeometry:

@@ -60,6 +60,32 @@ def read_region(wkt: str) -> Polygon | MultiPolygon:
     return roi
 
 
+def wkt_of_bounds(west: float, south: float, east: float, north: float) -> str:
+    """Return a box in longitude and latitude as WKT; west of more than east means across the antimeridian.
+
+    Raises
+    ------
+    GridError
+        If these are not longitudes and latitudes, or the box is empty.
+
+    Examples
+    --------
+    >>> wkt_of_bounds(179, -19, -178, -16)
+    'POLYGON ((182 -19, 182 -16, 179 -16, 179 -19, 182 -19))'
+    """
+    if not (-180 <= west <= 360 and -180 <= east <= 360 and west != east and -90 <= south < north <= 90):
+        raise GridError(
+            f"box {west:g} {south:g} {east:g} {north:g}: not west, south, east, north in degrees",
+            "give longitude before latitude, south before north",
+        )
+    east = east + 360 if west > east else east
+    middle = (west + east) / 2 if east - west > 180 else east
+    boxes = [shapely.box(west, south, middle, north), shapely.box(middle, south, east, north)]
+    region = MultiPolygon(polygons_of(shapely.GeometryCollection(boxes)))
+    whole = region.geoms[0] if len(region.geoms) == 1 else region
+    return str(shapely.to_wkt(whole, rounding_precision=-1, trim=True))
+
+
 _REMEDY = "give a POLYGON of longitude latitude pairs, for example POLYGON((113 30, 114 30, 114 31, 113 30))"
 
 

@@ -166,7 +166,7 @@ def tiles_beside(wkt: str, tiles: Sequence[Tile]) -> list[Tile]:
     if len(beside) == len(outlines):
         west, south, east, north = roi.bounds
         raise GridError(
-            f"roi.wkt: region of interest {west:g} {south:g} {east:g} {north:g} meets none of the tiles, such as"
+            f"roi: region of interest {west:g} {south:g} {east:g} {north:g} meets none of the tiles, such as"
             f" {beside[0]}: the mask would leave nothing",
             "give longitude before latitude, a region that meets the tiles, or use_roi_mask: false",
         )
@@ -259,6 +259,11 @@ def _outline(column: int, row: int) -> Polygon:
 def _bounds(column: int, row: int) -> Bounds:
     west, south, east, north = _outline(column, row).bounds
     return west, south, east, north
+
+
+def zone_area(zone: int) -> BaseGeometry:
+    """Return the area of a UTM zone, 80 S to 84 N, with the exceptions of Norway and Svalbard: longitude, latitude."""
+    return shapely.transform(_zone_area(zone), lambda x, y: (x + 6 * zone - 183, y), interleaved=False)
 
 
 @cache

@@ -30,7 +30,7 @@ def recipe(config: Config) -> dict[str, Any]:
         composite["trim_fraction"] = processing.trim_fraction
     simulation = config.source.simulation.model_dump()
     textures = config.textures
-    roi_mask = config.roi.wkt if processing.use_roi_mask else None
+    roi_mask = config.roi.polygon if processing.use_roi_mask else None
     used = {"polygon_mask": roi_mask, "sources.simulated": config.source.kind == "simulated", "texture": textures}
     return canonical(
         {
@@ -129,6 +129,12 @@ def digest(content: Any) -> str:
     """Return a short digest of a JSON value: the first 16 hexadecimal digits of its SHA-256."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def polygon_digest(recipe: Mapping[str, Any]) -> str:
+    """Return a digest of the polygon that limits a run, the same for all spellings; empty without one."""
+    polygon = canonical(recipe).get("roi_mask")
+    return digest(polygon) if polygon else ""
 
 
 _ABSENT = object()

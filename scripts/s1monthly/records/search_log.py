@@ -41,6 +41,10 @@ class Answer:
         True if the month was searched only to find the earliest granule and what follows (time.full).
     lost : tuple of str
         Ids of granules that should be used but cannot.
+    polygon : str
+        Digest of the polygon that the granules meet; empty if they are all granules of the tile.
+    tile_digest : str
+        `digest` as it would be without the polygon; empty without one.
     reasons : mapping of str to int
         Reason for setting granules aside -> number; empty if an older version searched.
     """
@@ -55,6 +59,8 @@ class Answer:
     from_earliest: bool
     lost: tuple[str, ...]
     reasons: Mapping[str, int] = field(default_factory=dict)
+    polygon: str = ""
+    tile_digest: str = ""
 
     def settled(self, month: Month, days: int) -> bool:
         """Return True if asked at least `days` after the month's end, when late granules are no longer expected."""
@@ -69,7 +75,7 @@ class Answer:
         ValueError, TypeError
             If a value is missing or invalid.
         """
-        entry = {"reasons": {}, **entry}
+        entry = {"reasons": {}, "polygon": "", "tile_digest": "", **entry}
         for name, kind in _TYPES.items():
             if type(entry[name]) is not kind:
                 raise ValueError(f"{name}: {entry[name]!r}")
@@ -80,8 +86,16 @@ class Answer:
         return cls(**{**entry, "lost": tuple(entry["lost"])})
 
     @classmethod
-    def of(cls, found: GranuleList, asked: datetime, listing: str, from_earliest: bool = False) -> Answer:
-        """Summarise a granule list."""
+    def of(
+        cls,
+        found: GranuleList,
+        asked: datetime,
+        listing: str,
+        from_earliest: bool = False,
+        polygon: str = "",
+        of_tile: GranuleList | None = None,
+    ) -> Answer:
+        """Summarise a granule list; `of_tile` is that of the whole tile, if a polygon limits the granules."""
         sizes = [layer.size for granule in found.granules for layer in granule.layers]
         return cls(
             asked=f"{asked.astimezone(UTC):{_MOMENT}}",
@@ -93,12 +107,15 @@ class Answer:
             listing=listing,
             from_earliest=from_earliest,
             lost=tuple(left_out.granule_id for left_out in found.set_aside if left_out.lost),
+            polygon=polygon,
+            tile_digest=list_digest(of_tile) if of_tile else "",
             reasons=dict(Counter(_ONE_GRANULE.sub(_any_granule, one.reason) for one in found.set_aside)),
         )
 
 
 _MOMENT = "%Y-%m-%dT%H:%M:%SZ"
-_TYPES = {"asked": str, "lost": list, "reasons": dict, "from_earliest": bool, "digest": str, "listing": str}
+_TYPES = {"asked": str, "lost": list, "reasons": dict, "from_earliest": bool}
+_TYPES |= dict.fromkeys(("digest", "listing", "polygon", "tile_digest"), str)
 _TYPES |= dict.fromkeys(("granules", "passes", "set_aside", "size"), int)
 """Key of an entry of ``search.json`` -> type of its value."""
 

@@ -76,6 +76,8 @@ class Cost:
         CPU time without downloads.
     kept, temporary : float
         Bytes on disk: permanently for all months, and temporarily for one month while it is made.
+    usual : int
+        Granules assumed for a month that is not searched yet.
     """
 
     months: int
@@ -85,9 +87,17 @@ class Cost:
     cpu_seconds: float
     kept: float
     temporary: float
+    usual: int
 
 
-def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: float | None = None) -> Cost:
+def cost(
+    config: Config,
+    answers: Iterable[Answer],
+    unsearched: int,
+    pixels: float | None = None,
+    share: float = 1.0,
+    covered: float = 1.0,
+) -> Cost:
     """Estimate the cost of some months.
 
     Parameters
@@ -98,10 +108,13 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: flo
         Number of further months that are not searched yet; each counts `USUAL_GRANULES`.
     pixels : float, optional
         Pixels of a tile's grid; default: `usual_pixels`.
+    share, covered : float
+        Shares of a tile's granules and pixels that the polygon of use_roi_mask leaves, 0 to 1.
     """
+    usual = max(1, round(USUAL_GRANULES * share))
     known = list(answers)
     months = len(known) + unsearched
-    granules = sum(answer.granules for answer in known) + USUAL_GRANULES * unsearched
+    granules = sum(answer.granules for answer in known) + usual * unsearched
     sizes = [answer.size if answer.size >= 0 else GRANULE_BYTES * answer.granules for answer in known]
     tiles = _full_tiles(config, pixels)
     texture_cpu, texture_bytes = _textures(config)
@@ -109,11 +122,12 @@ def cost(config: Config, answers: Iterable[Answer], unsearched: int, pixels: flo
     return Cost(
         months=months,
         granules=granules,
-        download=sum(sizes) + GRANULE_BYTES * USUAL_GRANULES * unsearched if config.source.kind == "asf" else 0,
+        download=sum(sizes) + GRANULE_BYTES * usual * unsearched if config.source.kind == "asf" else 0,
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * (KEPT_BYTES + texture_bytes) * tiles,
-        temporary=TEMPORARY_BYTES * tiles,
+        kept=months * (KEPT_BYTES + texture_bytes) * tiles * covered,
+        temporary=TEMPORARY_BYTES * tiles * share,
+        usual=usual,
     )
 
 
@@ -171,7 +185,7 @@ def as_text(found: Cost, unsearched: int) -> str:
     what = _count(found.months, "month")
     if unsearched:
         what = f"at most {what}, {'all' if unsearched == found.months else unsearched} still to be searched"
-    assumed = f", {USUAL_GRANULES} for each month not searched" if unsearched else ""
+    assumed = f", {found.usual} for each month not searched" if unsearched else ""
     parts = [f"{what}, {'about ' if unsearched else ''}{_count(found.granules, 'granule')}{assumed}"]
     if found.download:
         seconds, rate = found.download / FETCHED_A_SECOND, FETCHED_A_SECOND / 1e6

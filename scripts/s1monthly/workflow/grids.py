@@ -9,13 +9,33 @@ from s1monthly.config.root import Config
 from s1monthly.model import Tile
 from s1monthly.workflow import estimate
 
+MOST_HINTED = 300
+"""Tiles up to which a preview also looks for the fewest that would do; more take seconds."""
 
-def tiles_of_polygon(wkt: str) -> list[Tile]:
-    """Return the tiles that a polygon meets."""
+
+def tiles_of_polygon(wkt: str, cover: str = "all") -> list[Tile]:
+    """Return the tiles that a polygon meets, or with ``cover`` "fewest" the fewest of these that cover it."""
     from s1monthly.grid.regions import read_region
     from s1monthly.grid.tiles import tiles_of_roi
 
-    return tiles_of_roi(read_region(wkt))
+    tiles = tiles_of_roi(read_region(wkt))
+    if cover == "fewest":
+        from s1monthly.grid.tile_cover import fewest_tiles
+
+        return fewest_tiles(read_region(wkt), tiles)
+    return tiles
+
+
+def fewer_tiles(config: Config, tiles: list[Tile]) -> str:
+    """Say how many tiles would cover the polygon, if fewer than these do; empty otherwise."""
+    roi = config.roi
+    if roi.manual_mgrs_tiles or roi.polygon is None or roi.cover == "fewest" or len(tiles) > MOST_HINTED:
+        return ""
+    fewest = tiles_of_polygon(roi.polygon, "fewest")
+    if len(fewest) == len(tiles):
+        return ""
+    names = ", ".join(map(str, fewest[:5])) + (" ..." if len(fewest) > 5 else "")
+    return f"roi: the polygon meets {len(tiles)} tiles, and {len(fewest)} would cover it ({names}): roi.cover: fewest"
 
 
 def pixels(config: Config, tile: Tile) -> float:
@@ -24,6 +44,17 @@ def pixels(config: Config, tile: Tile) -> float:
     if processing.epsg is None:
         return estimate.usual_pixels(config)
     return _pixels(tile, processing.target_resolution, processing.epsg)
+
+
+def limits(config: Config, tile: Tile) -> tuple[float, float]:
+    """Return the shares of a tile's granules and pixels that the polygon of use_roi_mask leaves, 0 to 1 each."""
+    wkt = config.roi.polygon if config.processing.use_roi_mask else None
+    if wkt is None:
+        return 1.0, 1.0
+    from s1monthly.sources.polygon_area import PolygonArea
+
+    area = PolygonArea(tile, wkt, config.processing.target_resolution, config.processing.epsg)
+    return area.share_of_granules, area.share_of_pixels
 
 
 @cache
@@ -51,5 +82,5 @@ def check_grids(config: Config, tiles: list[Tile]) -> Iterator[str]:
         geobox = tile_geobox(tile, processing.target_resolution, processing.epsg)
         if processing.use_roi_mask:
             window(geobox)
-    for tile in tiles_beside(config.roi.wkt, tiles) if processing.use_roi_mask and config.roi.wkt else ():
-        yield f"tile {tile} lies outside roi.wkt: with use_roi_mask all its pixels stay empty"
+    for tile in tiles_beside(config.roi.polygon, tiles) if processing.use_roi_mask and config.roi.polygon else ():
+        yield f"tile {tile} lies outside the polygon of roi: with use_roi_mask it has no granules"

@@ -92,7 +92,7 @@ class Plan:
         cls,
         config: Config,
         today: date,
-        tiles_of_polygon: Callable[[str], list[Tile]],
+        tiles_of_polygon: Callable[[str, str], list[Tile]],
         deciding: bool = True,
         for_tools: bool = False,
         notes: str | None = None,
@@ -105,7 +105,7 @@ class Plan:
         today : date
             The current date, UTC.
         tiles_of_polygon : callable
-            Returns the tiles that a WKT polygon meets; called only if the configuration names no tiles.
+            Returns the tiles of a WKT polygon by `roi.cover`; called only if the configuration names no tiles.
         deciding : bool
             True in the process that decides what to do. False in a cluster job, which takes the earlier answers as
             valid.
@@ -136,7 +136,7 @@ class Plan:
         if config.roi.manual_mgrs_tiles:
             tiles = [Tile(name) for name in config.roi.manual_mgrs_tiles]
         else:
-            tiles = tiles_of_polygon(config.roi.wkt or "")
+            tiles = tiles_of_polygon(config.roi.polygon or "", config.roi.cover)
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
         judging = deciding and not for_tools

@@ -16,30 +16,41 @@ from s1monthly.workflow.tile_months import TileMonths
 PRODUCT_NAMES = {"cog": "COG", "preview": "preview", "item": "Item"}
 
 
-def before_run(plan: Plan, pixels: Callable[[Tile], float] | None = None) -> Iterator[str]:
+def before_run(
+    plan: Plan,
+    pixels: Callable[[Tile], float] | None = None,
+    limits: Callable[[Tile], tuple[float, float]] | None = None,
+) -> Iterator[str]:
     """Yield lines for the user: skipped months, options without effect, low disk space, missing months, cost.
 
     Parameters
     ----------
     pixels : callable, optional
         Returns the pixels of a tile's grid; default: those of a usual tile.
+    limits : callable, optional
+        Returns the shares of a tile's granules and pixels that the polygon of use_roi_mask leaves; default: all.
     """
     yield from (f"WARNING {line}" for line in plan.warnings)
     yield from plan.config.notes()
     yield from _low_disk_space(plan)
     to_make: list[Answer] = []
     unsearched = 0
+    shares: list[tuple[float, float]] = []
     for tile in plan.tiles:
         yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)}"
         header = plan.header(tile)
         if header and header.recipe == tile.recipe and plan.config.processing.keeps_other_chunks(header.chunks):
             yield f"cube of {tile.key}: keeps its chunks {header.chunks}; zarr_chunks is for new cubes"
         to_make += [state.answer for state in tile.states if state.to_make and state.answer]
+        months = sum(state.step is Step.SEARCH or state.to_make for state in tile.states)
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
+        shares += [limits(tile.key.tile)] * months if limits and months else [(1.0, 1.0)] * months
     if to_make or unsearched:
+        granules, covered = (sum(share) / len(shares) for share in zip(*shares, strict=True))
         tiles = {tile.key.tile for tile in plan.tiles}
         mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
-        yield estimate.as_text(estimate.cost(plan.config, to_make, unsearched, mean), unsearched)
+        found = estimate.cost(plan.config, to_make, unsearched, mean, granules, covered)
+        yield estimate.as_text(found, unsearched)
 
 
 def made_again(plan: Plan) -> list[str]:

@@ -19,13 +19,13 @@ from s1monthly.errors import CubeError, ProductError
 from s1monthly.files import FileState, file_state
 from s1monthly.layout import Layout
 from s1monthly.model import Month, TileDirection
-from s1monthly.records.recipe import difference, digest
+from s1monthly.records.recipe import difference, digest, polygon_digest
 from s1monthly.records.seal import read_summary
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
 
-ASK_AGAIN = "the source must be asked again: its granules, or the question (kind, polarization, tracks) changed"
+ASK_AGAIN = "the source must be asked again: its granules or the question (kind, polarization, tracks, polygon) changed"
 NEVER_ASKED = "not searched yet"
 """Why no answer of the source counts."""
 
@@ -91,6 +91,11 @@ class TileMonths:
 
     # what is known of the source
 
+    @cached_property
+    def polygon(self) -> str:
+        """Digest of the polygon to which the run is limited; empty without one."""
+        return polygon_digest(self.recipe)
+
     @property
     def answers(self) -> dict[Month, Answer]:
         """Answers of the source that count, for the configured months."""
@@ -139,7 +144,18 @@ class TileMonths:
 
     def _counts(self, answer: Answer, month: Month) -> bool:
         same_listing = self.listings is None or answer.listing == self.listings.get(month, "")
-        return same_listing and (self.from_earliest or bool(answer.granules) or not answer.from_earliest)
+        same_range = self.from_earliest or bool(answer.granules) or not answer.from_earliest
+        return same_listing and same_range and self._same_area(answer, month)
+
+    def _same_area(self, answer: Answer, month: Month) -> bool:
+        """Return whether an answer is about this run's polygon, or about the whole tile and the month is made of that.
+
+        Earlier versions read all granules of a tile also where a polygon masks it; the values are the same.
+        """
+        if answer.polygon or not self.polygon:
+            return answer.polygon == self.polygon
+        record = read_summary(self.paths(month).record)
+        return not (answer.granules or answer.lost) or (record is not None and record.granules_digest == answer.digest)
 
     # states
 
@@ -164,8 +180,9 @@ class TileMonths:
         record, has_record = read_summary(paths.record), os.path.exists(paths.record)
         same_recipe = record is not None and record.recipe_digest == self.recipe_digest
         source_lost = self.source_gone or (answer is not None and not answer.granules)
+        digests = (answer.digest, answer.tile_digest) if answer else ()
         same_granules = source_lost or (
-            answer is not None and record is not None and (record.granules_digest, record.unread) == (answer.digest, ())
+            record is not None and record.unread == () and record.granules_digest in digests
         )
         in_cube, cube_reason = self._look_into_cube(month, known)
         bursts_of = _account_digests(paths.account)
@@ -183,6 +200,8 @@ class TileMonths:
             settling=self._settles(month, answer),
         )
         if same_recipe and same_granules and in_cube:
+            if answer and record and record.granules_digest == answer.tile_digest:  # a month of `_same_area`
+                state = replace(state, answer=replace(answer, digest=answer.tile_digest))
             return self._judge_products(state, known)
         reasons = tuple(filter(None, [*self._record_reasons(state), cube_reason])) if has_record else ()
         if source_lost:
@@ -217,7 +236,7 @@ class TileMonths:
         if answer and not state.source_lost:
             if record.granules_digest is None or record.unread is None:
                 yield "its record was rebuilt, and does not name its granules"
-            elif record.granules_digest != answer.digest:
+            elif record.granules_digest not in (answer.digest, answer.tile_digest):
                 yield "the source has other granules now"
             elif record.unread:
                 yield "some of its granules could not be read"

@@ -665,6 +665,37 @@ def test_hh_hv_both_directions_and_polygon_mask(tmp_path: Path) -> None:
     assert (columns.min(), columns.max()) == (3332, 3352)  # of the granule's columns 3332 to 3371
 
 
+def test_a_polygon_reads_only_granules_that_meet_it_with_the_same_values(tmp_path: Path) -> None:
+    whole, part = tmp_path / "whole", tmp_path / "part"
+    rng = np.random.default_rng(5)
+    for left, burst in ((399960, "T137-292318-IW1"), (360000, "T137-292319-IW1")):
+        for day in (5, 17):
+            power = rng.gamma(4, 0.05, (2, 40, 40)).astype(np.float32)
+            layers = {"VV": power[0], "VH": power[1], "mask": np.zeros((40, 40), np.uint8)}
+            write_granule(whole / "granules", layers, left=left, burst=burst, acquired=f"202111{day:02d}T015854Z")
+    shutil.copytree(whole / "granules", part / "granules")
+    for file in (part / "granules").glob("*T137-292319-IW1*VV.tif"):
+        file.write_bytes(file.read_bytes()[:900])  # its header can still be read
+    plain = config(processing={"target_resolution": 30, "post_processing": False})
+    masked = {
+        **plain,
+        "roi": {**plain["roi"], "bbox": [-118.2, 33.3, -118.0695, 33.5]},
+        "processing": {**plain["processing"], "use_roi_mask": True},
+    }
+    run_snakemake(whole, plain)
+    preview = run_snakemake(part, masked, "-n")
+    usual = re.search(r"about (\d+) granules, (\d+) for each month not searched", preview.output)
+    assert int(usual[1]) == 4 * int(usual[2]) < 4 * 20
+    run_snakemake(part, masked)
+    assert len(read_record(product(part, "record", "2021-11")).granules) == 2
+    for band in ("VV_dB", "RVI"):
+        inside = cube.read_month(store(part), Month(2021, 11), band)
+        valid = np.isfinite(inside)
+        assert 800 < valid.sum() < 40 * 22
+        np.testing.assert_array_equal(inside[valid], cube.read_month(store(whole), Month(2021, 11), band)[valid])
+    assert settled(part, masked)
+
+
 def test_merging_follows_the_configuration(tmp_path: Path) -> None:
     """Three passes of two overlapping bursts each: the last burst of each pass, and the trimmed mean of the passes."""
     for day, first, last in ((3, 9.0, 0.1), (15, 9.0, 0.2), (27, 9.0, 0.6)):
@@ -695,6 +726,20 @@ def test_polygon_selects_the_tiles(tmp_path: Path) -> None:
     inside = "POLYGON((-118.6 33.8, -118.5 33.8, -118.5 33.9, -118.6 33.9, -118.6 33.8))"
     run = run_snakemake(tmp_path, {**CONFIG, "roi": {"wkt": inside, "flight_direction": "ASCENDING"}}, "-n")
     assert f"{TILE} ASCENDING: 4 not searched yet" in run.output
+
+
+def test_a_file_selects_the_tiles_and_the_preview_says_how_many_would_do(tmp_path: Path) -> None:
+    box = {"type": "Polygon", "coordinates": [[[-120.3, 34.7], [-120.2, 34.7], [-120.2, 34.8], [-120.3, 34.7]]]}
+    (tmp_path / "area.geojson").write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": box}))
+    add(tmp_path, "2021-11")
+    roi = {"file": "area.geojson", "flight_direction": "ASCENDING"}
+    everything = run_snakemake(tmp_path, {**CONFIG, "roi": roi}, "-n")
+    tiles = set(re.findall(r"^(\w{5}) ASCENDING: 4 not searched yet", everything.output, re.MULTILINE))
+    hint = re.search(r"meets (\d) tiles, and 1 would cover it \((\w{5})\): roi.cover: fewest", everything.output)
+    assert len(tiles) == int(hint[1]) > 1 and hint[2] in tiles
+    fewest = run_snakemake(tmp_path, {**CONFIG, "roi": {**roi, "cover": "fewest"}}, "-n")
+    assert re.findall(r"^(\w{5}) ASCENDING: 4 not", fewest.output, re.MULTILINE) == [hint[2]]
+    assert "would cover" not in fewest.output
 
 
 ACROSS_THE_EDGE = config(

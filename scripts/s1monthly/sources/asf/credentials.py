@@ -90,13 +90,13 @@ def _check_token(token: Credentials, login_host: str) -> None:
     remedy = f"get a new token at https://{login_host} (Generate Token), then export {TOKEN}=<token>"
     if not re.fullmatch(r"[\x21-\x7e]+", token.secret):
         raise CredentialsError(f"{TOKEN} holds blanks, line breaks or letters that no token has", remedy)
-    expires = _expiry(token)
+    expires = expiry(token)
     if expires is not None and expires <= time.time():
         when = datetime.fromtimestamp(expires, UTC)
         raise CredentialsError(f"the token in {TOKEN} expired on {when:%Y-%m-%d at %H:%M} UTC", remedy)
 
 
-def _expiry(token: Credentials) -> float | None:
+def expiry(token: Credentials) -> float | None:
     """Return when a JSON Web Token expires, in seconds since 1970; None for other tokens or without a date."""
     parts = token.secret.split(".")
     if len(parts) != 3:
