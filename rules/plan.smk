@@ -79,6 +79,7 @@ def decide():
     for line in grids.check_grids(PLAN.config, tiles):
         logger.warning(line)
     renew_remake()
+    RUN.show_progress()
     collect_garbage_seldom()
     for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels):
         logger.info(line)
