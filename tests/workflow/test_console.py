@@ -116,20 +116,22 @@ def test_quiet_progress_hides_finished_jobs(console: tuple[logging.Logger, io.St
     assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["FAILED", "what"]
 
 
-@pytest.mark.parametrize("console", [[Quietness.ALL]], indirect=True)
-def test_quiet_all_hides_everything(console: tuple[logging.Logger, io.StringIO]) -> None:
-    logger, stream = console
-    a_job(logger)
-    assert stream.getvalue() == ""
-
-
-@pytest.mark.parametrize("changes", [{"dryrun": True}, {"output_settings": Namespace(verbose=True)}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"dryrun": True},
+        {"output_settings": Namespace(verbose=True, quiet={Quietness.RULES})},
+        {"output_settings": Namespace(verbose=False, quiet={Quietness.HOST})},
+        {"output_settings": Namespace(verbose=False, quiet={Quietness.ALL})},
+    ],
+)
 def test_previews_and_verbose_runs_stay_as_snakemake_shows_them(changes: dict[str, Any]) -> None:
     handler = logging.StreamHandler(io.StringIO())
     handler.name = "DefaultStreamHandler"
     logger = logging.getLogger(LOGGER)
     before, logger.handlers = logger.handlers, [handler]
-    values = {"is_main_process": True, "dryrun": False, "output_settings": Namespace(verbose=False), **changes}
+    settings = Namespace(verbose=False, quiet={Quietness.RULES})
+    values = {"is_main_process": True, "dryrun": False, "output_settings": settings, **changes}
     SnakemakeRun(Namespace(**values)).show_progress()
     assert handler.formatter is None and handler.filters == []
     logger.handlers = before

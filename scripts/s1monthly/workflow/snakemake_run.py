@@ -136,8 +136,12 @@ class SnakemakeRun:
 
     def shows_no_job(self, months: int) -> bool:
         """Return True if this is a preview that shows no job, of so many months that planning them would take long."""
-        quiet = {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
-        return bool(self._look("dryrun", False) and quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
+        return bool(self._look("dryrun", False) and self._quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
+
+    @property
+    def _quiet(self) -> set[str]:
+        """What Snakemake does not show."""
+        return {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
 
     def finished_months(self) -> list[tuple[str, str, str]] | None:
         """Tile, direction and month of every month whose jobs are all done; None if that is unknown."""
@@ -165,7 +169,8 @@ class SnakemakeRun:
     def show_progress(self) -> None:
         """Let the console show a line for each finished or failed job, instead of Snakemake's own messages.
 
-        A preview, ``--verbose`` and a logger that the user chose stay as they are; the log in ``.snakemake/log`` too.
+        Only where `quiet` has ``rules``, as in the default profile. A preview, ``--verbose`` and a logger that the user
+        chose stay as they are; the log in ``.snakemake/log`` too.
         """
         handler = next((h for h in logging.getLogger(LOGGER).handlers if h.name == "DefaultStreamHandler"), None)
         if (
@@ -240,7 +245,7 @@ class ConsoleLines(logging.Filter, logging.Formatter):
                 self._lines.append(line)
             return False
         if event == "JOB_ERROR":
-            return all(other.filter(logging.makeLogRecord({})) for other in self._filters)  # not with --quiet all
+            return True
         return passes and not str(record.msg).startswith(CHATTER)
 
     def format(self, record: logging.LogRecord) -> str:
