@@ -173,12 +173,8 @@ class SnakemakeRun:
         chose stay as they are; the log in ``.snakemake/log`` too.
         """
         handler = next((h for h in logging.getLogger(LOGGER).handlers if h.name == "DefaultStreamHandler"), None)
-        if (
-            handler is None
-            or not self.decides
-            or self._look("dryrun", True)
-            or self._look("output_settings.verbose", True)
-        ):
+        plain = self._look("dryrun", True) or self._look("output_settings.verbose", True)
+        if handler is None or plain or not self.decides or "RULES" not in self._quiet:
             return
         lines = ConsoleLines(Progress(self._remaining_jobs), list(handler.filters), handler.formatter)
         handler.filters[:] = [lines]
