@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from s1monthly.files import write_text
-from s1monthly.workflow.console import Progress
+from s1monthly.workflow.progress import Progress
 
 JUDGED = frozenset({"MTIME", "PARAMS", "SOFTWARE_ENV"})
 """Rerun triggers under which a month that was finished stays finished: those of the default profile."""

@@ -13,7 +13,7 @@ from snakemake.logging import ColorizingTextHandler, DefaultFilter, DefaultForma
 from snakemake.settings.enums import Quietness
 from snakemake_interface_logger_plugins.common import LogEvent
 
-from s1monthly.workflow.console import Progress
+from s1monthly.workflow.progress import Progress
 from s1monthly.workflow.snakemake_run import LOGGER, SnakemakeRun
 
 MONTH = {"tile": "10SGD", "direction": "ASCENDING", "month": "2024-05"}
