@@ -81,6 +81,7 @@ def decide():
     if hint := grids.fewer_tiles(PLAN.config, tiles):
         logger.info(hint)
     renew_remake()
+    RUN.show_progress()
     collect_garbage_seldom()
     for line in [] if ONLY_TOOLS_BECAUSE else report.before_run(PLAN, pixels, limits):
         logger.info(line)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
@@ -13,6 +14,36 @@ from s1monthly.records.granule_list import granule_digest, list_digest
 from s1monthly.workflow.resume import KeptPieces, Piece
 
 LOGGER = logging.getLogger("s1monthly")
+
+
+SHOWN_EVERY = 10.0
+"""Seconds between two lines on the console about a month whose granules are read."""
+
+
+class _Progress:
+    """Tells on the console how far the reading of a month is, if it takes long."""
+
+    def __init__(self, name: str, granules: Sequence[Granule]) -> None:
+        self._name, self._total = name, len(granules)
+        self._sizes = {g.id: sum(max(0, layer.size) for layer in g.layers) for g in granules}
+        self._done = self._bytes = 0
+        self._began = self._shown = time.monotonic()
+
+    def report(self, granule_id: str) -> None:
+        """Count a granule as done; log a line if the last is long ago."""
+        self._done += 1
+        self._bytes += self._sizes[granule_id]
+        now = time.monotonic()
+        if now - self._shown < SHOWN_EVERY or self._done == self._total:
+            return
+        self._shown, elapsed = now, now - self._began
+        rate = f", {self._bytes / elapsed / 1e6:.1f} MB/s" if self._bytes else ""
+        left = elapsed / self._done * (self._total - self._done)
+        LOGGER.info(
+            "%s: %d of %d granules%s, about %.0f s left",
+            *(self._name, self._done, self._total, rate, left),
+            extra={"on_console": True},
+        )
 
 
 def read_all(
@@ -55,6 +86,7 @@ def read_all(
     def read_once(granule: Granule) -> str:
         return pieces.once(granule.id, granule_digest(granule), lambda: read(granule))
 
+    progress = _Progress(str(key), listed.granules)
     reasons: dict[str, str] = {}
     failures = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
     total = len(listed.granules) + len(failures)
@@ -69,6 +101,7 @@ def read_all(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
+            progress.report(work[done])
     if failures and (len(reasons) == len(listed.granules) or len(failures) / total > max_failed_ratio):
         lines = "".join(f"\n  - {line}" for _, line in sorted(failures.items()))
         raise SourceError(

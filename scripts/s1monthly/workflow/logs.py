@@ -19,8 +19,9 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
     """Write this process's log to a file and return the logger.
 
     An error that ends the process is logged, too: one line for our own errors and file errors, a traceback for all
-    others. One-line errors go only to the log, since Snakemake shows the logs of failed jobs. The last line of a
-    successful job lists the resources it used.
+    others. One-line errors go only to the log, since the run shows the errors of failed jobs. The last line of a
+    successful job lists the resources it used. Messages with ``extra={"on_console": True}`` go to standard error, too:
+    what a user should know while the job runs.
 
     Parameters
     ----------
@@ -38,7 +39,10 @@ def start(path: str | None, file_level: str = "INFO", suppress_third_party: bool
     ours = logging.getLevelNamesMapping()[file_level]
     others = max(ours, logging.WARNING) if suppress_third_party else ours
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logging.basicConfig(handlers=[handler], level=others, force=True)
+    console = logging.StreamHandler()
+    console.addFilter(lambda record: bool(path) and getattr(record, "on_console", False))
+    console.setFormatter(logging.Formatter("  %(message)s"))
+    logging.basicConfig(handlers=[handler, console], level=others, force=True)
     LOGGER.setLevel(file_level)
     atexit.unregister(_log_use)
     atexit.register(_log_use, time.monotonic())

@@ -7,16 +7,23 @@ always does: a run is slower, or says less, but makes the same files.
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import time
 import uuid
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from s1monthly.files import write_text
+from s1monthly.workflow.progress import Progress
 
 JUDGED = frozenset({"MTIME", "PARAMS", "SOFTWARE_ENV"})
 """Rerun triggers under which a month that was finished stays finished: those of the default profile."""
+
+LOGGER = "snakemake.logging"
+"""Name of Snakemake's logger."""
 
 DEFAULT_RATE = (100, 1)
 """Jobs and seconds of Snakemake's default limit of jobs that are started."""
@@ -129,8 +136,12 @@ class SnakemakeRun:
 
     def shows_no_job(self, months: int) -> bool:
         """Return True if this is a preview that shows no job, of so many months that planning them would take long."""
-        quiet = {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
-        return bool(self._look("dryrun", False) and quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
+        return bool(self._look("dryrun", False) and self._quiet & {"RULES", "ALL"} and months > MOST_PREVIEWED)
+
+    @property
+    def _quiet(self) -> set[str]:
+        """What Snakemake does not show."""
+        return {kind.name for kind in self._look("output_settings.quiet", ()) or ()}
 
     def finished_months(self) -> list[tuple[str, str, str]] | None:
         """Tile, direction and month of every month whose jobs are all done; None if that is unknown."""
@@ -155,6 +166,25 @@ class SnakemakeRun:
         for rule in self._look("rules", ()):
             rule.restart_times = 0
 
+    def show_progress(self) -> None:
+        """Let the console show a line for each finished or failed job, instead of Snakemake's own messages.
+
+        Only where `quiet` has ``rules``, as in the default profile. A preview, ``--verbose`` and a logger that the user
+        chose stay as they are; the log in ``.snakemake/log`` too.
+        """
+        handler = next((h for h in logging.getLogger(LOGGER).handlers if h.name == "DefaultStreamHandler"), None)
+        plain = self._look("dryrun", True) or self._look("output_settings.verbose", True)
+        if handler is None or plain or not self.decides or "RULES" not in self._quiet:
+            return
+        lines = ConsoleLines(Progress(self._remaining_jobs), list(handler.filters), handler.formatter)
+        handler.filters[:] = [lines]
+        handler.setFormatter(lines)
+
+    def _remaining_jobs(self) -> Counter[str]:
+        """Count the jobs still to be done, by rule."""
+        dag = self._look("dag", None)
+        return Counter(job.rule.name for job in dag.needrun_jobs()) if hasattr(dag, "needrun_jobs") else Counter()
+
     def lift_job_rate(self) -> None:
         """Start jobs without Snakemake's default limit of 100 a second.
 
@@ -165,6 +195,66 @@ class SnakemakeRun:
         scheduler = self._look("scheduler", None)
         if scheduler and (getattr(rate, "max_jobs", 0), getattr(rate, "timespan", 0)) == DEFAULT_RATE:
             scheduler.job_rate_limiter = None
+
+
+CHATTER = (
+    "Assuming unrestricted shared filesystem",
+    "Conda environments: ignored",
+    "DAG of jobs will be updated",
+    "Execute ",
+    "Provided cores: ",
+    "Rules claiming more threads",
+    "RuleException:\nCalledProcessError",
+    "Select jobs to execute",
+    "Trying to restart job",
+    "Updating checkpoint dependencies",
+    "Using shell: ",
+)
+"""Starts of messages that tell a user nothing; the log in ``.snakemake/log`` has them."""
+
+
+class ConsoleLines(logging.Filter, logging.Formatter):
+    """Filter and formatter of Snakemake's console handler: shows `Progress`, and hides what it replaces.
+
+    Parameters
+    ----------
+    progress : Progress
+    filters, formatter
+        Those of the handler before. They decide on all other messages, so that ``--quiet`` has its effect.
+    """
+
+    def __init__(self, progress: Progress, filters: Sequence[Any], formatter: logging.Formatter | None) -> None:
+        logging.Filter.__init__(self)
+        logging.Formatter.__init__(self)
+        self._progress, self._filters, self._formatter = progress, filters, formatter or logging.Formatter()
+        self._lines: list[str] = []
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return True if a message is shown."""
+        event = getattr(getattr(record, "event", None), "name", None)
+        if event == "JOB_INFO":
+            self._progress.start(record.jobid, record.rule_name, record.wildcards)  # type: ignore[attr-defined]
+        passes = all(other.filter(record) for other in self._filters)
+        if event == "JOB_FINISHED":
+            line = self._progress.finished(record.job_id)  # type: ignore[attr-defined]
+            if line and passes:
+                self._lines.append(line)
+            return False
+        if event == "JOB_ERROR":
+            return True
+        return passes and not str(record.msg).startswith(CHATTER)
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the text of a message."""
+        event = getattr(getattr(record, "event", None), "name", None)
+        if event == "JOB_ERROR":
+            return self._progress.failed(record.jobid, record.log)  # type: ignore[attr-defined]
+        if event == "PROGRESS":
+            overall = self._progress.overall(record.done, record.total)  # type: ignore[attr-defined]
+            *others, last = self._lines or [""]
+            self._lines = []
+            return "\n".join([*others, f"{last}   {overall}"])
+        return self._formatter.format(record)
 
 
 def collect_garbage_seldom() -> None:

@@ -19,6 +19,9 @@ LONGEST_WAIT = 60.0
 The jitter keeps jobs that failed together from retrying together.
 """
 
+SHOWN_WAIT = 5.0
+"""Waits longer than this many seconds are shown on the console, too."""
+
 Result = TypeVar("Result")
 
 
@@ -95,6 +98,7 @@ def retry(name: str, attempt: Callable[[float], Result], seconds: float) -> Resu
             wait = max(fault.wait, random.uniform(longest / 2, longest))
             if time.monotonic() - start + wait >= seconds:
                 raise GaveUpError(faults, seconds) from fault
-            LOGGER.warning("%s: try %d: %s; next in %.0f s", name, len(faults), fault.reason, wait)
+            shown = {"on_console": wait > SHOWN_WAIT}
+            LOGGER.warning("%s: try %d: %s; next in %.0f s", name, len(faults), fault.reason, wait, extra=shown)
         time.sleep(wait)
         longest = min(2 * longest, LONGEST_WAIT)
