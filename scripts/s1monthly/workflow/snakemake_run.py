@@ -87,7 +87,7 @@ class SnakemakeRun:
 
     @property
     def changes_paths(self) -> bool:
-        """Whether that Snakefile gives other paths to inputs and outputs (``prefix``, ``replace_prefix``)."""
+        """True if that Snakefile gives other paths to inputs and outputs (``prefix``, ``replace_prefix``)."""
         paths = getattr(self._modifier, "path_modifier", None)
         return any(getattr(paths, name, None) for name in ("prefix", "_prefix_replacements"))
 
@@ -104,7 +104,7 @@ class SnakemakeRun:
 
     @property
     def takes_part(self) -> bool:
-        """Whether our jobs are among those of the run: a Snakefile that imports this one may have other targets."""
+        """True if our jobs are among those of the run: a Snakefile that imports this one may have other targets."""
         return self.module is None or bool(self._own(self._look("dag.jobs", ())))
 
     def call_handlers_of_module(self, *handlers: Callable[[], None]) -> None:
