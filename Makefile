@@ -1,4 +1,7 @@
 # Two commands on a bare machine: `make demo` and `make test`. Both keep their environment in .venv/.
+ifeq ($(OS),Windows_NT)
+$(error s1monthly does not run on Windows: install WSL (wsl --install), and run it in there)
+endif
 PYTHON ?= python3
 CORES ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 BIN := .venv/bin

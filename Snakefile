@@ -8,7 +8,18 @@ from snakemake.utils import min_version
 
 min_version("9.17")
 
-sys.path.insert(0, f"{workflow.basedir}/scripts")
+# the library beside this file; an installed package, or a Snakefile that is read from the web, has none there
+if os.path.isdir(f"{workflow.current_basedir}/scripts/s1monthly"):
+    sys.path.insert(0, f"{workflow.current_basedir}/scripts")
+try:
+    from s1monthly.errors import WINDOWS
+except ModuleNotFoundError:
+    raise WorkflowError(
+        "s1monthly is not installed beside Snakemake -> pip install git+<address of the repository>, the version of"
+        " this Snakefile"
+    ) from None
+if sys.platform == "win32":
+    raise WorkflowError(WINDOWS)
 
 if not config:
     if not os.path.exists("config/config.yaml"):
@@ -17,6 +28,9 @@ if not config:
         )
 
     configfile: "config/config.yaml"
+
+
+report: "rules/report/workflow.rst"
 
 
 include: "rules/plan.smk"
@@ -30,18 +44,10 @@ include: "rules/tools.smk"
 include: "rules/running.smk"
 
 
-localrules:
-    all,
-    search,
-    cube,
-    tile_catalog,
-    catalog,
-
-
 rule all:
-    default_target: True
     input:
         final_output,
+    localrule: True
 
 
 onstart:
@@ -58,3 +64,6 @@ onerror:
     catalog_what_is_finished()
     tell_the_outcome()
     release_tiles()
+
+
+RUN.call_handlers_of_module(onstart, onsuccess, onerror)

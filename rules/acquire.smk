@@ -7,6 +7,7 @@ checkpoint search:
     log:
         f"{LAYOUT.logs}/search/{{tile}}_{{direction}}_{{question}}.log",
     retries: SETTINGS.memory.batch_max_retries
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:

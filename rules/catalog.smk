@@ -12,6 +12,7 @@ rule tile_catalog:
         catalog=update(LAYOUT.tile_catalog),
     log:
         f"{LAYOUT.logs}/tile_catalog/{{tile}}_{{direction}}.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -30,8 +31,15 @@ rule catalog:
     output:
         catalog=update(LAYOUT.catalog),
         collection=update(LAYOUT.collection),
+        coverage=in_report(
+            update(LAYOUT.coverage),
+            caption="report/coverage.rst",
+            category="Coverage",
+            labels={"table": "months of all tiles"},
+        ),
     log:
         f"{LAYOUT.logs}/catalog/catalog.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:

@@ -6,6 +6,8 @@ import shlex
 import sys
 from functools import cache
 
+from snakemake.io import report as in_report
+
 from s1monthly import layout as naming
 from s1monthly.model import Month
 from s1monthly.workflow import jobs
@@ -120,11 +122,25 @@ def record_path(wildcards, output):
     return tile_of(wildcards).paths(Month.parse(wildcards.month)).record
 
 
+def shown_in_report(name, pattern):
+    """Return the output of rule publish for a product; Snakemake's report shows the previews."""
+    if name != "preview":
+        return pattern
+    return in_report(
+        pattern,
+        caption="report/preview.rst",
+        category="Previews",
+        subcategory="{tile} {direction}",
+        labels={"tile": "{tile}", "direction": "{direction}", "month": "{month}"},
+    )
+
+
 def items(wildcards):
     """Return the Items of a tile and direction that this run makes or may make."""
     after_search(wildcards)
     tile = tile_of(wildcards)
-    states = tile.states if RUN.draws else months_to_plan(tile)
+    made = [state for state in tile.states if state.is_made]
+    states = (made or tile.states) if RUN.draws else months_to_plan(tile)
     return [tile.paths(state.month).item for state in states]
 
 
@@ -133,7 +149,8 @@ def final_output(wildcards):
     if TOOL_OPTIONS:
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
     refuse_all_but_tools()
-    files = [LAYOUT.catalog, LAYOUT.collection]
+    refuse_input_trigger()
+    files = [LAYOUT.catalog, LAYOUT.collection, LAYOUT.coverage]
     for tile in [] if RUN.draws else PLAN.tiles:
         files.append(tile.paths().tile_catalog)
         question = PLAN.open_question(tile)

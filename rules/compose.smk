@@ -9,6 +9,7 @@ rule cube:
         stamp=LAYOUT.slots,
     log:
         f"{LAYOUT.logs}/cube/{{tile}}_{{direction}}_{{slots}}.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:

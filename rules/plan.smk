@@ -14,7 +14,7 @@ from s1monthly.config.file import read_config_file
 from s1monthly.config.root import load_config
 from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.workflow import grids, report
-from s1monthly.workflow.environment import prepare
+from s1monthly.workflow.environment import prepare, workflow_folder
 from s1monthly.workflow.plan import Plan
 from s1monthly.workflow.snakemake_run import (
     SnakemakeRun,
@@ -22,12 +22,19 @@ from s1monthly.workflow.snakemake_run import (
     renew_remake,
 )
 
-RUN = SnakemakeRun(workflow)
-SCRIPTS = f"{workflow.basedir}/scripts"
-prepare(SCRIPTS)
+RUN = SnakemakeRun.of(workflow)
+SCRIPTS = f"{workflow_folder()}/scripts"
+prepare()
+
+if RUN.changes_paths:
+    raise WorkflowError(
+        f"module {RUN.module}: a prefix would move some files of the output tree and not others"
+        " -> leave it out, and give output.base_dir in the module's config"
+    )
 
 # for the tools of tools.smk, not part of the configuration
-TOOL_OPTIONS = str(config.pop("options", ""))
+TOOL_OPTIONS = str(config.get("options", ""))
+GIVEN = {key: value for key, value in config.items() if key != "options"}
 TOOLS = {
     "catalog_inspect",
     "catalog_rebuild",
@@ -59,7 +66,7 @@ def make_plan():
     targets later: if the command names a tool, all other targets are refused then.
     """
     given = {
-        "config": load_config(config),
+        "config": load_config(GIVEN),
         "today": datetime.now(timezone.utc).date(),
         "tiles_of_polygon": grids.tiles_of_polygon,
         "deciding": RUN.decides,
@@ -68,7 +75,7 @@ def make_plan():
     try:
         return Plan.make(**given, notes=notes, software=RUN.software), None
     except USER_ERRORS as error:
-        if not TOOLS.intersection(sys.argv):
+        if not {*map(RUN.name_of, TOOLS)}.intersection(sys.argv):
             raise
         return Plan.make(**given, for_tools=True), error
 
@@ -96,14 +103,22 @@ def limits(tile):
 
 
 try:
-    if RUN.decides:
-        refuse_equal_keys()
-    PLAN, ONLY_TOOLS_BECAUSE = make_plan()
-    if RUN.decides:
-        decide()
+    if RUN.plan is None:
+        if RUN.decides:
+            refuse_equal_keys()
+        PLAN, ONLY_TOOLS_BECAUSE = make_plan()
+        if RUN.decides:
+            decide()
+        RUN.plan = PLAN, ONLY_TOOLS_BECAUSE, checkpoints
+    PLAN, ONLY_TOOLS_BECAUSE, checkpoints = RUN.plan
     JOB_SETTINGS = PLAN.job_settings.write(".snakemake/s1monthly_jobs")
 except USER_ERRORS as error:
     raise as_workflow_error(error) from None
+except ModuleNotFoundError as error:
+    raise WorkflowError(
+        f"{error.name} is not installed beside Snakemake; polygons (roi, use_roi_mask) and target_crs need it before any"
+        f" job -> install {', '.join(grids.GEOMETRY)} there too; or name tiles (roi.manual_mgrs_tiles)"
+    ) from None
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout
 
@@ -116,4 +131,4 @@ def refuse_all_but_tools():
 
 def only_tools():
     """Return True if this run was asked for tools alone: they fetch nothing and leave nothing to be catalogued."""
-    return bool(RUN.targets) and RUN.targets <= TOOLS
+    return bool(RUN.targets) and RUN.targets <= {*map(RUN.name_of, TOOLS)}

@@ -11,7 +11,10 @@ rule publish:
         publish_again,
         record=record_made,
     output:
-        **PLAN.published,
+        **{
+            name: shown_in_report(name, pattern)
+            for name, pattern in PLAN.published.items()
+        },
     log:
         f"{LAYOUT.logs}/publish/{{tile}}_{{direction}}_{{month}}.log",
     priority: 60_000_000

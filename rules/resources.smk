@@ -53,9 +53,6 @@ def depth_first(wildcards):
     return 10_000_000 - 10_000 * place - Month.parse(wildcards.month).ordinal % 6000
 
 
-GIVEN = json.dumps(config)  # after --configfile and --config, for a tool that reads it
-
-
 def tool_command(name):
     """Return the command of a tool: its script, with the options that were given."""
     python = "python" if "conda" in RUN.deployment else sys.executable

@@ -18,13 +18,24 @@ LOCKS = []
 
 def begin_run():
     """Stop a run that could not end well, then lock its tiles."""
-    if only_tools():
+    if only_tools() or not RUN.takes_part:
         return
     refuse_all_but_tools()
+    refuse_input_trigger()
     refuse_batch_before_search()
     refuse_storage()
     check_login_once()
     hold_tiles()
+
+
+def refuse_input_trigger():
+    """As a module the profile beside our Snakefile does not apply, without which months would be made twice."""
+    if RUN.module is not None and "INPUT" in RUN.triggers:
+        raise WorkflowError(
+            f"module {RUN.module}: with the rerun trigger `input`, every run would make finished months again"
+            f" -> copy {workflow_folder()}/profiles/default to profiles/default beside your Snakefile; or run with"
+            " --rerun-triggers mtime params software-env"
+        )
 
 
 def refuse_batch_before_search():
@@ -105,7 +116,7 @@ def note_finished_months():
 
 def tell_the_outcome():
     """Report failed jobs, empty months, months made again, and the state of each tile."""
-    if only_tools():
+    if only_tools() or not RUN.takes_part:
         return
     again = report.made_again(PLAN)
     PLAN.look_again()
@@ -116,7 +127,7 @@ def tell_the_outcome():
             place = dict(job.wildcards.items())
             logger.error(failures.describe(job.rule.name, place, list(job.log)))
     for job in RUN.finished_jobs():
-        if job.rule.name == "composite":
+        if job.rule.name == RUN.name_of("composite"):
             for line in failures.why_empty(job.log):
                 logger.warning(f"WARNING {line}")
     for line in [*again, *report.after_run(PLAN)]:
@@ -131,10 +142,10 @@ def let_look_old(files):
 
 def catalog_what_is_finished():
     """After a failure: catalogue the tiles in which this run finished a search or a month, and nothing else."""
-    if only_tools():
+    if only_tools() or not RUN.takes_part:
         return
     for job in (job for members in RUN.failed_jobs() for job in members):
-        if job.rule.name in ("tile_catalog", "catalog"):
+        if job.rule.name in map(RUN.name_of, ("tile_catalog", "catalog")):
             let_look_old(job.output)
     searched = [
         tile
@@ -144,14 +155,14 @@ def catalog_what_is_finished():
     made = [
         tile_of(job.wildcards)
         for job in RUN.finished_jobs()
-        if job.rule.name in ("composite", "publish")
+        if job.rule.name in map(RUN.name_of, ("composite", "publish"))
     ]
     folders = sorted({tile.paths().folder for tile in [*searched, *made]})
     if not folders:
         return
     script = f"{SCRIPTS}/catalog_finished.py"
     done = subprocess.run(
-        [sys.executable, script, "--", *folders],
+        [RUN.python_of(RUN.finished_jobs()), script, "--", *folders],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

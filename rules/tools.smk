@@ -7,18 +7,11 @@ They have no output: Snakemake would take it for a reason not to run them a seco
 """
 
 
-localrules:
-    catalog_inspect,
-    catalog_rebuild,
-    catalog_validate,
-    mosaic_tiles,
-    tile_inspect,
-
-
 rule catalog_rebuild:
     """Make the catalogs and the Collection again from what lies in the output tree."""
     log:
         f"{LAYOUT.logs}/tools/catalog_rebuild.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -35,6 +28,7 @@ rule catalog_validate:
     """Check that catalogs, records, Items and files agree."""
     log:
         f"{LAYOUT.logs}/tools/catalog_validate.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -51,6 +45,7 @@ rule catalog_inspect:
     """Say how complete every tile and direction is."""
     log:
         f"{LAYOUT.logs}/tools/catalog_inspect.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -68,6 +63,7 @@ rule tile_inspect:
     """Say of every month of a tile whether it is there, and if not, why."""
     log:
         f"{LAYOUT.logs}/tools/tile_inspect.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:
@@ -75,7 +71,7 @@ rule tile_inspect:
         runtime=20,
     params:
         command=tool_command("tile_inspect"),
-        config=GIVEN,
+        config=json.dumps(GIVEN),
     shell:
         "{params.command} --configfile <(printf %s {params.config:q}) 2>&1 | tee -- {log:q}"
 
@@ -84,6 +80,7 @@ rule mosaic_tiles:
     """Make one map of the COGs of a month."""
     log:
         f"{LAYOUT.logs}/tools/mosaic_tiles.log",
+    localrule: True
     conda:
         "../envs/s1monthly.yaml"
     resources:

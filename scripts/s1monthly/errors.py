@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import errno
 
+WINDOWS = "s1monthly does not run on Windows -> install WSL (wsl --install), and run it in there"
+
 
 class S1MonthlyError(Exception):
     """Base class of every error that the library raises on purpose.

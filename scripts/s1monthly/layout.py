@@ -292,6 +292,11 @@ class Layout:
         return f"{self.base_dir}/collection.json"
 
     @property
+    def coverage(self) -> str:
+        """Web page with every month of every tile."""
+        return f"{self.base_dir}/report/coverage.html"
+
+    @property
     def mosaics(self) -> str:
         """Folder of mosaics."""
         return f"{self.base_dir}/mosaic"

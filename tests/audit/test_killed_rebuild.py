@@ -29,8 +29,8 @@ KEYS = [
     for month in ("2021-11", "2021-12")
 ]
 RANDOM_KILLS = 12
-WRITES = 11
-"""Two records lost, one edited; an Item for each of them whose bytes changed; catalogs, global catalog, Collection."""
+WRITES = 12
+"""Records lost (2) and edited (1), their Items, catalogs of tiles, the global catalog, Collection, coverage."""
 
 
 @pytest.fixture(scope="module")

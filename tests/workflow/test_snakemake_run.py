@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from types import SimpleNamespace as Namespace
 
 import pytest
@@ -24,6 +25,8 @@ def test_of_an_unknown_snakemake_nothing_is_assumed() -> None:
     assert run.targets == run.triggers == frozenset() and run.storage_provider is None and run.deployment == []
     assert not run.may_leave_out_finished and not run.shows_no_job(MOST_PREVIEWED + 1) and not run.stops_after("search")
     assert run.finished_months() is None and run.failed_jobs() == run.finished_jobs() == run.software == []
+    assert run.module is None and not run.changes_paths and run.takes_part and run.name_of("search") == "search"
+    assert run.python_of([object()]) == sys.executable
     run.lift_job_rate()
     run.try_jobs_once()
 

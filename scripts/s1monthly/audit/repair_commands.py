@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from s1monthly.audit.report import Finding
+from s1monthly.workflow.environment import workflow_folder
 
-ROOT = Path(__file__).parents[3]
+ROOT = workflow_folder()
 """Folder of the workflow, with Snakefile and scripts."""
 
 _PYTHON = shlex.quote(sys.executable)

@@ -106,9 +106,10 @@ class Tree:
 
 
 def list_tree(base_dir: Path) -> Tree:
-    """List the content of an output tree; skip work folder, mosaics, hidden files and the content of cubes."""
+    """List the content of an output tree; skip work folder, mosaics, report, hidden files and the content of cubes."""
     tree = Tree()
     layout = Layout(str(base_dir))
+    not_tiles = {Path(layout.mosaics), Path(layout.coverage).parent}
     for path in sorted(base_dir.iterdir()):
         if not path.is_dir():
             if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DEMO_PICTURE):
@@ -116,7 +117,7 @@ def list_tree(base_dir: Path) -> Tree:
             elif not is_readable(path):
                 tree.unreadable.append(path)
             continue
-        if path.name.startswith(".") or path == Path(layout.mosaics) or path.name == "work":
+        if path.name.startswith(".") or path in not_tiles or path.name == "work":
             continue
         if not is_readable(path):
             tree.unreadable.append(path)

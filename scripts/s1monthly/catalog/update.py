@@ -12,6 +12,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.catalog.collection import collection
+from s1monthly.catalog.coverage import coverage_page
 from s1monthly.catalog.item import write_document
 from s1monthly.catalog.table import (
     NO_DATA,
@@ -29,7 +30,7 @@ from s1monthly.catalog.table import (
     write_catalog,
 )
 from s1monthly.errors import NameFormatError, ProductError
-from s1monthly.files import locked
+from s1monthly.files import locked, write_text
 from s1monthly.layout import Layout
 from s1monthly.model import CompositeKey, TileDirection
 
@@ -153,7 +154,7 @@ def catalog_all(
     *,
     only_if_changed: bool = False,
 ) -> tuple[list[Row], list[Path]]:
-    """Write the global catalog and the Collection from the catalogs of all tiles.
+    """Write the global catalog, the Collection and the coverage table from the catalogs of all tiles.
 
     Parameters
     ----------
@@ -192,6 +193,8 @@ def catalog_all(
             written.append(Path(layout.catalog))
         if write_document(layout.collection, collection(rows), only_if_changed=only_if_changed):
             written.append(Path(layout.collection))
+        if write_text(layout.coverage, coverage_page(rows), only_if_changed=only_if_changed):
+            written.append(Path(layout.coverage))
     return rows, written
 
 

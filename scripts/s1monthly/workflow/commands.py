@@ -27,6 +27,9 @@ DIRECTIONS: dict[str, list[Direction]] = {
 
 SHORT_DIRECTIONS = {"ASC": "ASCENDING", "DESC": "DESCENDING"}
 
+CALLED_AS = ""
+"""Command under which the tool was called, such as ``s1monthly mosaic``, if not as a script."""
+
 OUTPUT_DIR = "root of the output tree (output.base_dir); default: output"
 
 
@@ -42,7 +45,7 @@ def parser(tool: str, purpose: str, example: str) -> argparse.ArgumentParser:
     example : str
         Options of a typical call.
     """
-    command = f"python scripts/{tool}.py"
+    command = CALLED_AS or f"python scripts/{tool}.py"
     paragraphs = (textwrap.fill(" ".join(lines.split()), WIDTH) for lines in purpose.split("\n\n"))
     return argparse.ArgumentParser(
         prog=command,

@@ -1,8 +1,12 @@
-"""Environment variables set by other software that would change how GDAL and PROJ work here."""
+"""Folder of the workflow, and environment variables of other software that would change how GDAL and PROJ work."""
 
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+LIBRARY = Path(__file__).resolve().parents[1]
+"""Folder of the package `s1monthly`."""
 
 FOREIGN = ("CPL_", "GDAL_", "GTIFF_", "OGR_", "OSR_", "PROJ_", "TIFF_", "USE_RRD", "VSI_")
 """Prefixes of variables that GDAL and PROJ read.
@@ -21,16 +25,16 @@ def forget_foreign_settings() -> None:
         del os.environ[name]
 
 
-def prepare(scripts: str) -> None:
-    """Prepare the environment of a run's jobs.
+def workflow_folder() -> Path:
+    """Return the folder of Snakefile, rules and scripts: the checkout, or their copy in the installed package."""
+    installed = LIBRARY / "_workflow"
+    return installed if installed.is_dir() else LIBRARY.parents[1]
 
-    Parameters
-    ----------
-    scripts : str
-        Folder of the scripts, which find the library beside them.
-    """
+
+def prepare() -> None:
+    """Prepare the environment of a run's jobs."""
     forget_foreign_settings()
     os.environ.pop("PYTHONSAFEPATH", None)
-    if not os.access(f"{scripts}/s1monthly", os.W_OK):
+    if not os.access(LIBRARY, os.W_OK):
         # compiled kernels are kept beside their source, or here if that is read-only
         os.environ.setdefault("NUMBA_CACHE_DIR", os.path.abspath(".snakemake/numba"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from importlib.util import find_spec
 
 from s1monthly.config.root import Config
 from s1monthly.model import Tile
@@ -11,6 +12,9 @@ from s1monthly.workflow import estimate
 
 MOST_HINTED = 300
 """Tiles up to which a preview also looks for the fewest that would do; more take seconds."""
+
+GEOMETRY = ("numpy", "pyproj", "shapely")
+"""Libraries that geometry needs, and Snakemake does not."""
 
 
 def tiles_of_polygon(wkt: str, cover: str = "all") -> list[Tile]:
@@ -73,11 +77,13 @@ def check_grids(config: Config, tiles: list[Tile]) -> Iterator[str]:
     S1MonthlyError
         If a tile or its grid does not exist, or if no polygon can mask it.
     """
+    processing = config.processing
+    if processing.epsg is None and not processing.use_roi_mask and not all(map(find_spec, GEOMETRY)):
+        return  # beside a Snakemake that has no such libraries, jobs check the grid of their tile
     from s1monthly.grid.lattice import tile_geobox
     from s1monthly.grid.polygon_mask import window
     from s1monthly.grid.tiles import tiles_beside
 
-    processing = config.processing
     for tile in tiles:
         geobox = tile_geobox(tile, processing.target_resolution, processing.epsg)
         if processing.use_roi_mask:

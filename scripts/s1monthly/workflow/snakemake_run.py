@@ -9,14 +9,15 @@ from __future__ import annotations
 import gc
 import logging
 import os
+import sys
 import time
 import uuid
 from collections import Counter
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 from s1monthly.files import write_text
+from s1monthly.workflow.environment import workflow_folder
 from s1monthly.workflow.progress import Progress
 
 JUDGED = frozenset({"MTIME", "PARAMS", "SOFTWARE_ENV"})
@@ -63,6 +64,17 @@ class SnakemakeRun:
 
     def __init__(self, workflow: Any) -> None:
         self._workflow = workflow
+        self._modifier: Any = getattr(workflow, "modifier", None)  # of this Snakefile, not of one that imports it
+        self._handled = False
+        self.plan: Any = None
+        """What all readings of a module share."""
+
+    @classmethod
+    def of(cls, workflow: Any) -> SnakemakeRun:
+        """Return the run; for all readings of a module (``use rule bursts from ... with:`` reads it again) the same."""
+        runs: dict[str | None, SnakemakeRun] = workflow.__dict__.setdefault("s1monthly_runs", {})
+        run = cls(workflow)
+        return runs.setdefault(run.module, run)
 
     def _look(self, path: str, default: Any) -> Any:
         """Follow attributes; return `default` if one is missing."""
@@ -72,6 +84,64 @@ class SnakemakeRun:
             if value is None:
                 return default
         return value
+
+    @property
+    def module(self) -> str | None:
+        """Name under which another Snakefile imports this one (``module``); None for a run of its own."""
+        name = getattr(self._modifier, "namespace", None)
+        return None if name is None else str(name)
+
+    @property
+    def changes_paths(self) -> bool:
+        """True if that Snakefile gives other paths to inputs and outputs (``prefix``, ``replace_prefix``)."""
+        paths = getattr(self._modifier, "path_modifier", None)
+        return any(getattr(paths, name, None) for name in ("prefix", "_prefix_replacements"))
+
+    def name_of(self, rule: str) -> str:
+        """Return the name that a rule has in the run: another one after ``use rule * from ... as s1_*``."""
+        return rule if self.module is None else str(self._modifier.modify_rulename(rule))
+
+    def _own(self, jobs: Iterable[Any]) -> list[Any]:
+        """Return the jobs of our own rules; a Snakefile that imports this one has others."""
+        if self.module is None:
+            return list(jobs)
+        names = {rule.name for rule in self._modifier.rules}
+        return [job for job in jobs if job.rule.name in names]
+
+    @property
+    def takes_part(self) -> bool:
+        """True if our jobs are among those of the run: a Snakefile that imports this one may have other targets."""
+        return self.module is None or bool(self._own(self._look("dag.jobs", ())))
+
+    def call_handlers_of_module(self, *handlers: Callable[[], None]) -> None:
+        """Let the run call our handlers where another Snakefile imports this one; Snakemake itself calls only its own.
+
+        Parameters
+        ----------
+        handlers : callable
+            ``onstart``, ``onsuccess`` and ``onerror``. Each runs after the other Snakefile's handler of that name.
+        """
+        if self.module is None or self._handled:
+            return
+        self._handled = True
+        for name, ours in zip(("onstart", "onsuccess", "onerror"), handlers, strict=True):
+            self._chain(name, ours)
+
+    def _chain(self, name: str, ours: Callable[[], None]) -> None:
+        register, main = getattr(self._workflow, name), self._workflow.modifier_stack[0]
+
+        def after(theirs: Callable[[Any], None]) -> Callable[[Any], None]:
+            def both(log: Any) -> None:
+                theirs(log)
+                ours()
+
+            return both
+
+        def register_both(theirs: Callable[[Any], None]) -> None:
+            register(after(theirs) if self._workflow.modifier is main else theirs)
+
+        setattr(self._workflow, f"_{name}", after(getattr(self._workflow, f"_{name}")))
+        setattr(self._workflow, name, register_both)
 
     @property
     def decides(self) -> bool:
@@ -96,7 +166,7 @@ class SnakemakeRun:
 
     def stops_after(self, rule: str) -> bool:
         """Return True if the run was asked to end with a rule (``--until``)."""
-        return self._look("dag_settings.until", frozenset()) == {rule}
+        return self._look("dag_settings.until", frozenset()) == {self.name_of(rule)}
 
     @property
     def is_batch(self) -> bool:
@@ -119,7 +189,7 @@ class SnakemakeRun:
         """What decides in which software jobs run, for `Plan.make`; empty if they run in that of Snakemake."""
         if not self.deployment:
             return []
-        environment = Path(self._look("basedir", "."), "envs", "s1monthly.yaml")
+        environment = workflow_folder() / "envs" / "s1monthly.yaml"
         return [self.deployment, environment.read_text(encoding="utf-8")]
 
     @property
@@ -148,18 +218,25 @@ class SnakemakeRun:
         if not self.triggers >= JUDGED or not hasattr(self._look("dag", None), "needrun_jobs"):
             return None
         dag = self._workflow.dag
-        done = {_month_of(job) for job in dag.jobs if job.rule.name == "publish"}
-        open_still = {_month_of(job) for job in dag.needrun_jobs() if "month" in job.rule.wildcard_names}
+        jobs, publish = self._own(dag.jobs), self.name_of("publish")
+        done = {_month_of(job) for job in jobs if job.rule.name == publish}
+        open_still = {_month_of(job) for job in self._own(dag.needrun_jobs()) if "month" in job.rule.wildcard_names}
         return sorted(done - open_still)
 
     def failed_jobs(self) -> list[list[Any]]:
         """Jobs that failed, in a fixed order: each a list of its own, with all members if a group failed."""
         failed = sorted(self._look("scheduler.failed", ()), key=str)
-        return [list(job.jobs) if job.is_group() else [job] for job in failed]
+        groups = [self._own(job.jobs if job.is_group() else [job]) for job in failed]
+        return [jobs for jobs in groups if jobs]
 
     def finished_jobs(self) -> list[Any]:
         """Jobs that this run finished, in a fixed order."""
-        return sorted(self._look("dag.finished_jobs", ()), key=str)
+        return sorted(self._own(self._look("dag.finished_jobs", ())), key=str)
+
+    def python_of(self, jobs: Iterable[Any]) -> str:
+        """Return the Python in which jobs ran: that of their conda environment, else Snakemake's own."""
+        of_conda = [env.address for job in jobs if (env := getattr(job, "conda_env", None))] if self.deployment else []
+        return os.path.join(of_conda[0], "bin", "python") if of_conda else sys.executable
 
     def try_jobs_once(self) -> None:
         """Let a cluster job try once: who submitted it tries again, and asks for more memory and time."""

@@ -222,9 +222,7 @@ def test_a_job_on_a_node_leaves_trying_again_to_who_submitted_it(tmp_path: Path)
 def test_the_profile_names_rules_that_exist_and_leaves_none_to_chance() -> None:
     profile = yaml.safe_load((PROFILE / "config.yaml").read_text())
     text = "".join(path.read_text() for path in (ROOT / "Snakefile", *(ROOT / "rules").glob("*.smk")))
-    rules = set(re.findall(r"^(?:rule|checkpoint) (\w+):", text, re.MULTILINE))
-    local = set(
-        re.findall(r"^    (\w+),$", "".join(re.findall(r"^localrules:\n(?: +.*\n)+", text, re.MULTILINE)), re.M)
-    )
+    blocks = dict(re.findall(r"^(?:rule|checkpoint) (\w+):\n((?: {4}.*\n|\n)+)", text, re.MULTILINE))
+    rules, local = {*blocks}, {name for name, lines in blocks.items() if "    localrule: True\n" in lines}
     assert set(profile["groups"]) | local <= rules
     assert rules - local - set(profile["groups"]) == {"bursts"}

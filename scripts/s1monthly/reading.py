@@ -1,0 +1,187 @@
+"""For notebooks: open a cube, find months, load a configuration. `s1monthly` itself has these names too.
+
+They only read, also while a run writes the tree.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from s1monthly.config.file import read_config_file
+from s1monthly.config.root import Config
+from s1monthly.config.root import load_config as check_config
+from s1monthly.cube.header import Status
+from s1monthly.errors import CubeError, NameFormatError, ProductError
+from s1monthly.layout import Layout, parse_folder
+from s1monthly.model import Direction, Month, Tile, TileDirection
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import xarray as xr
+
+
+def open_cube(base_dir: str | Path, tile: str, direction: str, *, complete: bool = True, **options: Any) -> xr.Dataset:
+    """Open the cube of a tile and direction with xarray; values are read when they are used.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree (``output.base_dir``).
+    tile : str
+        Sentinel-2 tile, such as 10SGD.
+    direction : str
+        ASCENDING or DESCENDING, in any case, or its beginning.
+    complete : bool
+        True for the months that are complete. False for every calendar month of the axis; its `status` then says what
+        the month holds (0 empty, 1 being written, 2 complete).
+    **options
+        Passed on to `xarray.open_zarr`; ``chunks=None`` is faster for a few pixels, and does without dask.
+
+    Returns
+    -------
+    xarray.Dataset
+        Each band has the dimensions (time, y, x) and is float32: VV_dB and VH_dB in dB, NaN where no pass has a value.
+        ``count`` is the number of passes with a value, uint8. x and y are metres in the tile's UTM zone; time is the
+        first day of the month.
+
+    Raises
+    ------
+    CubeError
+        If there is no such cube; the error lists those that there are.
+    NameFormatError
+        If tile or direction is misspelled.
+
+    Examples
+    --------
+    import s1monthly
+
+    cube = s1monthly.open_cube("output/demo", "10SGD", "ASCENDING")
+    series = cube.VV_dB.sel(x=760000, y=3840000, method="nearest")
+    series.plot(marker="o")
+    """
+    import xarray
+
+    key = TileDirection(Tile(tile.upper()), _direction(direction))
+    path = Layout(os.fspath(base_dir)).of(key).cube
+    if not Path(path).is_dir():
+        names = (parse_folder(folder.parent.parent.name) for folder in Path(base_dir).glob("*/zarr/S1_monthly.zarr"))
+        there = ", ".join(sorted(" ".join(name) for name in names if name))
+        raise CubeError(
+            f"{key.tile} {key.direction}: there is no cube in {base_dir}",
+            f"there are cubes of {there}" if there else "give the folder that output.base_dir names",
+        )
+    cube: xr.Dataset = xarray.open_zarr(path, **options)
+    return cube.isel(time=cube["status"].values == Status.COMPLETE) if complete else cube
+
+
+def find_months(
+    base_dir: str | Path,
+    *,
+    tile: str | None = None,
+    direction: str | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    point: tuple[float, float] | None = None,
+    status: str | None = "complete",
+) -> pd.DataFrame:
+    """Find months in the catalog of an output tree.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree (``output.base_dir``).
+    tile : str, optional
+        Sentinel-2 tile, such as 10SGD.
+    direction : str, optional
+        ASCENDING or DESCENDING, in any case, or its beginning.
+    start, end : str, optional
+        First and last month, YYYY-MM.
+    point : tuple of float, optional
+        Longitude and latitude in degrees: months with data there.
+    status : str, optional
+        complete, empty, no data or unusable; None for all.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each month, by tile, direction and month. The columns are those of ``catalog.parquet``: cog_path,
+        zarr_path and the other paths start with `base_dir`; coverage is a fraction, 0 to 1; geometry is a shapely
+        geometry in longitude and latitude, so that ``geopandas.GeoDataFrame(months, crs="OGC:CRS84")`` draws a map.
+
+    Raises
+    ------
+    ProductError
+        If there is no catalog, or it cannot be read.
+    NameFormatError
+        If a tile, direction or month is misspelled.
+
+    Examples
+    --------
+    import rasterio
+    import s1monthly
+
+    months = s1monthly.find_months("output/demo", direction="ASCENDING", start="2024-05", point=(-120.2, 34.6))
+    print(months[["mgrs_tile_id", "month", "granules", "coverage"]])
+    with rasterio.open(months.cog_path.iloc[0]) as cog:
+        vv_db = cog.read(1, masked=True)
+    """
+    import pandas as pd
+    import shapely
+
+    from s1monthly.catalog.table import PATHS, SCHEMA, read_catalog
+
+    first, last = (None if text is None else Month.parse(text) for text in (start, end))
+    wanted = {
+        "mgrs_tile_id": None if tile is None else str(Tile(tile.upper())),
+        "flight_direction": None if direction is None else str(_direction(direction)),
+        "status": status,
+    }
+    path = Path(Layout(os.fspath(base_dir)).catalog)
+    if not path.exists():
+        raise ProductError(f"{path}: there is no catalog", "give the folder that output.base_dir names")
+    rows = [
+        row
+        for row in read_catalog(path)
+        if all(value is None or row[name] == value for name, value in wanted.items())
+        and (first is None or first <= Month.parse(row["month"]))
+        and (last is None or Month.parse(row["month"]) <= last)
+    ]
+    for row in rows:
+        row["geometry"] = shapely.from_wkb(row["geometry"])
+        row |= {name: os.path.join(base_dir, row[name]) for name in PATHS if row[name] is not None}
+    if point is not None:
+        rows = [row for row in rows if shapely.intersects_xy(row["geometry"], *point)]
+    return pd.DataFrame(rows, columns=SCHEMA.names)
+
+
+def load_config(config: str | Path | Mapping[str, Any]) -> Config:
+    """Read and check a configuration; every option that is not given has its default.
+
+    Parameters
+    ----------
+    config : path or mapping
+        YAML or JSON file, or its content.
+
+    Raises
+    ------
+    ConfigError
+        If the file cannot be read, or has unknown keys or bad values; the message names each.
+
+    Examples
+    --------
+    import s1monthly
+
+    config = s1monthly.load_config("config/demo.yaml")
+    print(config.output.base_dir, config.processing.composite_method)
+    """
+    return check_config(config if isinstance(config, Mapping) else read_config_file(config))
+
+
+def _direction(text: str) -> Direction:
+    found = [direction for direction in Direction if text and direction.startswith(text.upper())]
+    if len(found) != 1:
+        raise NameFormatError(f"direction {text!r}", f"give {' or '.join(Direction)}")
+    return found[0]
