@@ -245,7 +245,12 @@ def test_exactly_the_months_with_data_are_made(products: dict[str, Product]) -> 
     aside = {store, product.base / "work"}
     files = {path for path in product.base.rglob("*") if path.is_file() and not aside & {*path.parents}}
     expected = {product.base / "catalog.parquet", product.base / "collection.json", folder / "catalog.parquet"}
-    expected |= {folder / "search.json", store.with_name("S1_monthly.zarr.lock"), product.base / ".runs" / "lock"}
+    expected |= {
+        product.base / "report" / "coverage.html",
+        folder / "search.json",
+        store.with_name("S1_monthly.zarr.lock"),
+        product.base / ".runs" / "lock",
+    }
     expected |= {place / ".catalog.parquet.lock" for place in (product.base, folder)}
     for month in WITH_DATA:
         expected |= {folder / "months" / f"{month}.json", product.cog("10SGD", month), product.item("10SGD", month)}
@@ -591,6 +596,8 @@ def test_the_lines_of_the_readme_plot_a_series(
     names: dict[str, object] = {}
     changes = {
         r'"output/[^"]*\.zarr"': store,
+        '"output/demo"': repr(str(product.base)),
+        '"config/demo.yaml"': repr(str(ROOT / "config" / "demo.yaml")),
         r"\bx=\d+": f"x={x + 8}",
         r"\by=\d+": f"y={y - 8}",
         "2024-05-01": "2023-01-01",
