@@ -1,4 +1,4 @@
-"""Rule catalog: the table of everything, and the STAC Collection, from the catalogs of all tiles in the output tree."""
+"""Rule catalog: the table of everything, and the STAC documents above Items, from all tiles in the output tree."""
 
 from pathlib import Path
 
