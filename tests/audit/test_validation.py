@@ -22,6 +22,7 @@ from s1monthly.cube import months as cube
 from s1monthly.records.seal import SEAL, seal
 from support.audited_tree import (
     DECEMBER,
+    DESCENDING,
     NOVEMBER,
     REBUILD,
     RUN,
