@@ -37,9 +37,10 @@ rule catalog:
     conda:
         "../envs/s1monthly.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=1000,
         runtime=10,
     params:
         start=start_of("catalog"),
+        public_url=PLAN.config.output.public_url or "",
     shell:
-        jobs.command("output.catalog")
+        jobs.command("output.catalog", "params.public_url")

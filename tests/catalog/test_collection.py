@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,6 +16,7 @@ import shapely
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import stac_documents
+from s1monthly.catalog.update import catalog_all
 from support import stac_rules
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 
@@ -180,3 +182,15 @@ def test_the_client_of_pystac_opens_the_tree_and_finds_its_items(tree):
         "s1-grits-monthly-descending",
     ]
     assert len(list(client.get_items(recursive=True))) == 5
+
+
+def test_a_published_tree_says_where_it_is_and_tools_keep_it(tree, tmp_path):
+    shutil.copytree(tree, tmp_path / "output")
+    base, path = tmp_path / "output", tmp_path / "output" / "catalog.json"
+    before = path.read_text()
+    catalog_all(base, public_url="https://data.example.org/s1")
+    assert hrefs(stac.read_document(path), "self") == ["https://data.example.org/s1/catalog.json"]
+    stac_rules.validate(stac.read_document(path))
+    assert catalog_all(base, only_if_changed=True)[1] == []
+    catalog_all(base, public_url="")
+    assert path.read_text() == before

@@ -36,7 +36,7 @@ def base(tmp_path: Path) -> Path:
 
 
 def publish(base: Path) -> None:
-    for folder in sorted(path for path in base.iterdir() if path.is_dir()):
+    for folder in sorted(base.glob("*_*ING")):
         catalog_tile(folder)
     catalog_all(base)
 

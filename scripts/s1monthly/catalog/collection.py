@@ -154,11 +154,17 @@ def _item_assets(described: Sequence[Band]) -> dict[str, Any]:
     return assets
 
 
-def stac_documents(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> dict[str, dict[str, Any]]:
     """Build the root Catalog and all Collections from the rows of the global catalog (`catalog.global_rows`).
 
     Months without data count in the summaries of tiles and directions but have no Item. The extent is that of the
     months with a product or, if there are none, of all rows.
+
+    Parameters
+    ----------
+    public_url : str
+        Address of the published tree. The root Catalog then has a link ``self``, which must be absolute; all other
+        links stay relative (a *relative published catalog* of STAC's best practices).
 
     Returns
     -------
@@ -169,7 +175,7 @@ def stac_documents(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
     layout = Layout(".")
     directions = [direction for direction in Direction if any(row["flight_direction"] == direction for row in rows)]
     root = link("root", layout.stac_root, TITLE)
-    catalog = {
+    catalog: dict[str, Any] = {
         "type": "Catalog",
         "stac_version": STAC_VERSION,
         "id": ROOT_ID,
@@ -177,6 +183,8 @@ def stac_documents(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any
         "description": "Monthly composites of Sentinel-1 backscatter on the Sentinel-2 tile grid.",
         "links": [root, link("child", layout.collection, TITLE)],
     }
+    if public_url:
+        catalog["links"].insert(0, link("self", f"{public_url}/{Path(layout.stac_root).name}", TITLE))
     parent = _collection(COLLECTION_ID, TITLE, rows)
     parent["links"] = [
         root,

@@ -16,7 +16,7 @@ from typing import Any
 import pyarrow as pa
 
 from s1monthly.catalog.collection import stac_documents
-from s1monthly.catalog.item import write_document
+from s1monthly.catalog.item import read_document, write_document
 from s1monthly.catalog.items_table import for_root, items_of, joined, names_of, read_items, selected, write_items
 from s1monthly.catalog.table import (
     NO_DATA,
@@ -161,6 +161,7 @@ def catalog_all(
     unchanged: Collection[str] = (),
     *,
     only_if_changed: bool = False,
+    public_url: str | None = None,
 ) -> tuple[list[Row], list[Path]]:
     """Write the global catalog, the root STAC Catalog and all Collections from the catalogs of all tiles.
 
@@ -175,6 +176,8 @@ def catalog_all(
         Names of tile folders that are missing or renamed: their rows stay unchanged.
     only_if_changed : bool
         Do not touch files that already have this content.
+    public_url : str, optional
+        Address of the published tree, for the root Catalog; empty for none. Not given: that of the existing Catalog.
 
     Returns
     -------
@@ -201,7 +204,7 @@ def catalog_all(
             written.append(Path(layout.items))
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))
-        for path, document in documents_of(layout, rows).items():
+        for path, document in documents_of(layout, rows, public_url).items():
             if document is None:
                 path.unlink(missing_ok=True)
             elif write_document(path, document, only_if_changed=only_if_changed):
@@ -247,9 +250,14 @@ def _tile_items(layout: Layout, name: str, rows: Sequence[Row]) -> pa.Table:
     return items_of(without_global_paths(rows, name), folder)
 
 
-def documents_of(layout: Layout, rows: Sequence[Mapping[str, Any]]) -> dict[Path, dict[str, Any] | None]:
-    """Return the STAC documents at the root of an output tree by path; None for a direction without a row."""
-    documents = stac_documents(rows)
+def documents_of(
+    layout: Layout, rows: Sequence[Mapping[str, Any]], public_url: str | None = None
+) -> dict[Path, dict[str, Any] | None]:
+    """Return the STAC documents at the root of an output tree by path; None for a direction without a row.
+
+    `public_url` is that of `catalog_all`.
+    """
+    documents = stac_documents(rows, _published_at(layout) if public_url is None else public_url)
     return {Path(path): documents.get(Path(path).name) for path in layout.stac_documents()}
 
 
@@ -271,3 +279,12 @@ def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set
             with suppress(ProductError):
                 tiles |= {folder_name(row) for row in read_catalog(path)}
     return folders, {name for name in tiles if not (base_dir / name).exists()}
+
+
+def _published_at(layout: Layout) -> str:
+    """Return the address of the published tree from the existing root Catalog; empty if it has none."""
+    try:
+        links = read_document(layout.stac_root)["links"]
+        return next(link["href"].rpartition("/")[0] for link in links if link["rel"] == "self")
+    except (ProductError, LookupError, TypeError, AttributeError, StopIteration):
+        return ""
