@@ -19,6 +19,8 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import AssetFile, asset_file
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.bands import bands
+from s1monthly.kernels.preview import CO_DB_RANGE, CROSS_DB_RANGE, RATIO_RANGE
 from s1monthly.layout import Layout
 from s1monthly.model import Tile
 from s1monthly.raster.cog import write_cog
@@ -196,6 +198,17 @@ def test_bands_carry_names_units_and_statistics():
     }
     assert set(document["properties"]["cube:variables"]) == {"HH_dB", "HV_dB", "Ratio", "RVI", "count"}
     assert document["properties"]["sar:polarizations"] == ["HH", "HV"]
+
+
+def test_items_say_how_to_show_their_cog_in_the_colours_of_the_preview():
+    pictures = made(polarization="HH+HV", textures=TEXTURES)["properties"]["renders"]
+    assert list(pictures) == ["preview", "HH_dB", "HV_dB", "Ratio"]
+    preview = {name: pictures["preview"][name] for name in ("assets", "bidx", "rescale")}
+    ranges = [list(shown) for shown in (CO_DB_RANGE, CROSS_DB_RANGE, RATIO_RANGE)]
+    assert preview == {"assets": ["cog"], "bidx": [1, 2, 3], "rescale": ranges}
+    without_ratio = [band for band in bands("VV", "VH") if band.name != "Ratio"]
+    assert list(stac.renders(without_ratio)["renders"]) == ["VV_dB", "VH_dB"]
+    assert stac.renders(without_ratio[2:]) == {}
 
 
 def test_the_cube_dimensions_are_those_of_the_grid():
