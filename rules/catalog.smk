@@ -1,4 +1,4 @@
-"""Parquet catalogs and the STAC Collection: of everything in the output tree, not of this run alone.
+"""Parquet catalogs, root STAC Catalog and Collections: of everything in the output tree, not of this run alone.
 
 They are replaced in one step: with `update`, Snakemake does not remove them first. Readers find the old ones until then,
 also after a run that was killed.
@@ -10,6 +10,7 @@ rule tile_catalog:
         month_items=items,
     output:
         catalog=update(LAYOUT.tile_catalog),
+        items_table=update(LAYOUT.tile_items),
     log:
         f"{LAYOUT.logs}/tile_catalog/{{tile}}_{{direction}}.log",
     localrule: True
@@ -30,7 +31,8 @@ rule catalog:
         tiles=[tile.paths().tile_catalog for tile in PLAN.tiles],
     output:
         catalog=update(LAYOUT.catalog),
-        collection=update(LAYOUT.collection),
+        items_table=update(LAYOUT.items),
+        stac=[update(path) for path in PLAN.root_documents],
         coverage=in_report(
             update(LAYOUT.coverage),
             caption="report/coverage.rst",
@@ -43,9 +45,10 @@ rule catalog:
     conda:
         "../envs/s1monthly.yaml"
     resources:
-        mem_mb=500,
+        mem_mb=1000,
         runtime=10,
     params:
         start=start_of("catalog"),
+        public_url=PLAN.config.output.public_url or "",
     shell:
-        jobs.command("output.catalog")
+        jobs.command("output.catalog", "params.public_url")

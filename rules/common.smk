@@ -150,9 +150,9 @@ def final_output(wildcards):
         raise WorkflowError("options: for a tool; name it: snakemake mosaic_tiles ...")
     refuse_all_but_tools()
     refuse_input_trigger()
-    files = [LAYOUT.catalog, LAYOUT.collection, LAYOUT.coverage]
+    files = [LAYOUT.catalog, LAYOUT.items, LAYOUT.coverage, *PLAN.root_documents]
     for tile in [] if RUN.draws else PLAN.tiles:
-        files.append(tile.paths().tile_catalog)
+        files += [tile.paths().tile_catalog, tile.paths().tile_items]
         question = PLAN.open_question(tile)
         if question:
             files.append(question)

@@ -1,4 +1,4 @@
-"""Rule catalog: the table of everything, and the STAC Collection, from the catalogs of all tiles in the output tree."""
+"""Rule catalog: the table of everything, and the STAC documents above Items, from all tiles in the output tree."""
 
 from pathlib import Path
 
@@ -8,8 +8,8 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.read_arguments(__doc__, argv, "catalog")
-    rows, _ = catalog_all(Path(job.catalog).parent)
+    job, log = jobs.read_arguments(__doc__, argv, "catalog", "public_url")
+    rows, _ = catalog_all(Path(job.catalog).parent, public_url=job.public_url)
     log.info("%s: %d months", job.catalog, len(rows))
 
 

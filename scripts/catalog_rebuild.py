@@ -1,4 +1,4 @@
-"""Make again what an output tree has lost, from the tree itself: records, Items, all catalogs and the Collection."""
+"""Make again what an output tree has lost, from the tree itself: records, Items, all catalogs and Collections."""
 
 import sys
 from pathlib import Path

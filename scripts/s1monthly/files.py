@@ -68,10 +68,11 @@ def locked(path: str | Path, on_wait: Callable[[str], None] | None = None) -> It
     Parameters
     ----------
     path : str or Path
-        Lock file; made if missing.
+        Lock file; it and its folder are made if missing.
     on_wait : callable, optional
         Called once with the holder's user, process and machine if the lock is taken. The file then names its holder.
     """
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB) is False:

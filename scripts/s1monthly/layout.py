@@ -10,12 +10,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from s1monthly.errors import NameFormatError
-from s1monthly.model import Burst, CompositeKey, Granule, Month, Tile, TileDirection
+from s1monthly.model import Burst, CompositeKey, Direction, Granule, Month, Tile, TileDirection
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
 
 WORK_MARKER = "base_dir.txt"
 """Name of the file that marks a work folder."""
+HIDDEN = ".s1monthly"
+"""Name of the folder with locks at the root of an output tree; whoever publishes the tree leaves it out."""
 SIMULATED = "simulated"
 """Name of the work folder's subfolder for simulated granules."""
 
@@ -175,6 +177,25 @@ def parse_folder(name: str) -> tuple[str, str] | None:
     return (match["tile"], match["direction"]) if match else None
 
 
+def lock_file(path: str | Path) -> Path:
+    """Return the lock file of a catalog or cube: in `HIDDEN` at the root of its output tree.
+
+    Examples
+    --------
+    >>> str(lock_file("/data/output/10SGD_ASCENDING/zarr/S1_monthly.zarr"))
+    '/data/output/.s1monthly/locks/10SGD_ASCENDING_S1_monthly.zarr.lock'
+    """
+    given = Path(path)
+    for place in (
+        given,
+        Path(os.path.abspath(given)),
+    ):  # the absolute one may lie in a folder that this user cannot read
+        for folder in place.parents:
+            if parse_folder(folder.name):
+                return folder.parent / HIDDEN / "locks" / f"{folder.name}_{place.name}.lock"
+    return given.parent / HIDDEN / "locks" / f"{given.name}.lock"
+
+
 def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int | None) -> str:
     """Return the file name of a mosaic, without suffix, as S1-GRiTS writes it.
 
@@ -287,14 +308,43 @@ class Layout:
         return f"{self.base_dir}/catalog.parquet"
 
     @property
+    def tile_items(self) -> str:
+        """Table of the Items of a tile and direction (stac-geoparquet)."""
+        return f"{self.folder}/items.parquet"
+
+    @property
+    def items(self) -> str:
+        """Table of all Items (stac-geoparquet)."""
+        return f"{self.base_dir}/items.parquet"
+
+    @property
+    def stac_root(self) -> str:
+        """STAC Catalog at the root, from which clients start."""
+        return f"{self.base_dir}/catalog.json"
+
+    @property
     def collection(self) -> str:
-        """STAC Collection."""
+        """STAC Collection of all months."""
         return f"{self.base_dir}/collection.json"
 
     @property
     def coverage(self) -> str:
         """Web page with every month of every tile."""
         return f"{self.base_dir}/report/coverage.html"
+
+    @property
+    def direction_collection(self) -> str:
+        """STAC Collection of a direction."""
+        return f"{self.base_dir}/collection_{self.direction}.json"
+
+    def stac_documents(self) -> tuple[str, ...]:
+        """Return root Catalog, Collection of all months, and the Collections of both directions."""
+        directions = (replace(self, direction=str(direction)).direction_collection for direction in Direction)
+        return self.stac_root, self.collection, *directions
+
+    def root_files(self) -> tuple[str, ...]:
+        """Return catalogs and STAC documents of the whole output tree."""
+        return self.catalog, self.items, *self.stac_documents()
 
     @property
     def mosaics(self) -> str:

@@ -23,6 +23,7 @@ from s1monthly.catalog import update as cataloguing
 from s1monthly.catalog.item import read_document
 from s1monthly.errors import ProductError
 from s1monthly.files import flock, locked
+from s1monthly.layout import lock_file
 from s1monthly.model import CompositeKey
 from s1monthly.records.month import read_record
 from support.month_samples import lay_down, month_record, write_search
@@ -135,7 +136,9 @@ def test_a_tile_that_is_finished_meanwhile_stays_in_catalog_and_collection(base:
     second_writes(base, partial(other_run, folder))
     ended_well(first)
     assert months(base / "catalog.parquet") == ["10SGD 2021-10", "10SGD 2021-11", "11SLT 2021-11"]
-    links = [link["title"] for link in read_document(base / "collection.json")["links"] if link["rel"] == "item"]
+    links = [
+        link["title"] for link in read_document(base / "collection_ASCENDING.json")["links"] if link["rel"] == "item"
+    ]
     assert links == ["10SGD_ASCENDING_2021-11", "11SLT_ASCENDING_2021-11"]
 
 
@@ -183,9 +186,10 @@ def test_a_file_system_without_locks_is_no_hindrance(base: Path, monkeypatch: py
 
 
 def test_a_folder_that_cannot_be_written_to_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
     with (
         pytest.raises(ProductError, match=r"catalog\.parquet: cannot be written"),
-        cataloguing.catalog_lock(tmp_path / "nowhere" / "catalog.parquet"),
+        cataloguing.catalog_lock(tmp_path / "file" / "catalog.parquet"),
     ):
         pass
 
@@ -208,6 +212,6 @@ def test_a_writer_that_must_wait_says_once_for_whom(
     assert said.count("waiting for") == 1
     assert f"waiting for {path}: user {os.geteuid()}, process {process.pid} on " in said
     with cataloguing.catalog_lock(path):
-        assert str(os.getpid()) in (base / ".catalog.parquet.lock").read_text()
-    assert (base / ".catalog.parquet.lock").read_text() == ""
+        assert str(os.getpid()) in lock_file(path).read_text()
+    assert lock_file(path).read_text() == ""
     assert capfd.readouterr().err == ""

@@ -54,7 +54,7 @@ def months(tree: SmallTree) -> list[str]:
 
 def test_a_valid_tree_stays_as_it_is(tree: SmallTree, capsys: pytest.CaptureFixture[str]) -> None:
     def times() -> dict[Path, int]:
-        return {path: path.stat().st_mtime_ns for path in tree.base.rglob("[!.]*") if ".runs" not in path.parts}
+        return {path: path.stat().st_mtime_ns for path in tree.base.rglob("[!.]*") if ".s1monthly" not in path.parts}
 
     before = times()
     assert rebuild(tree) == 0 and times() == before
@@ -75,7 +75,7 @@ def test_catalogs_and_collection_come_back_as_they_were(tree: SmallTree) -> None
 def test_catalogs_of_a_tree_that_was_emptied_are_emptied(tree: SmallTree) -> None:
     for name in ("10SGD_ASCENDING", "10SGD_DESCENDING", "work"):
         shutil.rmtree(tree.base / name)
-    assert len(validate(tree.base).problems) == 2  # catalog and Collection
+    assert len(validate(tree.base).problems) == 5  # catalog, Items, and three Collections
     assert rebuild(tree) == 0
     assert rows(tree) == []
     assert validate(tree.base).to_text() == "valid: 0 months of 0 tiles"
@@ -150,7 +150,7 @@ ITEM_FAULTS: dict[str, Damage] = {
     "a list": lambda tree: tree.path("item", NOVEMBER).write_text("[]"),
     "edited": lambda tree: edit_json(tree.path("item", NOVEMBER), lambda item: item.update(geometry=None)),
     "digest edited": lambda tree: edit_json(
-        tree.path("item", NOVEMBER), lambda item: item["properties"].update({"s1:digest": "0" * 64})
+        tree.path("item", NOVEMBER), lambda item: item["properties"].update({"s1monthly:digest": "0" * 64})
     ),
     "without assets": lambda tree: edit_json(tree.path("item", NOVEMBER), lambda item: item.update(assets=3)),
 }
@@ -303,8 +303,8 @@ def test_a_month_without_cube_and_record_stays_in_the_catalog(
     gone = ("zarr_path", "record_path")
     assert without(rows(tree)[1], *gone) == without(before, *gone)
     assert rows(tree)[1]["zarr_path"] is rows(tree)[1]["record_path"] is None
-    links = stac.read_document(tree.layout.collection)["links"]
-    assert len([link for link in links if link["rel"] == "item"]) == 3
+    links = stac.read_document(tree.path("direction_collection", NOVEMBER))["links"]
+    assert len([link for link in links if link["rel"] == "item"]) == 2
     report = validate(tree.base)
     assert {finding.place for finding in report.problems} == {str(record), str(tree.path("cube", NOVEMBER))}
     assert problem in report.to_text()
@@ -342,14 +342,15 @@ def test_the_workflow_keeps_the_row_of_a_month_without_cube_and_record(tree: Sma
 def test_what_was_written_is_printed_in_a_line_each(tree: SmallTree, capsys: pytest.CaptureFixture[str]) -> None:
     tree.path("record", NOVEMBER).unlink()
     edit_json(
-        tree.path("item", DECEMBER), lambda item: item["properties"].update({"s1:coverage": 2, "gsd": 1.5, "x": 1})
+        tree.path("item", DECEMBER),
+        lambda item: item["properties"].update({"s1monthly:coverage": 2, "gsd": 1.5, "x": 1}),
     )
     assert rebuild(tree) == 0
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= 80 for line in lines)
     assert lines[0].startswith("10SGD_ASCENDING_2021-11 record: no record; measured in the cube, its granules")
     assert lines[1].startswith("10SGD_ASCENDING_2021-11 Item: wrong in ")
-    assert lines[2].startswith("10SGD_ASCENDING_2021-12 Item: wrong in gsd; s1:coverage; x")
+    assert lines[2].startswith("10SGD_ASCENDING_2021-12 Item: wrong in gsd; s1monthly:coverage; x")
     assert lines[3] == "10SGD_ASCENDING catalog: 1 row changed"
     assert lines[-1] == "catalogued: 3 months of 2 folders, 2 without data"
     assert rebuild(tree) == 0

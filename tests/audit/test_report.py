@@ -46,7 +46,9 @@ def test_json_holds_the_same_as_the_text(tree: SmallTree, capsys: pytest.Capture
 def test_text_is_readable_at_80_columns(tree: SmallTree, capsys: pytest.CaptureFixture[str]) -> None:
     tree.path("record", NOVEMBER).unlink()
     tree.path("cog", DESCENDING).unlink()
-    edit_json(tree.path("item", DECEMBER), lambda item: item["properties"].update({"s1:coverage": 2, "gsd": 1, "x": 1}))
+    edit_json(
+        tree.path("item", DECEMBER), lambda item: item["properties"].update({"s1monthly:coverage": 2, "gsd": 1, "x": 1})
+    )
     assert catalog_validate.main([]) == 1
     lines = capsys.readouterr().out.splitlines()
     assert all(len(line) <= report.COLUMNS for line in lines if not line.startswith("  $ "))

@@ -11,6 +11,7 @@ import catalog_rebuild
 import catalog_validate
 from s1monthly.audit.validation import validate
 from s1monthly.catalog.update import catalog_all
+from s1monthly.layout import lock_file
 from support.audited_tree import DESCENDING, NOVEMBER, VALID, follow, rebuild, rows
 from support.short_commands import in_short
 from support.small_tree import SmallTree
@@ -39,8 +40,9 @@ def test_work_mosaics_and_hidden_folders_are_no_strays(tree: SmallTree) -> None:
     (tree.base / "mosaic").mkdir()
     (tree.base / "demo.jpg").touch()
     shutil.copytree(tree.path("folder", NOVEMBER), tree.base / ".backup")
-    for folder in (tree.base, tree.path("folder", NOVEMBER)):
-        assert (folder / ".catalog.parquet.lock").exists()
+    for kind in ("catalog", "tile_catalog", "cube"):
+        lock = lock_file(tree.path(kind, NOVEMBER))
+        assert lock.exists() and lock.parent == tree.base / ".s1monthly" / "locks"
     assert rebuild(tree) == 0
     assert validate(tree.base).to_text() == VALID
 
@@ -83,7 +85,10 @@ def test_an_empty_folder_of_a_tile_has_no_rows(tree: SmallTree) -> None:
     shutil.rmtree(tree.base / "10SGD_DESCENDING")
     (tree.base / "10SGD_DESCENDING").mkdir()
     places = {finding.place for finding in validate(tree.base).problems}
-    assert places == {"output/catalog.parquet", "output/collection.json"}
+    assert places == {
+        f"output/{name}"
+        for name in ("catalog.parquet", "items.parquet", "collection.json", "collection_DESCENDING.json")
+    }
     assert rebuild(tree) == 0
     assert validate(tree.base).to_text() == "valid: 2 months of 1 tile"
 

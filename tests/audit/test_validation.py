@@ -16,11 +16,13 @@ import catalog_validate
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
+from s1monthly.catalog import items_table
 from s1monthly.catalog import table as catalog
 from s1monthly.cube import months as cube
 from s1monthly.records.seal import SEAL, seal
 from support.audited_tree import (
     DECEMBER,
+    DESCENDING,
     NOVEMBER,
     REBUILD,
     RUN,
@@ -94,6 +96,19 @@ def other_metadata(path: Path) -> None:
     pq.write_table(pq.read_table(path).replace_schema_metadata({"geo": json.dumps({"version": "1.0.0"})}), path)
 
 
+ASCENDING = Path("output/collection_ASCENDING.json")
+
+
+def other_items(path: Path) -> None:
+    table = items_table.read_items(path)
+    values = pa.array([0.5] * len(table))
+    items_table.write_items(path, table.set_column(table.schema.get_field_index("gsd"), "gsd", values))
+
+
+def fewer_items(path: Path) -> None:
+    items_table.write_items(path, items_table.read_items(path).slice(1))
+
+
 def like_s1_grits(item: dict) -> None:
     """No collection, x and y without extent."""
     del item["collection"]
@@ -155,8 +170,13 @@ FAULTS: dict[str, tuple[Damage, str, str, list[str]]] = {
         AGAIN["preview"],
     ),
     "preview of another month": (copied("preview"), f"{PREVIEW}.png", "not the file that the", AGAIN["preview"]),
-    "Item edited": (properties(s1__count_mean=1.0001), ITEM, "s1:count_mean: 1.0001, not 1.0", [REBUILD]),
-    "digest edited in an Item": (properties(s1__digest="0" * 64), ITEM, "properties.s1:digest", [REBUILD]),
+    "Item edited": (properties(s1monthly__count_mean=1.0001), ITEM, "s1monthly:count_mean: 1.0001, not 1.0", [REBUILD]),
+    "digest edited in an Item": (
+        properties(s1monthly__digest="0" * 64),
+        ITEM,
+        "properties.s1monthly:digest",
+        [REBUILD],
+    ),
     "Item with a foreign field": (
         edited("item", lambda item: item.update(mine=1)),
         ITEM,
@@ -229,6 +249,32 @@ FAULTS: dict[str, tuple[Damage, str, str, list[str]]] = {
         [REBUILD],
     ),
     "Collection deleted": (of("collection", Path.unlink), "output/collection.json", "cannot be read", [REBUILD]),
+    "Collection of a direction edited": (
+        lambda tree: edit_json(ASCENDING, lambda document: document["links"].pop()),
+        str(ASCENDING),
+        "links: [0-9]+ entries, not",
+        [REBUILD],
+    ),
+    "root catalog of STAC deleted": (of("stac_root", Path.unlink), "output/catalog.json", "cannot be read", [REBUILD]),
+    "table of Items deleted": (
+        of("tile_items", Path.unlink),
+        f"{FOLDER}/items.parquet",
+        "Items cannot be read",
+        [REBUILD],
+    ),
+    "table of Items truncated": (of("items", truncate), "output/items.parquet", "Items cannot be read", [REBUILD]),
+    "table of Items with another value": (
+        of("items", other_items),
+        "output/items.parquet",
+        "out of step: 10SGD_ASCENDING_2021-11 is not its Item; .*2021-12 is not",
+        [REBUILD],
+    ),
+    "table of too few Items": (
+        of("tile_items", fewer_items),
+        f"{FOLDER}/items.parquet",
+        "out of step: 10SGD_ASCENDING_2021-11 is missing",
+        [REBUILD],
+    ),
     "search log damaged": (
         of("search", Path.write_text, "{"),
         f"{FOLDER}/search.json",
@@ -389,10 +435,12 @@ def test_products_that_are_switched_off_are_no_fault(tree: SmallTree) -> None:
     for key in tree.months:
 
         def change(item: dict) -> None:
-            del item["assets"]["cog"]
+            del item["assets"]["cog"], item["properties"]["renders"]
             item["stac_extensions"] = stac.declared({**item, "stac_extensions": []})
 
         edit_json(tree.path("item", key), change)
+    tree.make(NOVEMBER, "tile_catalog", "collection")
+    tree.make(DESCENDING, "tile_catalog", "collection")
     report = validate(tree.base)
     assert report.problems == []
     assert [note.problem for note in report.notes] == ["the month's Item does not name it (output.formats)"] * 3

@@ -25,6 +25,7 @@ from s1monthly.catalog.update import catalog_lock
 from s1monthly.errors import ProductError
 from s1monthly.files import flock
 from s1monthly.grid.tiles import tile_outline
+from s1monthly.layout import lock_file
 from s1monthly.model import GranuleList, Month, SetAside, Tile
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
@@ -353,5 +354,5 @@ def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "pwrite", full)
-    with catalog_lock(tmp_path / "catalog.parquet"), open(tmp_path / ".catalog.parquet.lock") as lock:
+    with catalog_lock(tmp_path / "catalog.parquet"), open(lock_file(tmp_path / "catalog.parquet")) as lock:
         assert flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB) is False

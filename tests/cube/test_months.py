@@ -198,7 +198,7 @@ def test_wrong_input_is_refused_before_anything_is_written(held: Path) -> None:
         with pytest.raises(CubeError, match=said):
             write_month(held, month, bad_values, bad_count)
         assert tree(held) == before
-    assert sorted(entry.name for entry in held.parent.iterdir()) == [held.name, f"{held.name}.lock"]
+    assert sorted(entry.name for entry in held.parent.iterdir()) == [held.name]
 
 
 def test_months_that_are_not_complete_are_refused(held: Path) -> None:

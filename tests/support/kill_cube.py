@@ -194,7 +194,7 @@ def trial(folder: Path, change: Change, known: Known, kill: Callable[[Callable[[
     differing = sorted(name for name in got | wanted if got.get(name) != wanted.get(name))
     assert not differing, f"{change.name}: other bytes in {differing}"
     beside = sorted(entry.name for entry in path.parent.iterdir())
-    assert beside == ["S1.zarr", "S1.zarr.lock"], f"{change.name}: left behind {beside}"
+    assert beside == [".s1monthly", "S1.zarr"], f"{change.name}: left behind {beside}"
     return ended, int(tally.read_text()) if watched else 0
 
 

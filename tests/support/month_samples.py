@@ -39,8 +39,15 @@ ANTIMERIDIAN = "01KAB"
 """A tile that lies on both sides of 180 degrees."""
 
 ITEM_ORIGIN = (
-    *("platform", "processing:software", "s1:platforms", "s1:tracks", "s1:granules", "s1:passes"),
-    *("s1:missing_granules", "s1:first_acquisition", "s1:last_acquisition"),
+    *(
+        "platform",
+        "processing:software",
+        "s1monthly:platforms",
+        "s1monthly:tracks",
+        "s1monthly:granules",
+        "s1monthly:passes",
+    ),
+    *("s1monthly:missing_granules", "s1monthly:first_acquisition", "s1monthly:last_acquisition"),
     *("sat:relative_orbit", "sat:platform_international_designator"),
 )
 """Properties of an Item that say what a month was made of; left out if the record does not know."""
@@ -155,6 +162,7 @@ def publish(base: Path) -> dict[str, object]:
         catalog.write_catalog(folder / "catalog.parquet", catalog.tile_rows(folder))
     rows = catalog.global_rows(base)
     catalog.write_catalog(base / "catalog.parquet", rows)
-    document = collection.collection(rows)
-    stac.write_document(base / "collection.json", document)
-    return document
+    documents = collection.stac_documents(rows)
+    for name, document in documents.items():
+        stac.write_document(base / name, document)
+    return documents["collection.json"]

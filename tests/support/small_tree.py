@@ -192,10 +192,15 @@ class SmallTree:
                 for other in self.months
                 if self.path("folder", other) == self.path("folder", key)
             ]
-            self._write_if_older("tile_catalog", key, items)
+            if self._older(self.path("tile_catalog", key), items) or not self.path("tile_items", key).exists():
+                self.make(key, "tile_catalog")
         tables = [self.path("tile_catalog", other) for other in self.months]
-        if self._older(Path(self.layout.catalog), tables) or self._older(Path(self.layout.collection), tables):
+        if any(self._older(Path(path), tables) for path in self._root_files()):
             self.make(key, "catalog", "collection")
+
+    def _root_files(self) -> list[str]:
+        collections = {str(self.layout.of(key).direction_collection) for key in self.months}
+        return [self.layout.catalog, self.layout.items, self.layout.stac_root, self.layout.collection, *collections]
 
     def _in_step(self, key: CompositeKey) -> bool:
         try:

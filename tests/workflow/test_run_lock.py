@@ -135,6 +135,16 @@ def test_a_tree_that_cannot_be_written_to_is_told(tmp_path: Path) -> None:
         hold(tmp_path / "tree", [HERE])
 
 
+def test_locks_of_older_versions_are_removed_in_the_folders_of_this_run(tmp_path: Path) -> None:
+    mine = [f"{HERE}/.catalog.parquet.lock", f"{HERE}/zarr/S1_monthly.zarr.lock"]
+    old, others = [".runs/lock", ".catalog.parquet.lock", *mine], [f"{THERE}/.catalog.parquet.lock"]
+    for name in (*old, *others):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    taken(tmp_path, HERE).release()
+    assert [name for name in (*old, *others) if (tmp_path / name).exists()] == others
+
+
 def test_what_a_run_says_of_itself(tmp_path: Path) -> None:
     held = taken(tmp_path, THERE, HERE)
     told = json.loads(held.path.read_text())

@@ -1,9 +1,9 @@
-"""Compare catalogs and Collection with the rows that they should have."""
+"""Compare catalogs and Collections with the rows that they should have."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,10 +17,12 @@ from s1monthly.audit.items import TOLERANCE, differences
 from s1monthly.audit.repair_commands import RepairCommands
 from s1monthly.audit.report import Finding, first_of
 from s1monthly.catalog import item as stac
+from s1monthly.catalog import items_table
 from s1monthly.catalog import table as catalog
-from s1monthly.catalog.collection import collection
 from s1monthly.catalog.table import Row, row_key
+from s1monthly.catalog.update import documents_of
 from s1monthly.errors import ProductError, S1MonthlyError
+from s1monthly.layout import Layout
 
 
 @dataclass(frozen=True)
@@ -86,12 +88,68 @@ def _same(name: str, found: Any, expected: Any) -> bool:
     return shapes[0] is not None and bool(shapes[0].equals_exact(shapes[1], TOLERANCE))
 
 
-def collection_problems(path: Path, rows: Iterable[Row], repair: RepairCommands) -> Iterator[Finding]:
-    """Yield a finding if the Collection is not that of the rows of the global catalog."""
+def items_problems(
+    path: Path, expected: pa.Table, skipped: Collection[str], repair: RepairCommands
+) -> Iterator[Finding]:
+    """Yield a finding if a table of Items has not the expected ones, except Items whose ids are in `skipped`."""
     try:
-        found = list(differences(stac.read_document(path), collection(list(rows))))
-        problem = f"out of step: {first_of(found)}" if found else ""
+        found = items_table.read_items(path)
+    except ProductError as error:
+        yield Finding(str(path), error.problem.removeprefix(f"{path}: "), (repair.rebuild,))
+        return
+    wrong = [] if found.equals(expected) else list(_wrong_items(found, expected, skipped))
+    if not wrong and _metadata(found) != items_table.items_metadata(found):
+        wrong = ["its metadata do not describe its Items"]
+    if wrong:
+        yield Finding(str(path), f"out of step: {first_of(wrong)}", (repair.rebuild,))
+
+
+def _wrong_items(found: pa.Table, expected: pa.Table, skipped: Collection[str]) -> Iterator[str]:
+    have, want = ([row for row in table.to_pylist() if row["id"] not in skipped] for table in (found, expected))
+    names = [[row["id"] for row in rows] for rows in (have, want)]
+    if names[0] != names[1]:
+        yield from (f"{name} is there, and no such Item" for name in names[0] if name not in names[1])
+        yield from (f"{name} is missing" for name in names[1] if name not in names[0])
+        if set(names[0]) == set(names[1]):
+            yield "its Items are not in order, or one is there twice"
+        return
+    for row, other in zip(have, want, strict=True):
+        if any(True for _ in differences(_known(row), _known(other))):
+            yield f"{row['id']} is not its Item"
+
+
+def _known(value: Any) -> Any:
+    """Return a row of a table without the fields that are null: other Items have them."""
+    if isinstance(value, dict):
+        return {name: _known(inner) for name, inner in value.items() if inner is not None}
+    return [_known(inner) for inner in value] if isinstance(value, list) else value
+
+
+def _metadata(table: pa.Table) -> dict[str, Any] | None:
+    try:
+        return {key.decode(): json.loads(value) for key, value in (table.schema.metadata or {}).items()}
+    except ValueError:
+        return None
+
+
+def stac_problems(layout: Layout, rows: Iterable[Row], repair: RepairCommands) -> Iterator[Finding]:
+    """Yield a finding for the root Catalog and each Collection that is not that of the rows of the global catalog."""
+    try:
+        documents = documents_of(layout, list(rows))
     except S1MonthlyError as error:
-        problem = error.problem.removeprefix(f"{path}: ")
-    if problem:
-        yield Finding(str(path), problem, (repair.rebuild,))
+        yield Finding(layout.collection, error.problem, (repair.rebuild,))
+        return
+    for path, expected in documents.items():
+        problem = _document_problem(path, expected)
+        if problem:
+            yield Finding(str(path), problem, (repair.rebuild,))
+
+
+def _document_problem(path: Path, expected: Mapping[str, Any] | None) -> str:
+    if expected is None:
+        return "no month has this direction" if path.exists() else ""
+    try:
+        found = list(differences(stac.read_document(path), expected))
+    except ProductError as error:
+        return error.problem.removeprefix(f"{path}: ")
+    return f"out of step: {first_of(found)}" if found else ""

@@ -37,12 +37,6 @@ def named_products(item: Item, default: Iterable[str]) -> set[str]:
     return {kind for kind in NAMES if kind in (assets if isinstance(assets, Mapping) else default)}
 
 
-def property_of(item: Item, name: str) -> Any:
-    """Return a property of an Item; None if there is no such property or no Item."""
-    properties = item.get("properties") if item else None
-    return properties.get(name) if isinstance(properties, Mapping) else None
-
-
 def expected_item(
     folder: TileFolder, record: Record, kinds: Iterable[str], found: Item, checksums: bool
 ) -> dict[str, Any]:

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s1monthly.audit.items import NAMES, property_of, read_item
+from s1monthly.audit.items import NAMES, read_item
 from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import Finding
 from s1monthly.audit.tree_files import TileFolder
+from s1monthly.catalog.item import item_digest
 from s1monthly.cube import months as cube
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import CubeError, ProductError
@@ -90,7 +91,7 @@ def known_digests(folder: TileFolder, month: Month, row: Mapping[str, Any] | Non
     stated = {
         "record": record.digest if record else None,
         "COG": cog_tags(folder.place("cog", month)).get("DIGEST"),
-        "Item": property_of(read_item(folder.place("item", month)), "s1:digest"),
+        "Item": item_digest(read_item(folder.place("item", month))),
         "catalog": row["digest"] if row else None,
     }
     return {name: digest for name, digest in stated.items() if isinstance(digest, str)}

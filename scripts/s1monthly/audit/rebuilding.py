@@ -1,4 +1,4 @@
-"""Rebuild records, Items, catalogs and the Collection from the files of an output tree, and mend cubes."""
+"""Rebuild records, Items, catalogs and Collections from the files of an output tree, and mend cubes."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ class Rebuilt:
 
 
 def rebuild(base_dir: Path) -> Rebuilt:
-    """Make lost records, missing or wrong Items, all catalogs and the Collection; mend cubes.
+    """Make lost records, missing or wrong Items, all catalogs and Collections; mend cubes.
 
     A record that is missing, or whose seal does not fit, is measured in the cube. An Item is written if COG and preview
     are proven to show the content of the cube. COGs and previews are made by the workflow; missing ones are reported.
@@ -108,7 +108,7 @@ def rebuild(base_dir: Path) -> Rebuilt:
                     _FolderRebuild(folder, repair, done).rebuild()
     if tree.folders or Path(layout.catalog).exists():
         with _report_refusals(base_dir, repair, done):
-            if not {Path(layout.catalog), Path(layout.collection)} & set(tree.unreadable):
+            if not set(map(Path, layout.root_files())) & set(tree.unreadable):
                 _catalog_all(tree, base_dir, done)  # otherwise the global catalog would lose rows
     return done
 
@@ -118,7 +118,9 @@ def _catalog_all(tree: Tree, base_dir: Path, done: Rebuilt) -> None:
     passed_over = {*tree.renamed, *tree.strays, *tree.unreadable, *closed}
     rows, written = catalog_all(base_dir, passed_over, tree.unknown_folders, only_if_changed=True)
     for path in written:
-        done.made.append(Made(str(path), "catalog" if path.suffix == ".parquet" else "Collection", "out of step"))
+        done.made.append(
+            Made(str(path), "Collection" if path.stem.startswith("collection") else "catalog", "out of step")
+        )
     done.folders = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
     done.without_data = sum(row["status"] in (NO_DATA, UNUSABLE) for row in rows)
     done.months = len(rows) - done.without_data

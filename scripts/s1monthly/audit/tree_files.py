@@ -110,9 +110,10 @@ def list_tree(base_dir: Path) -> Tree:
     tree = Tree()
     layout = Layout(str(base_dir))
     not_tiles = {Path(layout.mosaics), Path(layout.coverage).parent}
+    known = {DEMO_PICTURE, *(Path(path).name for path in layout.root_files())}
     for path in sorted(base_dir.iterdir()):
         if not path.is_dir():
-            if path.name not in (Path(layout.catalog).name, Path(layout.collection).name, DEMO_PICTURE):
+            if path.name not in known:
                 _sort_out(path, tree.strays, tree.leftovers)
             elif not is_readable(path):
                 tree.unreadable.append(path)
@@ -168,7 +169,7 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     folder = TileFolder(owner, path, layout)
     patterns = {kind: _month_pattern(folder, kind) for kind in KINDS}
     store = folder.cube
-    readable = {folder.place("tile_catalog"), folder.place("search"), store}
+    readable = {folder.place("tile_catalog"), folder.place("tile_items"), folder.place("search"), store}
     opened = {folder.place(kind).parent for kind in KINDS} | {store.parent}
     for entry in _entries(path, opened, folder):
         if entry in readable:

@@ -1,4 +1,4 @@
-"""Check that an output tree is complete and consistent: months, catalogs, Collection, and no stray files."""
+"""Check that an output tree is complete and consistent: months, catalogs, Collections, and no stray files."""
 
 from __future__ import annotations
 
@@ -6,14 +6,17 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from s1monthly.audit.catalog_checks import ExistingCatalog, collection_problems
+import pyarrow as pa
+
+from s1monthly.audit.catalog_checks import ExistingCatalog, items_problems, stac_problems
 from s1monthly.audit.cube_metadata import check_cube
 from s1monthly.audit.month_validation import DEFAULT, Depth, MonthCheck, MonthValidation
 from s1monthly.audit.products import ignore_missing_georeference
 from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unreadable
 from s1monthly.audit.report import Finding, Progress, Report
 from s1monthly.audit.tree_files import TileFolder, Tree, list_tree
-from s1monthly.catalog.table import Row, search_rows, with_global_paths
+from s1monthly.catalog.items_table import for_root, item_name, items_of, joined
+from s1monthly.catalog.table import Row, row_key, search_rows, with_global_paths
 from s1monthly.catalog.update import previous_rows, rows_to_keep
 from s1monthly.cube.header import Status
 from s1monthly.errors import ProductError
@@ -34,7 +37,7 @@ def validate(base_dir: Path, depth: Depth = DEFAULT) -> Report:
         report.problems.append(Finding(str(base_dir), NO_FOLDER))
         return report
     tree = list_tree(base_dir)
-    files = [Path(layout.catalog), Path(layout.collection)]
+    files = [Path(path) for path in layout.root_files()]
     if not (tree.folders or tree.renamed or tree.unreadable or any(path.exists() for path in files)):
         problem = "a folder without any output of this workflow: give the one that output.base_dir names"
         report.problems.append(Finding(str(base_dir), problem))
@@ -135,6 +138,20 @@ class _FolderValidation:
             yield from check.problems
         if not self.unsure:
             yield from self.catalog.problems(self.rows(), self.is_troubled, self._repair)
+            path = self.folder.place("tile_items")
+            if self.catalog.path.exists() or path.exists():
+                yield from items_problems(path, self.items(), self.troubled_items(), self._repair)
+
+    def items(self) -> pa.Table:
+        """Return the Items that the table of Items should have, without those of months with a problem."""
+        rows = [row for row in self.rows() if not self.is_troubled(row)]
+        return items_of(sorted(rows, key=row_key), self.folder.path)
+
+    def troubled_items(self) -> set[str]:
+        """Return the ids of the Items of months with a problem."""
+        months = {*self.folder.hidden, *self.months}
+        rows = [{"month": str(month)} for month in months]
+        return {f"{self.folder.owner}_{row['month']}" for row in rows if self.is_troubled(row)}
 
     def notes(self) -> Iterator[Finding]:
         """Yield notes about the folder."""
@@ -149,7 +166,7 @@ class _FolderValidation:
 def _global_problems(
     layout: Layout, folders: Sequence[_FolderValidation], unknown: set[str], repair: RepairCommands
 ) -> Iterator[Finding]:
-    """Yield problems of the global catalog and the Collection; rows of `unknown` folders are not judged."""
+    """Yield problems of global catalog, root Catalog and Collections; rows of `unknown` folders are not judged."""
     by_name = {check.folder.path.name: check for check in folders}
     unsure = {name for name, check in by_name.items() if check.unsure} | unknown
 
@@ -162,5 +179,9 @@ def _global_problems(
         return
     expected = [row for name, check in by_name.items() for row in with_global_paths(check.rows(), name)]
     yield from existing.problems(expected, skipped, repair)
+    left_out = {name for check in folders for name in check.troubled_items()}
+    left_out |= {item_name(row) for row in existing.rows if skipped(row)}
+    items = joined([for_root(by_name[name].items(), name) for name in sorted(by_name) if name not in unsure])
+    yield from items_problems(Path(layout.items), items, left_out, repair)
     rows = [*(row for row in expected if not skipped(row)), *(row for row in existing.rows if skipped(row))]
-    yield from collection_problems(Path(layout.collection), rows, repair)
+    yield from stac_problems(layout, rows, repair)

@@ -1,1 +1,1 @@
-"""STAC Items, the Collection and the Parquet catalogs."""
+"""STAC Items, the documents above them, and the Parquet catalogs."""

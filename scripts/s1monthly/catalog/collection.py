@@ -1,9 +1,15 @@
-"""STAC 1.1.0: the Collection of all months, built from the rows of the global catalog."""
+"""STAC 1.1.0: root Catalog and Collections, built from the rows of the global catalog.
+
+The root Catalog has one child, the Collection of all months, which S1-GRiTS also has. Below it is a Collection for each
+direction, with the Items: both directions of a month have the same ``datetime``, and clients such as odc-stac would
+show only one of them.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +19,23 @@ from s1monthly.catalog.item import (
     ASSETS,
     COLLECTION_ID,
     ITEM_TYPE,
+    ROOT_ID,
     STAC_VERSION,
+    TITLE,
     band_facts,
     declared,
+    direction_id,
+    direction_title,
+    link,
     month_span,
     named_bands,
+    renders,
 )
 from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.kernels.bands import Band, bands
-from s1monthly.model import Month, Polarization
+from s1monthly.layout import Layout
+from s1monthly.model import Direction, Month, Polarization
 from s1monthly.records.footprint import lonlat_bounds
 
 PARQUET_TYPE = "application/vnd.apache.parquet"
@@ -47,6 +60,24 @@ PROVIDERS: tuple[dict[str, Any], ...] = (
         "processing:level": "L3",
     },
 )
+
+TABLES = {
+    "catalog": {
+        "href": "./catalog.parquet",
+        "title": "Catalog",
+        "description": "GeoParquet table of both directions, one row a month, months without data included.",
+        "type": PARQUET_TYPE,
+        "roles": ["metadata"],
+    },
+    "items": {
+        "href": "./items.parquet",
+        "title": "Items",
+        "description": "The Items of both directions in one table (stac-geoparquet).",
+        "type": PARQUET_TYPE,
+        "roles": ["collection-mirror"],
+    },
+}
+"""Assets of every Collection."""
 
 LEGAL_NOTICE = "https://sentinel.esa.int/documents/247904/690755/Sentinel_Data_Legal_Notice"
 
@@ -89,11 +120,11 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "sat:orbit_state": [direction.lower() for direction in values("flight_direction")],
         "proj:code": values("crs"),
         "processing:level": ["L3"],
-        "mgrs:tile_id": values("mgrs_tile_id"),
-        "s1:orbit_direction": [direction.lower() for direction in values("flight_direction")],
-        "s1:processing_level": values("processing_level"),
-        "s1:status": values("status"),
-        "s1:tracks": members("tracks"),
+        "s1monthly:mgrs_tile_id": values("mgrs_tile_id"),
+        "s1monthly:orbit_direction": [direction.lower() for direction in values("flight_direction")],
+        "s1monthly:processing_level": values("processing_level"),
+        "s1monthly:status": values("status"),
+        "s1monthly:tracks": members("tracks"),
     }
     return {name: found for name, found in summaries.items() if found}
 
@@ -115,39 +146,90 @@ def _band(polarization: Polarization, name: str) -> Band:
     return core.get(name) or Band(name, "1", description, (-math.inf, math.inf), "texture", None)
 
 
-def _item_assets(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    described: dict[str, Band] = {}
-    for row in rows:
-        for name in row["bands"] or ():
-            described[name] = _band(Polarization(row["polarization"]), name)
+def _item_assets(described: Sequence[Band]) -> dict[str, Any]:
     assets = {kind: dict(facts) for kind, facts in ASSETS.items()}
     if described:
-        assets["cog"]["bands"] = [band_facts(band) for band in described.values()]
-        assets["cog"] |= named_bands(described.values())
+        assets["cog"]["bands"] = [band_facts(band) for band in described]
+        assets["cog"] |= named_bands(described)
     return assets
 
 
-def collection(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Build the Collection from the rows of the global catalog (`catalog.global_rows`).
+def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> dict[str, dict[str, Any]]:
+    """Build the root Catalog and all Collections from the rows of the global catalog (`catalog.global_rows`).
 
     Months without data count in the summaries of tiles and directions but have no Item. The extent is that of the
     months with a product or, if there are none, of all rows.
 
+    Parameters
+    ----------
+    public_url : str
+        Address of the published tree. The root Catalog then has a link ``self``, which must be absolute; all other
+        links stay relative (a *relative published catalog* of STAC's best practices).
+
     Returns
     -------
-    dict
-        A STAC 1.1.0 Collection; the same rows give the same document.
+    dict of str to dict
+        File name -> STAC 1.1.0 document; the same rows give the same documents. Directions without a row have none.
     """
     rows = sorted(rows, key=lambda row: (row["mgrs_tile_id"], row["flight_direction"], row["month"]))
-    made = [row for row in rows if row["item_path"]]
+    layout = Layout(".")
+    directions = [direction for direction in Direction if any(row["flight_direction"] == direction for row in rows)]
+    root = link("root", layout.stac_root, TITLE)
+    catalog: dict[str, Any] = {
+        "type": "Catalog",
+        "stac_version": STAC_VERSION,
+        "id": ROOT_ID,
+        "title": TITLE,
+        "description": "Monthly composites of Sentinel-1 backscatter on the Sentinel-2 tile grid.",
+        "links": [root, link("child", layout.collection, TITLE)],
+    }
+    if public_url:
+        catalog["links"].insert(0, link("self", f"{public_url}/{Path(layout.stac_root).name}", TITLE))
+    parent = _collection(COLLECTION_ID, TITLE, rows)
+    parent["links"] = [
+        root,
+        link("parent", layout.stac_root, TITLE),
+        *(link("child", _path(layout, direction), direction_title(direction)) for direction in directions),
+        *parent["links"],
+    ]
+    documents = {Path(layout.stac_root).name: catalog, Path(layout.collection).name: _with_extensions(parent)}
+    for direction in directions:
+        mine = [row for row in rows if row["flight_direction"] == direction]
+        document = _collection(direction_id(direction), direction_title(direction), mine)
+        document["links"] = [
+            root,
+            link("parent", layout.collection, TITLE),
+            *document["links"],
+            *(link("item", f"./{row['item_path']}", Path(row["item_path"]).stem, ITEM_TYPE) for row in _made(mine)),
+        ]
+        documents[Path(_path(layout, direction)).name] = _with_extensions(document)
+    return documents
+
+
+def _with_extensions(document: dict[str, Any]) -> dict[str, Any]:
+    return {**document, "stac_extensions": declared(document)}
+
+
+def _path(layout: Layout, direction: Direction) -> str:
+    return replace(layout, direction=str(direction)).direction_collection
+
+
+def _made(rows: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return [row for row in rows if row["item_path"]]
+
+
+def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Build a Collection without declared extensions; its only link is the licence."""
+    made = _made(rows)
     made_up = any(row["data"] == "simulated" for row in made)
     real = any(row["data"] != "simulated" for row in made)
-    document = {
+    described = _described(made)
+    return {
         "type": "Collection",
         "stac_version": STAC_VERSION,
         "stac_extensions": [],
-        "id": COLLECTION_ID,
-        "title": "Sentinel-1 monthly composites",
+        "id": name,
+        "title": title,
         "description": "Monthly composites of Sentinel-1 backscatter (gamma0, radiometrically terrain-corrected, from "
         "OPERA RTC-S1) on the Sentinel-2 tile grid, one Item a tile, direction and month. Backscatter in dB, their "
         "ratio and a radar vegetation index; level hARDCp is despeckled, ARDC is the composite alone. "
@@ -158,28 +240,24 @@ def collection(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "providers": [dict(provider) for provider in PROVIDERS],
         "extent": _extent(made or rows),
         "summaries": _summaries(rows),
-        "item_assets": _item_assets(made),
-        "assets": {
-            "catalog": {
-                "href": "./catalog.parquet",
-                "title": "Catalog",
-                "description": "GeoParquet table, one row a month, months without data included.",
-                "type": PARQUET_TYPE,
-                "roles": ["metadata"],
-            }
-        },
+        **(renders(described) if len({tuple(row["bands"]) for row in made}) == 1 else {}),
+        "item_assets": _item_assets(described),
+        "assets": {kind: dict(facts) for kind, facts in TABLES.items()},
         "links": [
-            {"rel": "root", "href": "./collection.json", "type": "application/json"},
-            {
-                "rel": "license",
-                "href": LEGAL_NOTICE,
-                "type": "application/pdf",
-                "title": "Legal notice on the use of Copernicus Sentinel Data and Service Information",
-            },
-            *(
-                {"rel": "item", "href": f"./{path}", "type": ITEM_TYPE, "title": Path(path).stem}
-                for path in (row["item_path"] for row in made)
-            ),
+            link(
+                "license",
+                LEGAL_NOTICE,
+                "Legal notice on the use of Copernicus Sentinel Data and Service Information",
+                "application/pdf",
+            )
         ],
     }
-    return {**document, "stac_extensions": declared(document)}
+
+
+def _described(rows: Iterable[Mapping[str, Any]]) -> list[Band]:
+    """Describe every band of some rows, in the order of their first occurrence."""
+    described: dict[str, Band] = {}
+    for row in rows:
+        for name in row["bands"] or ():
+            described[name] = _band(Polarization(row["polarization"]), name)
+    return list(described.values())

@@ -2,6 +2,9 @@
 
 An Item is a plain dictionary, built only from the record and the files of a month. Links are relative, so that a tree
 can be moved or served from anywhere; there is no ``self`` link, because it would have to be absolute.
+
+Fields of our own have the prefix ``s1monthly:``. Items of product versions up to 2 have ``s1:`` instead, which is the
+prefix of the Sentinel-1 extension; `item_digest` reads both.
 """
 
 from __future__ import annotations
@@ -18,15 +21,19 @@ from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands_of
-from s1monthly.layout import item_id
-from s1monthly.model import Level, Month
+from s1monthly.kernels.preview import stretches
+from s1monthly.layout import Layout, item_id
+from s1monthly.model import Direction, Level, Month
 from s1monthly.records.footprint import geojson, lonlat_bounds
 from s1monthly.records.month import Record
 
 T = TypeVar("T")
 
 STAC_VERSION = "1.1.0"
+ROOT_ID = "s1monthly"
 COLLECTION_ID = "s1-grits-monthly"
+"""Id of the parent Collection, as S1-GRiTS names it; each direction has a Collection below it."""
+TITLE = "Sentinel-1 monthly composites"
 
 EXTENSIONS = {
     prefix: f"https://stac-extensions.github.io/{name}/schema.json"
@@ -35,26 +42,43 @@ EXTENSIONS = {
         "eo": "eo/v1.1.0",
         "file": "file/v2.1.0",
         "grid": "grid/v1.1.0",
+        "mgrs": "mgrs/v1.0.0",
         "proj": "projection/v2.0.0",
-        "processing": "processing/v1.1.0",
+        "processing": "processing/v1.2.0",
         "raster": "raster/v2.0.0",
-        "sar": "sar/v1.0.0",
-        "sat": "sat/v1.0.0",
+        "renders": "render/v2.0.0",
+        "sar": "sar/v1.3.0",
+        "sat": "sat/v1.2.0",
+        "zarr": "zarr/v1.1.0",
     }.items()
 }
-"""Prefix -> schema. ``mgrs:tile_id`` and ``s1:*`` are names of S1-GRiTS and ours, without a declared extension.
+"""Prefix, or name of a field without one -> schema.
 
-(The MGRS extension allows no ``mgrs:tile_id``; ``grid:code`` says the same in a standard way.)
+EO is at 1.1.0: odc-stac (0.5) finds bands by name only in ``eo:bands``, which EO 2.0.0 forbids.
 """
 
 PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
 """International designators; Items of other platforms have none."""
 
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
-ZARR_TYPE = "application/vnd+zarr"
+ZARR_TYPE = "application/vnd.zarr; version=3"
 ITEM_TYPE = "application/geo+json"
+JSON_TYPE = "application/json"
 
-DATA_TYPE = {"data_type": "float32", "nodata": "nan"}
+
+def link(rel: str, href: str, title: str, media_type: str = JSON_TYPE) -> dict[str, str]:
+    """Return a link; `href` is relative to the document."""
+    return {"rel": rel, "href": href, "type": media_type, "title": title}
+
+
+def direction_id(direction: Direction) -> str:
+    """Return the id of a direction's Collection."""
+    return f"{COLLECTION_ID}-{direction.lower()}"
+
+
+def direction_title(direction: Direction) -> str:
+    """Return the title of a direction's Collection."""
+    return f"{TITLE}, {direction.lower()} passes"
 
 
 def _moment(moment: datetime) -> str:
@@ -116,7 +140,14 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
     }
     common: dict[str, Any] = {"type": "data", "dimensions": ["time", "y", "x"]}
     variables = {
-        band.name: {**common, "description": band.description, "unit": band.units, **DATA_TYPE} for band in described
+        band.name: {
+            **common,
+            "description": band.description,
+            "unit": band.units,
+            "data_type": "float32",
+            "nodata": "nan",
+        }
+        for band in described
     }
     variables["count"] = {
         **common,
@@ -186,7 +217,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "datetime": start,
         "start_datetime": start,
         "end_datetime": end,
-        # This field holds one name: for several platforms the constellation's; s1:platforms has them all.
+        # This field holds one name: for several platforms the constellation's; s1monthly:platforms has them all.
         "platform": None if platforms is None else platform or "sentinel-1",
         "constellation": "sentinel-1",
         "instruments": ["c-sar"],
@@ -204,26 +235,29 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "processing:lineage": lineage(record),
         "processing:software": None if record.software is None else dict(sorted(record.software.items())),
         "grid:code": f"MGRS-{key.tile}",
-        "mgrs:tile_id": str(key.tile),
-        "s1:orbit_direction": key.direction.lower(),
-        "s1:processing_level": str(record.level),
-        "s1:monthly_composite": record.recipe["composite"]["method"],
-        "s1:despeckle": record.level is Level.HARDCP,
-        "s1:status": record.status,
-        "s1:platforms": platforms,
-        "s1:tracks": record.tracks,
-        "s1:granules": _number(record.granules),
-        "s1:passes": _number(record.passes),
-        "s1:missing_granules": _number(record.missing_granules),
-        "s1:coverage": record.coverage,
-        "s1:valid_pixels": record.valid,
-        "s1:digest": record.digest,
-        "s1:recipe_digest": record.recipe_digest,
-        "s1:first_acquisition": first and _moment(first),
-        "s1:last_acquisition": last and _moment(last),
-        "s1:count_minimum": record.count.minimum,
-        "s1:count_mean": record.count.mean,
-        "s1:count_maximum": record.count.maximum,
+        "mgrs:utm_zone": key.tile.zone,
+        "mgrs:latitude_band": key.tile.band,
+        "mgrs:grid_square": key.tile.column + key.tile.row,
+        "s1monthly:mgrs_tile_id": str(key.tile),
+        "s1monthly:orbit_direction": key.direction.lower(),
+        "s1monthly:processing_level": str(record.level),
+        "s1monthly:monthly_composite": record.recipe["composite"]["method"],
+        "s1monthly:despeckle": record.level is Level.HARDCP,
+        "s1monthly:status": record.status,
+        "s1monthly:platforms": platforms,
+        "s1monthly:tracks": record.tracks,
+        "s1monthly:granules": _number(record.granules),
+        "s1monthly:passes": _number(record.passes),
+        "s1monthly:missing_granules": _number(record.missing_granules),
+        "s1monthly:coverage": record.coverage,
+        "s1monthly:valid_pixels": record.valid,
+        "s1monthly:digest": record.digest,
+        "s1monthly:recipe_digest": record.recipe_digest,
+        "s1monthly:first_acquisition": first and _moment(first),
+        "s1monthly:last_acquisition": last and _moment(last),
+        "s1monthly:count_minimum": record.count.minimum,
+        "s1monthly:count_mean": record.count.mean,
+        "s1monthly:count_maximum": record.count.maximum,
         "sat:relative_orbit": _only(record.tracks),
         "sat:platform_international_designator": PLATFORM_DESIGNATORS.get(platform or ""),
     }
@@ -231,8 +265,11 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 
 
 def band_facts(band: Band) -> dict[str, Any]:
-    """Describe a band with STAC 1.1's common metadata, the same in every month."""
-    return {"name": band.name, "description": band.description, "unit": band.units, **DATA_TYPE}
+    """Describe a band with STAC 1.1's common metadata, the same in every month.
+
+    There is no ``nodata``: in JSON, NaN is a text, which rustac and STAC Browser refuse. The COG itself declares it.
+    """
+    return {"name": band.name, "description": band.description, "unit": band.units, "data_type": "float32"}
 
 
 def _band(record: Record, band: Band) -> dict[str, Any]:
@@ -262,6 +299,9 @@ ASSETS: dict[str, dict[str, Any]] = {
         "month is at its datetime.",
         "type": ZARR_TYPE,
         "roles": ["data"],
+        "zarr:node_type": "group",
+        "zarr:zarr_format": 3,
+        "zarr:consolidated": True,
     },
     "preview": {
         "title": "Preview",
@@ -273,7 +313,7 @@ ASSETS: dict[str, dict[str, Any]] = {
     "record": {
         "title": "Record",
         "description": "What the month was made of: granules, passes, recipe, statistics.",
-        "type": "application/json",
+        "type": JSON_TYPE,
         "roles": ["metadata"],
     },
 }
@@ -283,6 +323,29 @@ ASSETS: dict[str, dict[str, Any]] = {
 def named_bands(described: Iterable[Band]) -> dict[str, Any]:
     """Return the bands' names in the form before STAC 1.1: odc-stac (0.5) finds bands by name only there."""
     return {"eo:bands": [{"name": band.name, "description": band.description} for band in described]}
+
+
+def renders(described: Sequence[Band]) -> dict[str, Any]:
+    """Return the field ``renders``: how to show the COG in the colours of the preview, and each dB band in grey.
+
+    Empty if no band has a stretch. Source: https://github.com/stac-extensions/render, version 2.0.0.
+    """
+    positions = {band.name: number for number, band in enumerate(described, 1)}
+    shown = stretches(positions)
+
+    def picture(title: str, names: Sequence[str]) -> dict[str, Any]:
+        return {
+            "title": title,
+            "assets": ["cog"],
+            "bidx": [positions[name] for name in names],
+            "rescale": [list(shown[name]) for name in names],
+            "resampling": "average",
+        }
+
+    pictures = {name: picture(f"{name}, grey", [name]) for name in shown}
+    if len(shown) == 3:
+        pictures = {"preview": picture(f"red {', green '.join([*shown][:2])}, blue {[*shown][2]}", [*shown])} | pictures
+    return {"renders": pictures} if pictures else {}
 
 
 def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]) -> dict[str, Any]:
@@ -305,7 +368,7 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
 def _prefixes(value: Any) -> Iterator[str]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield key.split(":")[0] if ":" in key else ""
+            yield key.split(":")[0] if ":" in key or key == "renders" else ""
             yield from _prefixes(inner)
     elif isinstance(value, list):
         for inner in value:
@@ -329,8 +392,8 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
     Returns
     -------
     dict
-        A STAC 1.1.0 Item. Its geometry is the footprint of the valid data or, for a month without any (``s1:status`` is
-        ``empty``), the outline of the grid.
+        A STAC 1.1.0 Item. Its geometry is the footprint of the valid data or, for a month without any
+        (``s1monthly:status`` is ``empty``), the outline of the grid.
 
     Raises
     ------
@@ -338,6 +401,7 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         If the record names a band that this version does not know.
     """
     described, geometry = output_bands(record), record.geometry
+    above, direction = Layout("..").of(record.key), record.key.direction
     document = {
         "type": "Feature",
         "stac_version": STAC_VERSION,
@@ -345,19 +409,19 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         "id": item_id(record.key),
         "geometry": geojson(geometry),
         "bbox": lonlat_bounds([geometry]),
-        "properties": _properties(record, described),
+        "properties": _properties(record, described) | (renders(described) if "cog" in files else {}),
         "links": [
-            {"rel": rel, "href": "../collection.json", "type": "application/json"}
-            for rel in ("root", "parent", "collection")
+            link("root", above.stac_root, TITLE),
+            *(link(rel, above.direction_collection, direction_title(direction)) for rel in ("parent", "collection")),
         ],
         "assets": {kind: _asset(kind, files[kind], record, described) for kind in ASSETS if kind in files},
-        "collection": COLLECTION_ID,
+        "collection": direction_id(direction),
     }
     return {**document, "stac_extensions": declared(document)}
 
 
 def write_document(path: str | Path, document: Mapping[str, Any], *, only_if_changed: bool = False) -> bool:
-    """Write an Item or the Collection atomically, with its keys in the order of the specification.
+    """Write an Item, a Collection or the root catalog atomically, with its keys in the order of the specification.
 
     Parameters and result are those of `files.write_text`.
     """
@@ -365,8 +429,15 @@ def write_document(path: str | Path, document: Mapping[str, Any], *, only_if_cha
     return write_text(path, text, only_if_changed=only_if_changed)
 
 
+def item_digest(item: Mapping[str, Any] | None) -> Any:
+    """Return the digest of the values that an Item, also one of an older version, describes; None without one."""
+    properties = item.get("properties") if item else None
+    known = properties if isinstance(properties, Mapping) else {}
+    return known.get("s1monthly:digest", known.get("s1:digest"))
+
+
 def read_document(path: str | Path) -> dict[str, Any]:
-    """Read an Item or the Collection.
+    """Read an Item, a Collection or the root catalog.
 
     Raises
     ------

@@ -22,7 +22,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.catalog.assets import preview_grid, relative
-from s1monthly.catalog.item import read_document
+from s1monthly.catalog.item import item_digest, read_document
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_bytes
 from s1monthly.grid.tiles import tile_outline
@@ -54,7 +54,7 @@ class Column:
 
 
 _MOMENT = pa.timestamp("us", tz="UTC")
-_CORNERS = ("xmin", "ymin", "xmax", "ymax")
+CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 COLUMNS = (
     Column("mgrs_tile_id", pa.string(), "Sentinel-2 tile", always=True),
@@ -105,7 +105,7 @@ COLUMNS = (
     Column("geometry", pa.binary(), "footprint of the valid data, of the tile where there is none; WKB, lon/lat", True),
     Column(
         "bbox",
-        pa.struct([pa.field(corner, pa.float64(), nullable=False) for corner in _CORNERS]),
+        pa.struct([pa.field(corner, pa.float64(), nullable=False) for corner in CORNERS]),
         "bounds of the geometry's coordinates; from -180 to 180 where it is split at the antimeridian",
         always=True,
     ),
@@ -289,7 +289,7 @@ def _current_products(record: Record, place: Layout) -> set[str]:
     current = set()
     with suppress(ProductError, KeyError, TypeError):
         item = read_document(place.item)
-        if item["properties"]["s1:digest"] == record.digest:
+        if item_digest(item) == record.digest:
             current = {"item", *item["assets"]} - {"cog"}
     if _holds(place.cog, record.digest):
         current.add("cog")
@@ -333,7 +333,7 @@ def _key_columns(key: CompositeKey) -> Row:
 
 
 def _geometry_columns(geometry: BaseGeometry) -> Row:
-    return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(_CORNERS, geometry.bounds, strict=True))}
+    return {"geometry": shapely.to_wkb(geometry), "bbox": dict(zip(CORNERS, geometry.bounds, strict=True))}
 
 
 def global_rows(base_dir: str | Path, skipped: Collection[Path] = ()) -> list[Row]:
@@ -421,7 +421,7 @@ def geo_metadata(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         "encoding": "WKB",
         "geometry_types": sorted({shape.geom_type for shape in shapes}),
         "orientation": "counterclockwise",
-        "covering": {"bbox": {corner: ["bbox", corner] for corner in _CORNERS}},
+        "covering": {"bbox": {corner: ["bbox", corner] for corner in CORNERS}},
     }
     bounds = lonlat_bounds(shapes)
     if bounds:

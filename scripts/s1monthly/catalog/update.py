@@ -1,19 +1,24 @@
-"""Update the catalogs and the Collection: read the sources and write the files under one lock.
+"""Update the catalogs and Collections: read the sources and write the files under one lock.
 
 Without the lock, a writer could read the tree before another writer finishes a month, write after it, and so drop that
-month. The lock is a hidden file beside the catalog, see `files.locked`.
+month. The lock is a hidden file, see `layout.lock_file`.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from itertools import groupby
 from pathlib import Path
+from typing import Any
 
-from s1monthly.catalog.collection import collection
+import pyarrow as pa
+
+from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.coverage import coverage_page
-from s1monthly.catalog.item import write_document
+from s1monthly.catalog.item import read_document, write_document
+from s1monthly.catalog.items_table import for_root, items_of, joined, names_of, read_items, selected, write_items
 from s1monthly.catalog.table import (
     NO_DATA,
     PATHS,
@@ -31,7 +36,7 @@ from s1monthly.catalog.table import (
 )
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import locked, write_text
-from s1monthly.layout import Layout
+from s1monthly.layout import Layout, lock_file
 from s1monthly.model import CompositeKey, TileDirection
 
 PRODUCTS = ("cog_path", "preview_path", "item_path")
@@ -47,7 +52,7 @@ def catalog_lock(path: str | Path) -> Iterator[None]:
     Raises
     ------
     ProductError
-        If the catalog's folder is not writable.
+        If the lock cannot be written.
     """
 
     def report(holder: str) -> None:
@@ -56,7 +61,7 @@ def catalog_lock(path: str | Path) -> Iterator[None]:
 
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(Path(path).with_name(f".{Path(path).name}.lock"), report))
+            stack.enter_context(locked(lock_file(path), report))
         except OSError as error:
             raise ProductError(
                 f"{path}: cannot be written ({error})", "make its folder writable, then run again"
@@ -77,43 +82,47 @@ def catalog_tile(folder: str | Path) -> list[Row]:
 def replace_rows(
     owner: TileDirection, layout: Layout, rows_of: Callable[[], list[Row]], *, only_if_changed: bool = False
 ) -> tuple[list[Row], bool]:
-    """Write the catalog of a tile and direction.
+    """Write the catalog of a tile and direction, and the table of its Items.
 
     Parameters
     ----------
     rows_of : callable
         Reads the folder and returns its rows; those of `rows_to_keep` are added.
     only_if_changed : bool
-        Do not touch a catalog that already has these rows.
+        Do not touch files that already have these rows.
 
     Returns
     -------
     rows : list of dict
         By month.
     written : bool
-        Whether the file was written.
+        Whether a file was written.
     """
     path = layout.of(owner).tile_catalog
     with catalog_lock(path):
         before = previous_rows(owner, layout)
         rows = rows_of()
         rows = sorted([*rows, *rows_to_keep(before, rows, layout)], key=lambda row: row["month"])
-        return rows, write_catalog(path, rows, only_if_changed=only_if_changed)
+        table = items_of(rows, layout.of(owner).folder)
+        written = write_items(layout.of(owner).tile_items, table, only_if_changed=only_if_changed)
+        return rows, write_catalog(path, rows, only_if_changed=only_if_changed) or written
 
 
 def previous_rows(owner: TileDirection, layout: Layout) -> list[Row]:
     """Return the previous rows of a tile and direction from its catalog or, if that is unreadable, the global one."""
-    for path, above in ((layout.of(owner).tile_catalog, ""), (layout.catalog, f"{owner}/")):
+    for path, above in ((layout.of(owner).tile_catalog, ""), (layout.catalog, str(owner))):
         try:
             rows = read_catalog(path)
         except ProductError:
             continue
-        return [
-            {**row, **{name: row[name].removeprefix(above) for name in PATHS if row[name] is not None}}
-            for row in rows
-            if folder_name(row) == str(owner)
-        ]
+        return without_global_paths([row for row in rows if folder_name(row) == str(owner)], above)
     return []
+
+
+def without_global_paths(rows: Iterable[Row], folder: str) -> list[Row]:
+    """Return rows of a tile and direction with paths relative to its folder; the inverse of `with_global_paths`."""
+    above = f"{folder}/"
+    return [{**row, **{name: row[name] and row[name].removeprefix(above) for name in PATHS}} for row in rows]
 
 
 def rows_to_keep(before: Iterable[Row], rows: Iterable[Row], layout: Layout) -> list[Row]:
@@ -153,8 +162,9 @@ def catalog_all(
     unchanged: Collection[str] = (),
     *,
     only_if_changed: bool = False,
+    public_url: str | None = None,
 ) -> tuple[list[Row], list[Path]]:
-    """Write the global catalog, the Collection and the coverage table from the catalogs of all tiles.
+    """Write the global catalog, the root STAC Catalog, all Collections and the coverage table from the tiles' catalogs.
 
     Parameters
     ----------
@@ -167,6 +177,8 @@ def catalog_all(
         Names of tile folders that are missing or renamed: their rows stay unchanged.
     only_if_changed : bool
         Do not touch files that already have this content.
+    public_url : str, optional
+        Address of the published tree, for the root Catalog; empty for none. Not given: that of the existing Catalog.
 
     Returns
     -------
@@ -189,13 +201,67 @@ def catalog_all(
             rows += [row for row in read_catalog(layout.catalog) if folder_name(row) in unchanged]
             rows.sort(key=row_key)
         written = []
+        if write_items(layout.items, all_items(layout, rows, unchanged), only_if_changed=only_if_changed):
+            written.append(Path(layout.items))
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))
-        if write_document(layout.collection, collection(rows), only_if_changed=only_if_changed):
-            written.append(Path(layout.collection))
+        for path, document in documents_of(layout, rows, public_url).items():
+            if document is None:
+                path.unlink(missing_ok=True)
+            elif write_document(path, document, only_if_changed=only_if_changed):
+                written.append(path)
         if write_text(layout.coverage, coverage_page(rows), only_if_changed=only_if_changed):
             written.append(Path(layout.coverage))
     return rows, written
+
+
+def all_items(layout: Layout, rows: Sequence[Row], unchanged: Collection[str] = ()) -> pa.Table:
+    """Return the Items of all tiles and directions, from the tables of their folders.
+
+    A table that is missing, or does not have the Items that the rows name, is made from the Items themselves.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of the global catalog.
+    unchanged : collection of str
+        Names of tile folders whose Items are taken from the existing table of all Items.
+
+    Raises
+    ------
+    ProductError
+        If Items fit in no table.
+    """
+    tables = []
+    for name, group in groupby(rows, key=folder_name):
+        mine = list(group)
+        names = names_of(mine)
+        if name in unchanged:
+            with suppress(ProductError):
+                tables.append(selected(read_items(layout.items), names))
+        elif names:
+            tables.append(for_root(_tile_items(layout, name, mine), name))
+    return joined(tables)
+
+
+def _tile_items(layout: Layout, name: str, rows: Sequence[Row]) -> pa.Table:
+    folder = Path(layout.base_dir, name)
+    with suppress(ProductError):
+        table = read_items(folder / Path(layout.tile_items).name)
+        if table["id"].to_pylist() == names_of(rows):
+            return table
+    return items_of(without_global_paths(rows, name), folder)
+
+
+def documents_of(
+    layout: Layout, rows: Sequence[Mapping[str, Any]], public_url: str | None = None
+) -> dict[Path, dict[str, Any] | None]:
+    """Return the STAC documents at the root of an output tree by path; None for a direction without a row.
+
+    `public_url` is that of `catalog_all`.
+    """
+    documents = stac_documents(rows, _published_at(layout) if public_url is None else public_url)
+    return {Path(path): documents.get(Path(path).name) for path in layout.stac_documents()}
 
 
 def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set[str]]:
@@ -216,3 +282,12 @@ def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set
             with suppress(ProductError):
                 tiles |= {folder_name(row) for row in read_catalog(path)}
     return folders, {name for name in tiles if not (base_dir / name).exists()}
+
+
+def _published_at(layout: Layout) -> str:
+    """Return the address of the published tree from the existing root Catalog; empty if it has none."""
+    try:
+        links = read_document(layout.stac_root)["links"]
+        return next(link["href"].rpartition("/")[0] for link in links if link["rel"] == "self")
+    except (ProductError, LookupError, TypeError, AttributeError, StopIteration):
+        return ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator
@@ -16,6 +17,14 @@ def _no_wildcards(path: str) -> str:
             path=repr(path),
         )
     return path
+
+
+def _web_folder(url: str) -> str:
+    if not re.fullmatch(r"(https?|s3|gs)://[^\s/]+(/\S*)?", url):
+        raise refusal(
+            "{url} is no address: give the folder's, beginning with https://, http://, s3:// or gs://", url=repr(url)
+        )
+    return url.rstrip("/")
 
 
 RunFolder = Annotated[FolderPath, AfterValidator(_no_wildcards)]
@@ -43,4 +52,9 @@ class Output(Section):
         False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
     )
     formats: Formats = Formats()
+    public_url: Annotated[str, AfterValidator(_web_folder)] | None = option(
+        None,
+        "Address at which you publish base_dir; catalog.json then links to itself there",
+        example="https://data.example.org/sentinel1",
+    )
     disk_warn_gb: float = option(50, "Warn at the start when less space than this (GB) is free under base_dir", ge=0)

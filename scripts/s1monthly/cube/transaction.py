@@ -28,6 +28,7 @@ from s1monthly import files
 from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY, STATUS, read_status
 from s1monthly.errors import CubeError
 from s1monthly.files import LEFT_BEHIND, flock
+from s1monthly.layout import lock_file
 
 _NO_LINKS = {errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP, errno.EMLINK, errno.EXDEV}
 _NO_EXCHANGE = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP}
@@ -51,8 +52,8 @@ def cube_errors(path: Path, action: str) -> Iterator[None]:
 
 
 def locked(path: Path) -> AbstractContextManager[None]:
-    """Hold the cube's lock, a file beside the store; wait until it is free."""
-    return files.locked(path.with_name(f"{path.name}.lock"))
+    """Hold the cube's lock, see `layout.lock_file`; wait until it is free."""
+    return files.locked(lock_file(path))
 
 
 @contextmanager

@@ -28,6 +28,20 @@ def shown_bands(layers: Iterable[str]) -> tuple[str, ...]:
     return (*(f"{layer}_dB" for layer in layers), "Ratio")
 
 
+def stretches(names: Iterable[str]) -> dict[str, tuple[float, float]]:
+    """Return the range that a preview shows of each band: co-polarized dB, cross-polarized dB, ratio.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names of bands; textures and the vegetation index have no range.
+    """
+    ranges = {"VV_dB": CO_DB_RANGE, "HH_dB": CO_DB_RANGE, "VH_dB": CROSS_DB_RANGE, "HV_dB": CROSS_DB_RANGE}
+    ranges["Ratio"] = RATIO_RANGE
+    there = set(names)
+    return {name: shown for name, shown in ranges.items() if name in there}
+
+
 def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) -> NDArray[np.uint8]:
     """Reduce and colour a composite: red co-polarized dB, green cross-polarized dB, blue Ratio.
 

@@ -23,7 +23,7 @@ _SKIPPED = {"zarr", "kept"}
 
 def files_of(layout: Layout, keys: Iterable[TileDirection]) -> Iterator[str]:
     """List the files of tiles and directions whose times Snakemake compares, including catalogs."""
-    yield from filter(os.path.exists, (layout.catalog, layout.collection))
+    yield from filter(os.path.exists, layout.root_files())
     for key in keys:
         cube = Path(layout.cube.format(tile=key.tile, direction=key.direction))
         yield from map(str, cube.glob("status/slots_*"))

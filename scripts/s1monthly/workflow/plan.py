@@ -267,6 +267,12 @@ class Plan:
         for tile in self.tiles:
             tile.forget()
 
+    @property
+    def root_documents(self) -> list[str]:
+        """STAC documents at the root of the output tree that this run needs: those of its own directions."""
+        collections = sorted({tile.paths().direction_collection for tile in self.tiles})
+        return [self.layout.stac_root, self.layout.collection, *collections]
+
     def note_finished(self, months: Iterable[tuple[str, str, str]]) -> None:
         """Note the months, by tile, direction and month, whose products are all up to date.
 

@@ -1,8 +1,8 @@
 """Locks of runs on one output tree: each run holds its tiles and directions, and other runs cannot use them.
 
-Each run has a file in ``{base_dir}/.runs/`` that names the run and its tiles, and keeps it locked (flock). The kernel
-releases the lock when the process ends, however it ends. So an unlocked file belongs to a dead run; the next run
-removes it. The output tree is what runs from several folders, users and machines share. If its file system has no
+Each run has a file in ``{base_dir}/.s1monthly/runs/`` that names the run and its tiles, and keeps it locked (flock).
+The kernel releases the lock when the process ends, however it ends. So an unlocked file belongs to a dead run; the next
+run removes it. The output tree is what runs from several folders, users and machines share. If its file system has no
 locks, nothing is held.
 """
 
@@ -12,6 +12,7 @@ import fcntl
 import getpass
 import json
 import os
+import shutil
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -22,10 +23,14 @@ from uuid import uuid4
 
 from s1monthly.errors import S1MonthlyError
 from s1monthly.files import flock, locked
+from s1monthly.layout import HIDDEN
 from s1monthly.model import TileDirection
 
-FOLDER = ".runs"
+FOLDER = f"{HIDDEN}/runs"
 """Folder of the runs' files in the output tree; hidden, and not a product."""
+
+_OLD_FOLDER, _OLD_LOCKS = ".runs", (".catalog.parquet.lock", "zarr/S1_monthly.zarr.lock")
+"""Where earlier versions had locks: at the root, and in the folder of a tile and direction."""
 
 _SHOWN = 5
 """Number of tiles named in a message."""
@@ -76,6 +81,7 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
         with locked(folder / "lock"):
             for other in _living(folder):
                 _refuse_overlap(other, wanted)
+            _remove_old_locks(Path(base_dir), wanted)
             path = folder / f"{uuid4().hex}.json"
             handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             if flock(handle, fcntl.LOCK_EX) is None:
@@ -90,6 +96,15 @@ def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
             f"{folder}: this run cannot be entered there ({error})",
             "make the output tree writable for all who run over it (umask 002), or give another output.base_dir",
         ) from error
+
+
+def _remove_old_locks(base_dir: Path, names: Iterable[str]) -> None:
+    """Remove lock files that older versions left, in the root and in the folders of this run."""
+    shutil.rmtree(base_dir / _OLD_FOLDER, ignore_errors=True)
+    for folder in (base_dir, *(base_dir / name for name in names)):
+        for name in _OLD_LOCKS:
+            with suppress(OSError):
+                (folder / name).unlink(missing_ok=True)
 
 
 def _myself(wanted: Iterable[str]) -> dict[str, object]:

@@ -140,7 +140,7 @@ def test_https_and_s3_give_the_bytes_of_the_local_source(site: Site) -> None:
     assert site.requests == 0 and "3 not searched yet" in preview.output
     expected = products(site.folder / "local")
     assert {name.split("/")[0] for name in expected} == {
-        "cog", "months", "preview", "zarr", f"{FOLDER}_2021-11.json", f"{FOLDER}_2022-01.json", ".catalog.parquet.lock",
+        "cog", "months", "preview", "zarr", f"{FOLDER}_2021-11.json", f"{FOLDER}_2022-01.json",
     }  # fmt: skip
     for access in ("https", "s3"):
         before = site.served

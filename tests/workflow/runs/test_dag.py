@@ -313,8 +313,11 @@ def test_deleted_catalogs_are_made_again(made: Path) -> None:
     for path in (made / "output" / "catalog.parquet", made / "output" / FOLDER / "catalog.parquet"):
         path.unlink()
     assert run_snakemake(made, CONFIG).jobs == CATALOGS
-    (made / "output" / "collection.json").unlink()
-    assert run_snakemake(made, CONFIG).jobs == {"catalog": 1}
+    (made / "output" / FOLDER / "items.parquet").unlink()
+    assert run_snakemake(made, CONFIG).jobs == CATALOGS
+    for name in ("catalog.json", "collection.json", "collection_ASCENDING.json", "items.parquet"):
+        (made / "output" / name).unlink()
+        assert run_snakemake(made, CONFIG).jobs == {"catalog": 1}, name
 
 
 def test_a_run_that_remakes_a_deleted_cube_may_be_killed(made: Path) -> None:
@@ -499,7 +502,7 @@ def test_products_of_a_failed_publish_are_made_by_the_next_run(made: Path) -> No
     assert run_snakemake(made, CONFIG).months("publish") == ["2021-11"]
     record = read_record(product(made, "record", "2021-11"))
     item = json.loads(product(made, "item", "2021-11").read_text())
-    assert len(record.granules) == 3 and item["properties"]["s1:digest"] == record.digest
+    assert len(record.granules) == 3 and item["properties"]["s1monthly:digest"] == record.digest
     with rasterio.open(product(made, "cog", "2021-11")) as cog:
         assert record.granules[-1].id in cog.tags()["GRANULES"]
     assert settled(made)

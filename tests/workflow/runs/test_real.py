@@ -242,16 +242,11 @@ def test_exactly_the_months_with_data_are_made(products: dict[str, Product]) -> 
     once = ("search", "cube", "tile_catalog", "catalog")
     assert product.run.jobs == {**dict.fromkeys(stages, 8), **dict.fromkeys(once, 1)}
     folder, store = product.folder("10SGD"), product.store("10SGD")
-    aside = {store, product.base / "work"}
+    aside = {store, product.base / "work", product.base / ".s1monthly"}
     files = {path for path in product.base.rglob("*") if path.is_file() and not aside & {*path.parents}}
-    expected = {product.base / "catalog.parquet", product.base / "collection.json", folder / "catalog.parquet"}
-    expected |= {
-        product.base / "report" / "coverage.html",
-        folder / "search.json",
-        store.with_name("S1_monthly.zarr.lock"),
-        product.base / ".runs" / "lock",
-    }
-    expected |= {place / ".catalog.parquet.lock" for place in (product.base, folder)}
+    expected = {product.base / name for name in ("catalog.json", "collection.json", "collection_ASCENDING.json")}
+    expected |= {place / f"{name}.parquet" for name in ("catalog", "items") for place in (product.base, folder)}
+    expected |= {folder / "search.json", product.base / "report" / "coverage.html"}
     for month in WITH_DATA:
         expected |= {folder / "months" / f"{month}.json", product.cog("10SGD", month), product.item("10SGD", month)}
     assert files == expected
@@ -479,7 +474,7 @@ def test_stac_is_valid_and_tells_the_truth(products: dict[str, Product], name: s
     collection = item.get_collection()
     stac_rules.validate(item.to_dict(include_self_link=False, transform_hrefs=False))
     stac_rules.validate(collection.to_dict(include_self_link=False, transform_hrefs=False))
-    assert Path(collection.self_href) == product.base / "collection.json"
+    assert Path(collection.self_href) == product.base / "collection_ASCENDING.json"
     assert set(item.assets) == {"cog", "zarr", "record", *(["preview"] if name == "despeckled" else [])}
     for key, asset in item.assets.items():
         path = Path(asset.get_absolute_href())
@@ -506,7 +501,7 @@ def test_the_digest_is_that_of_the_values(products: dict[str, Product], name: st
     product = products[name]
     record = read_record(product.folder(tile) / "months" / f"{month}.json")
     assert record.digest == cube.month_digest(product.store(tile), Month.parse(month))
-    assert record.digest == pystac.Item.from_file(product.item(tile, month)).properties["s1:digest"]
+    assert record.digest == pystac.Item.from_file(product.item(tile, month)).properties["s1monthly:digest"]
     table = duckdb.read_parquet(str(product.base / "catalog.parquet"))
     assert table.filter(f"month = '{month}'").project("digest").fetchall() == [(record.digest,)]
 
