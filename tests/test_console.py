@@ -11,6 +11,7 @@ import pytest
 
 from s1monthly import console
 from s1monthly.errors import WINDOWS
+from s1monthly.workflow import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -21,6 +22,7 @@ def test_every_command_is_its_script(name: str, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(runpy, "run_path", lambda path, run_name: called.append((path, run_name, sys.argv[1:])))
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(sys, "argv", sys.argv)
+    monkeypatch.setattr(commands, "CALLED_AS", "")
     assert console.main([*name.split(), "--output-dir", "output"]) == 0
     script = ROOT / "scripts" / f"{console.SCRIPTS[name][0]}.py"
     assert script.exists() and called == [(str(script), "__main__", ["--output-dir", "output"])]

@@ -121,8 +121,11 @@ def lay_down(folder: Path, case: Case) -> None:
         if case.made:
             tree.make(record)
     if case.made:
-        for path in (layout.catalog, layout.collection):
+        Path(layout.coverage).parent.mkdir()
+        for path in (layout.catalog, layout.items, layout.stac_root, layout.collection, layout.coverage):
             Path(path).touch()
+        for tree in trees:
+            tree.path(layout.direction_collection).touch()
         _remember(folder, trees)
 
 
@@ -172,6 +175,7 @@ class _Tree:
             for pattern in (self.layout.cog, self.layout.preview, self.layout.item):
                 self.path(pattern, month).touch()
         self.path(self.layout.tile_catalog).touch()
+        self.path(self.layout.tile_items).touch()
 
 
 def _remember(folder: Path, trees: Sequence[_Tree]) -> None:

@@ -61,8 +61,8 @@ def test_a_failed_job_shows_the_error_of_its_log(tmp_path: Any) -> None:
     log.write_text("2024-05-04 10:11:12,345 CRITICAL 2 of 9 granules cannot be read:\n  - a.tif\n")
     progress = Progress(dict)
     progress.start(1, "bursts", MONTH)
-    assert progress.failed(1, [str(log)]) == "FAILED bursts 10SGD ASCENDING 2024-05: 2 of 9 granules cannot be read:"
-    assert progress.failed(1, []) == "FAILED bursts 10SGD ASCENDING 2024-05: see the end of this run"
+    assert progress.failed(1, [str(log)]) == "bursts 10SGD ASCENDING 2024-05 failed: 2 of 9 granules cannot be read:"
+    assert progress.failed(1, []) == "bursts 10SGD ASCENDING 2024-05 failed: see the end of this run"
 
 
 @pytest.fixture
@@ -104,7 +104,7 @@ def test_the_console_shows_jobs_and_warnings_and_no_chatter(console: tuple[loggi
     logger, stream = console
     a_job(logger)
     failed, done, warning = stream.getvalue().splitlines()
-    assert failed == "FAILED bursts 10SGD ASCENDING 2024-05: see the end of this run"
+    assert failed == "bursts 10SGD ASCENDING 2024-05 failed: see the end of this run"
     assert done.startswith("bursts 10SGD ASCENDING 2024-05 ") and done.endswith(" 0.0 s   1 of 2 jobs")
     assert warning == "what a user must know"
 
@@ -113,7 +113,7 @@ def test_the_console_shows_jobs_and_warnings_and_no_chatter(console: tuple[loggi
 def test_quiet_progress_hides_finished_jobs(console: tuple[logging.Logger, io.StringIO]) -> None:
     logger, stream = console
     a_job(logger)
-    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["FAILED", "what"]
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["bursts", "what"]
 
 
 @pytest.mark.parametrize(

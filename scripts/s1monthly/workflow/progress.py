@@ -74,7 +74,7 @@ class Progress:
         job = self._running.get(job_id)
         failure = failures.last_error(log)
         why = failure.message.splitlines()[0] if failure else "see the end of this run"
-        return f"FAILED {job or 'a job'}: {why}"
+        return f"{job or 'a job'} failed: {why}"
 
     def overall(self, done: int, total: int) -> str:
         """Return how many jobs of the run are done, and about how long the others will take."""

@@ -9,6 +9,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import duckdb
@@ -599,6 +600,8 @@ def test_the_lines_of_the_readme_plot_a_series(
         r"x=slice\([^)]*\), y=slice\([^)]*\)": f"x=slice({x - 3000}, {x + 3000}), y=slice({y + 3000}, {y - 3000})",
     }
     for text in more:
+        if not all(find_spec(name) for name in re.findall(r"^import (\w+)", text, re.MULTILINE)):
+            continue  # a client that is not installed here
         for pattern, ours in changes.items():
             text = re.sub(pattern, lambda _, ours=ours: ours, text)
         exec(text, names)
