@@ -19,11 +19,6 @@ from support.sites import Site, burst_of, granules_of, put_layers
 NOVEMBER = Month(2021, 11)
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
-
-
 def state(tile: TileMonths) -> tuple[str, str, str]:
     """Months to ask, with granules, and without, in short."""
     lists = (tile.to_ask(), tile.with_granules, no_data_months(tile.answers))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -38,11 +37,6 @@ def config(kind: str = "asf", **processing: Any) -> Any:
 
 def answer(granules: int, size: int = -1) -> Answer:
     return Answer("2024-01-01T00:00:00Z", granules, 3, 0, size, "", "", False, ())
-
-
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
 
 
 def last(site: Site, **sections: Any) -> str:

@@ -21,20 +21,6 @@ NOVEMBER, DECEMBER, JANUARY, FEBRUARY = Month(2021, 11).until(Month(2022, 2))
 ALL = "2021-11 2021-12 2022-01 2022-02"
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def made(site: Site) -> Site:
-    """A site with granules and finished months in 2021-11, 2021-12 and 2022-02; none in 2022-01."""
-    site.granules = granules_of("2021-11 2021-12 2022-02")
-    site.search()
-    site.make()
-    return site
-
-
 def line(plan: Plan) -> str:
     """Return the report's line of the only tile and direction."""
     return report.describe(plan.tiles[0])

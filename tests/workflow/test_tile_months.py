@@ -24,20 +24,6 @@ OVERWRITE: dict[str, Any] = {"output": {"overwrite": True}}
 OTHER_RECIPE: dict[str, Any] = {"processing": {"mosaic_strategy": "last"}, "output": {"overwrite": True}}
 
 
-@pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
-    return Site(tmp_path, monkeypatch)
-
-
-@pytest.fixture
-def made(site: Site) -> Site:
-    """A site with granules and finished months in 2021-11, 2021-12 and 2022-02; none in 2022-01."""
-    site.granules = granules_of("2021-11 2021-12 2022-02")
-    site.search()
-    site.make()
-    return site
-
-
 def steps(site: Site, **sections: Any) -> str:
     return ", ".join(state.step for state in site.tile(**sections).states)
 
