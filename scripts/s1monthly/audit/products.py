@@ -126,7 +126,7 @@ def cog_difference(path: Path, band: int, values: NDArray[np.float32], grid: Geo
 
 
 def _overviews(values: NDArray[np.float32], grid: GeoBox, levels: list[int]) -> list[NDArray[np.float32]]:
-    """Return overviews of a band at some levels, averaged by GDAL; `raster.halving` gives the same bits."""
+    """Return overviews of a band at some levels, averaged by GDAL; `kernels.halving` gives the same bits."""
     profile = {"driver": "GTiff", "dtype": "float32", "count": 1, "nodata": np.nan, "tiled": True}
     georeference = {"crs": grid.crs, "transform": rasterio.Affine(*grid.transform)}
     with MemoryFile() as file:

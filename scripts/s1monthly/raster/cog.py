@@ -25,9 +25,10 @@ from rasterio.io import MemoryFile
 from s1monthly.errors import GridError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
+from s1monthly.kernels.halving import level_shapes
 from s1monthly.kernels.statistics import BandStatistics, band_statistics
 from s1monthly.model import COG_BLOCK_SIZE
-from s1monthly.raster.cog_blocks import LEADER, TRAILER, Run, level_shapes, spool_band
+from s1monthly.raster.cog_blocks import LEADER, TRAILER, Run, spool_band
 from s1monthly.raster.tiff_header import (
     CLASSIC_LIMIT,
     TILE_BYTE_COUNTS,
