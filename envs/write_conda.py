@@ -3,6 +3,8 @@
 import sys
 from pathlib import Path
 
+CONDA_NAMES = {"isal": "python-isal", "snakemake": "snakemake-minimal"}
+
 
 def main(wanted: str, lock: str) -> None:
     names = [line.strip() for line in Path(wanted).read_text().splitlines() if line and not line.startswith("#")]
@@ -11,7 +13,7 @@ def main(wanted: str, lock: str) -> None:
     print("name: s1monthly\nchannels: [conda-forge, bioconda]\ndependencies:\n  - python >=3.11")
     for name in names:
         key = next(pin for pin in pins if pin.lower().replace("_", "-") == name.lower().replace("_", "-"))
-        print(f"  - {'snakemake-minimal' if name == 'snakemake' else name} ={pins[key]}")
+        print(f"  - {CONDA_NAMES.get(name, name)} ={pins[key]}")
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ rule publish:
         record=record_path,
         cube=LAYOUT.cube,
         block_size=SETTINGS.processing.cog_block_size,
-        formats=SETTINGS.output.formats.model_dump(),
+        formats=PLAN.product_options,
         version=PLAN.product_versions,
     shell:
         jobs.command(

@@ -20,7 +20,8 @@ def main(argv=None):
     unwanted = None if job.cog else Path(layout.cog), None if job.preview else Path(layout.preview)
     for path in remove_stale(record, *unwanted):
         log.info("%s: removed %s, which is no longer wanted (output.formats)", record.key, path)
-    checksum = write_pictures(record, job.cube, job.cog, job.preview, int(job.block_size), job.threads)
+    block_size, compression = int(job.block_size), job.settings.cog_compression
+    checksum = write_pictures(record, job.cube, job.cog, job.preview, block_size, job.threads, compression)
     files = {"zarr": asset_file(job.cube, folder), "record": asset_file(job.record, folder)}
     if job.cog:
         files["cog"] = asset_file(job.cog, folder, checksum)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from s1monthly.errors import NameFormatError
 
@@ -22,6 +22,10 @@ TILE_SIDE = 109_800
 
 COG_BLOCK_SIZE = 512
 """Side of the blocks of a COG in pixels, unless the configuration gives another."""
+
+CogCompression = Literal["deflate", "zstd"]
+COG_COMPRESSION: CogCompression = "deflate"
+"""Compression of COGs, unless the configuration gives another; every program reads it, browsers included."""
 
 TRACKS = 175
 """Number of Sentinel-1 tracks (relative orbits), numbered from 1."""

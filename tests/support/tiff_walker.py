@@ -1,8 +1,9 @@
-"""An independent reader of tiled float32 TIFFs with ZSTD and predictor 3, by struct and plain numpy: no GDAL."""
+"""An independent reader of tiled float32 TIFFs with predictor 3, by struct and plain numpy: no GDAL."""
 
 from __future__ import annotations
 
 import struct
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from numcodecs.zstd import Zstd
 from numpy.typing import NDArray
 
 FORMATS = {2: "s", 3: "H", 4: "I", 12: "d", 16: "Q"}
+ZSTD_MAGIC = (0xFD2FB528).to_bytes(4, "little")
 GHOST_START = "GDAL_STRUCTURAL_METADATA_SIZE="
 
 
@@ -45,7 +47,7 @@ class Tiff:
     def band(self, level: int, band: int) -> NDArray[np.float32]:
         """Decode a band of a band-interleaved level, blocks beyond the edge included."""
         found = self.levels[level]
-        assert found.tags[259] == (50000,) and found.tags[317] == (3,) and found.tags[284] == (2,)
+        assert found.tags[259][0] in (8, 50000) and found.tags[317] == (3,) and found.tags[284] == (2,)
         (side,), (height, width) = found.tags[322], found.shape
         down, across = -(-height // side), -(-width // side)
         values = np.empty((down * side, across * side), np.float32)
@@ -58,7 +60,8 @@ class Tiff:
 
 
 def decoded(block: bytes, side: int) -> NDArray[np.float32]:
-    return unpredicted(np.frombuffer(Zstd().decode(block), np.uint8).reshape(side, 4 * side))
+    content = Zstd().decode(block) if block[:4] == ZSTD_MAGIC else zlib.decompress(block)
+    return unpredicted(np.frombuffer(content, np.uint8).reshape(side, 4 * side))
 
 
 def unpredicted(differences: NDArray[np.uint8]) -> NDArray[np.float32]:

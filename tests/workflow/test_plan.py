@@ -498,6 +498,14 @@ def test_products_of_a_month(site: Site) -> None:
     assert list(cog.published.values()) == [layout.cog, layout.item]
 
 
+def test_only_options_away_from_their_default_make_products_again(site: Site) -> None:
+    """Rule publish compares this with what it noted when it made a month: `formats` alone, in earlier versions."""
+    assert json.dumps(site.plan().product_options) == '{"cog": true, "preview": true}'
+    zstd = site.plan(output={"cog_compression": "zstd"})
+    assert zstd.product_options == {"cog": True, "preview": True, "cog_compression": "zstd"}
+    assert zstd.job_settings.cog_compression == "zstd" and site.plan().job_settings.cog_compression == "deflate"
+
+
 def test_a_part_of_the_recipe_changes_with_its_keys_alone(site: Site) -> None:
     def part(*keys: str, **processing: Any) -> str:
         return recipe_part(site.plan(processing=processing).tiles[0], *keys)

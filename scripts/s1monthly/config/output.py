@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from s1monthly.config.fields import FolderPath, Section, option, refusal
+from s1monthly.model import COG_COMPRESSION, CogCompression
 
 
 def _no_wildcards(path: str) -> str:
@@ -52,6 +53,9 @@ class Output(Section):
         False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
     )
     formats: Formats = Formats()
+    cog_compression: CogCompression = option(
+        COG_COMPRESSION, "Compression of COGs; zstd is a little smaller, but browsers cannot read it"
+    )
     public_url: Annotated[str, AfterValidator(_web_folder)] | None = option(
         None,
         "Address at which you publish base_dir; catalog.json then links to itself there",

@@ -14,7 +14,7 @@ from s1monthly.catalog.item import output_bands, processing_tags
 from s1monthly.cube.months import read_checked
 from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
-from s1monthly.model import COG_BLOCK_SIZE
+from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.raster.writing import write_preview
@@ -28,6 +28,7 @@ def write_pictures(
     preview: str | Path | None,
     block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
+    compression: CogCompression = COG_COMPRESSION,
 ) -> str | None:
     """Write the COG and the preview of a month, both atomically.
 
@@ -46,6 +47,8 @@ def write_pictures(
         Side of the COG's blocks in pixels.
     threads : int
         Threads that read the cube and compress the COG. The bytes do not depend on it.
+    compression : {'deflate', 'zstd'}
+        Compression of the COG.
 
     Returns
     -------
@@ -78,8 +81,8 @@ def write_pictures(
 
         if cog:
             labels, tags = output_bands(record), processing_tags(record)
-            known = list(record.bands.values())
-            made = write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, block_size, threads, known)
+            options = block_size, threads, list(record.bands.values()), compression
+            made = write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, *options)
             checksum = made.sha256
         elif preview:
             for _ in bands():

@@ -15,7 +15,7 @@ from s1monthly.cube.header import cached_header
 from s1monthly.errors import ConfigError
 from s1monthly.files import write_text
 from s1monthly.layout import Layout
-from s1monthly.model import Level, Month, Polarization, Tile
+from s1monthly.model import CogCompression, Level, Month, Polarization, Tile
 from s1monthly.records.recipe import digest, match_spelling
 
 
@@ -49,6 +49,8 @@ class JobSettings:
         True if a cube with another recipe may be replaced.
     chunks : sequence of int
         Rows and columns of a chunk of a new cube.
+    cog_compression : str
+        Compression of COGs.
     """
 
     base_dir: str
@@ -64,6 +66,7 @@ class JobSettings:
     max_failed_ratio: float
     overwrite: bool
     chunks: Sequence[int]
+    cog_compression: CogCompression
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:

@@ -201,6 +201,7 @@ class Plan:
             max_failed_ratio=config.memory.max_failed_ratio,
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,
+            cog_compression=config.output.cog_compression,
         )
 
     @cached_property
@@ -256,6 +257,11 @@ class Plan:
     def published(self) -> dict[str, str]:
         """Name and path pattern of the products that are made from the cube."""
         return {name: getattr(self.layout, name) for name in products_of(self.config)}
+
+    @property
+    def product_options(self) -> dict[str, Any]:
+        """Options that change a month's products; if one changes, the products are made again."""
+        return product_options(self.config)
 
     @property
     def product_versions(self) -> list[int]:
@@ -326,6 +332,16 @@ def products_of(config: Config) -> tuple[str, ...]:
     return (*["cog"] * formats.cog, *["preview"] * formats.preview, "item")
 
 
+def product_options(config: Config) -> dict[str, Any]:
+    """Return the options of a month's products: the formats that are always named, and what is not at its default.
+
+    Options at their default are left out, so that neither a new option nor a changed default makes the products of
+    existing months again.
+    """
+    chosen = config.output.model_dump(include={"cog_compression"}, exclude_defaults=True)
+    return {**config.output.formats.model_dump(include={"cog", "preview"}), **chosen}
+
+
 def product_versions(config: Config) -> list[int]:
     """Return the versions of a month's products."""
     versions = [PRODUCTS[name] for name in ("cog", "previews", "stac")]
@@ -338,9 +354,9 @@ def settings_of_products(config: Config, how: Mapping[str, Any]) -> dict[str, An
     """Return recipe and all options that can change the products of a month; not the lists of months and tiles."""
     options = config.model_dump(
         mode="json",
-        include={"roi": {"polarization", "tracks"}, "source": True, "output": {"formats"}, "processing": True},
+        include={"roi": {"polarization", "tracks"}, "source": True, "processing": True},
     )
-    return {"recipe": how, **options}
+    return {"recipe": how, **options, "output": {"formats": product_options(config)}}
 
 
 def _all_made_without(gone: SourceGoneError, tiles: Sequence[TileMonths]) -> str:
