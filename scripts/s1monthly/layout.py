@@ -6,13 +6,22 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from s1monthly.errors import NameFormatError
-from s1monthly.model import Burst, CompositeKey, Direction, Granule, Month, Tile, TileDirection
+from s1monthly.model import Burst, CompositeKey, Direction, Granule, Month, StaticGranule, Tile, TileDirection
 
 LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
+STATIC_LAYERS = (
+    "incidence_angle",
+    "local_incidence_angle",
+    "number_of_looks",
+    "rtc_anf_gamma0_to_beta0",
+    "rtc_anf_gamma0_to_sigma0",
+    "mask",
+)
+"""Layers of a static granule, as OPERA names them."""
 
 WORK_MARKER = "base_dir.txt"
 """Name of the file that marks a work folder."""
@@ -25,6 +34,7 @@ TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 DIRECTION_PATTERN = "ASCENDING|DESCENDING"
 MONTH_PATTERN = r"\d{4}-\d{2}"
 DIGEST_PATTERN = "[0-9a-f]{16}"
+TRACK_PATTERN = r"T\d{3}"
 SLOTS_PATTERN = rf"{MONTH_PATTERN}_{MONTH_PATTERN}_{DIGEST_PATTERN}"
 
 _GRANULE = re.compile(
@@ -41,10 +51,17 @@ _LAYERS = {name.lower(): name for name in LAYER_NAMES} | _OLDER_NAMES
 _LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_", re.IGNORECASE | re.ASCII)
 _BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
 """Suffixes of files that accompany a granule but hold no layer."""
+_STATIC = re.compile(
+    r"OPERA_L2_RTC-S1-STATIC_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<day>\d{8})_(?P<platform>S1[A-D])"
+    r"_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
+)
+_STATIC_FILE = re.compile(
+    rf"(?P<granule>{_STATIC.pattern})_(?P<layer>{'|'.join(STATIC_LAYERS)})\.tiff?", re.IGNORECASE | re.ASCII
+)
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
 _ANY_TILE_FOLDER = rf"{TILE_PATTERN}_(?:{DIRECTION_PATTERN})"
-CUBE_FOLDER = re.compile(rf"/{_ANY_TILE_FOLDER}/zarr/S1_monthly\.zarr$")
-"""End of the path of a cube."""
+CUBE_FOLDER = re.compile(rf"/{_ANY_TILE_FOLDER}/zarr/S1_(?:monthly|static)\.zarr$")
+"""End of the path of a cube, or of a store of static layers."""
 FOLDER_LIKE_GRANULES = re.compile(
     rf"/(?:{_ANY_TILE_FOLDER}/(?:kept/{MONTH_PATTERN}/{DIGEST_PATTERN}|{MONTH_PATTERN}/bursts)"
     rf"|(?P<simulated>{SIMULATED})/version-\d+_seed-\d+)$"
@@ -140,6 +157,47 @@ def parse_layer_file(name: str) -> tuple[str, str] | None:
     return (_as_published(match["granule"]), _LAYERS[match["layer"].lower()]) if match else None
 
 
+def parse_static_id(name: str) -> StaticGranule:
+    """Parse a static granule's name; return a StaticGranule without layers.
+
+    Raises
+    ------
+    NameFormatError
+        If the name does not follow the OPERA RTC-S1-STATIC product specification.
+    """
+    match = _STATIC.fullmatch(name)
+    if not match:
+        raise NameFormatError(
+            f"not an OPERA RTC-S1-STATIC granule name: {name!r}",
+            "expected OPERA_L2_RTC-S1-STATIC_<burst>_<day>_<platform>_<spacing>_v<version>",
+        )
+    try:
+        day = date.fromisoformat(match["day"])
+    except ValueError as error:
+        raise NameFormatError(
+            f"granule {name}: {error}", "the name holds an impossible date; remove the file"
+        ) from error
+    burst, spacing = Burst.parse(match["burst"]), int(match["spacing"])
+    return StaticGranule(burst, day, match["platform"], spacing, match["version"])
+
+
+def parse_static_file(name: str) -> tuple[str, str] | None:
+    """Split a static layer's file name into granule id and layer name; return None for any other file.
+
+    Accepts upper and lower case, ``.tif`` and ``.tiff``. Returns id and layer name as OPERA writes them.
+    """
+    match = _STATIC_FILE.fullmatch(name)
+    return (_as_published(match["granule"]), match["layer"].lower()) if match else None
+
+
+def burst_of_file(name: str) -> Burst | None:
+    """Return the burst of a layer's file, of a granule or a static granule; None for any other file."""
+    if granule := parse_layer_file(name):
+        return parse_granule_id(granule[0]).burst
+    static = parse_static_file(name)
+    return parse_static_id(static[0]).burst if static else None
+
+
 def parse_like_granule(name: str) -> str | None:
     """Return the id of the granule that a file seems to belong to, judging by its name.
 
@@ -164,6 +222,11 @@ def _as_published(granule_id: str) -> str:
 def layer_file(granule_id: str, layer: str) -> str:
     """Return the file name of a granule's layer."""
     return f"{granule_id}_{layer}.tif"
+
+
+def track_name(track: int) -> str:
+    """Return a track as file names and groups have it, such as ``T137``."""
+    return f"T{track:03d}"
 
 
 def item_id(key: CompositeKey) -> str:
@@ -283,6 +346,25 @@ class Layout:
         return f"{self.cube}/status/slots_{{slots}}"
 
     @property
+    def static_store(self) -> str:
+        """Zarr store of the static layers of a tile and direction, with a group for each track."""
+        return f"{self.folder}/zarr/S1_static.zarr"
+
+    @property
+    def _static_product(self) -> str:
+        return f"{self.folder}/static/{self.tile}_S1_Static_{self.direction}_{{track}}"
+
+    @property
+    def static_cog(self) -> str:
+        """Cloud-optimised GeoTIFF of a static layer; a pattern with ``{track}``, such as T137, and ``{layer}``."""
+        return f"{self._static_product}_{{layer}}.tif"
+
+    @property
+    def static_item(self) -> str:
+        """STAC Item of a track's static layers; a pattern with ``{track}``, such as T137."""
+        return f"{self._static_product}.json"
+
+    @property
     def cog(self) -> str:
         """Cloud-optimised GeoTIFF of a month."""
         return f"{self.folder}/cog/{self._product}.tif"
@@ -362,6 +444,11 @@ class Layout:
     def granules(self) -> str:
         """Granule list of a month."""
         return f"{self._work}/granules/{self.month}.csv"
+
+    @property
+    def static_granules(self) -> str:
+        """List of the static granules of a tile and direction, as the source last gave it."""
+        return f"{self._work}/granules/static.json"
 
     @property
     def owner(self) -> str:

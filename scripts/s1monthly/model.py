@@ -310,6 +310,49 @@ class Granule:
 
 
 @dataclass(frozen=True)
+class StaticGranule:
+    """One OPERA RTC-S1-STATIC product: the viewing geometry of one burst, valid for every acquisition.
+
+    Attributes
+    ----------
+    burst : Burst
+        Burst that it describes.
+    valid_from : date
+        First day of its validity, as in the name.
+    platform : str
+        S1A, S1B, S1C or S1D.
+    spacing : int
+        Pixel spacing in metres, as in the name.
+    version : str
+        Product version as in the name, for example ``1.0``.
+    layers : tuple of Layer
+        Files of the granule; empty if unknown.
+    """
+
+    burst: Burst
+    valid_from: date
+    platform: str
+    spacing: int
+    version: str
+    layers: tuple[Layer, ...] = field(default=(), compare=False)
+
+    @property
+    def id(self) -> str:
+        """The granule's name, for example ``OPERA_L2_RTC-S1-STATIC_T137-292318-IW1_20140403_S1A_30_v1.0``."""
+        place = f"{self.burst}_{self.valid_from:%Y%m%d}_{self.platform}_{self.spacing}"
+        return f"OPERA_L2_RTC-S1-STATIC_{place}_v{self.version}"
+
+    @property
+    def recency(self) -> tuple[tuple[int, ...], date, str]:
+        """Sort key, largest for the newest: product version, then first day of validity."""
+        return tuple(int(part) for part in self.version.split(".")), self.valid_from, self.id
+
+    def layer(self, name: str) -> Layer | None:
+        """Return the layer called `name`, or None."""
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+
+@dataclass(frozen=True)
 class SetAside:
     """A granule that was found but is not used.
 
@@ -409,6 +452,14 @@ def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[Se
         newest.append(best)
         older += [SetAside(g.id, f"older version of {best.id}") for g in versions if g != best]
     return sorted(newest, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
+
+
+def newest_static(granules: Iterable[StaticGranule]) -> dict[Burst, StaticGranule]:
+    """Return the newest static granule of each burst, by burst."""
+    newest: dict[Burst, StaticGranule] = {}
+    for granule in sorted(granules, key=lambda each: (each.burst, each.recency)):
+        newest[granule.burst] = granule
+    return newest
 
 
 @dataclass(frozen=True, order=True)

@@ -6,9 +6,9 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import zarr
@@ -21,9 +21,6 @@ from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band
 from s1monthly.model import Month
-
-if TYPE_CHECKING:
-    from pyproj import CRS
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
 """Compression of the bands of a new cube. Compared with zstd 3 (``tests/benchmarks/README.md``), a month is written in
@@ -73,7 +70,6 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     """
     described = description(spec)
     months = last.ordinal - first.ordinal + 1
-    crs = crs_of(spec.geobox.epsg)
     data = {
         "shape": (months, *spec.geobox.shape),
         "chunks": (1, *described["chunks"]),
@@ -81,14 +77,14 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     }
     for band in spec.bands:
         attributes = _band_attributes(band, spec.recipe)
-        _create_array(folder / band.name, "float32", NODATA, attributes, CODEC, **data)
+        create_array(folder / band.name, "float32", NODATA, attributes, CODEC, **data)
     counts = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
-    _create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
+    create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
     statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
     # not compressed: `cube.header` reads the one byte of a chunk without zarr
-    _create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
+    create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
     _create_time(folder, first, months)
-    _create_space(folder, spec.geobox, crs)
+    create_space(folder, spec.geobox)
     for name, existing in (codecs or {}).items():
         file = folder / name / "zarr.json"
         metadata = json.loads(file.read_text("utf-8"))
@@ -97,7 +93,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     _write_root(folder, spec, described, first, last)
 
 
-def _create_array(
+def create_array(
     path: Path, dtype: str, fill_value: float, attributes: Mapping[str, Any], codec: BloscCodec | None, **layout: Any
 ) -> zarr.Array[Any]:
     """Create an array as a store of its own: in a group, zarr needs hard links, which some file systems lack."""
@@ -115,7 +111,7 @@ def _create_coordinate(
     fill_value: float = 0,
 ) -> zarr.Array[Any]:
     layout = {"shape": values.shape, "chunks": values.shape, "dimension_names": dimensions}
-    array = _create_array(folder / name, values.dtype.name, fill_value, attributes, None, **layout)
+    array = create_array(folder / name, values.dtype.name, fill_value, attributes, None, **layout)
     array[...] = values
     return array
 
@@ -152,7 +148,9 @@ def _create_time(folder: Path, first: Month, months: int) -> None:
         array.resize((months, *array.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
 
 
-def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
+def create_space(folder: Path, geobox: GeoBox) -> None:
+    """Write the coordinates x and y of a grid, and its CRS (``spatial_ref``), beside the arrays of a group."""
+    crs = crs_of(geobox.epsg)
     a, _, left, _, e, top = geobox.transform
     centres = {
         "x": left + a * (np.arange(geobox.width) + 0.5),
@@ -165,7 +163,7 @@ def _create_space(folder: Path, geobox: GeoBox, crs: CRS) -> None:
     geotransform = " ".join(repr(float(value)) for value in (left, a, 0.0, top, 0.0, e))
     attributes = {"long_name": "coordinate reference system", **mapping}
     attributes |= {"spatial_ref": mapping["crs_wkt"], "GeoTransform": geotransform}
-    _create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
+    create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
 
 
 def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: Month, last: Month) -> None:
@@ -177,25 +175,32 @@ def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: 
         "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
         "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
         "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",
-        **_geozarr_attributes(spec.geobox),
+        **geozarr_attributes(spec.geobox),
         ATTRIBUTE: described | {"first": str(first), "last": str(last)},
     }
     names = [band.name for band in spec.bands] + [COUNT, STATUS, *COORDINATES]
-    # not written by zarr, whose order of members depends on the folder: equal cubes must have equal bytes
-    root = {
+    (folder / "zarr.json").write_text(group_document(folder, attributes, names), "utf-8")
+
+
+def group_document(folder: Path, attributes: Mapping[str, Any], names: Iterable[str]) -> str:
+    """Return the ``zarr.json`` of a group with the metadata of its arrays (consolidated), which are in `folder`.
+
+    It is not written by zarr, whose order of members depends on the folder: equal groups must have equal bytes.
+    """
+    group = {
         "zarr_format": 3,
         "node_type": "group",
-        "attributes": attributes,
+        "attributes": dict(attributes),
         "consolidated_metadata": {
             "kind": "inline",
             "must_understand": False,
             "metadata": {name: json.loads((folder / name / "zarr.json").read_text("utf-8")) for name in names},
         },
     }
-    (folder / "zarr.json").write_text(json.dumps(root, indent=2, ensure_ascii=False, allow_nan=False), "utf-8")
+    return json.dumps(group, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def _geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
+def geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
     """Describe the grid by GeoZarr's conventions, version 0.1; they apply to all arrays below."""
     return {
         "zarr_conventions": [
