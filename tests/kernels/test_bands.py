@@ -39,6 +39,59 @@ def test_values_by_hand(co, cross, expected):
         assert band.valid_range[0] <= made[0, 0] <= band.valid_range[1]
 
 
+@pytest.mark.parametrize(
+    ("kept", "names"),
+    [(None, ["VV_dB", "VH_dB", "Ratio", "RVI"]), (["RVI"], ["VV_dB", "VH_dB", "RVI"]), ([], ["VV_dB", "VH_dB"])],
+)
+def test_indices_may_be_left_out(kept, names):
+    recipe = {"polarization": "VV+VH"} | ({} if kept is None else {"bands": kept})
+    co, cross = _pair(0.2, 0.05)
+    assert [band.name for band in bands.bands_of(recipe)] == names
+    made = {name: float(values[0, 0]) for name, values in bands.compute(recipe, co, cross)}
+    assert made == pytest.approx({name: GOLDEN[ALGORITHMS["bands"]][name] for name in names})
+
+
+def _nearest(value, bits):
+    """The nearest number with so many bits of the mantissa, the even one of two: in whole numbers of its last bit."""
+    mantissa, exponent = math.frexp(value)
+    return math.ldexp(round(mantissa * 2 ** (bits + 1)), exponent - bits - 1)  # round() takes the even one
+
+
+@pytest.mark.parametrize("bits", [10, 12, 22])
+def test_values_are_rounded_to_the_nearest_and_ties_to_even(bits):
+    rng = np.random.default_rng(bits)
+    values = rng.uniform(-40, 10, 5000).astype(np.float32)
+    ties = np.float32([1 + 2.0 ** -(bits + 1), 1 + 3 * 2.0 ** -(bits + 1), -3 * (1 + 2.0 ** -(bits + 1)), 0.0, 16.0])
+    values = np.concatenate([values, ties])
+    before = values.copy()
+    found = bands.rounded(values, bits)
+    assert found.dtype == np.float32 and found.tolist() == [_nearest(float(value), bits) for value in values]
+    np.testing.assert_array_equal(values, before)
+    np.testing.assert_array_equal(bands.rounded(found, bits), found, "rounding again changes nothing")
+
+
+def test_rounding_keeps_no_data_and_infinities():
+    values = np.array([0x7FC00000, 0xFFC00000, 0x7FFFFFFF, 0xFFFFFFFF, 0x7F800000, 0xFF800000], np.uint32)
+    found = bands.rounded(values.view(np.float32).reshape(2, 3), 12)
+    assert found.shape == (2, 3) and np.isnan(found).ravel().tolist() == [True] * 4 + [False] * 2
+    assert found.ravel()[4:].tolist() == [math.inf, -math.inf]
+
+
+def test_twelve_bits_err_by_the_decibels_that_the_docs_promise():
+    for low, high, most in ((-16, 16, 0.0010), (-32, 32, 0.0020)):
+        values = np.random.default_rng(0).uniform(low, high, 10**6).astype(np.float32)
+        error = np.abs(bands.rounded(values, 12).astype(np.float64) - values).max()
+        assert 0.9 * most < error <= most
+
+
+def test_a_recipe_rounds_all_its_bands():
+    recipe = {"polarization": "VV+VH", "keep_bits": 12}
+    plain = dict(bands.compute({"polarization": "VV+VH"}, *_pair(0.213, 0.0517)))
+    for name, values in bands.compute(recipe, *_pair(0.213, 0.0517)):
+        assert values[0, 0] == np.float32(_nearest(float(plain[name][0, 0]), 12)) != plain[name][0, 0]
+    assert bands.rounding(recipe).startswith("rounded to 12 bits") and not bands.rounding({"polarization": "VV+VH"})
+
+
 def test_no_data_stays_no_data_and_nothing_else_becomes_it():
     co = np.array([[0.1, np.nan, np.nan, 0.3]], np.float32)
     cross = np.array([[0.02, np.nan, np.nan, 0.01]], np.float32)

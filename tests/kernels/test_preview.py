@@ -88,3 +88,12 @@ GOLDEN = {1: [[204, 0], [191, 0], [51, 0], [255, 0]]}
 def test_golden_values() -> None:
     pair = (np.array([[value, np.nan]], np.float32) for value in (-4, -12, 0.1))
     assert preview_rgba(*pair, 1)[:, 0].tolist() == GOLDEN[PRODUCTS["previews"]]
+
+
+def test_without_a_ratio_it_follows_from_both_bands() -> None:
+    rng = np.random.default_rng(4)
+    co, cross = (rng.uniform(-22, -2, (70, 40)).astype(np.float32) for _ in range(2))
+    co[:20, :20] = cross[:20, :20] = np.nan
+    ratio = (10 ** ((cross.astype(np.float64) - co) / 10)).astype(np.float32)
+    found, expected = (preview_rgba(co, cross, given, 10).astype(int) for given in (None, ratio))
+    assert np.abs(found - expected).max() <= 1 and (found[3] == expected[3]).all() and set(found[3].flat) == {0, 255}

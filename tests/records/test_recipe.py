@@ -39,6 +39,7 @@ CHANGES_VALUES = flat(
 roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))",
   bbox: [-122, 38, -121, 39.5], filter: NAME = 'a'}
 source: {kind: simulated, simulation: {seed: 2, tracks: 1, passes_per_track: 1}}
+output: {bands: [RVI], keep_bits: 12}
 processing:
   post_processing: false
   target_crs: EPSG:3310

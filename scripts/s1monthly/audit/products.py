@@ -218,7 +218,7 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
         return None
     picture = _read_picture(preview)
     factor = -(-record.grid.width // picture.shape[2])
-    co, cross, ratio = (drawn[name] for name in shown)
+    (co, cross), ratio = (drawn[name] for name in shown[:2]), drawn.get(shown[2])
     again = preview_rgba(co, cross, ratio, factor)
     alike = picture.shape == again.shape and np.abs(picture.astype(np.int16) - again).max() <= SHADE
     return None if alike else ("preview", "it does not show what the cube holds")

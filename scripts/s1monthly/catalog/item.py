@@ -20,7 +20,7 @@ from s1monthly.errors import ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.bands import Band, bands_of
+from s1monthly.kernels.bands import Band, bands_of, rounding
 from s1monthly.kernels.preview import stretches
 from s1monthly.layout import Layout, item_id
 from s1monthly.model import Direction, Level, Month
@@ -175,6 +175,8 @@ def lineage(record: Record) -> str:
     textures = recipe.get("textures")
     if textures:
         steps.append(f"GLCM {', '.join(textures['metrics'])} of {' and '.join(textures['inputs'])}")
+    if rounding(recipe):
+        steps.append(rounding(recipe))
     return "; ".join(steps)
 
 
@@ -243,6 +245,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1monthly:processing_level": str(record.level),
         "s1monthly:monthly_composite": record.recipe["composite"]["method"],
         "s1monthly:despeckle": record.level is Level.HARDCP,
+        "s1monthly:keep_bits": record.recipe.get("keep_bits"),
         "s1monthly:status": record.status,
         "s1monthly:platforms": platforms,
         "s1monthly:tracks": record.tracks,

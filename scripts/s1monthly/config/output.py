@@ -8,6 +8,7 @@ from typing import Annotated
 from pydantic import AfterValidator
 
 from s1monthly.config.fields import FolderPath, Section, option, refusal
+from s1monthly.kernels.options import FEWEST_BITS, INDEX_BANDS, MOST_BITS, DbBand, IndexBand
 from s1monthly.model import COG_COMPRESSION, CogCompression
 
 
@@ -55,6 +56,17 @@ class Output(Section):
     formats: Formats = Formats()
     cog_compression: CogCompression = option(
         COG_COMPRESSION, "Compression of COGs; zstd is a little smaller, but browsers cannot read it"
+    )
+    bands: list[DbBand | IndexBand] = option(
+        list(INDEX_BANDS), "Bands beside both in dB, which are always kept: Ratio and RVI, or fewer; [] for none"
+    )
+    keep_bits: int | None = option(
+        None,
+        "Round all bands to this many bits of the mantissa, for smaller files: 12 errs by 0.002 dB at most down to"
+        " -32 dB; not rounded where not given",
+        ge=FEWEST_BITS,
+        le=MOST_BITS,
+        example=12,
     )
     public_url: Annotated[str, AfterValidator(_web_folder)] | None = option(
         None,

@@ -61,6 +61,19 @@ class Config(Section):
             )
         return self
 
+    @model_validator(mode="after")
+    def _db_bands(self) -> Config:
+        known = [f"{layer}_dB" for layer in self.roi.polarization.layers]
+        unknown = [name for name in self.output.bands if name.endswith("_dB") and name not in known]
+        if unknown:
+            raise refusal(
+                "output.bands: no {unknown} with roi.polarization {pair}; {known} are always kept",
+                unknown=", ".join(unknown),
+                pair=str(self.roi.polarization),
+                known=" and ".join(known),
+            )
+        return self
+
     @property
     def textures(self) -> dict[str, Any] | None:
         """Options that decide the texture bands, see `TextureFeatures.recipe`; None without textures."""

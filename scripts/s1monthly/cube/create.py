@@ -19,7 +19,7 @@ from s1monthly.cube.header import ATTRIBUTE, COUNT, STATUS, Status
 from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, CubeSpec, description
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.bands import NODATA, Band
+from s1monthly.kernels.bands import NODATA, Band, rounding
 from s1monthly.model import Month
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
@@ -125,6 +125,7 @@ def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
         "units": band.units,
         **limits,
         **({"cell_methods": CELL_METHODS[method]} if method in CELL_METHODS else {}),
+        **({"comment": rounding(recipe)} if rounding(recipe) else {}),
         "ancillary_variables": f"{COUNT} {STATUS}",
         "grid_mapping": GRID_MAPPING,
         # makes xarray attach the grid mapping to each band, where rioxarray looks for it

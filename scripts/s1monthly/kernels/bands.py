@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.options import TextureOptions
+from s1monthly.kernels.options import INDEX_BANDS, TextureOptions
 from s1monthly.kernels.texture import texture_names, textures, valid_range
 
 NODATA = float("nan")
@@ -81,6 +81,13 @@ def bands(co: str, cross: str) -> tuple[Band, ...]:
     )
 
 
+def core_bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
+    """Return the core bands of a recipe, in order: both in dB, and those indices that it keeps (`bands_of`)."""
+    kept = recipe.get("bands", INDEX_BANDS)
+    core = bands(*recipe["polarization"].split("+"))
+    return tuple(band for band in core if band.role == "backscatter" or band.name in kept)
+
+
 def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
     """Return the bands of a recipe, in order: the core bands, then the textures of each input.
 
@@ -88,10 +95,10 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
     ----------
     recipe : mapping
         ``polarization``, such as ``VV+VH``, and optionally ``textures``: the options of
-        `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB band to its range.
+        `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB band to its range; ``bands``:
+        the kept indices of `INDEX_BANDS`, by default all.
     """
-    core = bands(*recipe["polarization"].split("+"))
-    return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
+    return (*core_bands_of(recipe), *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
 
 
 def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:
@@ -100,7 +107,7 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
     Parameters
     ----------
     recipe : mapping
-        As for `bands_of`.
+        As for `bands_of`, and optionally ``keep_bits``, see `rounded`.
     co, cross : array (rows, columns) of float32
         Linear power, despeckled if the recipe says so; NaN for no data, at the same pixels in both.
     threads : int
@@ -113,7 +120,48 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
     values : array (rows, columns) of float32
         Its values; NaN for no data.
     """
-    core = {band.name: band.formula for band in bands(*recipe["polarization"].split("+"))}
+    bits = recipe.get("keep_bits")
+    for name, values in _compute(recipe, co, cross, threads):
+        yield name, rounded(values, bits) if bits else values
+
+
+def rounded(values: NDArray[np.float32], bits: int) -> NDArray[np.float32]:
+    """Round values to `bits` bits of the mantissa, half to even, so that they compress better; NaN stays NaN.
+
+    The relative error is at most 2 ** -(bits + 1). In dB, with 12 bits: at most 0.0010 dB between -16 and 16 dB, 0.0020
+    dB between -32 and 32 dB.
+
+    Parameters
+    ----------
+    values : array of float32
+        Any values; infinities stay.
+    bits : int
+        Bits to keep, 1 to 22.
+
+    Examples
+    --------
+    >>> rounded(np.float32([-12.3456]), 12)
+    array([-12.345703], dtype=float32)
+
+    References
+    ----------
+    Klöwer et al. (2021), Nature Computational Science 1, 713-724, doi:10.1038/s43588-021-00156-2.
+    """
+    from numcodecs.bitround import BitRound  # loads what few recipes need
+
+    result: NDArray[np.float32] = np.asarray(BitRound(bits).encode(values)).view(np.float32).reshape(values.shape)
+    np.copyto(result, values, where=np.isnan(values))  # those with a payload would become numbers
+    return result
+
+
+def rounding(recipe: Mapping[str, Any]) -> str:
+    """Say in words how a recipe rounds values; empty if it does not."""
+    bits = recipe.get("keep_bits")
+    return f"rounded to {bits} bits of the mantissa, relative error up to 2^-{bits + 1}" if bits else ""
+
+
+def _compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int) -> Iterator[tuple[str, Power]]:
+    core = {band.name: band.formula for band in core_bands_of(recipe)}
     for name, formula in core.items():
         if formula:
             yield name, _by_rows(formula, co, cross, threads)

@@ -16,10 +16,21 @@ MaskChoice = Literal["shadow", "layover", "both", "none"]
 DespeckleMethod = Literal["tv_bregman"]
 TextureMetric = Literal["contrast", "homogeneity", "entropy", "correlation"]
 
+DbBand = Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]
+IndexBand = Literal["Ratio", "RVI"]
+
 MOSAIC_STRATEGIES: tuple[MosaicStrategy, ...] = get_args(MosaicStrategy)
 COMPOSITE_METHODS: tuple[CompositeMethod, ...] = get_args(CompositeMethod)
 TEXTURE_METRICS: tuple[TextureMetric, ...] = get_args(TextureMetric)
 """Texture metrics, in the order of the kernel and of their bands."""
+
+INDEX_BANDS: tuple[IndexBand, ...] = get_args(IndexBand)
+"""Bands that are functions of the two in dB, in the order of products; a recipe may leave them out."""
+
+MANTISSA_BITS = 23
+"""Bits of the mantissa of float32."""
+FEWEST_BITS, MOST_BITS = 10, MANTISSA_BITS - 1
+"""Limits of the bits of the mantissa that are kept."""
 
 DESPECKLE_OPTIONS: dict[DespeckleMethod, tuple[str, ...]] = {"tv_bregman": ("reg_param",)}
 """Options of each despeckling method. A recipe holds only those of its own method, so methods may be added."""

@@ -24,7 +24,10 @@ Values = NDArray[np.float32]
 
 
 def shown_bands(layers: Iterable[str]) -> tuple[str, ...]:
-    """Return the names of a preview's bands for a pair of layers, in the order of `preview_rgba`."""
+    """Return the names of a preview's bands for a pair of layers, in the order of `preview_rgba`.
+
+    A product may lack the last one, `Ratio`.
+    """
     return (*(f"{layer}_dB" for layer in layers), "Ratio")
 
 
@@ -42,7 +45,7 @@ def stretches(names: Iterable[str]) -> dict[str, tuple[float, float]]:
     return {name: shown for name, shown in ranges.items() if name in there}
 
 
-def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) -> NDArray[np.uint8]:
+def preview_rgba(co_db: Values, cross_db: Values, ratio: Values | None, factor: int) -> NDArray[np.uint8]:
     """Reduce and colour a composite: red co-polarized dB, green cross-polarized dB, blue Ratio.
 
     Blocks of factor x factor pixels are averaged (`block_mean`), dB as power. Each channel is then stretched linearly
@@ -53,8 +56,8 @@ def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) ->
     ----------
     co_db, cross_db : array
         Backscatter in dB, (rows, columns); NaN for no data.
-    ratio : array
-        Cross- over co-polarized power, (rows, columns); NaN for no data.
+    ratio : array or None
+        Cross- over co-polarized power, (rows, columns); NaN for no data. None to compute it from both bands in dB.
     factor : int
         Side of a block in pixels. Incomplete blocks at the lower and right edge repeat the last row or column.
 
@@ -68,10 +71,11 @@ def preview_rgba(co_db: Values, cross_db: Values, ratio: Values, factor: int) ->
     picture = np.zeros((4, rows, cols), dtype=np.uint8)
     for start in range(0, rows, ROWS):
         part = slice(start * factor, (start + ROWS) * factor)
+        blue = _power(cross_db[part] - co_db[part]) if ratio is None else ratio[part]
         channels = (
             (db(_reduced(_power(co_db[part]), factor)), CO_DB_RANGE),
             (db(_reduced(_power(cross_db[part]), factor)), CROSS_DB_RANGE),
-            (_reduced(ratio[part], factor), RATIO_RANGE),
+            (_reduced(blue, factor), RATIO_RANGE),
         )
         valid = np.logical_and.reduce([np.isfinite(values) for values, _ in channels])
         for index, (values, (low, high)) in enumerate(channels):

@@ -96,7 +96,7 @@ def write_preview(
     path: str | Path,
     co_db: NDArray[np.float32],
     cross_db: NDArray[np.float32],
-    ratio: NDArray[np.float32],
+    ratio: NDArray[np.float32] | None,
     geobox: GeoBox,
 ) -> None:
     """Write the preview picture of a composite completely or not at all: an RGBA PNG on `preview_geobox`.
@@ -108,7 +108,8 @@ def write_preview(
     path : path
         File to write; its folder is created if needed.
     co_db, cross_db, ratio : array
-        (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN for no data; see `kernels.preview.preview_rgba`.
+        (rows, columns) on `geobox`: dB, dB and the ratio of power, NaN for no data; without a ratio (None), it is
+        computed from both; see `kernels.preview.preview_rgba`.
 
     Raises
     ------

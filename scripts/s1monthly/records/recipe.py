@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.header import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
-from s1monthly.kernels.options import DESPECKLE_OPTIONS, TEXTURE_METRICS
+from s1monthly.kernels.options import DESPECKLE_OPTIONS, INDEX_BANDS, TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
@@ -51,8 +51,16 @@ def recipe(config: Config) -> dict[str, Any]:
             "roi_mask": roi_mask,
             "tracks": config.roi.tracks,
             **({"textures": textures} if textures else {}),
+            **_of_bands(config),
         }
     )
+
+
+def _of_bands(config: Config) -> dict[str, Any]:
+    """Return the options of bands that are not at their default: cubes from before these options have none."""
+    kept = [name for name in INDEX_BANDS if name in config.output.bands]
+    options = {"bands": kept} if kept != list(INDEX_BANDS) else {}
+    return options | ({"keep_bits": config.output.keep_bits} if config.output.keep_bits else {})
 
 
 def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, Any]:

@@ -76,7 +76,7 @@ def write_pictures(
                 if name in record.bands:  # if the cube has another one, its digest differs
                     yield values
             if thread and preview:  # only after every band is verified
-                co, cross, ratio = (shown_values[name] for name in shown)
+                (co, cross), ratio = (shown_values[name] for name in shown[:2]), shown_values.get(shown[2])
                 drawing.append(thread.submit(write_preview, preview, co, cross, ratio, record.grid))
 
         if cog:
