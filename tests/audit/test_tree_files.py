@@ -34,6 +34,14 @@ def test_leftovers_are_notes(tree: SmallTree, capsys: pytest.CaptureFixture[str]
     assert out.splitlines()[-1] == VALID
 
 
+def test_side_files_of_previews_are_ours(tree: SmallTree) -> None:
+    preview = tree.path("preview", NOVEMBER)
+    assert preview.with_name(f"{preview.name}.aux.xml").exists() and validate(tree.base).to_text() == VALID
+    preview.unlink()
+    notes = [finding.place for finding in validate(tree.base).notes]
+    assert notes == [f"{preview}.aux.xml"], "without its preview it is left over"
+
+
 def test_work_mosaics_and_hidden_folders_are_no_strays(tree: SmallTree) -> None:
     (tree.base / "work").rename(tree.base / "jobs")
     (tree.base / "jobs" / "base_dir.txt").write_text("..\n")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import rasterio
 from numpy.typing import NDArray
 from PIL import Image
 
+from s1monthly.audit.products import preview_fault
 from s1monthly.errors import GridError, ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.preview import preview_rgba
@@ -112,14 +114,30 @@ def test_a_silent_loss_of_blocks_is_noticed(tmp_path: Path, monkeypatch: pytest.
 # previews
 
 
-def test_a_preview_is_a_picture_alone(tmp_path: Path) -> None:
+def test_a_preview_is_a_picture_with_its_place(tmp_path: Path) -> None:
     co, cross = pixels(BIG, 2)
     ratio = np.abs(pixels(BIG, seed=7)[0]) / 40
     write_preview(tmp_path / "preview" / "a.png", co, cross, ratio, BIG)
-    assert os.listdir(tmp_path / "preview") == ["a.png"]
+    assert sorted(os.listdir(tmp_path / "preview")) == ["a.png", "a.png.aux.xml"]
     with Image.open(tmp_path / "preview" / "a.png") as picture:
         assert picture.mode == "RGBA"
         np.testing.assert_array_equal(np.moveaxis(np.asarray(picture), 2, 0), preview_rgba(co, cross, ratio, 10))
+
+
+@pytest.mark.parametrize("epsg", [32611, 32760, 4326, 3035, 3857])
+def test_gdal_places_a_preview(tmp_path: Path, epsg: int) -> None:
+    grid = GeoBox(epsg, 0.01, -12.3, 4.5, 400, 300) if epsg == 4326 else replace(BIG, epsg=epsg)
+    picture = pixels(grid)[0], pixels(grid)[0], None
+    write_preview(tmp_path / "a.png", *picture, grid)
+    place = preview_geobox(grid)
+    with rasterio.open(tmp_path / "a.png") as dataset:
+        assert dataset.crs.to_epsg() == epsg and tuple(dataset.transform)[:6] == place.transform
+        assert dataset.bounds == place.bounds and dataset.count == 4
+    assert preview_fault(tmp_path / "a.png", grid) is None
+    (tmp_path / "a.png.aux.xml").unlink()
+    assert preview_fault(tmp_path / "a.png", grid) is None, "as earlier versions left it"
+    write_preview(tmp_path / "a.png", *picture, replace(grid, left=grid.left + grid.resolution))
+    assert "a.png.aux.xml does not place it" in str(preview_fault(tmp_path / "a.png", grid))
 
 
 def test_the_same_picture_gives_the_same_bytes(tmp_path: Path) -> None:

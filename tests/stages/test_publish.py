@@ -51,7 +51,8 @@ def test_what_is_wanted_is_written_and_nothing_else(
     checksum = write_pictures(record, cube, cog, preview, threads=threads)
     assert checksum == (sha256(cog.read_bytes()).hexdigest() if cog else None)
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
-    assert made == {name: (expected / name).read_bytes() for name in wanted}
+    names = [*wanted, *["a.png.aux.xml"] * ("a.png" in wanted)]
+    assert made == {name: (expected / name).read_bytes() for name in names}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
@@ -126,7 +127,8 @@ def test_pictures_that_are_not_wanted_go_where_they_may_be_of_other_values(
     shutil.copytree(expected, tmp_path, dirs_exist_ok=True)
     assert remove_stale(record, None, None) == []
     assert remove_stale(record, cog, None) == [], "of the record's values"
-    assert remove_stale(replace(record, digest="0" * 64), cog, preview) == [preview, cog]
+    side = tmp_path / "a.png.aux.xml"
+    assert remove_stale(replace(record, digest="0" * 64), cog, preview) == [preview, side, cog]
     assert list(tmp_path.iterdir()) == []
     cog.write_bytes(b"none that tells its values")
     assert remove_stale(record, cog, None) == [cog]

@@ -22,7 +22,7 @@ from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.preview import preview_rgba, shown_bands
 from s1monthly.raster.geotiff import GDAL_OPTIONS, open_dataset
-from s1monthly.raster.writing import refuse_unwritten
+from s1monthly.raster.writing import refuse_unwritten, side_file
 from s1monthly.records.month import Record, verified
 
 PNG_END = b"IEND\xaeB`\x82"
@@ -144,17 +144,29 @@ def _overviews(values: NDArray[np.float32], grid: GeoBox, levels: list[int]) -> 
 
 
 def preview_fault(path: Path, grid: GeoBox) -> str | None:
-    """Return why a preview cannot be shown on its month's grid; None if it can."""
+    """Return why a preview cannot be shown on its month's grid; None if it can.
+
+    Previews of earlier versions have no side file.
+    """
     try:
-        preview_grid(path, grid)
+        place = preview_grid(path, grid)
         if not path.read_bytes().endswith(PNG_END):
             return "cut short"
         picture = _read_picture(path)
+        if side_file(path).exists() and not _is_placed(path, place):
+            return f"its side file {side_file(path).name} does not place it on its month's grid"
     except ProductError as error:
         return error.problem.removeprefix(f"preview {path}: ")
     except RasterioError as error:
         return f"cannot be decoded ({error.__cause__ or error})"
     return None if len(picture) == 4 else f"{len(picture)} channels, not red, green, blue and alpha"
+
+
+def _is_placed(path: Path, grid: GeoBox) -> bool:
+    """Return True if GDAL finds a picture on a grid."""
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"), rasterio.open(path, driver="PNG") as dataset:
+        epsg = dataset.crs.to_epsg() if dataset.crs else None
+        return epsg == grid.epsg and tuple(dataset.transform)[:6] == tuple(grid.transform)
 
 
 def _read_picture(path: Path) -> NDArray[np.uint8]:

@@ -19,6 +19,9 @@ from s1monthly.records.month import read_record
 KINDS = ("record", "cog", "preview", "item")
 """Files of a month, each named like the property of `Layout` with its path."""
 
+SIDE = ".aux.xml"
+"""End of the names of GDAL's side files: of previews, where we write them, or of other rasters, by viewers."""
+
 DEMO_PICTURE = "demo.jpg"
 """Picture that ``make demo`` draws into its output tree."""
 
@@ -190,6 +193,8 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
                     folder.hidden.add(month)
                 break
         else:
+            if patterns["preview"].fullmatch(str(entry).removesuffix(SIDE)) and Path(str(entry)[: -len(SIDE)]).exists():
+                continue
             if entry.name.startswith(f"{store.name}."):  # staging folders and the lock
                 folder.leftovers += [] if entry.suffix == ".lock" else [entry]
             else:
@@ -231,7 +236,7 @@ def _entries(path: Path, opened: set[Path], folder: TileFolder) -> Iterator[Path
 
 
 def _sort_out(path: Path, strays: list[Path], leftovers: list[Path]) -> None:
-    if (path.name.startswith(".") and ".part" in path.suffixes) or path.name.endswith(".aux.xml"):
+    if (path.name.startswith(".") and ".part" in path.suffixes) or path.name.endswith(SIDE):
         leftovers.append(path)
     elif not path.name.startswith("."):
         strays.append(path)

@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from itertools import product
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 import numpy as np
 import rasterio
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 
 # rasterio does not convert errors of drivers that write by copying (COG, PNG); this is their base class.
 from rasterio._err import CPLE_BaseError
+from rasterio.crs import CRS
 from rasterio.enums import Interleaving
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetWriter
 
 from s1monthly.errors import GridError, ProductError
-from s1monthly.files import replacing
+from s1monthly.files import replacing, write_text
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.raster.geotiff import GDAL_OPTIONS
 
@@ -101,7 +103,7 @@ def write_preview(
 ) -> None:
     """Write the preview picture of a composite completely or not at all: an RGBA PNG on `preview_geobox`.
 
-    A PNG holds no CRS, and no side file is written: the Item gives the position.
+    A PNG holds no CRS, so a side file (`side_file`) tells GDAL and QGIS where it lies.
 
     Parameters
     ----------
@@ -120,13 +122,28 @@ def write_preview(
 
     picture = preview_rgba(co_db, cross_db, ratio, _preview_factor(geobox))
     profile = {"driver": "PNG", "dtype": picture.dtype, "count": len(picture), **grid_profile(preview_geobox(geobox))}
-    # The CRS is not stored, as side files are off; it is set because rasterio warns about a raster without one.
-    with (
-        writing(path) as temporary,
-        rasterio.Env(GDAL_PAM_ENABLED="NO"),
-        rasterio.open(temporary, "w", **profile) as dataset,
-    ):
-        dataset.write(picture)
+    # GDAL would name its side file after the temporary one. The CRS is set because rasterio warns about none.
+    with writing(path) as temporary:
+        with rasterio.Env(GDAL_PAM_ENABLED="NO"), rasterio.open(temporary, "w", **profile) as dataset:
+            dataset.write(picture)
+        _write_side_file(path, preview_geobox(geobox))
+
+
+def side_file(path: str | Path) -> Path:
+    """Return the path of GDAL's side file of a raster (``.aux.xml``)."""
+    return Path(f"{path}.aux.xml")
+
+
+def _write_side_file(path: str | Path, geobox: GeoBox) -> None:
+    """Write a raster's CRS and transform as GDAL's persistent auxiliary metadata (PAM)."""
+    a, b, left, d, e, top = geobox.transform
+    lines = [
+        "<PAMDataset>",
+        f"  <SRS>{escape(CRS.from_epsg(geobox.epsg).to_wkt())}</SRS>",
+        f"  <GeoTransform>{', '.join(repr(float(value)) for value in (left, a, b, top, d, e))}</GeoTransform>",
+        "</PAMDataset>",
+    ]
+    write_text(side_file(path), "\n".join(lines) + "\n", only_if_changed=True)
 
 
 @contextmanager

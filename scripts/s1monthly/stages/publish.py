@@ -17,7 +17,7 @@ from s1monthly.kernels.preview import shown_bands
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.geotiff import cog_tags
-from s1monthly.raster.writing import write_preview
+from s1monthly.raster.writing import side_file, write_preview
 from s1monthly.records.month import Record
 
 
@@ -95,7 +95,8 @@ def write_pictures(
 def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list[Path]:
     """Remove a month's unwanted COG and preview, which may show outdated values.
 
-    A COG whose digest tag matches the record stays. A preview is always removed, because it has no digest.
+    A COG whose digest tag matches the record stays. A preview is always removed, because it has no digest; and with it
+    its side file.
 
     Parameters
     ----------
@@ -114,7 +115,7 @@ def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list
     ProductError
         If a file cannot be removed.
     """
-    stale = [path for path in (preview,) if path and path.exists()]
+    stale = [path for path in (preview, preview and side_file(preview)) if path and path.exists()]
     if cog and cog.exists() and cog_tags(cog).get("DIGEST") != record.digest:
         stale.append(cog)
     for path in stale:
