@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from itertools import count
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
@@ -13,7 +13,8 @@ from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
 MosaicStrategy = Literal["mean", "first", "last"]
 CompositeMethod = Literal["median", "mean", "trimmed_mean"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]
-DespeckleMethod = Literal["tv_bregman"]
+DespeckleMethod = Literal["tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map"]
+BiasCorrection = Literal["none", "mean_power"]
 TextureMetric = Literal["contrast", "homogeneity", "entropy", "correlation"]
 
 DbBand = Literal["VV_dB", "VH_dB", "HH_dB", "HV_dB"]
@@ -32,9 +33,6 @@ MANTISSA_BITS = 23
 FEWEST_BITS, MOST_BITS = 10, MANTISSA_BITS - 1
 """Limits of the bits of the mantissa that are kept."""
 
-DESPECKLE_OPTIONS: dict[DespeckleMethod, tuple[str, ...]] = {"tv_bregman": ("reg_param",)}
-"""Options of each despeckling method. A recipe holds only those of its own method, so methods may be added."""
-
 MOSAIC_STRATEGY: MosaicStrategy = "mean"
 COMPOSITE_METHOD: CompositeMethod = "median"
 MASK: MaskChoice = "shadow"
@@ -42,6 +40,40 @@ DESPECKLE_METHOD: DespeckleMethod = "tv_bregman"
 TRIM_FRACTION = 0.15
 LARGEST_TRIM = 0.5  # itself not allowed: nothing would be left
 REG_PARAM = 5.0
+BIAS_CORRECTION: BiasCorrection = "none"
+WINDOW_SIZE = 7
+AUTO: Literal["auto"] = "auto"
+DAMPING = 2.0
+SIGMA = 0.9
+
+_WINDOW: dict[str, Any] = {"window_size": WINDOW_SIZE}
+_LOOKS: dict[str, Any] = {"looks": AUTO}
+DESPECKLE_OPTIONS: dict[DespeckleMethod, dict[str, Any]] = {
+    "tv_bregman": {"reg_param": REG_PARAM},
+    "boxcar": _WINDOW,
+    "lee": _WINDOW | _LOOKS,
+    "refined_lee": {},
+    "lee_sigma": _WINDOW | _LOOKS | {"sigma": SIGMA},
+    "frost": _WINDOW | {"damping": DAMPING},
+    "kuan": _WINDOW | _LOOKS,
+    "gamma_map": _WINDOW | _LOOKS,
+}
+"""Options of each despeckling method, with their defaults.
+
+A recipe holds only those of its own method, so methods may be added.
+"""
+
+DESPECKLE_DOI: dict[DespeckleMethod, str] = {
+    "tv_bregman": "10.1137/080725891",
+    "boxcar": "",
+    "lee": "10.1109/TPAMI.1980.4766994",
+    "refined_lee": "10.1016/S0146-664X(81)80018-4",
+    "lee_sigma": "10.1109/TGRS.2008.2002881",
+    "frost": "10.1109/TPAMI.1982.4767223",
+    "kuan": "10.1109/TPAMI.1985.4767641",
+    "gamma_map": "10.1109/IGARSS.1990.689026",
+}
+"""Paper of each despeckling method; empty where there is none."""
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 63
 FEWEST_LEVELS, MOST_LEVELS = 2, 64

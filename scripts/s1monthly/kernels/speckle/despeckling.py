@@ -3,16 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError
+from s1monthly.kernels.options import AUTO, BIAS_CORRECTION, DESPECKLE_OPTIONS, BiasCorrection
+from s1monthly.kernels.speckle.boxcar import boxcar
+from s1monthly.kernels.speckle.frost import frost
+from s1monthly.kernels.speckle.gamma_map import gamma_map
+from s1monthly.kernels.speckle.kuan import kuan
+from s1monthly.kernels.speckle.lee import lee
+from s1monthly.kernels.speckle.lee_sigma import lee_sigma
+from s1monthly.kernels.speckle.looks import estimate_looks
+from s1monthly.kernels.speckle.mean_power import keep_mean_power
+from s1monthly.kernels.speckle.refined_lee import refined_lee
 from s1monthly.kernels.speckle.tv_bregman import tv_bregman
 
 Power = NDArray[np.float32]
 
-METHODS: dict[str, Callable[..., None]] = {"tv_bregman": tv_bregman}
+METHODS: dict[str, Callable[..., None]] = {
+    "tv_bregman": tv_bregman,
+    "boxcar": boxcar,
+    "lee": lee,
+    "refined_lee": refined_lee,
+    "lee_sigma": lee_sigma,
+    "frost": frost,
+    "kuan": kuan,
+    "gamma_map": gamma_map,
+}
 """Despeckling methods: name -> function(power, out, *, threads, **options), in a module of its own.
 
 A method reads linear power, (rows, columns) of float32, C-contiguous, NaN for no data, and writes the result to `out`,
@@ -20,7 +40,14 @@ which may be `power` itself. It keeps no data, and its result does not depend on
 """
 
 
-def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = None, **options: float) -> Power:
+def despeckle(
+    power: Power,
+    method: str,
+    threads: int = 1,
+    out: Power | None = None,
+    bias_correction: BiasCorrection = BIAS_CORRECTION,
+    **options: Any,
+) -> Power:
     """Despeckle the power of one polarization.
 
     Parameters
@@ -33,8 +60,10 @@ def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = N
         Number of threads. The result does not depend on it.
     out : array (rows, columns) of float32, optional
         Array for the result; may be `power`.
-    **options : float
-        Options of the method.
+    bias_correction : {"none", "mean_power"}
+        With mean_power the result has the local mean power of the input.
+    **options
+        Options of the method, see `options.DESPECKLE_OPTIONS`; `looks` may be "auto".
 
     Returns
     -------
@@ -44,17 +73,25 @@ def despeckle(power: Power, method: str, threads: int = 1, out: Power | None = N
     Raises
     ------
     S1MonthlyError
-        For an unknown method, an array that is not two-dimensional, or power or options that the method refuses.
+        For an unknown method or option, an array that is not two-dimensional, or power or options that the method
+        refuses.
 
     Examples
     --------
-    >>> smooth = despeckle(vv_power, "tv_bregman", threads=4, reg_param=5.0)
+    >>> smooth = despeckle(vv_power, "refined_lee", threads=4)
+    >>> smooth = despeckle(vv_power, "lee", threads=4, window_size=5, looks=8.4)
     """
     if method not in METHODS:
         raise S1MonthlyError(f"despeckling method {method!r} is unknown", f"use one of: {', '.join(sorted(METHODS))}")
     power = np.ascontiguousarray(power, dtype=np.float32)
     if power.ndim != 2:
         raise S1MonthlyError(f"despeckling got an array of {power.ndim} dimensions", "pass one band (rows, columns)")
+    given = {**DESPECKLE_OPTIONS[method], **options}  # type: ignore[index]
+    if given.get("looks") == AUTO:
+        given["looks"] = estimate_looks(power, threads)
     result = np.empty_like(power) if out is None else out
-    METHODS[method](power, result, threads=threads, **options)
+    before = power.copy() if bias_correction != "none" and np.may_share_memory(power, result) else power
+    METHODS[method](power, result, threads=threads, **given)
+    if bias_correction == "mean_power":
+        keep_mean_power(before, result, threads)
     return result
