@@ -6,13 +6,13 @@ from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.polygon_mask import outside_polygon
 from s1monthly.kernels.bands import compute
-from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.model import CompositeKey
 from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, Origin, software_versions, write_record
 from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.composite import Merging, compose
+from s1monthly.stages.despeckle import despeckle_month
 from s1monthly.workflow import jobs
 
 
@@ -30,14 +30,14 @@ def main(argv=None):
     month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
+    despeckled = None
     if recipe["despeckle"]:
-        for power in month.power:
-            despeckle(power, threads=threads, out=power, **recipe["despeckle"])
-        log.info("despeckled: %s", recipe["despeckle"])
+        despeckled = despeckle_month(month.power, pair.layers, recipe["despeckle"], threads)
+        log.info("despeckled: %s", despeckled or recipe["despeckle"])
     with RecordBuilder(key, pair, geobox, month.count) as builder:
         bands = builder.measured(compute(recipe, *month.power, threads))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
-        record = builder.build(settings.level, origin, digest)
+        record = builder.build(settings.level, origin, digest, despeckled)
     write_record(job.record, record)
     if record.status == EMPTY:
         log.warning("%s: no pixel has a value: %s", key, account.why_empty)

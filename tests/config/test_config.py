@@ -31,6 +31,11 @@ GOOD: dict[str, Any] = {
 }
 
 
+def despeckled(method: str, **options: Any) -> dict[str, Any]:
+    """Valid values with a despeckling method and options."""
+    return changed(processing={"despeckle": {"method": method, "kwargs": options}})
+
+
 def textured(**options: Any) -> dict[str, Any]:
     """Valid values with textures, and some options of theirs."""
     return changed(processing={"texture_features": {"enabled": True, **options}})
@@ -103,7 +108,16 @@ def changed(**sections: Any) -> dict[str, Any]:
         ),
         (changed(source={"kind": "ftp"}), "source.kind", "'asf', 'local' or 'simulated'"),
         (changed(processing={"mosaic_strategy": "best"}), "processing.mosaic_strategy", "'mean', 'first' or 'last'"),
-        (changed(processing={"despeckle": {"method": "lee"}}), "processing.despeckle.method", "'tv_bregman'"),
+        (changed(processing={"despeckle": {"method": "best"}}), "processing.despeckle.method", "'tv_bregman'"),
+        (despeckled("lee", damping=2), "processing.despeckle", "damping is no option of method lee; it takes window"),
+        (despeckled("tv_bregman", window_size=7), "processing.despeckle", "window_size is no option of method tv_b"),
+        (despeckled("refined_lee", looks="auto"), "processing.despeckle", "method refined_lee; it takes none"),
+        (despeckled("boxcar", window_size=6), "processing.despeckle.kwargs.window_size", "odd number"),
+        *(
+            (despeckled("lee", looks=wrong), "processing.despeckle.kwargs.looks", "a positive number of looks, or auto")
+            for wrong in (0, "many", True, float("nan"))
+        ),
+        (despeckled("lee_sigma", sigma=1), "processing.despeckle.kwargs.sigma", "less than 1"),
         (changed(processing={"target_crs": "UTM 10"}), "processing.target_crs", "give an EPSG code"),
         (textured(window_size=4), "texture_features.window_size", "odd number"),
         (textured(distance=5), "texture_features", "less than 5"),

@@ -23,6 +23,7 @@ from s1monthly.kernels.speckle.despeckling import METHODS
         (options.MaskChoice, EXCLUDED_CLASSES),
         (options.DespeckleMethod, METHODS),
         (options.DespeckleMethod, options.DESPECKLE_OPTIONS),
+        (options.DespeckleMethod, options.DESPECKLE_DOI),
         (options.CompositeMethod, CELL_METHODS),
     ],
 )

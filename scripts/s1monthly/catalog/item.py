@@ -161,7 +161,8 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 
 def lineage(record: Record) -> str:
     """Describe in words, from the recipe, how a month was made."""
-    recipe, despeckle = record.recipe, record.recipe.get("despeckle")
+    recipe = record.recipe
+    despeckle = record.despeckled or recipe.get("despeckle")
     source = "simulated OPERA RTC-S1" if record.simulated else "OPERA RTC-S1"
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
     steps = [
@@ -170,7 +171,7 @@ def lineage(record: Record) -> str:
         f"{recipe['composite']['method'].replace('_', ' ')} of {passes}passes",
     ]
     if despeckle:
-        options = ", ".join(f"{name}={value}" for name, value in sorted(despeckle.items()) if name != "method")
+        options = ", ".join(f"{name}={_short(value)}" for name, value in sorted(despeckle.items()) if name != "method")
         steps.append(f"despeckled with {despeckle['method']}" + (f" ({options})" if options else ""))
     textures = recipe.get("textures")
     if textures:
@@ -178,6 +179,11 @@ def lineage(record: Record) -> str:
     if rounding(recipe):
         steps.append(rounding(recipe))
     return "; ".join(steps)
+
+
+def _short(value: Any) -> str:
+    """Write an option; one value a layer as ``VV 8.4, VH 8.1``."""
+    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
 
 
 def processing_tags(record: Record) -> dict[str, str]:

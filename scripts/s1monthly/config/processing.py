@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -34,18 +35,52 @@ def _range(ends: tuple[float, float]) -> tuple[float, float]:
     return ends
 
 
+def _looks(value: Any) -> Any:
+    try:
+        fits = value in (None, options.AUTO) or (not isinstance(value, bool) and 0 < float(value) < math.inf)
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise refusal("give a positive number of looks, or auto")
+    return value
+
+
 def _rows_columns(value: Any) -> Any:
     """Turn chunks in S1-GRiTS's other form, {time: 1, y: 1024, x: 1024}, into rows and columns."""
     return [value.get("y"), value.get("x")] if isinstance(value, dict) else value
 
 
+Looks = Annotated[float | Literal["auto"], BeforeValidator(_looks)]
 Range = Annotated[tuple[float, float], AfterValidator(_range)]
 
 
 class DespeckleOptions(Section):
-    """Options of the despeckle method."""
+    """Options of the despeckle method; only those that it takes may be given."""
 
     reg_param: float = option(options.REG_PARAM, "Regularisation of tv_bregman; higher is smoother", gt=0)
+    window_size: Annotated[int, AfterValidator(_odd)] | None = option(
+        None,
+        f"Window of all methods but tv_bregman and refined_lee, an odd number of pixels ({options.WINDOW_SIZE})",
+        example=options.WINDOW_SIZE,
+        ge=options.SMALLEST_WINDOW,
+        le=options.LARGEST_WINDOW,
+    )
+    looks: Looks | None = option(
+        None,
+        "Equivalent number of looks, for lee, kuan, lee_sigma and gamma_map; auto: estimated for each band and month"
+        f" in homogeneous areas, and recorded ({options.AUTO})",
+        example=options.AUTO,
+    )
+    damping: float | None = option(
+        None, f"Damping of frost; higher keeps more detail ({options.DAMPING:g})", example=options.DAMPING, ge=0
+    )
+    sigma: float | None = option(
+        None,
+        f"Fraction of the speckle that lee_sigma takes for the same ground ({options.SIGMA})",
+        example=options.SIGMA,
+        gt=0,
+        lt=1,
+    )
 
 
 class Despeckle(Section):
@@ -53,7 +88,31 @@ class Despeckle(Section):
 
     monthly_despeckle: bool = option(True, "Despeckle the composite (with post_processing)")
     method: options.DespeckleMethod = option(options.DESPECKLE_METHOD, "Method")
+    bias_correction: options.BiasCorrection = option(
+        options.BIAS_CORRECTION, "mean_power: give back the local mean power that a method in decibels takes away"
+    )
     kwargs: DespeckleOptions = DespeckleOptions()
+
+    @model_validator(mode="after")
+    def _options_fit(self) -> Despeckle:
+        taken, default = options.DESPECKLE_OPTIONS[self.method], DespeckleOptions()
+        for name, value in self.kwargs:
+            if name not in taken and value != getattr(default, name):
+                raise refusal(
+                    "kwargs.{name} is no option of method {method}; {taken}",
+                    name=name,
+                    method=self.method,
+                    taken=f"it takes {', '.join(taken)}" if taken else "it takes none",
+                )
+        return self
+
+    def recipe(self) -> dict[str, Any]:
+        """Return the method and all its options as plain JSON; a bias correction only if there is one."""
+        defaults = options.DESPECKLE_OPTIONS[self.method]
+        given = {name: getattr(self.kwargs, name) for name in defaults}
+        chosen = {name: defaults[name] if value is None else value for name, value in given.items()}
+        corrected = {} if self.bias_correction == "none" else {"bias_correction": self.bias_correction}
+        return {"method": self.method, **chosen, **corrected}
 
 
 class TextureFeatures(Section):

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.options import INDEX_BANDS, TextureOptions
+from s1monthly.kernels.options import DESPECKLE_DOI, DESPECKLE_METHOD, INDEX_BANDS, TextureOptions
 from s1monthly.kernels.texture import texture_names, textures, valid_range
 
 NODATA = float("nan")
@@ -98,7 +98,19 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
         `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB band to its range; ``bands``:
         the kept indices of `INDEX_BANDS`, by default all.
     """
-    return (*core_bands_of(recipe), *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
+    despeckled = _despeckled(recipe.get("despeckle") or {})
+    core = (replace(band, description=band.description + despeckled) for band in core_bands_of(recipe))
+    return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
+
+
+def _despeckled(how: Mapping[str, Any]) -> str:
+    """Return what the descriptions of bands say of despeckling: nothing of tv_bregman, as in older cubes."""
+    method = how.get("method", DESPECKLE_METHOD)
+    if method == DESPECKLE_METHOD and "bias_correction" not in how:
+        return ""
+    options = [f"{name} {value}" for name, value in how.items() if name != "method"]
+    doi = [f"doi:{DESPECKLE_DOI[method]}"] if DESPECKLE_DOI.get(method) else []
+    return f"; despeckled: {', '.join([method, *options, *doi])}"
 
 
 def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:

@@ -132,6 +132,9 @@ class Record(Origin):
         GeoJSON geometry of the valid data in longitude and latitude; None for an empty month.
     digest : str
         SHA-256 of the values in the cube, 64 hexadecimal digits; see `cube.months.month_digest`.
+    despeckled : mapping or None
+        How the month was despeckled, see `stages.despeckle`; None for tv_bregman alone, for a month that was not
+        despeckled, and in a record that was rebuilt.
     """
 
     key: CompositeKey
@@ -143,6 +146,7 @@ class Record(Origin):
     bands: Mapping[str, BandStatistics]
     footprint: Mapping[str, Any] | None
     digest: str
+    despeckled: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -240,6 +244,7 @@ class Record(Origin):
             "recipe_digest": self.recipe_digest,
             "software": None if self.software is None else dict(self.software),
             "digest": self.digest,
+            **({"despeckled": dict(self.despeckled)} if self.despeckled else {}),
         }
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
@@ -277,6 +282,7 @@ class Record(Origin):
             recipe_digest=content["recipe_digest"],
             software=content["software"],
             digest=content["digest"],
+            despeckled=content.get("despeckled"),
         )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.header import TEXTURE, TEXTURES, adds_only_textures
 from s1monthly.errors import CubeError
-from s1monthly.kernels.options import DESPECKLE_OPTIONS, INDEX_BANDS, TEXTURE_METRICS
+from s1monthly.kernels.options import INDEX_BANDS, TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
@@ -21,10 +21,6 @@ if TYPE_CHECKING:  # building the model of Config takes longer than some jobs th
 def recipe(config: Config) -> dict[str, Any]:
     """Return everything except the granules that determines the values of a cube, as a mapping of plain JSON."""
     processing = config.processing
-    despeckle: dict[str, Any] | None = None
-    if processing.level is Level.HARDCP:
-        method, options = processing.despeckle.method, processing.despeckle.kwargs.model_dump()
-        despeckle = {"method": method, **{name: options[name] for name in DESPECKLE_OPTIONS[method]}}
     composite: dict[str, Any] = {"method": processing.composite_method}
     if processing.composite_method == "trimmed_mean":
         composite["trim_fraction"] = processing.trim_fraction
@@ -41,7 +37,7 @@ def recipe(config: Config) -> dict[str, Any]:
             },
             "composite": composite,
             "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
-            "despeckle": despeckle,
+            "despeckle": processing.despeckle.recipe() if processing.level is Level.HARDCP else None,
             "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
             "level": str(processing.level),
             "mask": processing.mask,

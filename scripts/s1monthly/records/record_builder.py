@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class RecordBuilder:
             )
         return band_statistics(band)
 
-    def build(self, level: Level, origin: Origin, digest: str) -> Record:
+    def build(self, level: Level, origin: Origin, digest: str, despeckled: Mapping[str, Any] | None = None) -> Record:
         """Return the record of the month after all bands were measured.
 
         Parameters
@@ -89,6 +90,8 @@ class RecordBuilder:
             What the month was made from.
         digest : str
             Digest of the values in the cube.
+        despeckled : mapping, optional
+            How the month was despeckled, see `Record`.
         """
         count = self._statistics.result()
         return Record(
@@ -101,6 +104,7 @@ class RecordBuilder:
             bands={name: band.result() for name, band in self._bands.items()},
             footprint=self._footprint.result(),
             digest=digest,
+            despeckled=despeckled,
             **vars(origin),
         )
 

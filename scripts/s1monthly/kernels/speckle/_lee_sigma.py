@@ -53,8 +53,8 @@ def sums_in_range(block: Power, priors: Sums, low: float, high: float) -> Sums:
             for dx in range(side):
                 line = block[r + dy, dx : dx + cols]
                 for c in range(cols):
-                    x = np.float64(line[c])
-                    x = x if (x >= lows[c]) & (x <= highs[c]) else 0.0
+                    pixel = line[c]
+                    x = np.float64(pixel if (pixel >= lows[c]) & (pixel <= highs[c]) else 0.0)
                     number[c] += 1.0 if x > 0 else 0.0
                     total[c] += x
                     squares[c] += x * x

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -86,6 +87,12 @@ def despeckle(
     power = np.ascontiguousarray(power, dtype=np.float32)
     if power.ndim != 2:
         raise S1MonthlyError(f"despeckling got an array of {power.ndim} dimensions", "pass one band (rows, columns)")
+    known = [name for name in signature(METHODS[method]).parameters if name not in ("power", "out", "threads")]
+    if unknown := sorted(set(options) - set(known)):
+        raise S1MonthlyError(
+            f"{', '.join(unknown)}: no option of despeckling method {method}",
+            f"it takes {', '.join(known)}" if known else "it takes none",
+        )
     given = {**DESPECKLE_OPTIONS[method], **options}  # type: ignore[index]
     if given.get("looks") == AUTO:
         given["looks"] = estimate_looks(power, threads)

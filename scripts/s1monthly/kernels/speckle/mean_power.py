@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.speckle.boxcar import boxcar
+from s1monthly.kernels.speckle._window import padded_rows, window_sums
+from s1monthly.kernels.speckle.window import BLOCK_ROWS
 
 Power = NDArray[np.float32]
 
-WINDOW = 31
-"""Side of the window over which the mean power is kept, pixels."""
-MOST = 5.0
-"""Power over despeckled power up to which it counts: above it is a target that the filter lost, not speckle."""
+HALF = 15
+"""Half of the window over which the mean power is kept: 31 x 31 pixels."""
+BRIGHT = 10.0
+"""Times the harmonic mean of its window from which a pixel is a target, before or after despeckling."""
 
 
 def keep_mean_power(power: Power, despeckled: Power, threads: int = 1) -> None:
-    """Multiply a despeckled band by the local mean of power / despeckled power.
+    """Multiply a despeckled band by local mean power over local mean despeckled power.
 
-    A filter that works in decibels gives speckle its geometric mean, which is below its mean. The factor is what
-    lacks: the mean, over 31 x 31 pixels, of the speckle that was taken away. A lost target counts with at most 7 dB,
-    so its power is not spread over its surroundings.
+    A filter that works in decibels gives speckle its geometric mean, which is below its mean. The factor gives back
+    what lacks, over 31 x 31 pixels. Targets are left out: what the filter took from them is not given to their
+    surroundings.
 
     Parameters
     ----------
@@ -31,6 +34,27 @@ def keep_mean_power(power: Power, despeckled: Power, threads: int = 1) -> None:
     threads : int
         Number of threads. The result does not depend on it.
     """
-    ratio = np.minimum(power / despeckled, np.float32(MOST))
-    boxcar(ratio, ratio, threads=threads, window_size=WINDOW)
-    despeckled *= ratio
+    before, after = power.copy(), despeckled.copy()
+    targets = np.empty(power.shape, bool)
+    inverse = 1 / despeckled
+
+    def find(rows: slice) -> None:
+        number, total = _sums(inverse, rows)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            targets[rows] = np.maximum(power[rows], despeckled[rows]) > BRIGHT * number / total
+
+    def correct(rows: slice) -> None:
+        (_, wanted), (_, found) = _sums(before, rows), _sums(after, rows)
+        despeckled[rows] *= np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
+
+    blocks = [slice(first, min(first + BLOCK_ROWS, len(power))) for first in range(0, len(power), BLOCK_ROWS)]
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(find, blocks))
+        before[targets] = after[targets] = np.nan
+        list(pool.map(correct, blocks))
+
+
+def _sums(values: Power, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return number and sum of the valid values in the window around each pixel of some rows."""
+    number, total, _ = window_sums(padded_rows(values, rows.start, rows.stop, HALF), 2 * HALF + 1)
+    return number, total
