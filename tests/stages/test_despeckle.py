@@ -35,8 +35,8 @@ def test_looks_are_estimated_for_each_layer_and_recorded() -> None:
     month = record(LEE, told)
     assert Record.from_json(month.to_json()) == month
     assert lineage(month).endswith(
-        f"despeckled with lee (doi=10.1109/TPAMI.1980.4766994, looks=VV {told['looks']['VV']}, VH {told['looks']['VH']},"
-        " window_size=5)"
+        f"despeckled with lee (doi=10.1109/TPAMI.1980.4766994, looks=VV {told['looks']['VV']},"
+        f" VH {told['looks']['VH']}, window_size=5)"
     )
     descriptions = [band.description for band in bands_of(month.recipe)]
     assert descriptions[0] == (
@@ -51,7 +51,7 @@ def test_a_month_of_tv_bregman_is_described_as_before() -> None:
     assert despeckle_month([field((40, 40))], ("VV",), how) is None
     month = record(how, None)
     assert "despeckled" not in month.to_json()
-    assert [band.description for band in bands_of(month.recipe)][0] == "gamma0 backscatter, VV"
+    assert bands_of(month.recipe)[0].description == "gamma0 backscatter, VV"
     corrected = how | {"bias_correction": "mean_power"}
     assert despeckle_month([field((40, 40))], ("VV",), corrected) == corrected | {"doi": DESPECKLE_DOI["tv_bregman"]}
     assert "bias_correction mean_power" in bands_of({**month.recipe, "despeckle": corrected})[0].description

@@ -36,7 +36,7 @@ def keep_mean_power(power: Power, despeckled: Power, threads: int = 1) -> None:
     """
     before, after = power.copy(), despeckled.copy()
     targets = np.empty(power.shape, bool)
-    inverse = 1 / despeckled
+    inverse = np.float32(1) / despeckled
 
     def find(rows: slice) -> None:
         number, total = _sums(inverse, rows)
