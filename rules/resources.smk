@@ -22,7 +22,7 @@ def compute_threads(wildcards):
 
 
 def temporary_mb(wildcards):
-    """Return the MB of a month's burst files on disk; `--resources temp_mb=...` bounds them."""
+    """Return the MB of a month's temporary files on disk; `--resources temp_mb=...` bounds them."""
     answer = state_of(wildcards).answer
     number = answer.granules if answer else 0
     return estimate.temporary_mb(SETTINGS, number, pixels(Tile(wildcards.tile)))

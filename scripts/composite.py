@@ -26,7 +26,7 @@ def main(argv=None):
     origin = Origin.of(listed, account, recipe, software_versions(s1monthly=VERSION))
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     outside = outside_polygon(geobox, recipe["roi_mask"]) if recipe["roi_mask"] else None
-    merging = Merging(recipe["mosaic"], **recipe["composite"])
+    merging = Merging(recipe["mosaic"], **recipe["composite"], spread=recipe.get("spread", ()))
     month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
@@ -35,7 +35,7 @@ def main(argv=None):
         despeckled = despeckle_month(month.power, pair.layers, recipe["despeckle"], threads)
         log.info("despeckled: %s", despeckled or recipe["despeckle"])
     with RecordBuilder(key, pair, geobox, month.count) as builder:
-        bands = builder.measured(compute(recipe, *month.power, threads))
+        bands = builder.measured(compute(recipe, *month.power, threads, month.spread))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
         record = builder.build(settings.level, origin, digest, despeckled)
     write_record(job.record, record)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import light_imports  # noqa: F401
 from s1monthly.cube.axis import prepare
-from s1monthly.cube.header import adds_only_textures, cached_header
+from s1monthly.cube.header import adds_only_bands, cached_header
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands_of
@@ -17,7 +17,7 @@ def main(argv=None):
     job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
     settings, tile, existing = job.settings.of(job.tile, job.direction), Tile(job.tile), cached_header(job.cube)
     recipe, chunks = settings.recipe, (settings.chunks[0], settings.chunks[1])
-    if existing and (existing.recipe == recipe or adds_only_textures(existing.recipe, recipe)):
+    if existing and (existing.recipe == recipe or adds_only_bands(existing.recipe, recipe)):
         chunks = existing.chunks
     spec = CubeSpec(
         tile=tile,

@@ -12,6 +12,7 @@ ALGORITHMS = {
     "resampling": 1,
     "sources.reading": 1,  # includes the pixel positions of `grid`
     "sources.simulated": 1,
+    "spread": 1,
     "texture": 1,
 }
 """Version of every algorithm that changes the values of a cube.

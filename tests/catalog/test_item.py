@@ -48,6 +48,7 @@ MONTHS = {
     "platform without designator": {"granules": [granule(DAY, platform="S1D")]},
     "20 m": {"grid": GeoBox(32610, 20.0, 699960.0, 3900000.0, 5490, 5490)},
     "textures": {"textures": TEXTURES},
+    "spread": {"spread": ["min", "max", "std", "p10", "p90"]},
     "rebuilt": {"unknown": True},
 }
 
@@ -165,6 +166,15 @@ def test_textures_are_bands():
     assert described["VV_glcm_contrast_22.5"].startswith("GLCM contrast of VV_dB at 22.5 degrees, distance 2,")
     assert document["properties"]["processing:lineage"].endswith("; GLCM contrast, entropy of VV_dB and VH_dB")
     assert set(bands) < set(document["properties"]["cube:variables"])
+
+
+def test_the_spread_is_bands():
+    document = made(textures=TEXTURES, spread=["std", "p90"])
+    described = {band["name"]: band["description"] for band in document["assets"]["cog"]["bands"][8:]}
+    assert list(described) == ["VV_dB_std", "VV_dB_p90", "VH_dB_std", "VH_dB_p90"]
+    assert described["VH_dB_std"] == "standard deviation of VH_dB over the passes, before despeckling"
+    lineage = document["properties"]["processing:lineage"]
+    assert lineage.endswith("; std, p90 of the passes in dB, before despeckling")
 
 
 def test_several_platforms_and_tracks_are_listed():

@@ -19,7 +19,7 @@ import zarr
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
 from s1monthly.cube.axis import prepare
-from s1monthly.cube.header import Status, adds_only_textures
+from s1monthly.cube.header import Status, adds_only_bands
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
@@ -332,11 +332,15 @@ def test_bands_are_never_taken_out(held: Path) -> None:
         (TEXTURE_RECIPE, RECIPE, False),
         (TEXTURE_RECIPE, TEXTURE_RECIPE | {"textures": {"window_size": 7, "metrics": ["contrast"]}}, False),
         (TEXTURE_RECIPE, TEXTURE_RECIPE | {"algorithms": {"texture": 2}}, False),
+        (RECIPE, TEXTURE_RECIPE | {"spread": ["std"]}, True),
+        (TEXTURE_RECIPE, TEXTURE_RECIPE | {"spread": ["std"]}, True),
+        (TEXTURE_RECIPE, RECIPE | {"spread": ["std"]}, False),
+        (RECIPE | {"spread": ["std"]}, RECIPE | {"spread": ["min", "std"]}, False),
     ],
 )
 def test_a_recipe_that_adds_bands_alone(held_recipe: dict, wanted: dict, alone: bool) -> None:
     before = json.dumps([held_recipe, wanted])
-    assert adds_only_textures(held_recipe, wanted) is alone
+    assert adds_only_bands(held_recipe, wanted) is alone
     assert json.dumps([held_recipe, wanted]) == before
 
 

@@ -19,7 +19,7 @@ from s1monthly.cube.chunks import ChunkForm, lost_chunks, read_slot, write_rows
 from s1monthly.cube.create import CODEC
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.model import Month, Polarization
+from s1monthly.model import Month
 from support.cube_samples import BANDS, months, spec_of
 
 SHAPE, CHUNK, SLOT = (70, 45), (32, 16), 2
@@ -158,11 +158,11 @@ def test_lost_chunks_are_found_by_name_and_length(tmp_path: Path) -> None:
     count[::8, :32:8] = count[:, 32:64] = 1
     power = np.where(count > 0, 1, np.nan).astype(np.float32)
     write_month(store, Month(2021, 11), dict.fromkeys(BANDS, power), count)
-    names, pair = (*BANDS, "VV_glcm_contrast"), Polarization("VV+VH")
+    names = (*BANDS, "VV_glcm_contrast")
     shutil.copytree(store / "VV_dB", store / "VV_glcm_contrast")
     (store / "VV_glcm_contrast" / "c" / "0" / "0" / "0").unlink()
-    assert lost_chunks(store, 0, names, pair, count) == [], "pixels without neighbours have no texture"
+    assert lost_chunks(store, 0, names, count) == [], "pixels without neighbours have no texture"
     (store / "VV_glcm_contrast" / "c" / "0" / "0" / "1").write_bytes(b"")
-    assert lost_chunks(store, 0, names, pair, count) == ["VV_glcm_contrast: 1 of 1 chunks missing or cut short (0/1)"]
+    assert lost_chunks(store, 0, names, count) == ["VV_glcm_contrast: 1 of 1 chunks missing or cut short (0/1)"]
     (store / "VH_dB" / "c" / "0" / "0" / "0").unlink()
-    assert lost_chunks(store, 0, names, pair, count)[0] == "VH_dB: 1 of 2 chunks missing or cut short (0/0)"
+    assert lost_chunks(store, 0, names, count)[0] == "VH_dB: 1 of 2 chunks missing or cut short (0/0)"

@@ -153,6 +153,20 @@ def test_textures_stand_behind_the_core_bands_in_one_order():
     ]  # fmt: skip
 
 
+def test_the_spread_stands_behind_all_other_bands():
+    made = bands.bands_of({**RECIPE, "spread": ["min", "std"]})
+    assert [band.name for band in made[:8]] == [band.name for band in bands.bands_of(RECIPE)]
+    assert [band.name for band in made[8:]] == ["VV_dB_min", "VV_dB_std", "VH_dB_min", "VH_dB_std"]
+    assert {(band.role, band.units) for band in made[8:]} == {("spread", "dB")}
+    assert made[8].description == "minimum of VV_dB over the passes, before despeckling"
+    assert made[9].valid_range == (0.0, np.inf) and made[8].valid_range == (-np.inf, np.inf)
+    assert [bands.fills_count(band.name) for band in made] == [True] * 4 + [False] * 4 + [True] * 4
+    given = [("VV_dB_min", np.full((1, 1), -12.3456, np.float32))]
+    for recipe, value in (({}, np.float32(-12.3456)), ({"keep_bits": 12}, np.float32(-12.345703))):
+        *_, (name, values) = bands.compute({"polarization": "VV+VH"} | recipe, *_pair(0.2, 0.05), spread=given)
+        assert (name, values[0, 0]) == ("VV_dB_min", value)
+
+
 def test_every_band_is_computed_of_its_own_input_and_range():
     rng = np.random.default_rng(5)
     co, cross = (rng.gamma(4, 0.02, (30, 40)).astype(np.float32) for _ in range(2))

@@ -33,7 +33,7 @@ def blocks(values: Floats, factor: int) -> Floats:
 
 
 def test_power_is_averaged_not_db(tmp_path: Path) -> None:
-    put(tmp_path, "10SGD", texture=True)
+    put(tmp_path, "10SGD", others=True)
     (mosaic,) = planned(tmp_path, epsg=None, resolution=4 * SIZE)
     found = read(write_cog_mosaic(mosaic, tmp_path))
     box, own = mosaic.geobox, tile_geobox(Tile("10SGD"), SIZE)
@@ -47,6 +47,8 @@ def test_power_is_averaged_not_db(tmp_path: Path) -> None:
     np.testing.assert_allclose(inner[2], cross / co, rtol=1e-4)
     np.testing.assert_allclose(inner[3], 4 * cross / (co + cross), rtol=1e-4)
     np.testing.assert_allclose(inner[4], contrast, rtol=1e-4)
+    np.testing.assert_allclose(inner[5], 10 * np.log10(2 * co), atol=1e-4)  # VV_dB_max
+    np.testing.assert_allclose(inner[6], 5 * co, rtol=1e-4)  # VV_dB_std
     assert np.abs(inner[0] - blocks(10 * np.log10(power), 4)).mean() > 0.5, "the mean of dB is another"
 
 

@@ -47,6 +47,7 @@ processing:
   mosaic_strategy: first
   composite_method: mean
   trim_fraction: 0.25
+  spread: [std]
   min_valid_lin: 1.0e-5
   mask: both
   despeckle: {monthly_despeckle: false, method: lee, bias_correction: mean_power,
@@ -137,6 +138,7 @@ SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
     ],
     "processing.trim_fraction": [(0, -0.0), (0.25, "0.25")],
     "processing.min_valid_lin": [(0, -0.0), (1e-5, "1e-5")],
+    "processing.spread": [(["min", "p90"], ["p90", "min"])],
     "processing.texture_features.inputs": [(None, ["VH_dB", "VV_dB"])],
     "processing.texture_features.metrics": [(["contrast", "entropy"], ["entropy", "contrast"])],
     "processing.texture_features.angles": [
@@ -279,7 +281,12 @@ def test_a_recipe_without_textures_does_not_know_of_them() -> None:
     assert textured == plain
 
 
-WHERE_USED = {"polygon_mask": MASKED, "sources.simulated": SIMULATED, "texture": TEXTURED}
+WHERE_USED = {
+    "polygon_mask": MASKED,
+    "sources.simulated": SIMULATED,
+    "spread": {"processing.spread": ["std"]},
+    "texture": TEXTURED,
+}
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)

@@ -24,6 +24,12 @@ def test_cubes_made_before_keep_their_spelling_and_their_digest() -> None:
     textured = recipe(load_config(values(MASKED, TEXTURED)))
     added = match_spelling(held, textured, tile)
     assert added == {**held, "algorithms": {**algorithms, "texture": 1}, "textures": textured["textures"]}
+    both = recipe(load_config(values(MASKED, TEXTURED, {"processing.spread": ["std"]})))
+    assert match_spelling(added, both, tile) == {
+        **added,
+        "algorithms": {**algorithms, "texture": 1, "spread": 1},
+        "spread": ["std"],
+    }
     assert match_spelling(held, wanted, Tile("11SKU"))["grid"]["crs"] is None, "another zone: another grid"
     other = {**held, "mosaic": "first"}
     assert match_spelling(other, wanted, tile) == wanted
@@ -158,7 +164,7 @@ def test_textures_may_be_added_where_every_month_is_covered_and_never_taken_away
     plain, textured = (recipe(load_config(values(layer))) for layer in ({}, TEXTURED))
     key = TileDirection(Tile("10SGD"), Direction.ASCENDING)
     refuse_mixture(key, plain, textured, [], overwrite=False)
-    with pytest.raises(CubeError, match=r"textures can be added to all its months together only.*2021-11"):
+    with pytest.raises(CubeError, match=r"bands can be added to all its months together only.*2021-11"):
         refuse_mixture(key, plain, textured, [Month(2021, 11)], overwrite=False)
     with pytest.raises(CubeError, match="made with another recipe"):
         refuse_mixture(key, textured, plain, [], overwrite=False)

@@ -45,9 +45,10 @@ def test_values_where_nothing_was_seen_are_refused(name: str) -> None:
         measured([[0, 1], [2, 3]], **{name: [[0, 1], [2, 3]]})
 
 
-def test_a_band_that_lacks_values_is_refused() -> None:
-    with pytest.raises(ProductError, match="band VV_dB and the count of passes disagree at 1 pixels"):
-        measured([[0, 1], [2, 3]], VV_dB=[[NAN, 1], [NAN, 3]])
+@pytest.mark.parametrize("name", ["VV_dB", "VV_dB_std"])
+def test_a_band_that_lacks_values_is_refused(name: str) -> None:
+    with pytest.raises(ProductError, match=f"band {name} and the count of passes disagree at 1 pixels"):
+        measured([[0, 1], [2, 3]], **{name: [[NAN, 1], [NAN, 3]]})
 
 
 def test_when_a_band_is_made_hardly_more_than_the_one_before_is_held() -> None:

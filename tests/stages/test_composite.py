@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from s1monthly.errors import GridError, ProductError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels import compositing
+from s1monthly.kernels.spread import spread
 from s1monthly.layout import layer_file
 from s1monthly.raster.geotiff import crop
 from s1monthly.raster.writing import write_raster
@@ -104,6 +105,27 @@ def test_options_of_the_composite_arrive(month: tuple[Path, list[list[Power]]]) 
     np.testing.assert_allclose(trimmed[here], np.median(mosaics, axis=0)[here], rtol=2e-7)
 
 
+@pytest.mark.parametrize("rows", [7, 200])
+def test_spread_bands_are_those_of_whole_mosaics(
+    month: tuple[Path, list[list[Power]]], monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    folder, passes = month
+    monkeypatch.setattr(compositing, "BLOCK_PIXELS", rows * BOX.width * len(passes))
+    mosaics = np.array([MERGED["first"](bursts) for bursts in passes])
+    outside = np.zeros(BOX.shape, bool)
+    outside[50:120, 40:70] = True
+    large, place = crop(BOX, slice(-9, 230), slice(-5, 140)), (slice(9, 209), slice(5, 135))
+    edge = np.pad(outside, ((9, 30), (5, 10)))
+    found = compose(folder, granules(folder), large, LAYERS, Merging("first", spread=["std", "p90"]), edge, threads=3)
+    made = dict(found.spread)
+    assert list(made) == ["VV_dB_std", "VV_dB_p90", "VH_dB_std", "VH_dB_p90"]
+    for number, layer in enumerate(LAYERS):
+        for statistic, expected in zip(("std", "p90"), spread(mosaics[:, number], ["std", "p90"]), strict=True):
+            band = made[f"{layer}_dB_{statistic}"]
+            np.testing.assert_array_equal(band[place], np.where(outside, nan, expected))
+            np.testing.assert_array_equal(np.isnan(band), found.count == 0)
+
+
 def test_pixels_outside_are_left_empty(month: tuple[Path, list[list[Power]]]) -> None:
     outside = np.zeros(BOX.shape, bool)
     outside[50:120, 40:70] = True
@@ -135,6 +157,9 @@ def test_bursts_count_where_they_reach_into_the_tile(
 def test_without_a_burst_all_is_no_data(tmp_path: Path) -> None:
     found = compose(tmp_path, [], BOX, LAYERS, Merging())
     assert np.isnan(found.power).all() and not found.count.any() and found.passes == ()
+    assert list(found.spread) == []
+    for _, band in compose(tmp_path, [], BOX, LAYERS, Merging(spread=["min"])).spread:
+        assert np.isnan(band).all()
 
 
 def test_a_burst_on_another_lattice_is_refused(month: tuple[Path, list[list[Power]]]) -> None:

@@ -83,6 +83,7 @@ def month_record(
     mask: np.ndarray | None = None,
     grid: GeoBox | None = None,
     textures: Mapping[str, object] | None = None,
+    spread: Sequence[str] = (),
     unknown: bool = False,
 ) -> Record:
     """Make the record of a month whose data fills `mask`, by default a swath that ends inside the tile.
@@ -102,6 +103,7 @@ def month_record(
     half = valid // 2
     recipe = {**RECIPE, "level": level, "despeckle": RECIPE["despeckle"] if level == "hARDCp" else None}
     recipe |= {"polarization": polarization} | ({"textures": textures} if textures else {})
+    recipe |= {"spread": list(spread)} if spread else {}
     count = CountStatistics(1, 3, (half + 3 * (valid - half)) / valid, {1: half, 3: valid - half}) if valid else None
     return Record(
         key=key,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import transformer
-from s1monthly.kernels.bands import bands
+from s1monthly.kernels.bands import bands, db, spread_bands
 from s1monthly.layout import Layout
 from s1monthly.model import CompositeKey, Direction, Month, Tile
 from s1monthly.mosaic.plan import Label, Mosaic, find_cogs, plan_mosaics
@@ -59,10 +59,10 @@ def put(
     size: float = SIZE,
     epsg: int | None = None,
     pair: tuple[str, str] = ("VV", "VH"),
-    texture: bool = False,
+    others: bool = False,
     level: str = "hARDCp",
 ) -> Path:
-    """Write a tile's COG: power of a field times a factor, VH a fifth of VV or less."""
+    """Write a tile's COG: power of a field times a factor, VH a fifth of VV or less; `others`: texture and spread."""
     box = tile_geobox(Tile(tile), size, epsg)
     co = (factor * power_of(box, field)).astype(np.float32)
     if empty:
@@ -70,9 +70,10 @@ def put(
     cross = (co * (0.1 + 0.3 * co)).astype(np.float32)
     labels = list(bands(*pair))
     values = [band.formula(co, cross) for band in labels]
-    if texture:
+    if others:
         labels.append(Label(f"{pair[0]}_glcm_contrast", "1", "contrast"))
-        values.append((7 + 100 * co).astype(np.float32))
+        labels += spread_bands(pair[:1], ["max", "std"])
+        values += [(7 + 100 * co).astype(np.float32), db(np.float32(2) * co), (5 * co).astype(np.float32)]
     path = Path(Layout(str(base)).of(CompositeKey(Tile(tile), Direction(direction), month)).cog)
     write_cog(path, values, box, labels, tags={"PROCESSING_LEVEL": level})
     return path

@@ -98,6 +98,14 @@ def test_textures_cost_time_and_disk_by_their_number_angles_and_window() -> None
     assert coarse[1].kept - coarse[0].kept == pytest.approx(kept / 100)
 
 
+def test_the_spread_costs_time_and_disk_by_its_number() -> None:
+    plain, spread = (cost(config(spread=names), [answer(36)], 0) for names in ([], ["min", "max", "std"]))
+    assert spread.kept - plain.kept == 6 * 95e6
+    assert spread.cpu_seconds - plain.cpu_seconds == pytest.approx(6 * 0.8)
+    assert spread.temporary - plain.temporary == 6 * 4 * 3660**2
+    assert temporary_mb(config(spread=["min", "std"]), 36) == 630 + 214
+
+
 def test_temporary_files_follow_granules_and_pixels() -> None:
     assert temporary_mb(config(), 36) == 630
     assert temporary_mb(config(target_resolution=300), 36) == 6

@@ -43,7 +43,7 @@ def values_fault(folder: TileFolder, record: Record, state: CubeState) -> str:
         pixels = sum(statistics.histogram.values())
         return f"the counts of passes are not those of its record ({pixels} pixels have one)"
     slot = record.key.month.ordinal - state.first.ordinal
-    return first_of(lost_chunks(folder.cube, slot, state.bands, record.polarization, count))
+    return first_of(lost_chunks(folder.cube, slot, state.bands, count))
 
 
 def has_chunks(folder: TileFolder, month: Month, state: CubeState) -> bool:

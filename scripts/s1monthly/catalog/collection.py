@@ -33,7 +33,9 @@ from s1monthly.catalog.item import (
 )
 from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
-from s1monthly.kernels.bands import Band, bands
+from s1monthly.kernels.bands import Band, bands, spread_bands
+from s1monthly.kernels.options import SPREAD_STATISTICS
+from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout
 from s1monthly.model import Direction, Month, Polarization
 from s1monthly.records.footprint import lonlat_bounds
@@ -135,15 +137,16 @@ def _metres_a_pixel(row: Mapping[str, Any]) -> float:
 
 def _band(polarization: Polarization, name: str) -> Band:
     """Describe a band by its name. A texture's options are left out, because they may differ between tiles."""
-    core = {band.name: band for band in bands(*polarization.layers)}
-    of, is_texture, metric = name.partition("_glcm_")
-    if name not in core and not is_texture:
+    layers = polarization.layers
+    known = {band.name: band for band in (*bands(*layers), *spread_bands(layers, SPREAD_STATISTICS))}
+    of, is_texture, metric = name.partition(TEXTURE_MARK)
+    if name not in known and not is_texture:
         raise ProductError(
-            f"band {name!r} is none of {', '.join(core)} ({polarization}), and no texture",
+            f"band {name!r} is none of {', '.join(known)} ({polarization}), and no texture",
             "it was made by another version of this software; use that, or remake the months",
         )
     description = f"GLCM {metric.replace('_', ' at ')} of {of}_dB"
-    return core.get(name) or Band(name, "1", description, (-math.inf, math.inf), "texture", None)
+    return known.get(name) or Band(name, "1", description, (-math.inf, math.inf), "texture", None)
 
 
 def _item_assets(described: Sequence[Band]) -> dict[str, Any]:

@@ -176,6 +176,8 @@ def lineage(record: Record) -> str:
     textures = recipe.get("textures")
     if textures:
         steps.append(f"GLCM {', '.join(textures['metrics'])} of {' and '.join(textures['inputs'])}")
+    if recipe.get("spread"):
+        steps.append(f"{', '.join(recipe['spread'])} of the passes in dB, before despeckling")
     if rounding(recipe):
         steps.append(rounding(recipe))
     return "; ".join(steps)

@@ -62,7 +62,7 @@ def checked_by(check: Callable[[T], V]) -> Callable[[T], V]:
     return validate
 
 
-def _unique(values: list[T]) -> list[T]:
+def unique(values: list[T]) -> list[T]:
     if len(set(values)) < len(values):
         twice = sorted({v for v in values if values.count(v) > 1})  # type: ignore[type-var]
         raise refusal("{twice} given twice", twice=", ".join(map(str, twice)))
@@ -83,10 +83,10 @@ class _OrOne:
         )
 
 
-SomeOf = Annotated[list[T], Field(min_length=1), AfterValidator(_unique)]
+SomeOf = Annotated[list[T], Field(min_length=1), AfterValidator(unique)]
 """A list with at least one value, each once."""
 
-OneOrMore = Annotated[list[T], _OrOne(), Field(min_length=1), AfterValidator(_unique)]
+OneOrMore = Annotated[list[T], _OrOne(), Field(min_length=1), AfterValidator(unique)]
 """The same, or a single value instead of the list."""
 
 ChunkSide = Annotated[int, Field(ge=16, le=16384)]

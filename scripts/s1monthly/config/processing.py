@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, option, refusal
+from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, option, refusal, unique
 from s1monthly.grid.crs import map_crs
 from s1monthly.kernels import options
 from s1monthly.kernels.options import TextureOptions
@@ -199,6 +199,9 @@ class Processing(Section):
     composite_method: options.CompositeMethod = option(options.COMPOSITE_METHOD, "How the passes of a month are merged")
     trim_fraction: float = option(
         options.TRIM_FRACTION, "Fraction cut at each end by trimmed_mean", ge=0, lt=options.LARGEST_TRIM
+    )
+    spread: Annotated[list[options.SpreadStatistic], AfterValidator(unique)] = option(
+        [], "Bands that show how much the passes of a month differ: {pol}_dB_{statistic}", example=["min", "max", "std"]
     )
     min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
     mask: options.MaskChoice = option(

@@ -12,7 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.header import STATUS, Header, Status, adds_only_textures, how_to_mend, read_header, read_status
+from s1monthly.cube.header import STATUS, Header, Status, adds_only_bands, how_to_mend, read_header, read_status
 from s1monthly.cube.layout import AXIS_LIMIT, CubeSpec, description
 from s1monthly.cube.transaction import (
     changed,
@@ -56,9 +56,9 @@ def prepare(
         slots instead of raising an error.
     covered : collection of Month or None
         Months that the run writes, even if the cube holds them. A cube with any other complete month is never started
-        anew. None: the caller takes that responsibility. Bands (textures, all else equal) are added if `covered`
-        includes every complete month. Such a month counts as being written until it is written again: its core bands
-        stay, but nobody takes the empty new bands for no data.
+        anew. None: the caller takes that responsibility. Bands (textures and a spread, all else equal) are added if
+        `covered` includes every complete month. Such a month counts as being written until it is written again: its
+        core bands stay, but nobody takes the empty new bands for no data.
 
     Raises
     ------
@@ -151,7 +151,7 @@ def _adds_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     return (
         all(existing[key] == wanted[key] for key in wanted if key not in ("bands", "recipe"))
         and set(existing["bands"]) < set(wanted["bands"])
-        and adds_only_textures(existing["recipe"], wanted["recipe"])
+        and adds_only_bands(existing["recipe"], wanted["recipe"])
     )
 
 

@@ -21,8 +21,7 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.header import Header, existing_header, how_to_mend
 from s1monthly.errors import CubeError
-from s1monthly.kernels.bands import bands
-from s1monthly.model import Polarization
+from s1monthly.kernels.bands import fills_count
 
 _SHUFFLES = {"noshuffle": Blosc.NOSHUFFLE, "shuffle": Blosc.SHUFFLE, "bitshuffle": Blosc.BITSHUFFLE}
 _FILLS: dict[str, tuple[Any, np.generic]] = {"float32": ("NaN", np.float32(np.nan)), "uint8": (0, np.uint8(0))}
@@ -200,13 +199,12 @@ def write_rows(
     ]
 
 
-def lost_chunks(
-    store: Path, slot: int, names: tuple[str, ...], polarization: Polarization, count: NDArray[np.uint8]
-) -> list[str]:
+def lost_chunks(store: Path, slot: int, names: tuple[str, ...], count: NDArray[np.uint8]) -> list[str]:
     """Return one line for each band of a month with missing or truncated chunks, found without decoding any.
 
-    Every core band has a value wherever the count is above 0, so the chunk must exist. Textures may lack a value beside
-    empty pixels; if more than half of a chunk's pixels are valid, some have valid neighbours, so the chunk must exist.
+    Every band but a texture has a value wherever the count is above 0, so the chunk must exist. Textures may lack a
+    value beside empty pixels; if more than half of a chunk's pixels are valid, some have valid neighbours, so the chunk
+    must exist.
 
     Parameters
     ----------
@@ -215,7 +213,6 @@ def lost_chunks(
     count : array (rows, columns), uint8
         Count of passes of the month.
     """
-    core = {band.name for band in bands(*polarization.layers)}
     needed: dict[tuple[tuple[int, int], float], list[str]] = {}
     lines = []
     for name in names:
@@ -224,7 +221,7 @@ def lost_chunks(
         except (OSError, ValueError, KeyError, TypeError) as error:
             lines.append(f"{name}: its zarr.json cannot be read ({type(error).__name__})")
             continue
-        share = 0.0 if name in core else 0.5
+        share = 0.0 if fills_count(name) else 0.5
         if (form.chunk, share) not in needed:
             places = form.places(slice(0, count.shape[0]))
             needed[form.chunk, share] = [

@@ -34,8 +34,8 @@ _OF_BYTE = {bytes([status]): status for status in Status}
 STATUS = "status"
 """Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
 
-TEXTURES, TEXTURE = "textures", "texture"
-"""Key of the recipe and name among its algorithms that determine only textures, never the core bands."""
+ADDED = {"textures": "texture", "spread": "spread"}
+"""Key of the recipe -> name among its algorithms, of what determines bands beside the core bands, never these."""
 
 AWAY = "move it away, or give another output.base_dir; it is never written into"
 """Remedy for a store of another product."""
@@ -89,21 +89,21 @@ def foreign_store(path: str | Path) -> str | None:
     return None if isinstance(ours, dict) else f"a Zarr v3 store{peer}"
 
 
-def adds_only_textures(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return True if a recipe is an existing one plus textures: the core bands then have the same values under both.
+def adds_only_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Return True if a recipe is an existing one plus textures or a spread: bands of both have the same values.
 
-    Textures that differ do not count as an addition, because those in the cube would be wrong.
+    Textures or a spread that differ do not count as an addition, because the bands in the cube would be wrong.
     """
-    (core, textures), (wanted_core, wanted_textures) = _split(existing), _split(wanted)
-    return core == wanted_core and bool(wanted_textures) and not textures
+    (core, added), (wanted_core, wanted_added) = _split(existing), _split(wanted)
+    return core == wanted_core and added != wanted_added and added.items() <= wanted_added.items()
 
 
-def _split(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], list[Any]]:
-    """Split a recipe into what determines the core bands and what determines textures."""
+def _split(recipe: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Split a recipe into what determines the core bands and what determines the bands beside them."""
     algorithms = dict(recipe.get("algorithms", {}))
-    core = {key: value for key, value in recipe.items() if key != TEXTURES} | {"algorithms": algorithms}
-    textures = [recipe.get(TEXTURES), algorithms.pop(TEXTURE, None)]
-    return core, [part for part in textures if part is not None]
+    core = {key: value for key, value in recipe.items() if key not in ADDED} | {"algorithms": algorithms}
+    parts = {key: [recipe.get(key), algorithms.pop(name, None)] for key, name in ADDED.items()}
+    return core, {key: part for key, part in parts.items() if part != [None, None]}
 
 
 def read_status(path: str | Path, slot: int) -> Status:

@@ -174,6 +174,85 @@ def composite_rows(
 
 
 @njit(nogil=True, cache=True)
+def spread_rows(levels: NDArray[np.float32], fractions: NDArray[np.float64], out: NDArray[np.float32]) -> None:
+    """Compute statistics over the passes in ``levels`` (pass, rows, columns) into ``out`` (statistic, rows, columns).
+
+    A fraction is that of a percentile; NaN stands for the standard deviation.
+    """
+    rows, cols = levels.shape[1:]
+    values = np.empty((levels.shape[0], LANES), np.float32)
+    valid = np.empty(LANES, np.int32)
+    for r in range(rows):
+        for c in range(0, cols, LANES):
+            width = min(LANES, cols - c)
+            valid[:] = 0
+            number = 0
+            for n in range(levels.shape[0]):
+                if _take(levels[n, r, c : c + width], values[number], valid) > 0:
+                    number += 1
+            _sort_lanes(values, number)
+            for s in range(fractions.size):
+                line = out[s, r, c : c + width]
+                if np.isnan(fractions[s]):
+                    _deviate(values[:number], valid, line)
+                else:
+                    _interpolate(values, valid, fractions[s], line)
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def _deviate(values: Power, valid: NDArray[np.int32], out: Power) -> None:
+    """Compute the population standard deviation of the finite values of each lane."""
+    mean, total = np.zeros(LANES, np.float64), np.zeros(LANES, np.float64)
+    top = np.float32(np.inf)
+    for n in range(values.shape[0]):
+        for k in range(LANES):
+            mean[k] += values[n, k] if values[n, k] < top else np.float32(0)
+    for k in range(LANES):
+        mean[k] /= valid[k]
+    for n in range(values.shape[0]):
+        for k in range(LANES):
+            off = values[n, k] - mean[k]
+            total[k] += off * off if values[n, k] < top else 0.0
+    for k in range(out.size):
+        out[k] = np.sqrt(total[k] / valid[k])  # 0 / 0 is NaN
+
+
+@njit(nogil=True, cache=True)
+def _interpolate(values: Power, valid: NDArray[np.int32], fraction: float, out: Power) -> None:
+    """Interpolate between the two sorted values beside the rank (valid - 1) x fraction, as numpy's percentiles do."""
+    for k in range(out.size):
+        if valid[k] == 0:
+            out[k] = np.nan
+            continue
+        rank = (valid[k] - 1) * fraction
+        below = int(rank)
+        part = rank - below
+        low, high = np.float64(values[below, k]), np.float64(values[below + (part > 0.0), k])
+        out[k] = low + (high - low) * part
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def local_resolution_rows(passes: NDArray[np.float32], areas: NDArray[np.float32], power: Power, count: Counts) -> None:
+    """Average the passes (pass, rows, columns), weighted by 1 / area, into ``power``."""
+    rows, cols = power.shape
+    total, weights = np.empty(cols, np.float64), np.empty(cols, np.float64)
+    valid = np.empty(cols, np.int32)
+    for r in range(rows):
+        total[:], weights[:], valid[:] = 0, 0, 0
+        for n in range(passes.shape[0]):
+            line, area = passes[n, r], areas[n, r]
+            for c in range(cols):
+                good = (abs(line[c]) < np.inf) & (area[c] > 0) & (area[c] < np.inf)
+                weight = 1.0 / area[c] if good else 0.0
+                total[c] += weight * line[c] if good else 0.0
+                weights[c] += weight
+                valid[c] += np.int32(good)
+        for c in range(cols):
+            power[r, c] = total[c] / weights[c]  # 0 / 0 is NaN
+        _saturate(valid, count[r])
+
+
+@njit(nogil=True, cache=True)
 def count_disagreeing(values: NDArray[np.float32], count: Counts, exact: bool) -> int:
     in_rows = np.zeros(values.shape[0], np.int32)  # 32 bits fit more pixels into a vector
     for r in range(values.shape[0]):

@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.kernels.options import DESPECKLE_DOI, DESPECKLE_METHOD, INDEX_BANDS, TextureOptions
-from s1monthly.kernels.texture import texture_names, textures, valid_range
+from s1monthly.kernels.texture import TEXTURE_MARK, texture_names, textures, valid_range
 
 NODATA = float("nan")
 """No-data value of every band and product."""
 
 BLOCK_ROWS = 32
+
+SPREAD_TITLES: dict[str, str] = {
+    "min": "minimum",
+    "max": "maximum",
+    "std": "standard deviation",
+    "p10": "10th percentile",
+    "p90": "90th percentile",
+}
+"""Statistic of the spread -> words for it."""
 
 Power = NDArray[np.float32]
 
@@ -36,9 +46,10 @@ class Band:
     valid_range : tuple of float
         Smallest and largest possible value, both included; infinite if open.
     role : str
-        ``backscatter``, ``index`` or ``texture``.
+        ``backscatter``, ``index``, ``texture`` or ``spread``.
     formula : callable or None
-        (co power, cross power) -> values, float32, NaN for no data. None for a texture, which needs a whole band.
+        (co power, cross power) -> values, float32, NaN for no data. None for a texture, which needs a whole band, and
+        for the spread, which needs the passes.
     """
 
     name: str
@@ -89,18 +100,43 @@ def core_bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
 
 
 def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
-    """Return the bands of a recipe, in order: the core bands, then the textures of each input.
+    """Return the bands of a recipe, in order: the core bands, the textures of each input, the spread of each layer.
 
     Parameters
     ----------
     recipe : mapping
-        ``polarization``, such as ``VV+VH``, and optionally ``textures``: the options of
-        `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB band to its range; ``bands``:
-        the kept indices of `INDEX_BANDS`, by default all.
+        ``polarization``, such as ``VV+VH``, and optionally
+
+        - ``textures``: the options of `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB
+          band to its range;
+        - ``spread``: names of statistics;
+        - ``bands``: the kept indices of `INDEX_BANDS`, by default all.
     """
     despeckled = _despeckled(recipe.get("despeckle") or {})
     core = (replace(band, description=band.description + despeckled) for band in core_bands_of(recipe))
-    return (*core, *(band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe))))
+    made = (band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe)))
+    return (*core, *made, *spread_bands(recipe["polarization"].split("+"), recipe.get("spread", ())))
+
+
+def spread_bands(layers: Sequence[str], statistics: Sequence[str]) -> tuple[Band, ...]:
+    """Return the bands of the spread of the passes: ``VV_dB_min`` ..., layer by layer."""
+    return tuple(
+        Band(
+            f"{layer}_dB_{statistic}",
+            "dB",
+            f"{SPREAD_TITLES[statistic]} of {layer}_dB over the passes, before despeckling",
+            (0.0 if statistic == "std" else -float("inf"), float("inf")),
+            "spread",
+            None,
+        )
+        for layer in layers
+        for statistic in statistics
+    )
+
+
+def fills_count(name: str) -> bool:
+    """Return True if a band has a value wherever a pass has one: all bands but textures, which need neighbours."""
+    return TEXTURE_MARK not in name
 
 
 def _despeckled(how: Mapping[str, Any]) -> str:
@@ -113,7 +149,9 @@ def _despeckled(how: Mapping[str, Any]) -> str:
     return f"; despeckled: {', '.join([method, *options, *doi])}"
 
 
-def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1) -> Iterator[tuple[str, Power]]:
+def compute(
+    recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1, spread: Iterable[tuple[str, Power]] = ()
+) -> Iterator[tuple[str, Power]]:
     """Compute the bands of a recipe from power, one at a time, in the order of `bands_of`.
 
     Parameters
@@ -124,6 +162,8 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
         Linear power, despeckled if the recipe says so; NaN for no data, at the same pixels in both.
     threads : int
         Number of threads. The result does not depend on it.
+    spread : iterable of (band name, array)
+        Bands of the spread, which come from the passes.
 
     Yields
     ------
@@ -133,7 +173,7 @@ def compute(recipe: Mapping[str, Any], co: Power, cross: Power, threads: int = 1
         Its values; NaN for no data.
     """
     bits = recipe.get("keep_bits")
-    for name, values in _compute(recipe, co, cross, threads):
+    for name, values in chain(_compute(recipe, co, cross, threads), spread):
         yield name, rounded(values, bits) if bits else values
 
 

@@ -12,6 +12,7 @@ from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
 
 MosaicStrategy = Literal["mean", "first", "last"]
 CompositeMethod = Literal["median", "mean", "trimmed_mean"]
+SpreadStatistic = Literal["min", "max", "std", "p10", "p90"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]
 DespeckleMethod = Literal["tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map"]
 BiasCorrection = Literal["none", "mean_power"]
@@ -22,6 +23,8 @@ IndexBand = Literal["Ratio", "RVI"]
 
 MOSAIC_STRATEGIES: tuple[MosaicStrategy, ...] = get_args(MosaicStrategy)
 COMPOSITE_METHODS: tuple[CompositeMethod, ...] = get_args(CompositeMethod)
+SPREAD_STATISTICS: tuple[SpreadStatistic, ...] = get_args(SpreadStatistic)
+"""Statistics of the spread of the passes, in the order of their bands."""
 TEXTURE_METRICS: tuple[TextureMetric, ...] = get_args(TextureMetric)
 """Texture metrics, in the order of the kernel and of their bands."""
 

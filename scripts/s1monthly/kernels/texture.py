@@ -16,6 +16,9 @@ from s1monthly.kernels.pixel_pairs import offset
 
 Values = NDArray[np.float32]
 
+TEXTURE_MARK = "_glcm_"
+"""Part of the name of every texture band, and of no other band."""
+
 BLOCK_ROWS = 64  # an even number: the kernel takes rows in twos
 
 
@@ -30,7 +33,7 @@ def texture_names(band: str, options: TextureOptions) -> tuple[str, ...]:
     polarization = band.removesuffix("_dB")
     if polarization == band:
         raise S1MonthlyError(f"textures of {band} are not defined", "name a band of decibels, such as VV_dB")
-    return tuple(f"{polarization}_glcm_{suffix}" for suffix in options.suffixes)
+    return tuple(f"{polarization}{TEXTURE_MARK}{suffix}" for suffix in options.suffixes)
 
 
 def valid_range(metric: str, levels: int) -> tuple[float, float]:

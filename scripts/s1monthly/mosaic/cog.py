@@ -1,8 +1,8 @@
 """Mosaics as one cloud-optimised GeoTIFF, computed block by block with only a block of the tiles in memory.
 
 Averages are always of power: dB is converted to power, resampled and converted back; Ratio and RVI are computed from
-the mean powers. This applies to overviews too. Other bands (textures) are averaged as they are. Pixels of COGs on the
-mosaic's own lattice are copied.
+the mean powers. This applies to overviews too. Other bands (textures, standard deviations) are averaged as they are.
+Pixels of COGs on the mosaic's own lattice are copied.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rasterio.io import DatasetReader, MemoryFile
 from rasterio.windows import Window
 
 from s1monthly.grid.lattice import GeoBox, covering_window, overlap, source_pixels
-from s1monthly.kernels.bands import bands
+from s1monthly.kernels.bands import bands, db
 from s1monthly.kernels.resampling import bilinear, block_mean
 from s1monthly.mosaic.plan import Bounds, Cog, Label, Mosaic, covering_grid, polarization_of
 from s1monthly.mosaic.vrt import add_element, band_element, dataset_element
@@ -56,6 +56,8 @@ class Averaging:
         computed = bands(*pair.layers) if pair else ()
         formulas = {band.name: band.formula for band in computed if band.role in ("backscatter", "index")}
         self._formulas = [formulas.get(label.name) for label in labels]
+        others = [label for label, formula in zip(labels, self._formulas, strict=True) if formula is None]
+        self._levels = [label.units == "dB" and not label.name.endswith("_std") for label in others]
 
     @property
     def needed(self) -> list[int]:
@@ -63,13 +65,15 @@ class Averaging:
         return [0, 1, *(place for place, formula in enumerate(self._formulas) if formula is None)]
 
     def linear(self, values: Values) -> Values:
-        """Convert the needed bands to what may be averaged: the first two to power, the others unchanged."""
-        return [*(np.power(np.float32(10), db / np.float32(10)) for db in values[:2]), *values[2:]]
+        """Convert the needed bands to what may be averaged: levels in dB to power, the others unchanged."""
+        levels = (True, True, *self._levels)
+        ten = np.float32(10)
+        return [np.power(ten, one / ten) if level else one for one, level in zip(values, levels, strict=True)]
 
     def bands(self, linear: Values) -> Values:
         """Compute every band from averaged values of `linear`."""
         co, cross, *others = linear
-        rest = iter(others)
+        rest = (db(one) if level else one for one, level in zip(others, self._levels, strict=True))
         return [formula(co, cross) if formula else next(rest) for formula in self._formulas]
 
 

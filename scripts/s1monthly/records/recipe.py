@@ -7,9 +7,9 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from s1monthly.cube.header import TEXTURE, TEXTURES, adds_only_textures
+from s1monthly.cube.header import ADDED, adds_only_bands
 from s1monthly.errors import CubeError
-from s1monthly.kernels.options import INDEX_BANDS, TEXTURE_METRICS
+from s1monthly.kernels.options import INDEX_BANDS, SPREAD_STATISTICS, TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
 from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
@@ -27,7 +27,12 @@ def recipe(config: Config) -> dict[str, Any]:
     simulation = config.source.simulation.model_dump()
     textures = config.textures
     roi_mask = config.roi.polygon if processing.use_roi_mask else None
-    used = {"polygon_mask": roi_mask, "sources.simulated": config.source.kind == "simulated", "texture": textures}
+    used = {
+        "polygon_mask": roi_mask,
+        "sources.simulated": config.source.kind == "simulated",
+        "spread": processing.spread,
+        "texture": textures,
+    }
     return canonical(
         {
             "algorithms": {
@@ -47,6 +52,7 @@ def recipe(config: Config) -> dict[str, Any]:
             "roi_mask": roi_mask,
             "tracks": config.roi.tracks,
             **({"textures": textures} if textures else {}),
+            **({"spread": processing.spread} if processing.spread else {}),
             **_of_bands(config),
         }
     )
@@ -71,12 +77,14 @@ def canonical(recipe: Mapping[str, Any], tile: Tile | None = None) -> dict[str, 
     grid = plain.get("grid", {})
     if tile and grid.get("crs") == f"EPSG:{tile.epsg}":
         grid["crs"] = None
-    textures = plain.get(TEXTURES)
+    textures = plain.get("textures")
     if textures:
         textures["metrics"] = [metric for metric in TEXTURE_METRICS if metric in textures["metrics"]]
         if textures["average_angles"]:  # else they are names of bands
             textures["angles"] = canonical_angles(textures["distance"], textures["angles"])
         textures["angles"].sort()
+    if plain.get("spread"):
+        plain["spread"] = [statistic for statistic in SPREAD_STATISTICS if statistic in plain["spread"]]
     if plain.get("roi_mask"):
         from s1monthly.grid.regions import canonical_wkt, projects_whole  # here, since few recipes have a mask
 
@@ -115,9 +123,11 @@ def match_spelling(cube_recipe: Mapping[str, Any] | None, wanted: Mapping[str, A
     old = canonical(cube_recipe, tile)
     if old == new:
         return _ordered_like(new, cube_recipe)
-    if adds_only_textures(old, new):
-        algorithms = {**cube_recipe["algorithms"], TEXTURE: new["algorithms"][TEXTURE]}
-        return _ordered_like(new, {**cube_recipe, "algorithms": algorithms, TEXTURES: new[TEXTURES]})
+    if adds_only_bands(old, new):
+        added = {key: name for key, name in ADDED.items() if new.get(key) and not old.get(key)}
+        versions = {name: new["algorithms"][name] for name in added.values()}
+        algorithms = {**cube_recipe["algorithms"], **versions}
+        return _ordered_like(new, {**cube_recipe, "algorithms": algorithms, **{key: new[key] for key in added}})
     return new
 
 
@@ -176,16 +186,16 @@ def refuse_mixture(
     Raises
     ------
     CubeError
-        Names the difference and the ways out, unless the recipes agree or every month held is made again. Textures may
-        be added without `overwrite`, as this leaves the cube's values unchanged.
+        Names the difference and the ways out, unless the recipes agree or every month held is made again. Textures
+        and a spread may be added without `overwrite`, as this leaves the cube's values unchanged.
     """
-    if cube_recipe == wanted or (not unwanted_months and (overwrite or adds_only_textures(cube_recipe, wanted))):
+    if cube_recipe == wanted or (not unwanted_months and (overwrite or adds_only_bands(cube_recipe, wanted))):
         return
     lines, months = "; ".join(difference(cube_recipe, wanted)), ", ".join(map(str, unwanted_months))
-    if adds_only_textures(cube_recipe, wanted):
+    if adds_only_bands(cube_recipe, wanted):
         raise CubeError(
-            f"cube {key}: textures can be added to all its months together only ({lines})",
-            f"widen the time range to {months}, switch textures off, or give another output.base_dir",
+            f"cube {key}: bands can be added to all its months together only ({lines})",
+            f"widen the time range to {months}, leave these bands out, or give another output.base_dir",
         )
     raise CubeError(
         f"cube {key}: made with another recipe ({lines})",

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.bands import bands
+from s1monthly.kernels.bands import fills_count
 from s1monthly.kernels.compositing import disagreeing
 from s1monthly.kernels.statistics import BandStatistics, band_statistics, count_statistics
 from s1monthly.model import CompositeKey, Level, Polarization
@@ -36,7 +36,6 @@ class RecordBuilder:
 
     def __init__(self, key: CompositeKey, polarization: Polarization, grid: GeoBox, count: NDArray[np.uint8]) -> None:
         self._key, self._polarization, self._grid, self._count = key, polarization, grid, count
-        self._core = {band.name for band in bands(*polarization.layers)}
         self._bands: dict[str, Future[BandStatistics]] = {}
         self._thread = ThreadPoolExecutor(1)
         self._statistics = self._thread.submit(count_statistics, count)
@@ -61,7 +60,7 @@ class RecordBuilder:
         Raises
         ------
         ProductError
-            If a core band's valid pixels differ from those of the count, or a texture has more. The error can come
+            If a band's valid pixels differ from those of the count, or a texture has more. The error can come
             after the last band was yielded, so mark a written month as complete only after the end of the iteration.
         """
         for name, band in values:
@@ -73,7 +72,7 @@ class RecordBuilder:
             last.result()
 
     def _measure(self, name: str, band: Values) -> BandStatistics:
-        differing = disagreeing(band, self._count, exact=name in self._core)
+        differing = disagreeing(band, self._count, exact=fills_count(name))
         if differing:
             raise ProductError(
                 f"{self._key}: band {name} and the count of passes disagree at {differing} pixels",

@@ -1,11 +1,12 @@
 """The composite stage: merge burst files into pass mosaics, and these into the month's composite.
 
 It works in blocks of rows and never holds a whole pass mosaic, so memory does not grow with the number of granules.
+The bands of the spread come from the same blocks and wait in a temporary file.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,20 +15,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.grid.lattice import GeoBox, overlap
+from s1monthly.kernels.bands import spread_bands
 from s1monthly.kernels.compositing import Counts, PassMosaic, Power, composite, row_blocks
 from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
+from s1monthly.kernels.spread import spread
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
+from s1monthly.raster.band_file import BandFile
 from s1monthly.raster.fast_geotiff import RowReader, row_reader
 
 
 @dataclass(frozen=True)
 class Merging:
-    """Options of `compositing`: how bursts become pass mosaics, and these a composite."""
+    """Options of `compositing`: how bursts become pass mosaics, and these a composite and bands of their spread."""
 
     strategy: str = MOSAIC_STRATEGY
     method: str = COMPOSITE_METHOD
     trim_fraction: float = TRIM_FRACTION
+    spread: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -42,11 +47,15 @@ class Composed:
         Number of passes with a valid value.
     passes : tuple of Pass
         Passes with their granules, ordered by time.
+    spread : iterator of (band name, array)
+        Bands of the spread, see `kernels.spread`, in the order of `kernels.bands.spread_bands`; each is read from a
+        temporary file when it is asked for.
     """
 
     power: NDArray[np.float32]
     count: Counts
     passes: tuple[Pass, ...]
+    spread: Iterator[tuple[str, Power]]
 
 
 @dataclass(frozen=True)
@@ -84,11 +93,43 @@ def _hull(ranges: Iterable[slice]) -> slice:
     return slice(min((one.start for one in found), default=0), max((one.stop for one in found), default=0))
 
 
-def _merge(bursts: Sequence[_Burst], rows: slice, columns: slice, strategy: str, out: Power) -> None:
-    mosaic = PassMosaic(out.shape, strategy)
-    for burst in bursts:
-        burst.add_to(mosaic, rows, columns)
-    mosaic.result(out)
+def _merged(passes: Sequence[Sequence[_Burst]], rows: slice, columns: slice, strategy: str) -> NDArray[np.float32]:
+    """Return the mosaics of passes: (pass, rows, columns)."""
+    mosaics = np.empty((len(passes), rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for bursts, out in zip(passes, mosaics, strict=True):
+        mosaic = PassMosaic(out.shape, strategy)
+        for burst in bursts:
+            burst.add_to(mosaic, rows, columns)
+        mosaic.result(out)
+    return mosaics
+
+
+class _SpreadFile:
+    """Bands of the spread, in a file until they are read."""
+
+    def __init__(self, folder: Path, layers: Sequence[str], statistics: Sequence[str], shape: tuple[int, int]) -> None:
+        self._statistics = statistics
+        self._names = [band.name for band in spread_bands(layers, statistics)]
+        self._file = BandFile(folder, shape) if statistics else None
+
+    def write(self, layer: int, rows: slice, columns: slice, mosaics: NDArray[np.float32] | None) -> None:
+        """Write the spread of the mosaics of a layer: rows and columns of the grid, elsewhere in these rows NaN."""
+        if self._file is None:
+            return
+        values = np.full((len(self._statistics), rows.stop - rows.start, self._file.shape[1]), np.nan, np.float32)
+        if mosaics is not None:
+            values[:, :, columns] = spread(mosaics, self._statistics)
+        for number, band in enumerate(values, layer * len(self._statistics)):
+            self._file.write(number, rows.start, band)
+
+    def read(self, outside: NDArray[np.bool_] | None) -> Iterator[tuple[str, Power]]:
+        if self._file is None:
+            return
+        for number, name in enumerate(self._names):
+            values = self._file.read(number)
+            if outside is not None:
+                values[outside] = np.nan
+            yield name, values
 
 
 def compose(
@@ -100,12 +141,13 @@ def compose(
     outside: NDArray[np.bool_] | None = None,
     threads: int = 1,
 ) -> Composed:
-    """Merge the bursts of each pass, then the passes of the month, pixel by pixel.
+    """Merge the bursts of each pass, then the passes of the month, pixel by pixel, and measure their spread.
 
     Parameters
     ----------
     folder : path
-        Folder of the burst files: one file per granule and layer, each a window of `geobox`.
+        Folder of the burst files: one file per granule and layer, each a window of `geobox`. Bands of the spread wait
+        in a temporary file beside it.
     granules : iterable of str
         Ids of the granules to merge. Each must have its files. Without granules the composite is all NaN.
     geobox : GeoBox
@@ -125,29 +167,31 @@ def compose(
         If a file is missing or cannot be read.
     GridError
         If a burst lies on another lattice.
+    FileError
+        If the temporary file cannot be written.
     """
     folder, names = Path(folder), list(granules)
     passes = tuple(passes_of(parse_granule_id(name) for name in names))
     files = [layer_file(name, layer) for layer in layers for name in names]
     power = np.empty((len(layers), *geobox.shape), np.float32)
     count = np.empty(geobox.shape, np.uint8)
+    spreads = _SpreadFile(folder.parent, layers, how.spread, geobox.shape)
 
     def merge(rows: slice) -> None:
-        for layer, plane in zip(layers, power, strict=True):
+        for number, (layer, plane) in enumerate(zip(layers, power, strict=True)):
             found = [[bursts[layer_file(granule.id, layer)] for granule in each.granules] for each in passes]
             touched = [of_pass for each in found if (of_pass := [burst for burst in each if burst.touches(rows)])]
             columns = _hull(burst.columns for of_pass in touched for burst in of_pass)
             plane[rows, : columns.start] = plane[rows, columns.stop :] = np.nan
             count[rows, : columns.start] = count[rows, columns.stop :] = 0
-            if touched:
-                mosaics = np.empty((len(touched), rows.stop - rows.start, columns.stop - columns.start), np.float32)
-                for of_pass, mosaic in zip(touched, mosaics, strict=True):
-                    _merge(of_pass, rows, columns, how.strategy, mosaic)
+            mosaics = _merged(touched, rows, columns, how.strategy) if touched else None
+            if mosaics is not None:
                 plane[rows, columns], count[rows, columns] = composite(mosaics, how.method, how.trim_fraction)
+            spreads.write(number, rows, columns, mosaics)
 
     with ThreadPoolExecutor(threads) as pool:
         bursts = dict(zip(files, pool.map(lambda file: _Burst.of(folder / file, geobox), files), strict=True))
         list(pool.map(merge, row_blocks(geobox.shape, max(1, len(passes)))))
     if outside is not None:
         power[:, outside], count[outside] = np.nan, 0
-    return Composed(power, count, passes)
+    return Composed(power, count, passes, spreads.read(outside))

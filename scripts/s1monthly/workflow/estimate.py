@@ -36,6 +36,9 @@ Correct within a third for windows of 3 to 21 pixels, 16 to 64 levels and 1 to 4
 TEXTURE_BAND_CPU_SECONDS, TEXTURE_BAND_BYTES = 0.8, 78_000_000
 """Cost of one texture band in cube and COG at 30 m, measured on a full tile with eight such bands."""
 
+SPREAD_BAND_CPU_SECONDS, SPREAD_BAND_BYTES = 0.8, 95_000_000
+"""The same for a band of the spread, measured with ten such bands: single passes are noisy and compress little."""
+
 FETCHED_A_SECOND = 20_000_000
 """Assumed download rate from the archive in bytes a second, all jobs together: 160 Mbit/s."""
 
@@ -50,6 +53,9 @@ BURST_BYTES = 17_500_000
 
 FULL_SIDE = TILE_SIDE / 30
 """Pixels along one side of the benchmark's tile."""
+
+PIXEL_BYTES = 4
+"""Temporary bytes of a band of the spread for each pixel."""
 
 MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0)}
 """Memory of a job: MB for any grid, and bytes for each pixel of the grid.
@@ -121,23 +127,27 @@ def cost(
     granules = sum(answer.granules for answer in known) + usual * unsearched
     sizes = [answer.size if answer.size >= 0 else GRANULE_BYTES * answer.granules for answer in known]
     tiles = _full_tiles(config, pixels)
+    spread_bands = _spread_bands(config)
     texture_cpu, texture_bytes = _textures(config)
-    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + texture_cpu) * tiles
+    more_cpu = texture_cpu + spread_bands * SPREAD_BAND_CPU_SECONDS
+    more_bytes = texture_bytes + spread_bands * SPREAD_BAND_BYTES
+    month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + more_cpu) * tiles
     return Cost(
         months=months,
         granules=granules,
         download=sum(sizes) + GRANULE_BYTES * usual * unsearched if config.source.kind == "asf" else 0,
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * (_core_bytes(config) + texture_bytes) * _kept_share(config) * tiles * covered,
-        temporary=TEMPORARY_BYTES * tiles * share,
+        kept=months * (_core_bytes(config) + more_bytes) * _kept_share(config) * tiles * covered,
+        temporary=(TEMPORARY_BYTES * share + spread_bands * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
     )
 
 
 def temporary_mb(config: Config, granules: int, pixels: float | None = None) -> int:
-    """Return the size in MB of the burst files of a month with this many granules; at least 1."""
-    return max(1, round(granules * BURST_BYTES * _full_tiles(config, pixels) / 1e6))
+    """Return the MB of temporary files of a month with this many granules: bursts, bands of the spread; at least 1."""
+    of_tile = granules * BURST_BYTES + _spread_bands(config) * PIXEL_BYTES * FULL_SIDE**2
+    return max(1, round(of_tile * _full_tiles(config, pixels) / 1e6))
 
 
 def memory_mb(stage: str, pixels: float) -> int:
@@ -182,6 +192,10 @@ def _kept_share(config: Config) -> float:
     """Return the share of disk space that rounding leaves, 0 to 1."""
     bits = config.output.keep_bits
     return 1 - BIT_SHARE * (MANTISSA_BITS - bits) if bits else 1.0
+
+
+def _spread_bands(config: Config) -> int:
+    return len(config.processing.spread) * len(config.roi.polarization.layers)
 
 
 def _textures(config: Config) -> tuple[float, int]:

@@ -350,23 +350,27 @@ def test_another_recipe_with_overwrite_remakes_every_month(made: Path) -> None:
     assert settled(made, other)
 
 
-def test_textures_are_added_to_all_months_of_a_cube_or_to_none(made: Path) -> None:
+def test_textures_and_a_spread_are_added_to_all_months_of_a_cube_or_to_none(made: Path) -> None:
     textures = {"enabled": True, "levels": 8, "window_size": 3, "metrics": ["contrast", "entropy"]}
-    textured = config(processing={"texture_features": textures})
+    textured = config(processing={"texture_features": textures, "spread": ["std", "max"]})
     refused = run_snakemake(made, textured | {"time": {"start": "2021-12", "end": "2022-02"}}, check=False)
     assert refused.returncode and not refused.jobs and "widen the time range to 2021-11" in refused.output
     before = cube.read_month(store(made), Month(2021, 11), "VV_dB")
 
     assert run_snakemake(made, textured).jobs["composite"] == 2
     state = cube.state(store(made))
-    assert state.bands[4:] == ("VV_glcm_contrast", "VV_glcm_entropy", "VH_glcm_contrast", "VH_glcm_entropy")
+    added = ("VV_glcm_contrast", "VV_glcm_entropy", "VH_glcm_contrast", "VH_glcm_entropy")
+    assert state.bands[4:] == (*added, "VV_dB_max", "VV_dB_std", "VH_dB_max", "VH_dB_std")
     assert [str(month) for month in state.complete] == ["2021-11", "2022-01"]
     np.testing.assert_array_equal(cube.read_month(store(made), Month(2021, 11), "VV_dB"), before)
     options = TextureOptions(("contrast", "entropy"), 3, 1, (0.0, 90.0), True, 8)
     for name, expected in texture.textures(before, -25.0, 5.0, options):
         np.testing.assert_array_equal(cube.read_month(store(made), Month(2021, 11), f"VV_glcm_{name}"), expected)
+    high, deviation = (cube.read_month(store(made), Month(2021, 11), f"VV_dB_{name}") for name in ("max", "std"))
+    np.testing.assert_array_equal(np.isfinite(high) & (deviation >= 0), np.isfinite(before))
     with rasterio.open(product(made, "cog", "2022-01")) as cog:
         assert cog.descriptions == state.bands
+        assert cog.units[-4:] == ("dB",) * 4
     assert settled(made, textured)
     taken = run_snakemake(made, CONFIG, check=False)
     assert taken.returncode and not taken.jobs and "made with another recipe" in taken.output
