@@ -26,8 +26,7 @@ def main(argv=None):
     origin = Origin.of(listed, account, recipe, software_versions(s1monthly=VERSION))
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     outside = outside_polygon(geobox, recipe["roi_mask"]) if recipe["roi_mask"] else None
-    merging = Merging(recipe["mosaic"], **recipe["composite"], spread=recipe.get("spread", ()))
-    month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads)
+    month = compose(job.bursts, account.on_tile, geobox, pair.layers, Merging.of(recipe), outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
     despeckled = None

@@ -117,6 +117,11 @@ def changed(**sections: Any) -> dict[str, Any]:
             (despeckled("lee", looks=wrong), "processing.despeckle.kwargs.looks", "a positive number of looks, or auto")
             for wrong in (0, "many", True, float("nan"))
         ),
+        (
+            changed(processing={"despeckle": {"method": "quegan_yu", "bias_correction": "mean_power"}}),
+            "processing.despeckle",
+            "quegan_yu keeps the mean power",
+        ),
         (despeckled("lee_sigma", sigma=1), "processing.despeckle.kwargs.sigma", "less than 1"),
         (changed(processing={"target_crs": "UTM 10"}), "processing.target_crs", "give an EPSG code"),
         (textured(window_size=4), "texture_features.window_size", "odd number"),

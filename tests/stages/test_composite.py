@@ -154,6 +154,30 @@ def test_bursts_count_where_they_reach_into_the_tile(
     assert np.isnan(expected.power).sum() - np.isnan(inside.power).sum() == 2 * (350 * 250 - 200 * 130)
 
 
+@pytest.mark.filterwarnings("ignore:Mean of empty slice", "ignore:All-NaN slice")
+@pytest.mark.parametrize("pixels", [2**20, 130 * 3 * 7])
+def test_passes_are_despeckled_by_those_of_their_track(
+    month: tuple[Path, list[list[Power]]], monkeypatch: pytest.MonkeyPatch, pixels: int
+) -> None:
+    """Quegan and Yu's filter on whole mosaics; blocks of rows have margins, and pixels outside do not count."""
+    monkeypatch.setattr(compositing, "BLOCK_PIXELS", pixels)
+    folder, passes = month
+    outside = np.zeros(BOX.shape, bool)
+    outside[70:100, 40:60] = True
+    how = Merging(method="mean", quegan_yu=5)
+    made = compose(folder, granules(folder), BOX, LAYERS, how, outside, threads=2)
+    assert len({each.track for each in made.passes}) == 1
+    mosaics = np.stack([MERGED["mean"](bursts) for bursts in passes]).astype(np.float64)
+    mosaics[:, :, outside] = nan
+    padded = np.pad(mosaics, ((0, 0), (0, 0), (2, 2), (2, 2)), constant_values=nan)
+    means = np.nanmean(np.lib.stride_tricks.sliding_window_view(padded, (5, 5), (2, 3)), (-2, -1))
+    smooth = np.where(np.isnan(mosaics), nan, means * np.nanmean(mosaics / means, 0))
+    np.testing.assert_allclose(made.power, np.nanmean(smooth, 0), rtol=1e-5)
+    np.testing.assert_array_equal(made.count, (~np.isnan(mosaics[:, 0])).sum(0))
+    plain = compose(folder, granules(folder), BOX, LAYERS, Merging(method="mean"), outside)
+    np.testing.assert_array_equal(made.count, plain.count)
+
+
 def test_without_a_burst_all_is_no_data(tmp_path: Path) -> None:
     found = compose(tmp_path, [], BOX, LAYERS, Merging())
     assert np.isnan(found.power).all() and not found.count.any() and found.passes == ()

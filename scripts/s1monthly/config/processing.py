@@ -104,6 +104,8 @@ class Despeckle(Section):
                     method=self.method,
                     taken=f"it takes {', '.join(taken)}" if taken else "it takes none",
                 )
+        if self.bias_correction != "none" and self.method in options.OF_PASSES:
+            raise refusal("bias_correction: {method} keeps the mean power; leave it out", method=self.method)
         return self
 
     def recipe(self) -> dict[str, Any]:

@@ -14,7 +14,9 @@ MosaicStrategy = Literal["mean", "first", "last"]
 CompositeMethod = Literal["median", "mean", "trimmed_mean"]
 SpreadStatistic = Literal["min", "max", "std", "p10", "p90"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]
-DespeckleMethod = Literal["tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map"]
+DespeckleMethod = Literal[
+    "tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map", "quegan_yu"
+]
 BiasCorrection = Literal["none", "mean_power"]
 TextureMetric = Literal["contrast", "homogeneity", "entropy", "correlation"]
 
@@ -60,6 +62,7 @@ DESPECKLE_OPTIONS: dict[DespeckleMethod, dict[str, Any]] = {
     "frost": _WINDOW | {"damping": DAMPING},
     "kuan": _WINDOW | _LOOKS,
     "gamma_map": _WINDOW | _LOOKS,
+    "quegan_yu": _WINDOW,
 }
 """Options of each despeckling method, with their defaults.
 
@@ -75,8 +78,12 @@ DESPECKLE_DOI: dict[DespeckleMethod, str] = {
     "frost": "10.1109/TPAMI.1982.4767223",
     "kuan": "10.1109/TPAMI.1985.4767641",
     "gamma_map": "10.1109/IGARSS.1990.689026",
+    "quegan_yu": "10.1109/36.964973",
 }
 """Paper of each despeckling method; empty where there is none."""
+
+OF_PASSES: tuple[DespeckleMethod, ...] = ("quegan_yu",)
+"""Methods that despeckle the passes before they are composited, not the composite."""
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 63
 FEWEST_LEVELS, MOST_LEVELS = 2, 64

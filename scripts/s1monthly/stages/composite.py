@@ -6,18 +6,20 @@ The bands of the spread come from the same blocks and wait in a temporary file.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.grid.lattice import GeoBox, overlap
-from s1monthly.kernels.bands import spread_bands
+from s1monthly.kernels.bands import NODATA, spread_bands
 from s1monthly.kernels.compositing import Counts, PassMosaic, Power, composite, row_blocks
 from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
+from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.spread import spread
 from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
@@ -27,12 +29,37 @@ from s1monthly.raster.fast_geotiff import RowReader, row_reader
 
 @dataclass(frozen=True)
 class Merging:
-    """Options of `compositing`: how bursts become pass mosaics, and these a composite and bands of their spread."""
+    """Options of `compositing`: how bursts become pass mosaics, and these a composite and bands of their spread.
+
+    With `quegan_yu`, a size in pixels, the composite is that of mosaics despeckled by `speckle.quegan_yu` with such a
+    window. The spread is always that of the mosaics as they are.
+    """
 
     strategy: str = MOSAIC_STRATEGY
     method: str = COMPOSITE_METHOD
     trim_fraction: float = TRIM_FRACTION
     spread: Sequence[str] = ()
+    quegan_yu: int = 0
+
+    @classmethod
+    def of(cls, recipe: Mapping[str, Any]) -> Merging:
+        """Return the options of a recipe."""
+        despeckle = recipe["despeckle"] or {}
+        window = despeckle["window_size"] if despeckle.get("method") == "quegan_yu" else 0
+        return cls(recipe["mosaic"], **recipe["composite"], spread=recipe.get("spread", ()), quegan_yu=window)
+
+    def with_margin(self, rows: slice, height: int) -> slice:
+        """Return the rows of mosaics that the composite of some rows depends on."""
+        half = self.quegan_yu // 2
+        return slice(max(rows.start - half, 0), min(rows.stop + half, height))
+
+    def despeckled(
+        self, mosaics: NDArray[np.float32], tracks: Sequence[int], outside: NDArray[np.bool_] | None
+    ) -> NDArray[np.float32]:
+        """Return mosaics (pass, rows, columns) as they are composited; pixels outside do not count."""
+        if not self.quegan_yu:
+            return mosaics
+        return quegan_yu(mosaics if outside is None else np.where(outside, NODATA, mosaics), tracks, self.quegan_yu)
 
 
 @dataclass(frozen=True)
@@ -179,14 +206,20 @@ def compose(
 
     def merge(rows: slice) -> None:
         for number, (layer, plane) in enumerate(zip(layers, power, strict=True)):
+            wide = how.with_margin(rows, geobox.height)
             found = [[bursts[layer_file(granule.id, layer)] for granule in each.granules] for each in passes]
-            touched = [of_pass for each in found if (of_pass := [burst for burst in each if burst.touches(rows)])]
+            near = [[burst for burst in of_pass if burst.touches(wide)] for of_pass in found]
+            touched = [of_pass for of_pass in near if of_pass]
             columns = _hull(burst.columns for of_pass in touched for burst in of_pass)
             plane[rows, : columns.start] = plane[rows, columns.stop :] = np.nan
             count[rows, : columns.start] = count[rows, columns.stop :] = 0
-            mosaics = _merged(touched, rows, columns, how.strategy) if touched else None
+            mosaics = _merged(touched, wide, columns, how.strategy) if touched else None
             if mosaics is not None:
-                plane[rows, columns], count[rows, columns] = composite(mosaics, how.method, how.trim_fraction)
+                tracks = [each.track for each, of_pass in zip(passes, near, strict=True) if of_pass]
+                inner = slice(rows.start - wide.start, rows.stop - wide.start)
+                smooth = how.despeckled(mosaics, tracks, None if outside is None else outside[wide, columns])
+                smooth, mosaics = (np.ascontiguousarray(each[:, inner]) for each in (smooth, mosaics))
+                plane[rows, columns], count[rows, columns] = composite(smooth, how.method, how.trim_fraction)
             spreads.write(number, rows, columns, mosaics)
 
     with ThreadPoolExecutor(threads) as pool:

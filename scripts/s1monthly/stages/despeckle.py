@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.options import AUTO, DESPECKLE_DOI, DESPECKLE_METHOD
+from s1monthly.kernels.options import AUTO, DESPECKLE_DOI, DESPECKLE_METHOD, OF_PASSES
 from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.kernels.speckle.looks import estimate_looks
 
@@ -18,7 +18,7 @@ Power = NDArray[np.float32]
 def despeckle_month(
     planes: Sequence[Power], layers: Sequence[str], how: Mapping[str, Any], threads: int = 1
 ) -> dict[str, Any] | None:
-    """Despeckle the layers of a composite in place.
+    """Despeckle the layers of a composite in place; leave one whose passes were despeckled as it is.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def despeckle_month(
         None for tv_bregman without more, whose recipe says all.
     """
     looks: dict[str, float] = {}
-    for layer, power in zip(layers, planes, strict=True):
+    for layer, power in zip(layers, planes, strict=True) if how["method"] not in OF_PASSES else ():
         options = dict(how)
         if "looks" in options:
             options["looks"] = estimate_looks(power, threads) if options["looks"] == AUTO else options["looks"]

@@ -80,6 +80,30 @@ def window_sums(block: Power, side: int) -> Sums:
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
+def window_means(block: Power, side: int, means: Power) -> None:
+    """Compute the mean power of all windows of a padded block, by their first pixel; NaN for empty windows."""
+    rows, cols = means.shape
+    numbers, totals = np.empty(block.shape[1]), np.empty(block.shape[1])
+    number, total = np.empty(cols), np.empty(cols)
+    for r in range(rows):
+        numbers[:] = 0.0
+        totals[:] = 0.0
+        for d in range(side):
+            line = block[r + d]
+            for c in range(line.size):
+                numbers[c] += 1.0 if line[c] > 0 else 0.0
+                totals[c] += line[c]
+        number[:] = 0.0
+        total[:] = 0.0
+        for d in range(side):
+            for c in range(cols):
+                number[c] += numbers[c + d]
+                total[c] += totals[c + d]
+        for c in range(cols):
+            means[r, c] = total[c] / number[c]
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
 def _variation(number: float, total: float, squares: float) -> float:
     mean = total / number
     variance = (squares - mean * total) / max(number - 1.0, 1.0)

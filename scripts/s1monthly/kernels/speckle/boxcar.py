@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.kernels.options import WINDOW_SIZE
-from s1monthly.kernels.speckle._window import window_sums
+from s1monthly.kernels.speckle._window import window_means
 from s1monthly.kernels.speckle.window import filter_blocks, half_of
 
 Power = NDArray[np.float32]
@@ -29,10 +29,4 @@ def boxcar(power: Power, out: Power, *, threads: int = 1, window_size: int = WIN
     S1MonthlyError
         If a value is zero, negative or infinite, or an option is out of range.
     """
-
-    def mean(block: Power, rows: Power) -> None:
-        number, total, _ = window_sums(block, window_size)
-        with np.errstate(invalid="ignore"):
-            np.divide(total, number, out=rows, casting="same_kind")
-
-    filter_blocks(mean, half_of(window_size), power, out, threads)
+    filter_blocks(lambda block, rows: window_means(block, window_size, rows), half_of(window_size), power, out, threads)
