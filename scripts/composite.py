@@ -38,6 +38,8 @@ def main(argv=None):
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
         record = builder.build(settings.level, origin, digest, despeckled)
     write_record(job.record, record)
+    for warning in record.warnings:
+        log.warning("%s: %s", key, warning)
     if record.status == EMPTY:
         log.warning("%s: no pixel has a value: %s", key, account.why_empty)
     log.info("%s: %s, %d of %d pixels valid, %s", key, record.status, record.valid, record.total, record.digest)

@@ -85,6 +85,38 @@ def test_the_file_says_what_a_month_was_made_of():
     assert content["bands"]["Ratio"]["index"] == 3
 
 
+def test_passes_are_counted_by_track_where_there_are_several():
+    days = [(DAY, 137), (DAY + timedelta(3), 64), (DAY + timedelta(12), 137)]
+    pooled = month_record(
+        granules=[granule(day + timedelta(seconds=3 * n), 7 + n, t) for day, t in days for n in (0, 1)]
+    )
+    content = json.loads(pooled.to_json())
+    assert content["passes_by_track"] == {"64": 1, "137": 2} and pooled.passes_by_track == {64: 1, 137: 2}
+    assert list(pooled.passes_by_track) == [64, 137]
+    assert "passes_by_track" not in json.loads(month_record().to_json()), "records from before stay as they are"
+    assert month_record().passes_by_track == {137: 3} and month_record(unknown=True).passes_by_track is None
+
+
+@pytest.mark.parametrize(
+    ("platforms", "mixed"),
+    [
+        (["S1A", "S1C", "S1A"], "2 of S1A and 1 of S1C"),
+        (["S1D", "S1C", "S1A"], "1 of S1A and 1 of S1C and 1 of S1D"),
+        (["S1A", "S1B"], ""),
+        (["S1C", "S1D"], ""),
+        (["S1A"], ""),
+    ],
+)
+def test_a_mixture_of_satellites_is_a_warning(tmp_path, platforms, mixed):
+    days = [DAY + timedelta(6 * n) for n in range(len(platforms))]
+    record = month_record(granules=[granule(d, platform=p) for d, p in zip(days, platforms, strict=True)])
+    write_record(tmp_path / "r.json", record)
+    content = json.loads((tmp_path / "r.json").read_text())
+    expected = [f"passes of satellites that may be calibrated differently are mixed: {mixed}"] if mixed else []
+    assert content.get("warnings", []) == record.warnings == read_record(tmp_path / "r.json").warnings == expected
+    assert ("warnings" in content) == bool(mixed) and month_record(unknown=True).warnings == []
+
+
 def test_a_granule_without_a_mask_layer_says_so():
     content = json.loads(month_record(granules=[granule(DAY, layers="VV VH")]).to_json())
     assert content["granules"][0]["mask"] is False

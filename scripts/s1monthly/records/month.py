@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import datetime
@@ -45,6 +46,9 @@ SCHEMA = 1
 
 COMPLETE, EMPTY = "complete", "empty"
 """Status of a month that was made: with valid pixels, or from granules without a valid pixel on the tile."""
+
+NEW_PLATFORMS = frozenset({"S1C", "S1D"})
+"""Satellites whose calibration may differ from that of S1A and S1B."""
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -185,6 +189,21 @@ class Record(Origin):
         return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
 
     @property
+    def passes_by_track(self) -> dict[int, int] | None:
+        """Number of passes of each track, by track; None if the granules are unknown."""
+        passes = self.passes
+        return None if passes is None else dict(sorted(Counter(one.track for one in passes).items()))
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user of the month must know; empty if there is nothing, or the granules are unknown."""
+        platforms = Counter(one.granules[0].platform for one in self.passes or ())
+        if not (platforms.keys() & NEW_PLATFORMS and platforms.keys() - NEW_PLATFORMS):
+            return []
+        mixed = " and ".join(f"{number} of {name}" for name, number in sorted(platforms.items()))
+        return [f"passes of satellites that may be calibrated differently are mixed: {mixed}"]
+
+    @property
     def platforms(self) -> list[str] | None:
         """Platforms as STAC names them (``sentinel-1a``), sorted; None if the granules are unknown."""
         if self.granules is None:
@@ -219,8 +238,10 @@ class Record(Origin):
     def to_json(self) -> str:
         """Return the record as JSON with sorted keys and null for what is unknown.
 
-        It contains no time of writing, so the same month gives the same bytes.
+        It contains no time of writing, so the same month gives the same bytes. ``passes_by_track`` is there if the
+        month has passes of several tracks, ``warnings`` if there are any: records from before these keys stay valid.
         """
+        by_track = {str(track): number for track, number in (self.passes_by_track or {}).items()}
         set_aside = _each(self.set_aside, lambda s: {"id": s.granule_id, "reason": s.reason, "lost": s.lost})
         content = {
             "schema": SCHEMA,
@@ -244,6 +265,8 @@ class Record(Origin):
             "recipe_digest": self.recipe_digest,
             "software": None if self.software is None else dict(self.software),
             "digest": self.digest,
+            **({"passes_by_track": by_track} if len(by_track) > 1 else {}),
+            **({"warnings": self.warnings} if self.warnings else {}),
             **({"despeckled": dict(self.despeckled)} if self.despeckled else {}),
         }
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
