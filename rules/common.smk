@@ -102,6 +102,36 @@ def slots_stamp(wildcards):
     return PLAN.slots_stamp(tile_of(wildcards)) if needed else []
 
 
+def reference_bursts(kind):
+    """Return an input function: folders or accounts of all months that the reference of a tile is made of."""
+
+    def files(wildcards):
+        after_search(wildcards)
+        tile = tile_of(wildcards)
+        return [getattr(tile.paths(month), kind) for month in tile.reference_months]
+
+    return files
+
+
+def reference_months(wildcards):
+    """Return the months that the reference of a tile is made of."""
+    return ",".join(map(str, tile_of(wildcards).reference_months))
+
+
+def reference_made(wildcards):
+    """Wait for the reference if there is none yet; one that exists is no reason to make a month again."""
+    after_search(wildcards)
+    tile = tile_of(wildcards)
+    if RUN.draws or not tile.period or tile.reference:
+        return []
+    if not tile.reference_months:
+        raise WorkflowError(
+            f"{tile.key.tile} {tile.key.direction}: the source has no granules in the reference period"
+            " -> give another processing.despeckle.kwargs.reference"
+        )
+    return tile.paths().reference_facts
+
+
 def compose_again(wildcards):
     """Force a month to be made if its granules, recipe, record or cube changed."""
     return REMAKE if state_of(wildcards).to_make_again else []

@@ -29,11 +29,43 @@ rule cube:
         )
 
 
+rule reference:
+    """Mean of the plain composites of the reference period (rabasar): made once, before all months of its cube."""
+    input:
+        bursts=reference_bursts("bursts"),
+        accounts=reference_bursts("account"),
+    output:
+        mean=LAYOUT.reference,
+        facts=LAYOUT.reference_facts,
+    log:
+        f"{LAYOUT.logs}/reference/{{tile}}_{{direction}}.log",
+    priority: 55_000_000
+    conda:
+        "../envs/s1monthly.yaml"
+    threads: compute_threads
+    resources:
+        mem_mb=memory_mb("composite"),
+        runtime=lambda w, attempt: 60 * attempt,
+    params:
+        start=start_of("reference"),
+        months=reference_months,
+        recipe=recipe_of,
+    shell:
+        jobs.command(
+            "wildcards.tile",
+            "wildcards.direction",
+            "params.months",
+            "output.mean",
+            "output.facts",
+        )
+
+
 rule composite:
     """Pass mosaics, their composite, despeckled; its bands into the month's slot of the cube; then the record."""
     input:
         slots_stamp,
         compose_again,
+        reference_made,
         bursts=rules.bursts.output.bursts,
         account=rules.bursts.output.account,
     output:

@@ -48,9 +48,13 @@ def audit_mb(wildcards):
 
 
 def depth_first(wildcards):
-    """Finish a month before the next is opened: bounds the temporary files on disk."""
-    place = PLAN.place(tile_of(wildcards))
-    return 10_000_000 - 10_000 * place - Month.parse(wildcards.month).ordinal % 6000
+    """Finish a month before the next is opened: bounds the temporary files on disk.
+
+    Months of a reference period come first: all others wait for them.
+    """
+    tile, month = tile_of(wildcards), Month.parse(wildcards.month)
+    first = 3000 if month in tile.period and not tile.reference else 0
+    return 10_000_000 - 10_000 * PLAN.place(tile) - month.ordinal % 6000 + first
 
 
 def tool_command(name):

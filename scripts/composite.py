@@ -13,6 +13,7 @@ from s1monthly.records.month import EMPTY, Origin, software_versions, write_reco
 from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.despeckle import despeckle_month
+from s1monthly.stages.reference import read_mean
 from s1monthly.workflow import jobs
 
 
@@ -29,10 +30,12 @@ def main(argv=None):
     month = compose(job.bursts, account.on_tile, geobox, pair.layers, Merging.of(recipe), outside, threads)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
-    despeckled = None
-    if recipe["despeckle"]:
-        despeckled = despeckle_month(month.power, pair.layers, recipe["despeckle"], threads)
-        log.info("despeckled: %s", despeckled or recipe["despeckle"])
+    despeckled, how = None, recipe["despeckle"]
+    if how:
+        with_mean = how["method"] == "rabasar"
+        mean = read_mean(settings.layout.of(key), geobox, origin.recipe_digest) if with_mean else None
+        despeckled = despeckle_month(month.power, pair.layers, how, threads, mean)
+        log.info("despeckled: %s", despeckled or how)
     with RecordBuilder(key, pair, geobox, month.count) as builder:
         bands = builder.measured(compute(recipe, *month.power, threads, month.spread))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)

@@ -338,6 +338,16 @@ class Layout:
         return f"{self.folder}/zarr/S1_monthly.zarr"
 
     @property
+    def reference(self) -> str:
+        """Temporal mean that the months are compared with (rabasar)."""
+        return f"{self.folder}/reference/mean_power.tif"
+
+    @property
+    def reference_facts(self) -> str:
+        """Facts of `reference`: its recipe, its granules, the digest of its values."""
+        return f"{self.folder}/reference/reference.json"
+
+    @property
     def slots(self) -> str:
         """Stamp in the cube that its slots exist; ``{slots}`` is first month, last month and the recipe's digest.
 

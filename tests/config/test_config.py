@@ -117,6 +117,11 @@ def changed(**sections: Any) -> dict[str, Any]:
             (despeckled("lee", looks=wrong), "processing.despeckle.kwargs.looks", "a positive number of looks, or auto")
             for wrong in (0, "many", True, float("nan"))
         ),
+        (despeckled("rabasar"), "processing.despeckle", "method rabasar needs kwargs.reference"),
+        (despeckled("rabasar", reference="2021"), "processing.despeckle.kwargs.reference", "2021-01 ... 2021-12"),
+        (despeckled("rabasar", reference="2021-02 ... 2021-02"), "kwargs.reference", "two months or more"),
+        (despeckled("rabasar", reference="2021-02 ... 2021-13"), "kwargs.reference", "2021-13"),
+        (despeckled("lee", reference="2021-01 ... 2021-12"), "processing.despeckle", "no option of method lee"),
         (
             changed(processing={"despeckle": {"method": "quegan_yu", "bias_correction": "mean_power"}}),
             "processing.despeckle",

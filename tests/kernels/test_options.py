@@ -21,7 +21,7 @@ from s1monthly.kernels.speckle.despeckling import METHODS
     ("choices", "table"),
     [
         (options.MaskChoice, EXCLUDED_CLASSES),
-        (options.DespeckleMethod, {**METHODS, **dict.fromkeys(options.OF_PASSES)}),
+        (options.DespeckleMethod, {**METHODS, **dict.fromkeys(options.OF_SERIES)}),
         (options.DespeckleMethod, options.DESPECKLE_OPTIONS),
         (options.DespeckleMethod, options.DESPECKLE_DOI),
         (options.CompositeMethod, CELL_METHODS),

@@ -51,7 +51,7 @@ processing:
   min_valid_lin: 1.0e-5
   mask: both
   despeckle: {monthly_despeckle: false, method: lee, bias_correction: mean_power,
-    kwargs: {reg_param: 4.0, window_size: 5, looks: 4.5, damping: 1, sigma: 0.8}}
+    kwargs: {reg_param: 4.0, window_size: 5, looks: 4.5, damping: 1, sigma: 0.8, reference: 2022-01 ... 2022-12}}
   texture_features: {enabled: true, inputs: [VV_dB], metrics: [contrast], window_size: 7, distance: 2, angles: [0],
     average_angles: false, levels: 32, vv_db_range: [-20, 0], vh_db_range: [-20, 0]}
 """)
@@ -97,6 +97,10 @@ BESIDE: dict[str, dict[str, Any]] = {
     "processing.despeckle.kwargs.looks": {"processing.despeckle.method": "gamma_map"},
     "processing.despeckle.kwargs.damping": {"processing.despeckle.method": "frost"},
     "processing.despeckle.kwargs.sigma": {"processing.despeckle.method": "lee_sigma"},
+    "processing.despeckle.kwargs.reference": {
+        "processing.despeckle.method": "rabasar",
+        "processing.despeckle.kwargs.reference": "2021-01 ... 2021-12",
+    },
     "processing.texture_features.enabled": {},
     "processing.texture_features": TEXTURED,
 }
@@ -132,6 +136,7 @@ SPELLINGS: dict[str, list[tuple[Any, Any]]] = {
     "roi.bbox": [([-122, 38, -121, 39], [238, 38.0, 239, "39"])],
     "roi.filter": [("NAME = 'a'", "NAME IN ('a')")],
     "roi.file": [(AREAS, str(Path(AREAS).parent / ".." / "support" / "areas.geojson"))],
+    "processing.despeckle.kwargs.reference": [("2021-01 ... 2021-12", " 2021-01...2021-12")],
     "processing.target_crs": [
         *((None, same) for same in ("EPSG:32610", 32610, "epsg:32610", "32610")),
         ("EPSG:3310", 3310),

@@ -173,6 +173,7 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     patterns = {kind: _month_pattern(folder, kind) for kind in KINDS}
     store = folder.cube
     readable = {folder.place("tile_catalog"), folder.place("tile_items"), folder.place("search"), store}
+    readable.add(folder.place("reference").parent)
     opened = {folder.place(kind).parent for kind in KINDS} | {store.parent}
     for entry in _entries(path, opened, folder):
         if entry in readable:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from s1monthly.config.fields import ChunkSide, Section, SomeOf, checked_by, opti
 from s1monthly.grid.crs import map_crs
 from s1monthly.kernels import options
 from s1monthly.kernels.options import TextureOptions
-from s1monthly.model import COG_BLOCK_SIZE, TILE_SIDE, Level
+from s1monthly.model import COG_BLOCK_SIZE, TILE_SIDE, Level, Month
 
 
 def _code(crs: str | int) -> str:
@@ -43,6 +44,16 @@ def _looks(value: Any) -> Any:
     if not fits:
         raise refusal("give a positive number of looks, or auto")
     return value
+
+
+def _reference(period: str) -> str:
+    match = re.fullmatch(r"(\d{4}-\d{2})\s*\.\.\.\s*(\d{4}-\d{2})", period.strip())
+    if not match:
+        raise refusal("give the first and the last month, such as 2021-01 ... 2021-12")
+    first, last = (Month.parse(text) for text in match.groups())
+    if not first < last:
+        raise refusal("give two months or more, the first one first")
+    return f"{first} ... {last}"
 
 
 def _rows_columns(value: Any) -> Any:
@@ -81,6 +92,11 @@ class DespeckleOptions(Section):
         gt=0,
         lt=1,
     )
+    reference: Annotated[str, AfterValidator(checked_by(_reference))] | None = option(
+        None,
+        "First and last month of rabasar's reference period, which every month of a cube is compared with",
+        example="2021-01 ... 2021-12",
+    )
 
 
 class Despeckle(Section):
@@ -104,7 +120,10 @@ class Despeckle(Section):
                     method=self.method,
                     taken=f"it takes {', '.join(taken)}" if taken else "it takes none",
                 )
-        if self.bias_correction != "none" and self.method in options.OF_PASSES:
+        for name, value in taken.items():
+            if value is None and getattr(self.kwargs, name) is None:
+                raise refusal("method {method} needs kwargs.{name}", method=self.method, name=name)
+        if self.bias_correction != "none" and self.method in options.OF_SERIES:
             raise refusal("bias_correction: {method} keeps the mean power; leave it out", method=self.method)
         return self
 

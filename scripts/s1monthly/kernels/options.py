@@ -15,7 +15,7 @@ CompositeMethod = Literal["median", "mean", "trimmed_mean"]
 SpreadStatistic = Literal["min", "max", "std", "p10", "p90"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]
 DespeckleMethod = Literal[
-    "tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map", "quegan_yu"
+    "tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map", "quegan_yu", "rabasar"
 ]
 BiasCorrection = Literal["none", "mean_power"]
 TextureMetric = Literal["contrast", "homogeneity", "entropy", "correlation"]
@@ -63,6 +63,7 @@ DESPECKLE_OPTIONS: dict[DespeckleMethod, dict[str, Any]] = {
     "kuan": _WINDOW | _LOOKS,
     "gamma_map": _WINDOW | _LOOKS,
     "quegan_yu": _WINDOW,
+    "rabasar": {"reference": None} | _WINDOW | _LOOKS,
 }
 """Options of each despeckling method, with their defaults.
 
@@ -79,11 +80,12 @@ DESPECKLE_DOI: dict[DespeckleMethod, str] = {
     "kuan": "10.1109/TPAMI.1985.4767641",
     "gamma_map": "10.1109/IGARSS.1990.689026",
     "quegan_yu": "10.1109/36.964973",
+    "rabasar": "10.1109/TGRS.2018.2885683",
 }
 """Paper of each despeckling method; empty where there is none."""
 
-OF_PASSES: tuple[DespeckleMethod, ...] = ("quegan_yu",)
-"""Methods that despeckle the passes before they are composited, not the composite."""
+OF_SERIES: tuple[DespeckleMethod, ...] = ("quegan_yu", "rabasar")
+"""Methods that need more than a band: the passes before they are composited, or the mean of other months."""
 
 SMALLEST_WINDOW, LARGEST_WINDOW = 3, 63
 FEWEST_LEVELS, MOST_LEVELS = 2, 64

@@ -35,6 +35,7 @@ class RecordSummary:
     unread: tuple[str, ...] | None
     digest: str
     status: str
+    reference_digest: str = ""
 
 
 @lru_cache(maxsize=65536)
@@ -45,7 +46,9 @@ def _summary(path: str, _signature: FileState) -> RecordSummary | None:
             return None
         unread = None if record["unread"] is None else tuple(record["unread"])
         known = record["granules_digest"], record["recipe_digest"], unread
-        return RecordSummary(*known, record.get("digest", ""), record.get("status", ""))
+        despeckled = record.get("despeckled") or {}
+        results = record.get("digest", ""), record.get("status", ""), despeckled.get("reference_digest", "")
+        return RecordSummary(*known, *results)
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None
 

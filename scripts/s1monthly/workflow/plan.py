@@ -165,6 +165,7 @@ class Plan:
     def _checked(self, gone: SourceGoneError | None) -> Plan:
         """Refuse what cannot be done, and find the open questions."""
         self._refuse_mixtures()
+        self._refuse_open_periods()
         warnings = [*self.warnings, _all_made_without(gone, self.tiles)] if gone else self.warnings
         stamps = {tile.key: stamp for tile in self.tiles if (stamp := tile.stamp_to_ask())}
         return replace(self, warnings=tuple(warnings), stamps=stamps)
@@ -178,6 +179,18 @@ class Plan:
                 left = [month for month in header.complete_months() if month not in tile.months]
                 before, now = (canonical(recipe, tile.key.tile) for recipe in (header.recipe, tile.recipe))
                 refuse_mixture(tile.key, before, now, left, self.config.output.overwrite)
+
+    def _refuse_open_periods(self) -> None:
+        """Raise an error if a reference must be made and the time range leaves out months of its period."""
+        for tile in self.tiles:
+            left_out = [month for month in tile.period if month not in tile.months]
+            if left_out and tile.reference is None:
+                raise ConfigError(
+                    f"{tile.key.tile} {tile.key.direction}: its reference (processing.despeckle.kwargs.reference) is"
+                    f" not made yet, and the time range leaves out {month_ranges(left_out)}",
+                    "widen the time range to the whole reference period, which must be past; later runs may leave it"
+                    " out",
+                )
 
     @property
     def job_settings(self) -> JobSettings:

@@ -20,7 +20,8 @@ from s1monthly.files import FileState, file_state
 from s1monthly.layout import Layout
 from s1monthly.model import Month, TileDirection
 from s1monthly.records.recipe import difference, digest, polygon_digest
-from s1monthly.records.seal import read_summary
+from s1monthly.records.reference import Reference, period_of, read_reference
+from s1monthly.records.seal import RecordSummary, read_summary
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
@@ -92,6 +93,21 @@ class TileMonths:
     # what is known of the source
 
     @cached_property
+    def period(self) -> tuple[Month, ...]:
+        """Months of the reference period; empty unless the recipe despeckles by a reference (rabasar)."""
+        return period_of(self.recipe)
+
+    @property
+    def reference(self) -> Reference | None:
+        """Facts of the reference; None if it must be made, and with it all months."""
+        return self._now.reference
+
+    @property
+    def reference_months(self) -> list[Month]:
+        """Months of the reference period that have granules."""
+        return [month for month in self.with_granules if month in self.period]
+
+    @cached_property
     def polygon(self) -> str:
         """Digest of the polygon to which the run is limited; empty without one."""
         return polygon_digest(self.recipe)
@@ -136,6 +152,8 @@ class TileMonths:
                 }
         except ProductError as error:
             known.problems += (str(error),)
+        if self.period and os.path.exists(self.paths().reference):
+            known.reference = read_reference(self.paths().reference_facts, self.recipe_digest)
         try:
             known.header = cached_header(self.paths().cube)
         except CubeError as error:
@@ -185,6 +203,9 @@ class TileMonths:
             record is not None and record.unread == () and record.granules_digest in digests
         )
         in_cube, cube_reason = self._look_into_cube(month, known)
+        if in_cube and self.period and record:
+            cube_reason = _other_reference(record, known.reference)
+            in_cube = not cube_reason
         bursts_of = _account_digests(paths.account)
         fitting_bursts = answer is not None and bursts_of == (answer.digest, self.recipe_digest)
         state = MonthState(
@@ -342,8 +363,16 @@ class _Known:
     searched: set[Month] = field(default_factory=set)
     answers: dict[Month, Answer] = field(default_factory=dict)
     header: Header | None = None
+    reference: Reference | None = None
     problems: tuple[str, ...] = ()
     states: dict[Month, MonthState] = field(default_factory=dict)
+
+
+def _other_reference(record: RecordSummary, reference: Reference | None) -> str:
+    """Return why a month does not fit the reference; empty if it was despeckled by it."""
+    if reference is None:
+        return "the reference of its period is gone, or of another recipe"
+    return "" if record.reference_digest == reference.digest else "it was made with another reference"
 
 
 def _account_digests(path: str) -> tuple[str, str] | None:

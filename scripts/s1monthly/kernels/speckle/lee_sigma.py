@@ -63,10 +63,17 @@ def lee_sigma(
     Lee, Wen, Ainsworth, Chen and Chen (2009), Improved sigma filter for speckle filtering of SAR imagery, IEEE Trans.
     Geoscience and Remote Sensing 47(1), 202-213, doi:10.1109/TGRS.2008.2002881.
     """
-    half, noise = half_of(window_size), speckle_variation(looks)
-    low, high, spread = sigma_range(looks, sigma)
     valid = power[~np.isnan(power)]
     bright = float(np.percentile(valid, BRIGHT)) if valid.size else math.inf
+    sigma_filter(power, out, looks, window_size, sigma, bright, threads)
+
+
+def sigma_filter(
+    power: Power, out: Power, looks: float, window_size: int, sigma: float, bright: float, threads: int
+) -> None:
+    """Run `lee_sigma` with targets from the power `bright` on; infinity: without targets."""
+    half, noise = half_of(window_size), speckle_variation(looks)
+    low, high, spread = sigma_range(looks, sigma)
     margin = max(half, 2)  # a target's cluster reaches two pixels
 
     def filtered(block: Power, rows: Power) -> None:
