@@ -192,7 +192,7 @@ def final_output(wildcards):
         for state in months_to_plan(tile):
             record = [] if state.is_final else ["record"]
             paths = tile.paths(state.month)
-            files += [getattr(paths, name) for name in (*record, *tile.products)]
+            files += [paths.product(name) for name in (*record, *tile.products)]
         # the job fails and says why: a month that should be made and cannot is no success
         unusable = [state.month for state in tile.states if state.unusable]
         files += [tile.paths(month).account for month in unusable]

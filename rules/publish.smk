@@ -36,5 +36,5 @@ rule publish:
             "params.record",
             "params.cube",
             "params.block_size",
-            *(f"output.{name}" for name in PLAN.published),
+            "output.item",
         )

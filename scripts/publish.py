@@ -1,6 +1,6 @@
-"""Rule publish: read a month back from the cube; write its STAC Item, and its COG and preview if wanted.
+"""Rule publish: read a month back from the cube; write its STAC Item, and its COGs and preview if wanted.
 
-Removes an older COG or preview that is no longer wanted, because it may show other values.
+Removes older COGs and previews that are no longer wanted, because they may show other values.
 """
 
 from pathlib import Path
@@ -14,19 +14,17 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.read_arguments(__doc__, argv, "record", "cube", "block_size", "item", optional=("cog", "preview"))
-    record, folder = read_record(job.record), Path(job.item).parent
-    layout = job.settings.layout.of(record.key)
-    unwanted = None if job.cog else Path(layout.cog), None if job.preview else Path(layout.preview)
-    for path in remove_stale(record, *unwanted):
-        log.info("%s: removed %s, which is no longer wanted (output.formats)", record.key, path)
-    block_size, compression = int(job.block_size), job.settings.cog_compression
-    checksum = write_pictures(record, job.cube, job.cog, job.preview, block_size, job.threads, compression)
+    job, log = jobs.read_arguments(__doc__, argv, "record", "cube", "block_size", "item")
+    settings, record, folder = job.settings, read_record(job.record), Path(job.item).parent
+    place = settings.layout.of(record.key)
+    pictures = {kind: place.product(kind) for kind in settings.products if kind != "item"}
+    for path in remove_stale(record, place, pictures):
+        log.info("%s: removed %s, which is no longer wanted (output.formats, cog_layout)", record.key, path)
+    checksums = write_pictures(record, job.cube, pictures, int(job.block_size), job.threads, settings.cog_compression)
     files = {"zarr": asset_file(job.cube, folder), "record": asset_file(job.record, folder)}
-    if job.cog:
-        files["cog"] = asset_file(job.cog, folder, checksum)
-    if job.preview:
-        files["preview"] = preview_file(job.preview, folder, record.grid)
+    files |= {kind: asset_file(pictures[kind], folder, checksum) for kind, checksum in checksums.items()}
+    if "preview" in pictures:
+        files["preview"] = preview_file(pictures["preview"], folder, record.grid)
     write_document(job.item, item(record, files))
     log.info("%s: %d bands, %d valid pixels; %s", record.key, len(record.bands), record.valid, ", ".join(files))
 

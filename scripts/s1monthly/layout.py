@@ -23,6 +23,9 @@ STATIC_LAYERS = (
 )
 """Layers of a static granule, as OPERA names them."""
 
+BAND_PATTERN = r"(?:VV|VH|HH|HV)_\w+|Ratio|RVI"
+"""Names of bands."""
+
 WORK_MARKER = "base_dir.txt"
 """Name of the file that marks a work folder."""
 HIDDEN = ".s1monthly"
@@ -229,6 +232,28 @@ def track_name(track: int) -> str:
     return f"T{track:03d}"
 
 
+def is_band(kind: str) -> bool:
+    """Return True if a kind of file is the COG of one band, and so has the band's name."""
+    return re.fullmatch(BAND_PATTERN, kind) is not None
+
+
+def cog_of_band(stem: str) -> str:
+    """Return the band of a COG of one band, from its file name without suffix; empty for a COG of all bands.
+
+    Examples
+    --------
+    >>> cog_of_band("10SGD_S1_Monthly_ASCENDING_2024-06_VV_dB")
+    'VV_dB'
+    """
+    match = re.fullmatch(rf".*_{MONTH_PATTERN}_(?P<band>{BAND_PATTERN})", stem)
+    return match["band"] if match else ""
+
+
+def is_cog(kind: str) -> bool:
+    """Return True if a kind of file is the COG of all bands (``cog``) or of one."""
+    return kind == "cog" or is_band(kind)
+
+
 def item_id(key: CompositeKey) -> str:
     """Return the id of a composite's STAC Item."""
     return f"{key.tile}_{key.direction}_{key.month}"
@@ -378,6 +403,24 @@ class Layout:
     def cog(self) -> str:
         """Cloud-optimised GeoTIFF of a month."""
         return f"{self.folder}/cog/{self._product}.tif"
+
+    def band_cog(self, band: str) -> str:
+        """Return the path of a month's COG of one band (output.cog_layout: per_band)."""
+        return f"{self.folder}/cog/{self._product}_{band}.tif"
+
+    def existing_cogs(self) -> dict[str, Path]:
+        """Return the existing COGs of a month: ``cog``, or the name of a band -> path."""
+        whole = Path(self.cog)
+        found = {"cog": whole} if whole.exists() else {}
+        for path in sorted(whole.parent.glob(f"{whole.stem}_*{whole.suffix}")):
+            band = cog_of_band(path.stem)
+            if band:
+                found[band] = path
+        return found
+
+    def product(self, kind: str) -> str:
+        """Return the path of a file of a month: of the COG of a band for its name, else the property of that name."""
+        return self.band_cog(kind) if is_band(kind) else str(getattr(self, kind))
 
     @property
     def preview(self) -> str:

@@ -23,6 +23,7 @@ TILE_SIDE = 109_800
 COG_BLOCK_SIZE = 512
 """Side of the blocks of a COG in pixels, unless the configuration gives another."""
 
+CogLayout = Literal["multiband", "per_band"]
 CogCompression = Literal["deflate", "zstd"]
 COG_COMPRESSION: CogCompression = "deflate"
 """Compression of COGs, unless the configuration gives another; every program reads it, browsers included."""

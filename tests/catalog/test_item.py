@@ -217,8 +217,8 @@ def test_items_say_how_to_show_their_cog_in_the_colours_of_the_preview():
     ranges = [list(shown) for shown in (CO_DB_RANGE, CROSS_DB_RANGE, RATIO_RANGE)]
     assert preview == {"assets": ["cog"], "bidx": [1, 2, 3], "rescale": ranges}
     without_ratio = [band for band in bands("VV", "VH") if band.name != "Ratio"]
-    assert list(stac.renders(without_ratio)["renders"]) == ["VV_dB", "VH_dB"]
-    assert stac.renders(without_ratio[2:]) == {}
+    assert list(stac.renders(without_ratio, ["cog"])["renders"]) == ["VV_dB", "VH_dB"]
+    assert stac.renders(without_ratio[2:], ["cog"]) == stac.renders(without_ratio, ["preview"]) == {}
 
 
 def test_the_cube_dimensions_are_those_of_the_grid():

@@ -12,12 +12,16 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import rasterio
+from rio_cogeo.cogeo import cog_validate
 
+from s1monthly.audit.products import cog_faults
 from s1monthly.catalog.item import output_bands, processing_tags
 from s1monthly.cube.header import how_to_mend
 from s1monthly.cube.months import read_bands
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError, ProductError
+from s1monthly.layout import Layout
 from s1monthly.model import Month
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview
@@ -25,6 +29,8 @@ from s1monthly.records.month import Record, read_record
 from s1monthly.stages import publish as publishing
 from s1monthly.stages.publish import remove_stale, write_pictures
 from support.small_tree import SmallTree
+
+NAMES = {"cog": "a.tif", "preview": "a.png"}
 
 
 @pytest.fixture(scope="module")
@@ -47,16 +53,17 @@ def test_what_is_wanted_is_written_and_nothing_else(
     month: tuple[Path, Record, Path], tmp_path: Path, wanted: tuple[str, ...], threads: int
 ) -> None:
     cube, record, expected = month
-    cog, preview = (tmp_path / name if name in wanted else None for name in ("a.tif", "a.png"))
-    checksum = write_pictures(record, cube, cog, preview, threads=threads)
-    assert checksum == (sha256(cog.read_bytes()).hexdigest() if cog else None)
+    pictures = {kind: tmp_path / name for kind, name in NAMES.items() if name in wanted}
+    checksums = write_pictures(record, cube, pictures, threads=threads)
+    cogs = {kind: path for kind, path in pictures.items() if kind == "cog"}
+    assert checksums == {kind: sha256(path.read_bytes()).hexdigest() for kind, path in cogs.items()}
     made = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     names = [*wanted, *["a.png.aux.xml"] * ("a.png" in wanted)]
     assert made == {name: (expected / name).read_bytes() for name in names}
 
 
 @pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("wanted", ["a.tif", "a.png"])
+@pytest.mark.parametrize("wanted", ["a.tif", "a.png", "b.tif"])
 def test_a_month_that_is_not_what_its_record_says_is_not_shown(
     month: tuple[Path, Record, Path], tmp_path: Path, wanted: str, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -66,10 +73,12 @@ def test_a_month_that_is_not_what_its_record_says_is_not_shown(
         raise CubeError("holds other values than its record says", "")
 
     cube, record, _ = month
-    paths = [tmp_path / name if name == wanted else None for name in ("a.tif", "a.png")]
+    pictures = {kind: tmp_path / name for kind, name in NAMES.items() if name == wanted}
+    if wanted == "b.tif":
+        pictures = {name: tmp_path / f"{name}.tif" for name in record.bands}
     for _ in range(2):
         with pytest.raises(CubeError, match="holds other values than its record says"):
-            write_pictures(replace(record, digest="0" * 64), cube, *paths, threads=threads)
+            write_pictures(replace(record, digest="0" * 64), cube, pictures, threads=threads)
         monkeypatch.setattr(publishing, "read_checked", with_one_band_more)
     assert list(tmp_path.iterdir()) == []
 
@@ -98,7 +107,7 @@ def test_pixels_in_other_places_are_not_shown(tmp_path: Path, changed: str) -> N
     pictures.mkdir()
     record = read_record(tree.path("record", key))
     with pytest.raises(CubeError, match=r"other values than its record says") as caught:
-        write_pictures(record, tree.path("cube", key), pictures / "a.tif", pictures / "a.png")
+        write_pictures(record, tree.path("cube", key), {kind: pictures / name for kind, name in NAMES.items()})
     assert caught.value.remedy == how_to_mend(tree.path("cube", key)), "the record alone tells the true digest"
     assert list(pictures.iterdir()) == []
 
@@ -115,23 +124,49 @@ def test_no_band_is_held_for_a_preview_that_is_not_wanted(
 
     monkeypatch.setattr(publishing, "write_cog", held_at_the_end)
     cube, record, _ = month
-    write_pictures(record, cube, tmp_path / "a.tif", None)
+    write_pictures(record, cube, {"cog": tmp_path / "a.tif"})
 
 
 def test_pictures_that_are_not_wanted_go_where_they_may_be_of_other_values(
     month: tuple[Path, Record, Path], tmp_path: Path
 ) -> None:
     _, record, expected = month
-    cog, preview = tmp_path / "a.tif", tmp_path / "a.png"
-    assert remove_stale(record, cog, preview) == []
-    shutil.copytree(expected, tmp_path, dirs_exist_ok=True)
-    assert remove_stale(record, None, None) == []
-    assert remove_stale(record, cog, None) == [], "of the record's values"
-    side = tmp_path / "a.png.aux.xml"
-    assert remove_stale(replace(record, digest="0" * 64), cog, preview) == [preview, side, cog]
-    assert list(tmp_path.iterdir()) == []
+    place = Layout(str(tmp_path)).of(record.key)
+    cog, preview, band = (Path(place.product(kind)) for kind in ("cog", "preview", "VH_dB"))
+    other = replace(record, digest="0" * 64)
+    assert remove_stale(record, place, ()) == []
+    for path, name in ((cog, "a.tif"), (band, "a.tif"), (preview, "a.png")):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(expected / name, path)
+    side = preview.with_name(f"{preview.name}.aux.xml")
+    shutil.copy(expected / "a.png.aux.xml", side)
+    assert remove_stale(other, place, ("cog", "VH_dB", "preview", "item")) == []
+    assert remove_stale(record, place, ("preview", "item")) == [], "of the record's values"
+    assert remove_stale(record, place, ("cog", "preview")) == [band], "the other one takes its place"
+    assert remove_stale(other, place, ()) == [preview, side, cog]
     cog.write_bytes(b"none that tells its values")
-    assert remove_stale(record, cog, None) == [cog]
+    assert remove_stale(record, place, ()) == [cog]
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_each_band_may_have_a_cog_of_its_own(month: tuple[Path, Record, Path], tmp_path: Path, threads: int) -> None:
+    cube, record, expected = month
+    pictures = {name: tmp_path / f"{name}.tif" for name in record.bands} | {"preview": tmp_path / "a.png"}
+    checksums = write_pictures(record, cube, pictures, 128, threads)
+    assert checksums == {name: sha256(pictures[name].read_bytes()).hexdigest() for name in record.bands}
+    assert (tmp_path / "a.png").read_bytes() == (expected / "a.png").read_bytes()
+    assert len(list(tmp_path.iterdir())) == 6, "four bands, the preview and its side file"
+    with rasterio.open(expected / "a.tif") as whole:
+        for number, name in enumerate(record.bands, 1):
+            assert cog_validate(pictures[name], strict=True) == (True, [], []) and not cog_faults(
+                pictures[name], record, name
+            )
+            with rasterio.open(pictures[name]) as dataset:
+                np.testing.assert_array_equal(dataset.read(1), whole.read(number))
+                assert dataset.descriptions == (name,) and dataset.tags() == whole.tags()
+                assert dataset.tags(1) == whole.tags(number) and dataset.count == 1
+    assert cog_faults(pictures["VV_dB"], record, "VH_dB") == ["bands VV_dB, not VH_dB"]
 
 
 def test_a_preview_that_cannot_be_written_is_reported(
@@ -143,4 +178,4 @@ def test_a_preview_that_cannot_be_written_is_reported(
     monkeypatch.setattr(publishing, "write_preview", refused)
     cube, record, _ = month
     with pytest.raises(ProductError, match=r"a\.png: cannot be written"):
-        write_pictures(record, cube, tmp_path / "a.tif", tmp_path / "a.png")
+        write_pictures(record, cube, {kind: tmp_path / name for kind, name in NAMES.items()})

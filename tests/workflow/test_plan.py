@@ -496,6 +496,11 @@ def test_products_of_a_month(site: Site) -> None:
     cog = site.plan(output={"formats": {"preview": False}})
     assert list(bare.published.values()) == [layout.item]
     assert list(cog.published.values()) == [layout.cog, layout.item]
+    bands = site.plan(output={"cog_layout": "per_band", "bands": ["RVI"]})
+    assert list(bands.published) == ["VV_dB", "VH_dB", "RVI", "preview", "item"]
+    assert bands.published["RVI"] == layout.cog.replace(".tif", "_RVI.tif")
+    assert bands.tiles[0].products == bands.job_settings.products == tuple(bands.published)
+    assert bands.product_options == {"cog": True, "preview": True, "cog_layout": "per_band"}
 
 
 def test_only_options_away_from_their_default_make_products_again(site: Site) -> None:

@@ -33,6 +33,7 @@ from s1monthly.errors import CubeError, NameFormatError, ProductError, S1Monthly
 from s1monthly.files import FileState, file_state
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import bands_of
+from s1monthly.layout import is_cog
 from s1monthly.model import Direction, Month, Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import cog_tags
@@ -239,7 +240,8 @@ def _witnesses(folder: TileFolder) -> Iterator[_Witness]:
         with suppress(ProductError):
             record = read_record(path)
             yield _Witness(month, record.digest, record.grid, dict(record.recipe))
-    for month, path in sorted(folder.files["cog"].items(), reverse=True):
+    cogs = {month: path for kind, paths in folder.files.items() if is_cog(kind) for month, path in paths.items()}
+    for month, path in sorted(cogs.items(), reverse=True):
         tags = cog_tags(path)
         with suppress(S1MonthlyError, KeyError, ValueError):
             yield _Witness(month, tags["DIGEST"], open_header(path).geobox, json.loads(tags["RECIPE"]))

@@ -22,9 +22,8 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
 from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
 from s1monthly.workflow.failures import month_failure, search_failure
-from s1monthly.workflow.month_state import MonthState
+from s1monthly.workflow.month_state import MonthState, product_name
 from s1monthly.workflow.plan import listings_of, tile_months
-from s1monthly.workflow.report import PRODUCT_NAMES
 from s1monthly.workflow.tile_months import ASK_AGAIN, NEVER_ASKED, TileMonths
 
 
@@ -327,13 +326,13 @@ class _Inspection:
             yield "made, without a valid pixel"
         if state.record and row and row["digest"] != state.record.digest:
             yield "the catalog shows an older state of it: run catalog_rebuild"
-        for name in self._lacking(state, row):
-            yield f"its {PRODUCT_NAMES[name]} is not there; the next run makes it from the cube"
+        for name in dict.fromkeys(map(product_name, self._lacking(state, row))):
+            yield f"its {name} is not there; the next run makes it from the cube"
 
     def _lacking(self, state: MonthState, row: Row | None) -> Iterable[str]:
         """Return the names of missing products: without a configuration, of those that the catalog names."""
         if self.wanted and state.month in self.wanted.months:
             return state.lacking
-        paths = self._paths(state.month)
-        catalogued = [name for name in ("cog", "preview") if row and row[f"{name}_path"]]
-        return [name for name in catalogued if not os.path.exists(getattr(paths, name))]
+        folder = self._paths(state.month).folder
+        catalogued = {name: row[f"{name}_path"] for name in ("cog", "preview") if row and row[f"{name}_path"]}
+        return [name for name, path in catalogued.items() if not os.path.exists(os.path.join(folder, path))]

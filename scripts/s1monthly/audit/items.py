@@ -12,10 +12,8 @@ from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.errors import ProductError
+from s1monthly.layout import is_cog
 from s1monthly.records.month import Record
-
-NAMES = {"cog": "COG", "preview": "preview"}
-"""Products that the configuration can switch off, and their names in messages."""
 
 TOLERANCE = 2e-6
 """Tolerance in degrees for outlines computed by another version of PROJ: twice the rounding."""
@@ -31,10 +29,16 @@ def read_item(path: Path) -> dict[str, Any] | None:
         return None
 
 
+def products(kinds: Iterable[str]) -> list[str]:
+    """Return the products that the configuration can switch off, in order: COGs and preview."""
+    there = set(kinds)
+    return [*sorted(filter(is_cog, there)), *({"preview"} & there)]
+
+
 def named_products(item: Item, default: Iterable[str]) -> set[str]:
-    """Return the products of `NAMES` that an Item names; without an Item that tells, those in `default`."""
+    """Return the `products` that an Item names; without an Item that tells, those in `default`."""
     assets = item.get("assets") if item else None
-    return {kind for kind in NAMES if kind in (assets if isinstance(assets, Mapping) else default)}
+    return set(products(assets if isinstance(assets, Mapping) else default))
 
 
 def expected_item(
@@ -45,7 +49,7 @@ def expected_item(
     Parameters
     ----------
     kinds : iterable of str
-        Products of `NAMES` that the Item names.
+        Products that the Item names.
     found : mapping or None
         The existing Item.
     checksums : bool
@@ -59,10 +63,10 @@ def expected_item(
     month = record.key.month
     files = {"zarr": asset_file(folder.cube, folder.path)}
     files["record"] = asset_file(folder.place("record", month), folder.path)
-    if "cog" in kinds:
-        stated = re.fullmatch("1220([0-9a-f]{64})", str(_asset(found, "cog").get("file:checksum")))
+    for kind in filter(is_cog, kinds):
+        stated = re.fullmatch("1220([0-9a-f]{64})", str(_asset(found, kind).get("file:checksum")))
         known = stated[1] if stated and not checksums else None
-        files["cog"] = asset_file(folder.place("cog", month), folder.path, known)
+        files[kind] = asset_file(folder.place(kind, month), folder.path, known)
     if "preview" in kinds:
         files["preview"] = preview_file(folder.place("preview", month), folder.path, record.grid)
     return stac.item(record, files)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from s1monthly.audit.items import NAMES, read_item
+from s1monthly.audit.items import products, read_item
 from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import Finding
 from s1monthly.audit.tree_files import TileFolder
@@ -24,6 +24,7 @@ from s1monthly.model import Level, Month, Polarization
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.month import SCHEMA, Origin, Record, read_record
 from s1monthly.records.recipe import digest as digest_of
+from s1monthly.workflow.month_state import product_name
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,7 @@ def missing_record(folder: TileFolder, month: Month, check: RecordCheck, repair:
         return Finding(str(path), check.problem, (repair.move_out(path), repair.rebuild))
     if path.exists():
         return Finding(str(path), check.problem, (RUN,))
-    left = ", ".join(name for kind, name in {**NAMES, "item": "Item"}.items() if kind in found)
+    left = ", ".join(dict.fromkeys(product_name(kind) for kind in [*products(found), *({"item"} & {*found})]))
     problem = f"record and values in the cube are lost; left: {left}. It must be made again"
     return Finding(str(path), problem, (RUN,))
 
@@ -90,7 +91,7 @@ def known_digests(folder: TileFolder, month: Month, row: Mapping[str, Any] | Non
     record = check_record(folder, month).record
     stated = {
         "record": record.digest if record else None,
-        "COG": cog_tags(folder.place("cog", month)).get("DIGEST"),
+        "COG": next((cog_tags(path).get("DIGEST") for path in folder.cogs(month).values()), None),
         "Item": item_digest(read_item(folder.place("item", month))),
         "catalog": row["digest"] if row else None,
     }

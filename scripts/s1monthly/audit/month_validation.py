@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s1monthly.audit.items import NAMES, differences, expected_item, named_products, other_file
+from s1monthly.audit.items import differences, expected_item, named_products, other_file, products
 from s1monthly.audit.month_record import check_record, missing_record
 from s1monthly.audit.month_values import has_chunks, values_fault
 from s1monthly.audit.products import cog_faults, compare_with_cube, preview_fault
@@ -22,6 +22,7 @@ from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.model import Month
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.month import Record
+from s1monthly.workflow.month_state import product_name
 
 
 @dataclass(frozen=True)
@@ -129,7 +130,7 @@ class MonthValidation:
         """Report what is wrong with COG, preview and Item, and note unknown facts about the month."""
         item = self._item()
         named = named_products(item, self._files)
-        for kind in NAMES:
+        for kind in products({*named, *self._files}):
             fault = self._product_fault(kind, record, kind in named)
             if fault:
                 remove = [self._repair.remove(self._place(kind))] if kind in self._files else []
@@ -163,11 +164,11 @@ class MonthValidation:
         """Return what is wrong with a product. One that the Item does not name need only fit the record."""
         path = self._place(kind)
         if kind not in self._files:
-            return f"no {NAMES[kind]}, though the month's Item names it" if named else None
+            return f"no {product_name(kind)}, though the month's Item names it" if named else None
         if kind == "preview":
             return preview_fault(path, record.grid)
         if named:
-            return first_of(cog_faults(path, record))
+            return first_of(cog_faults(path, record, kind))
         return None if cog_tags(path).get("DIGEST") == record.digest else "of other values, and no Item names it"
 
     def _compare_item(self, item: Mapping[str, Any], record: Record, named: set[str]) -> None:
@@ -194,7 +195,7 @@ class MonthValidation:
 
     def _compare_values(self, record: Record, named: set[str]) -> None:
         """Report where cube, COG and preview show other values than the record's."""
-        difference = compare_with_cube(self._folder, record, [kind for kind in NAMES if kind in self._files])
+        difference = compare_with_cube(self._folder, record, products(self._files))
         if difference is None:
             return
         kind, fault = difference

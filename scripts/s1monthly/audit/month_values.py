@@ -70,16 +70,18 @@ def restore_status(folder: TileFolder, month: Month, state: CubeState, row: Mapp
 
 
 def restore_values(folder: TileFolder, record: Record) -> bool:
-    """Write a month into the cube again from its COG; return True if it holds the values of the record.
+    """Write a month into the cube again from its COGs; return True if they hold the values of the record.
 
     The count of passes is only in the cube; bands and count together must have the record's digest.
     """
-    month, path = record.key.month, folder.place("cog", record.key.month)
-    if cog_tags(path).get("DIGEST") != record.digest:
+    month, cogs = record.key.month, folder.cogs(record.key.month)
+    if not cogs or any(cog_tags(path).get("DIGEST") != record.digest for path in cogs.values()):
         return False
     try:
-        with open_dataset(path) as dataset:
-            values = {name: dataset.read(band) for band, name in enumerate(record.bands, 1)}
+        values = {}
+        for number, name in enumerate(record.bands, 1):
+            with open_dataset(cogs.get("cog") or folder.place(name, month)) as dataset:
+                values[name] = dataset.read(number if "cog" in cogs else 1)
         count = cube.read_count(folder.cube, month)
         if cube.digest_of_values(folder.cube, month, values, count) != record.digest:
             return False

@@ -21,6 +21,7 @@ from s1monthly.cube import months as cube
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.preview import preview_rgba, shown_bands
+from s1monthly.layout import is_cog
 from s1monthly.raster.geotiff import GDAL_OPTIONS, open_dataset
 from s1monthly.raster.writing import refuse_unwritten, side_file
 from s1monthly.records.month import Record, verified
@@ -37,14 +38,14 @@ SHARE = 1e-5
 # COG
 
 
-def cog_faults(path: Path, record: Record) -> list[str]:
-    """Return why a file is not the COG of a month, without reading pixels.
+def cog_faults(path: Path, record: Record, kind: str = "cog") -> list[str]:
+    """Return why a file is not the COG of a month, of all bands or of the band `kind`, without reading pixels.
 
     Compared are layout, overviews, grid, bands, no data, tags and length.
     """
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
-            faults = [*_layout_faults(dataset), *_content_faults(dataset, record)]
+            faults = [*_layout_faults(dataset), *_content_faults(dataset, record, kind)]
         if not faults:
             refuse_unwritten(path)
     except RasterioError as error:
@@ -67,8 +68,8 @@ def _layout_faults(dataset: DatasetReader) -> Iterator[str]:
         yield f"overviews are missing: there are {dataset.overviews(1) or 'none'}"
 
 
-def _content_faults(dataset: DatasetReader, record: Record) -> Iterator[str]:
-    grid, names = record.grid, tuple(record.bands)
+def _content_faults(dataset: DatasetReader, record: Record, kind: str) -> Iterator[str]:
+    grid, names = record.grid, tuple(record.bands) if kind == "cog" else (kind,)
     epsg = dataset.crs.to_epsg() if dataset.crs else None
     if epsg != grid.epsg:
         yield f"in {f'EPSG:{epsg}' if epsg else 'no CRS'}, not {grid.crs}"
@@ -196,7 +197,7 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
     Parameters
     ----------
     kinds : collection of str
-        Products to compare: ``cog``, ``preview``.
+        Products to compare: ``preview``, and ``cog`` or names of bands.
 
     Returns
     -------
@@ -204,25 +205,26 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
         Kind (``record`` if the cube contradicts the record) and reason; None if nothing differs.
     """
     month = record.key.month
-    cog, preview = folder.place("cog", month), folder.place("preview", month)
+    cogs, preview = {kind: folder.place(kind, month) for kind in filter(is_cog, kinds)}, folder.place("preview", month)
     shown = shown_bands(record.polarization.layers)
     drawn: dict[str, NDArray[np.float32]] = {}
-    faults = cog_faults(cog, record) if "cog" in kinds else []
-    if faults:
-        return "cog", "; ".join(faults)
+    for kind, path in cogs.items():
+        if faults := cog_faults(path, record, kind):
+            return kind, "; ".join(faults)
     try:
         bands = cube.read_checked(folder.cube, month, record.digest)
-        fault = None
+        different: tuple[str, str] | None = None
         for number, (name, values) in enumerate(verified(record, bands), 1):
-            if "cog" in kinds and not fault:
-                fault = cog_difference(cog, number, values, record.grid)
-                fault = fault and f"band {name}: {fault}"
+            for kind, band in (("cog", number), (name, 1)):
+                if kind in cogs and not different:
+                    fault = cog_difference(cogs[kind], band, values, record.grid)
+                    different = (kind, f"band {name}: {fault}") if fault else None
             if name in shown:
                 drawn[name] = values
     except S1MonthlyError as error:
         return "record", error.problem
-    if fault:  # not before the cube is known to be right, of which the COG may be the last copy
-        return "cog", fault
+    if different:  # not before the cube is known to be right, of which the COG may be the last copy
+        return different
     fault = preview_fault(preview, record.grid) if "preview" in kinds else None
     if fault:
         return "preview", fault

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from s1monthly.audit.cube_metadata import check_cube, mend_cube
-from s1monthly.audit.items import NAMES, differences, expected_item, named_products, read_item
+from s1monthly.audit.items import differences, expected_item, named_products, products, read_item
 from s1monthly.audit.month_record import check_record, known_digests, measure_record, missing_record
 from s1monthly.audit.month_values import restore_status, restore_values, values_fault
 from s1monthly.audit.products import compare_with_cube, ignore_missing_georeference
@@ -24,9 +24,10 @@ from s1monthly.catalog.update import catalog_all, previous_rows, replace_rows
 from s1monthly.cube import months as cube
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import CubeError, ProductError, S1MonthlyError
-from s1monthly.layout import Layout
+from s1monthly.layout import Layout, is_cog
 from s1monthly.model import Month
 from s1monthly.records.month import Record, write_record
+from s1monthly.workflow.month_state import product_name
 from s1monthly.workflow.run_lock import RunLockError, hold
 
 
@@ -159,7 +160,7 @@ class _FolderRebuild:
     def __init__(self, folder: TileFolder, repair: RepairCommands, done: Rebuilt) -> None:
         self._folder, self._repair, self._done = folder, repair, done
         self._rows_before = {row["month"]: row for row in previous_rows(folder.owner, folder.layout)}
-        self._products = {kind for kind in NAMES if folder.files[kind]}
+        self._products = products(kind for kind, months in folder.files.items() if months)
 
     def rebuild(self) -> None:
         """Mend and write what can be made; report the rest."""
@@ -256,8 +257,8 @@ class _FolderRebuild:
         folder, month = self._folder, record.key.month
         path, files = folder.place("item", month), folder.found(month)
         found = read_item(path)
-        kinds = named_products(found, self._products)
-        missing = [kind for kind in NAMES if kind in kinds and kind not in files]
+        kinds = named_products(found, self._products_of(files))
+        missing = [kind for kind in products(kinds) if kind not in files]
         wrong: list[str] = []
         if found is not None and not missing:
             wrong = list(differences(found, expected_item(folder, record, kinds, found, checksums=False)))
@@ -271,11 +272,17 @@ class _FolderRebuild:
             product = folder.place(fault[0], month)
             self._leave(product, f"{month}: {fault[1]}", self._repair.remove(product), RUN)
         for kind in missing if not fault else ():
-            self._leave(folder.place(kind, month), f"no {NAMES[kind]}", RUN)
+            self._leave(folder.place(kind, month), f"no {product_name(kind)}", RUN)
         if fault or missing:
             return
         stac.write_document(path, expected_item(folder, record, kinds, found, checksums=True))
         self._made(str(record.key), "Item", _summary(wrong))
+
+    def _products_of(self, files: Mapping[str, Path]) -> list[str]:
+        """Return the products of a month without an Item: those of the folder, with COGs as the month has them."""
+        cogs = [kind for kind in files if is_cog(kind)]
+        others = [kind for kind in self._products if is_cog(kind) and ("cog" in cogs) == (kind == "cog")]
+        return [*(others if cogs else filter(is_cog, self._products)), *(["preview"] * ("preview" in self._products))]
 
     # catalog
 

@@ -12,12 +12,12 @@ from pathlib import Path
 from s1monthly.catalog.table import is_output_tree, owner_of, record_paths
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
-from s1monthly.layout import MONTH_PATTERN, Layout
+from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, Layout, is_cog
 from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 
 KINDS = ("record", "cog", "preview", "item")
-"""Files of a month, each named like the property of `Layout` with its path."""
+"""Files of a month, each named like the property of `Layout` with its path; COGs of one band have the band's name."""
 
 SIDE = ".aux.xml"
 """End of the names of GDAL's side files: of previews, where we write them, or of other rasters, by viewers."""
@@ -67,8 +67,8 @@ class TileFolder:
         return self.place("cube")
 
     def place(self, kind: str, month: Month | None = None) -> Path:
-        """Return the path of a file, whether or not it exists; `kind` names a property of `Layout`."""
-        return Path(getattr(self.layout.of(self.owner, month), kind))
+        """Return the path of a file, whether or not it exists; `kind` is one of `Layout.product`."""
+        return Path(self.layout.of(self.owner, month).product(kind))
 
     def key(self, month: Month) -> CompositeKey:
         """Return the key of a month."""
@@ -77,6 +77,10 @@ class TileFolder:
     def found(self, month: Month) -> dict[str, Path]:
         """Return the existing files of a month by kind."""
         return {kind: paths[month] for kind, paths in self.files.items() if month in paths}
+
+    def cogs(self, month: Month) -> dict[str, Path]:
+        """Return the existing COGs of a month: ``cog`` or the names of bands -> path."""
+        return {kind: path for kind, path in self.found(month).items() if is_cog(kind)}
 
 
 @dataclass
@@ -171,6 +175,7 @@ def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
 def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
     folder = TileFolder(owner, path, layout)
     patterns = {kind: _month_pattern(folder, kind) for kind in KINDS}
+    patterns |= {"band": _month_pattern(folder, "VV_band", BAND_PATTERN)}
     store = folder.cube
     readable = {folder.place("tile_catalog"), folder.place("tile_items"), folder.place("search"), store}
     readable.add(folder.place("reference").parent)
@@ -186,9 +191,9 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
         for kind, pattern in patterns.items():
             match = pattern.fullmatch(str(entry))
             month = _month(match["month"]) if match else None
-            if month and entry.is_file():
+            if match and month and entry.is_file():
                 if is_readable(entry):
-                    folder.files[kind][month] = entry
+                    folder.files.setdefault(match.groupdict().get("band", kind), {})[month] = entry
                 else:
                     folder.unreadable.append(entry)
                     folder.hidden.add(month)
@@ -203,10 +208,13 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     return folder
 
 
-def _month_pattern(folder: TileFolder, kind: str) -> re.Pattern[str]:
+def _month_pattern(folder: TileFolder, kind: str, band: str = "") -> re.Pattern[str]:
+    """Return the pattern of the paths of a kind of file; with `band`, a pattern in the place of the kind's name."""
     template = Month(2000, 1)
-    before, after = str(folder.place(kind, template)).rsplit(str(template), 1)
-    return re.compile(f"{re.escape(before)}(?P<month>{MONTH_PATTERN}){re.escape(after)}")
+    before, after = map(re.escape, str(folder.place(kind, template)).rsplit(str(template), 1))
+    if band:
+        after = after.replace(kind, f"(?P<band>{band})")
+    return re.compile(f"{before}(?P<month>{MONTH_PATTERN}){after}")
 
 
 def _month(text: str) -> Month | None:

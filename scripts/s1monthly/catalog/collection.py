@@ -22,6 +22,7 @@ from s1monthly.catalog.item import (
     ROOT_ID,
     STAC_VERSION,
     TITLE,
+    band_asset,
     band_facts,
     declared,
     direction_id,
@@ -36,7 +37,7 @@ from s1monthly.grid.crs import metres_a_unit
 from s1monthly.kernels.bands import Band, bands, spread_bands
 from s1monthly.kernels.options import SPREAD_STATISTICS
 from s1monthly.kernels.texture import TEXTURE_MARK
-from s1monthly.layout import Layout
+from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import Direction, Month, Polarization
 from s1monthly.records.footprint import lonlat_bounds
 
@@ -149,12 +150,21 @@ def _band(polarization: Polarization, name: str) -> Band:
     return known.get(name) or Band(name, "1", description, (-math.inf, math.inf), "texture", None)
 
 
-def _item_assets(described: Sequence[Band]) -> dict[str, Any]:
+def _item_assets(described: Sequence[Band], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Describe the assets of Items: one COG of all bands or, where the rows name such files, one for each band."""
     assets = {kind: dict(facts) for kind, facts in ASSETS.items()}
-    if described:
-        assets["cog"]["bands"] = [band_facts(band) for band in described]
-        assets["cog"] |= named_bands(described)
+    of_band = {bool(cog_of_band(Path(row["cog_path"]).stem)) for row in rows if row["cog_path"]}
+    if True in of_band:
+        assets |= {band.name: _with_bands(band_asset(band), [band]) for band in described}
+    if of_band == {True}:
+        del assets["cog"]
+    elif described:
+        assets["cog"] = _with_bands(assets["cog"], described)
     return assets
+
+
+def _with_bands(asset: dict[str, Any], described: Sequence[Band]) -> dict[str, Any]:
+    return {**asset, "bands": [band_facts(band) for band in described], **named_bands(described)}
 
 
 def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> dict[str, dict[str, Any]]:
@@ -227,6 +237,7 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
     made_up = any(row["data"] == "simulated" for row in made)
     real = any(row["data"] != "simulated" for row in made)
     described = _described(made)
+    assets = _item_assets(described, made)
     return {
         "type": "Collection",
         "stac_version": STAC_VERSION,
@@ -243,8 +254,8 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
         "providers": [dict(provider) for provider in PROVIDERS],
         "extent": _extent(made or rows),
         "summaries": _summaries(rows),
-        **(renders(described) if len({tuple(row["bands"]) for row in made}) == 1 else {}),
-        "item_assets": _item_assets(described),
+        **(renders(described, assets) if len({tuple(row["bands"]) for row in made}) == 1 else {}),
+        "item_assets": assets,
         "assets": {kind: dict(facts) for kind, facts in TABLES.items()},
         "links": [
             link(

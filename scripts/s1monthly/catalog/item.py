@@ -10,7 +10,7 @@ prefix of the Sentinel-1 extension; `item_digest` reads both.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -336,19 +336,26 @@ def named_bands(described: Iterable[Band]) -> dict[str, Any]:
     return {"eo:bands": [{"name": band.name, "description": band.description} for band in described]}
 
 
-def renders(described: Sequence[Band]) -> dict[str, Any]:
-    """Return the field ``renders``: how to show the COG in the colours of the preview, and each dB band in grey.
+def band_asset(band: Band) -> dict[str, Any]:
+    """Return the fields that the COGs of a band share, in Items and in the Collection's item_assets."""
+    return {**ASSETS["cog"], "title": band.name, "description": f"Cloud-optimised GeoTIFF of {band.description}."}
 
-    Empty if no band has a stretch. Source: https://github.com/stac-extensions/render, version 2.0.0.
+
+def renders(described: Sequence[Band], files: Container[str]) -> dict[str, Any]:
+    """Return the field ``renders``: how to show the COGs in the colours of the preview, and each dB band in grey.
+
+    Empty without COGs, and if no band has a stretch. Source: https://github.com/stac-extensions/render, version 2.0.0.
     """
     positions = {band.name: number for number, band in enumerate(described, 1)}
-    shown = stretches(positions)
+    shown = stretches(name for name in positions if "cog" in files or name in files)
+
+    def bands_of_cog(names: Sequence[str]) -> dict[str, Any]:
+        return {"assets": ["cog"], "bidx": [positions[name] for name in names]}
 
     def picture(title: str, names: Sequence[str]) -> dict[str, Any]:
         return {
             "title": title,
-            "assets": ["cog"],
-            "bidx": [positions[name] for name in names],
+            **(bands_of_cog(names) if "cog" in files else {"assets": list(names)}),
             "rescale": [list(shown[name]) for name in names],
             "resampling": "average",
         }
@@ -360,8 +367,10 @@ def renders(described: Sequence[Band]) -> dict[str, Any]:
 
 
 def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]) -> dict[str, Any]:
-    asset = {"href": file.href, **ASSETS[kind]}
-    if kind == "cog":
+    of_band = [band for band in described if band.name == kind]
+    described = of_band or described
+    asset = {"href": file.href, **(band_asset(of_band[0]) if of_band else ASSETS[kind])}
+    if kind == "cog" or of_band:
         asset |= {
             "raster:spatial_resolution": record.grid.metres_a_pixel,
             "bands": [_band(record, band) for band in described],
@@ -412,6 +421,7 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         If the record names a band that this version does not know.
     """
     described, geometry = output_bands(record), record.geometry
+    kinds = [*ASSETS, *(band.name for band in described)]
     above, direction = Layout("..").of(record.key), record.key.direction
     document = {
         "type": "Feature",
@@ -420,12 +430,12 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         "id": item_id(record.key),
         "geometry": geojson(geometry),
         "bbox": lonlat_bounds([geometry]),
-        "properties": _properties(record, described) | (renders(described) if "cog" in files else {}),
+        "properties": _properties(record, described) | renders(described, files),
         "links": [
             link("root", above.stac_root, TITLE),
             *(link(rel, above.direction_collection, direction_title(direction)) for rel in ("parent", "collection")),
         ],
-        "assets": {kind: _asset(kind, files[kind], record, described) for kind in ASSETS if kind in files},
+        "assets": {kind: _asset(kind, files[kind], record, described) for kind in kinds if kind in files},
         "collection": direction_id(direction),
     }
     return {**document, "stac_extensions": declared(document)}

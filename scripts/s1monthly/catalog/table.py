@@ -61,7 +61,11 @@ COLUMNS = (
     Column("flight_direction", pa.string(), "ASCENDING or DESCENDING", always=True),
     Column("month", pa.string(), "YYYY-MM, in UTC", always=True),
     Column("datetime", _MOMENT, "first instant of the month", always=True),
-    Column("cog_path", pa.string(), "COG, relative to the catalog's folder; null where there is none"),
+    Column(
+        "cog_path",
+        pa.string(),
+        "COG (of several, that of co-polarized dB), relative to the catalog's folder; null where there is none",
+    ),
     Column("zarr_path", pa.string(), "cube, relative to the catalog's folder"),
     Column("preview_path", pa.string(), "preview, relative to the catalog's folder; null where there is none"),
     Column("crs", pa.string(), "CRS of the grid, EPSG:code"),
@@ -280,6 +284,9 @@ def existing_paths(place: Layout, kinds: Collection[str] = frozenset(PATHS.value
         Values of `PATHS`.
     """
     paths = {column: Path(getattr(place, kind)) for column, kind in PATHS.items() if kind in kinds}
+    if "cog_path" in paths:
+        cogs = place.existing_cogs()
+        paths["cog_path"] = next((cogs[kind] for kind in ("cog", "VV_dB", "HH_dB") if kind in cogs), paths["cog_path"])
     existing = {column: relative(path, place.folder) for column, path in paths.items() if path.exists()}
     return dict.fromkeys(PATHS) | existing
 
@@ -291,12 +298,13 @@ def _current_products(record: Record, place: Layout) -> set[str]:
         item = read_document(place.item)
         if item_digest(item) == record.digest:
             current = {"item", *item["assets"]} - {"cog"}
-    if _holds(place.cog, record.digest):
+    cogs = place.existing_cogs().values()
+    if cogs and all(_holds(path, record.digest) for path in cogs):
         current.add("cog")
     return current
 
 
-def _holds(path: str, digest: str) -> bool:
+def _holds(path: str | Path, digest: str) -> bool:
     """Return True if a COG's header contains a digest; reads bytes, because GDAL takes long to load."""
     try:
         with open(path, "rb") as stream:

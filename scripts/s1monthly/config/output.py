@@ -9,7 +9,7 @@ from pydantic import AfterValidator
 
 from s1monthly.config.fields import FolderPath, Section, option, refusal
 from s1monthly.kernels.options import FEWEST_BITS, INDEX_BANDS, MOST_BITS, DbBand, IndexBand
-from s1monthly.model import COG_COMPRESSION, CogCompression
+from s1monthly.model import COG_COMPRESSION, CogCompression, CogLayout
 
 
 def _no_wildcards(path: str) -> str:
@@ -56,6 +56,9 @@ class Output(Section):
     formats: Formats = Formats()
     cog_compression: CogCompression = option(
         COG_COMPRESSION, "Compression of COGs; zstd is a little smaller, but browsers cannot read it"
+    )
+    cog_layout: CogLayout = option(
+        "multiband", "One COG of all bands, or per_band: one file and one asset a band, as stackstac needs them"
     )
     bands: list[DbBand | IndexBand] = option(
         list(INDEX_BANDS), "Bands beside both in dB, which are always kept: Ratio and RVI, or fewer; [] for none"

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from functools import cache
 from pathlib import Path
 from uuid import uuid4
 from xml.etree import ElementTree
@@ -193,12 +194,14 @@ def _gathered(cogs: Sequence[Cog], box: GeoBox, places: Sequence[int]) -> Values
     for cog in cogs:
         common = overlap(box, cog.geobox)
         if common:
-            with open_raster(cog.path) as raster:
+            with ExitStack() as stack:
+                opened = cache(lambda path: stack.enter_context(open_raster(path)))
                 for band, place in zip(values, places, strict=True):
                     view = band[common.target]
                     empty = np.isnan(view)
                     if empty.any():
-                        np.copyto(view, raster.read(*common.source, place + 1), where=empty)
+                        path, number = cog.source(place)
+                        np.copyto(view, opened(path).read(*common.source, number), where=empty)
     return values
 
 

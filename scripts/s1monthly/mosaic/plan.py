@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from s1monthly.errors import GridError, ProductError
 from s1monthly.grid.crs import degrees_a_unit, map_crs, metres_a_unit
 from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.grid.outlines import is_torn, transformer
+from s1monthly.kernels.options import INDEX_BANDS
 from s1monthly.layout import Layout, mosaic_name, parse_folder
 from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile, TileDirection
 from s1monthly.raster.fast_geotiff import open_header
@@ -48,16 +49,20 @@ class Label:
 
 @dataclass(frozen=True)
 class Cog:
-    """A tile's COG of one month.
+    """A tile's COG of one month, or its COGs of single bands.
 
     Attributes
     ----------
+    path : Path
+        The file, or the first of several.
     labels : tuple of Label
         One for each band.
     level : str
         ARDC or hARDCp.
     digest : str
         Digest of the month's values that it was made from; empty if the file does not name it.
+    files : tuple of Path
+        File of each band where each has one; empty if one file holds all bands.
     """
 
     key: CompositeKey
@@ -66,6 +71,11 @@ class Cog:
     labels: tuple[Label, ...]
     level: str
     digest: str = ""
+    files: tuple[Path, ...] = ()
+
+    def source(self, place: int) -> tuple[Path, int]:
+        """Return the file of a band, and the band's number in it; `place` counts from 0."""
+        return (self.files[place], 1) if self.files else (self.path, place + 1)
 
 
 @dataclass(frozen=True)
@@ -174,8 +184,7 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     cogs: list[Cog] = []
     lacking: dict[str, list[str]] = {}
     for key in keys:
-        path = Path(layout.of(key).cog)
-        cog = _read_cog(key, path) if path.is_file() else None
+        cog = _read_cogs(key, layout.of(key).existing_cogs())
         reason = _why_stale(layout, cog) if cog else _why_lacking(layout, key)
         if cog and not reason:
             cogs.append(cog)
@@ -193,6 +202,20 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     return sorted(cogs, key=lambda cog: (wanted.index(cog.key.direction), cog.geobox.epsg, cog.key.tile)), lines
 
 
+def _read_cogs(key: CompositeKey, files: Mapping[str, Path]) -> Cog | None:
+    """Read the COG of all bands or, if there is none, those of single bands, backscatter first; None without any."""
+    if "cog" in files:
+        return _checked(_read_cog(key, files["cog"]))
+    if not files:
+        return None
+    order = [*(f"{layer}_dB" for pair in Polarization for layer in pair.layers), *INDEX_BANDS, *sorted(files)]
+    parts = [_read_cog(key, files[band]) for band in dict.fromkeys(order) if band in files]
+    first = parts[0]
+    alike = all((part.digest, part.geobox) == (first.digest, first.geobox) for part in parts)
+    labels, paths = tuple(part.labels[0] for part in parts), tuple(part.path for part in parts)
+    return _checked(replace(first, labels=labels, files=paths, digest=first.digest if alike else ""))
+
+
 def _read_cog(key: CompositeKey, path: Path) -> Cog:
     header = open_header(path)
     with open_dataset(path) as dataset:
@@ -201,13 +224,22 @@ def _read_cog(key: CompositeKey, path: Path) -> Cog:
             Label(name or "", units or "", dataset.tags(band).get("long_name", "")) for band, name, units in bands
         ]
         tags = dataset.tags()
-    if polarization_of(labels) is None or header.nodata is None or not math.isnan(header.nodata):
-        raise ProductError(
-            f"raster {path}: not a COG of this product (bands {', '.join(label.name for label in labels)},"
-            f" no data {header.nodata})",
-            "move it out of the output tree; the next run makes the tile's own COG again",
-        )
+    if header.nodata is None or not math.isnan(header.nodata):
+        raise _foreign(path, labels, f", no data {header.nodata}")
     return Cog(key, path, header.geobox, tuple(labels), tags.get("PROCESSING_LEVEL", ""), tags.get("DIGEST", ""))
+
+
+def _checked(cog: Cog) -> Cog:
+    if polarization_of(cog.labels) is None:
+        raise _foreign(cog.path, cog.labels)
+    return cog
+
+
+def _foreign(path: Path, labels: Sequence[Label], more: str = "") -> ProductError:
+    return ProductError(
+        f"raster {path}: not a COG of this product (bands {', '.join(label.name for label in labels)}{more})",
+        "move it out of the output tree; the next run makes the tile's own COG again",
+    )
 
 
 def polarization_of(labels: Sequence[Label]) -> Polarization | None:
@@ -247,7 +279,7 @@ def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
     for key in keys:
         cog = Path(layout.of(TileDirection(key.tile, key.direction)).cog)
         before, after = cog.name.split("{month}")
-        found |= {path.name[len(before) : -len(after)] for path in cog.parent.glob(f"{before}*{after}")}
+        found |= {path.name[len(before) :][:7] for path in cog.parent.glob(f"{before}*{after}")}
     if not found:
         return "run the workflow with output.formats.cog: true, or give the --output-dir that holds its output"
     return (

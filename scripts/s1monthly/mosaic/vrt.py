@@ -13,7 +13,8 @@ not for measuring.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,8 +34,8 @@ SMALLEST_OVERVIEW = 256
 POSITION_ERROR = 0.125
 """Largest error of a position in the warp, pixels; GDAL's own default."""
 
-Source = tuple[Path, GeoBox]
-"""A raster and its grid."""
+Source = tuple[Callable[[int], tuple[Path, int]], GeoBox]
+"""A raster, as a function that returns file and number of a band (`Cog.source`), and its grid."""
 
 
 def write_vrt(mosaic: Mosaic, folder: str | Path) -> Path:
@@ -55,16 +56,20 @@ def write_vrt(mosaic: Mosaic, folder: str | Path) -> Path:
     path, parts = Path(folder, f"{mosaic.name}.vrt"), Path(folder, f"{mosaic.name}.parts")
     sources: list[Source] = []
     for group in mosaic.groups():
-        members = [(cog.path, cog.geobox) for cog in group]
+        members: list[Source] = [(cog.source, cog.geobox) for cog in group]
         if mosaic.native(group):
             sources += members
             continue
         own, stem = _union(group), f"{group[0].key.direction}-{group[0].geobox.epsg}"
         _write(parts / f"{stem}.vrt", _gathered(parts, own, mosaic.labels, members))
         _write(parts / f"{stem}-warped.vrt", _warped(f"{stem}.vrt", own, mosaic.geobox, mosaic.labels))
-        sources.append((parts / f"{stem}-warped.vrt", mosaic.geobox))
+        sources.append((partial(_band_of, parts / f"{stem}-warped.vrt"), mosaic.geobox))
     _write(path, _gathered(path.parent, mosaic.geobox, mosaic.labels, sources, mosaic.tags))
     return path
+
+
+def _band_of(path: Path, place: int) -> tuple[Path, int]:
+    return path, place + 1
 
 
 def _union(group: Sequence[Cog]) -> GeoBox:
@@ -136,10 +141,11 @@ def _gathered(
     root = dataset_element(box, tags or {})
     for number, label in enumerate(labels, start=1):
         band = band_element(root, number, label)
-        for path, own in reversed(sources):  # the last one lies on top
+        for source_of, own in reversed(sources):  # the last one lies on top
+            path, within = source_of(number - 1)
             source = add_element(band, "ComplexSource")
             add_element(source, "SourceFilename", _relative(path, folder), relativeToVRT=1)
-            add_element(source, "SourceBand", number)
+            add_element(source, "SourceBand", within)
             # with these properties GDAL opens a source only to read its pixels
             size, block = (
                 {"RasterXSize": own.width, "RasterYSize": own.height},

@@ -1,8 +1,8 @@
-"""The publish stage: write a month's COG and preview from its slot in the cube."""
+"""The publish stage: write a month's COGs and preview from its slot in the cube."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,23 +14,23 @@ from s1monthly.catalog.item import output_bands, processing_tags
 from s1monthly.cube.months import read_checked
 from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
+from s1monthly.layout import Layout, is_cog
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.geotiff import cog_tags
-from s1monthly.raster.writing import side_file, write_preview
+from s1monthly.raster.writing import side_file, write_preview, writing
 from s1monthly.records.month import Record
 
 
 def write_pictures(
     record: Record,
     cube: str | Path,
-    cog: str | Path | None,
-    preview: str | Path | None,
+    pictures: Mapping[str, str | Path],
     block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
     compression: CogCompression = COG_COMPRESSION,
-) -> str | None:
-    """Write the COG and the preview of a month, both atomically.
+) -> dict[str, str]:
+    """Write the COGs and the preview of a month: all of them, or none if the cube does not fit the record.
 
     Reads and verifies one band while compressing the one before, so two bands are in memory. Keeps the preview's
     three bands and draws it in another thread.
@@ -41,19 +41,19 @@ def write_pictures(
         Record of the month; the cube must match it.
     cube : path
         Zarr store of the tile and direction.
-    cog, preview : path or None
-        Files to write; None for an unwanted file.
+    pictures : mapping of str to path
+        Files to write: ``preview``, and ``cog`` or the names of bands, each for a COG of its own.
     block_size : int
         Side of the COG's blocks in pixels.
     threads : int
         Threads that read the cube and compress the COG. The bytes do not depend on it.
     compression : {'deflate', 'zstd'}
-        Compression of the COG.
+        Compression of the COGs.
 
     Returns
     -------
-    str or None
-        SHA-256 of the COG, if one was written.
+    dict of str to str
+        SHA-256 of each COG, by the keys of `pictures`.
 
     Raises
     ------
@@ -62,10 +62,10 @@ def write_pictures(
     ProductError
         If a file cannot be written.
     """
-    shown = shown_bands(record.polarization.layers)
+    shown, preview = shown_bands(record.polarization.layers), pictures.get("preview")
     shown_values: dict[str, NDArray[np.float32]] = {}
     drawing: list[Future[None]] = []
-    checksum = None
+    checksums: dict[str, str] = {}
     with ExitStack() as stack:
         thread = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
 
@@ -79,31 +79,42 @@ def write_pictures(
                 (co, cross), ratio = (shown_values[name] for name in shown[:2]), shown_values.get(shown[2])
                 drawing.append(thread.submit(write_preview, preview, co, cross, ratio, record.grid))
 
-        if cog:
-            labels, tags = output_bands(record), processing_tags(record)
-            options = block_size, threads, list(record.bands.values()), compression
-            made = write_cog(cog, _one_ahead(bands()), record.grid, labels, tags, *options)
-            checksum = made.sha256
+        described, tags = output_bands(record), processing_tags(record)
+        options = block_size, threads
+        if "cog" in pictures:
+            known = list(record.bands.values())
+            made = write_cog(
+                pictures["cog"], _one_ahead(bands()), record.grid, described, tags, *options, known, compression
+            )
+            checksums["cog"] = made.sha256
+        elif any(map(is_cog, pictures)):
+            for band, values in zip(described, _one_ahead(bands()), strict=True):
+                path = stack.enter_context(writing(pictures[band.name]))  # put in place when all bands are verified
+                known = [record.bands[band.name]]
+                made = write_cog(path, [values], record.grid, [band], tags, *options, known, compression)
+                checksums[band.name] = made.sha256
         elif preview:
             for _ in bands():
                 continue
         for drawn in drawing:
             drawn.result()
-    return checksum
+    return checksums
 
 
-def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list[Path]:
-    """Remove a month's unwanted COG and preview, which may show outdated values.
+def remove_stale(record: Record, place: Layout, wanted: Collection[str]) -> list[Path]:
+    """Remove a month's unwanted COGs and preview, which may show outdated values.
 
-    A COG whose digest tag matches the record stays. A preview is always removed, because it has no digest; and with it
-    its side file.
+    A COG whose digest tag matches the record stays, unless others take its place (output.cog_layout). A preview is
+    always removed, because it has no digest; and with it its side file.
 
     Parameters
     ----------
     record : Record
         Record of the month.
-    cog, preview : Path or None
-        Path of an unwanted file, which may not exist; None for a wanted file.
+    place : Layout
+        Layout of the month.
+    wanted : collection of str
+        Wanted files, as in `write_pictures`.
 
     Returns
     -------
@@ -115,9 +126,12 @@ def remove_stale(record: Record, cog: Path | None, preview: Path | None) -> list
     ProductError
         If a file cannot be removed.
     """
-    stale = [path for path in (preview, preview and side_file(preview)) if path and path.exists()]
-    if cog and cog.exists() and cog_tags(cog).get("DIGEST") != record.digest:
-        stale.append(cog)
+    preview = Path(place.preview)
+    stale = [] if "preview" in wanted else [path for path in (preview, side_file(preview)) if path.exists()]
+    replaced = any(map(is_cog, wanted))
+    for kind, path in place.existing_cogs().items():
+        if kind not in wanted and (replaced or cog_tags(path).get("DIGEST") != record.digest):
+            stale.append(path)
     for path in stale:
         try:
             path.unlink()

@@ -51,6 +51,8 @@ class JobSettings:
         Rows and columns of a chunk of a new cube.
     cog_compression : str
         Compression of COGs.
+    products : sequence of str
+        Products of a month, see `plan.products_of`.
     """
 
     base_dir: str
@@ -67,6 +69,7 @@ class JobSettings:
     overwrite: bool
     chunks: Sequence[int]
     cog_compression: CogCompression
+    products: Sequence[str]
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:

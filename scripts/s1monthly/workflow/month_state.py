@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
+from s1monthly.layout import is_cog
 from s1monthly.model import Month
 from s1monthly.records.seal import RecordSummary
 from s1monthly.records.search_log import Answer, set_aside_of
@@ -115,3 +116,8 @@ def why_source_lost(answer: Answer | None) -> str:
     aside = set_aside_of([answer]) if answer else ""
     why = "its granules can no longer be used" if answer and answer.lost else "the source no longer has its granules"
     return f"{why} ({aside})" if aside else why
+
+
+def product_name(kind: str) -> str:
+    """Return the name of a product, as in `Layout.product`, for messages."""
+    return "COG" if is_cog(kind) else {"item": "Item"}.get(kind, kind)

@@ -215,6 +215,7 @@ class Plan:
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,
             cog_compression=config.output.cog_compression,
+            products=products_of(config),
         )
 
     @cached_property
@@ -269,7 +270,7 @@ class Plan:
     @property
     def published(self) -> dict[str, str]:
         """Name and path pattern of the products that are made from the cube."""
-        return {name: getattr(self.layout, name) for name in products_of(self.config)}
+        return {name: self.layout.product(name) for name in products_of(self.config)}
 
     @property
     def product_options(self) -> dict[str, Any]:
@@ -340,9 +341,17 @@ def tile_months(
 
 
 def products_of(config: Config) -> tuple[str, ...]:
-    """Return the products that are made from the cube: COG and preview if wanted, and Item; names as in `Layout`."""
+    """Return the products that are made from the cube: COGs and preview if wanted, and Item; as `Layout.product`."""
     formats = config.output.formats
-    return (*["cog"] * formats.cog, *["preview"] * formats.preview, "item")
+    return (*(_cogs_of(config) if formats.cog else ()), *["preview"] * formats.preview, "item")
+
+
+def _cogs_of(config: Config) -> tuple[str, ...]:
+    if config.output.cog_layout == "multiband":
+        return ("cog",)
+    from s1monthly.kernels.bands import bands_of  # loads numpy, which the rules seldom need
+
+    return tuple(band.name for band in bands_of(recipe(config)))
 
 
 def product_options(config: Config) -> dict[str, Any]:
@@ -351,7 +360,7 @@ def product_options(config: Config) -> dict[str, Any]:
     Options at their default are left out, so that neither a new option nor a changed default makes the products of
     existing months again.
     """
-    chosen = config.output.model_dump(include={"cog_compression"}, exclude_defaults=True)
+    chosen = config.output.model_dump(include={"cog_compression", "cog_layout"}, exclude_defaults=True)
     return {**config.output.formats.model_dump(include={"cog", "preview"}), **chosen}
 
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from s1monthly.model import Tile, month_ranges
 from s1monthly.records.search_log import Answer, no_data_months, set_aside_of
 from s1monthly.workflow import estimate
-from s1monthly.workflow.month_state import MonthState, Step
+from s1monthly.workflow.month_state import MonthState, Step, product_name
 from s1monthly.workflow.plan import Plan
 from s1monthly.workflow.tile_months import TileMonths
-
-PRODUCT_NAMES = {"cog": "COG", "preview": "preview", "item": "Item"}
 
 
 def before_run(
@@ -133,8 +131,8 @@ def _made(made: Iterable[MonthState]) -> str:
 
 def _products(made: Iterable[MonthState]) -> Iterator[str]:
     """Describe the products of finished months that were deleted, or never written because the run was killed."""
-    for name, product in PRODUCT_NAMES.items():
-        lacking = [state for state in made if name in state.lacking]
+    for product in ("COG", "preview", "Item"):
+        lacking = [state for state in made if product in map(product_name, state.lacking)]
         plural = "s" if len(lacking) > 1 else ""
         yield _count(lacking, f"{product}{plural} to be made again")
     yield _count(

@@ -286,7 +286,7 @@ class TileMonths:
 
     def _files(self, month: Month) -> dict[str, FileState | None]:
         paths = self.paths(month)
-        return {name: file_state(getattr(paths, name)) for name in ("record", *self.products)}
+        return {name: file_state(paths.product(name)) for name in ("record", *self.products)}
 
     def _changed(self, month: Month, files: Mapping[str, FileState | None], noted: Files) -> bool:
         """Return True if a product has another size than noted; an Item may have one, while it is JSON."""

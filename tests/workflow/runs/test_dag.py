@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import rasterio
 
+from s1monthly.audit.validation import validate
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.kernels import texture
@@ -560,6 +561,21 @@ def test_a_format_switched_off_leaves_the_item(made: Path) -> None:
     assert run_snakemake(made, without).jobs == {"publish": 2, **CATALOGS}
     assert "cog" not in json.loads(product(made, "item", "2021-11").read_text())["assets"]
     assert settled(made, without)
+
+
+def test_another_layout_of_cogs_replaces_the_files(made: Path) -> None:
+    whole = product(made, "cog", "2021-11")
+    bands = config(output={"base_dir": "output", "disk_warn_gb": 0, "cog_layout": "per_band"})
+    assert run_snakemake(made, bands).jobs == {"publish": 2, **CATALOGS}
+    of_bands = sorted(path.name for path in whole.parent.glob("*2021-11*"))
+    assert of_bands == sorted(f"{whole.stem}_{name}.tif" for name in ("VV_dB", "VH_dB", "Ratio", "RVI"))
+    assert {"VV_dB", "RVI"} < {*json.loads(product(made, "item", "2021-11").read_text())["assets"]}
+    assert settled(made, bands)
+    (whole.parent / of_bands[0]).unlink()
+    again = run_snakemake(made, bands)
+    assert again.jobs == {"publish": 1, **CATALOGS} and "1 COG to be made again" in again.output
+    assert [path.name for path in sorted(whole.parent.glob("*2021-11*"))] == of_bands
+    assert validate(made / "output").problems == []
 
 
 def test_months_without_one_usable_granule_are_not_taken_for_empty_ones(tmp_path: Path) -> None:
