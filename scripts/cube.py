@@ -6,6 +6,7 @@ import light_imports  # noqa: F401
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import adds_only_bands, cached_header
 from s1monthly.cube.layout import CubeSpec
+from s1monthly.cube.overviews import overview_factors
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.model import Direction, Month, Tile
@@ -17,15 +18,18 @@ def main(argv=None):
     job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "slots", "cube", "stamp")
     settings, tile, existing = job.settings.of(job.tile, job.direction), Tile(job.tile), cached_header(job.cube)
     recipe, chunks = settings.recipe, (settings.chunks[0], settings.chunks[1])
+    geobox = tile_geobox(tile, settings.resolution, settings.epsg)
+    overviews = overview_factors(geobox.shape) if settings.overviews else ()
     if existing and (existing.recipe == recipe or adds_only_bands(existing.recipe, recipe)):
-        chunks = existing.chunks
+        chunks, overviews = existing.chunks, existing.overviews  # an existing cube stays as it was made
     spec = CubeSpec(
         tile=tile,
         direction=Direction(job.direction),
-        geobox=tile_geobox(tile, settings.resolution, settings.epsg),
+        geobox=geobox,
         bands=bands_of(recipe),
         chunks=chunks,
         recipe=recipe,
+        overviews=overviews,
     )
     first, last = (Month.parse(month) for month in job.slots.split("_")[:2])
     log.info("axis: %s to %s", *prepare(job.cube, spec, first, last, settings.overwrite, covered(job)))

@@ -12,6 +12,7 @@ import pytest
 import zarr
 
 from s1monthly.audit import cube_metadata
+from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.repair_commands import RepairCommands
 from s1monthly.audit.tree_files import list_tree
 from s1monthly.audit.validation import validate
@@ -107,6 +108,10 @@ METADATA: dict[str, Damage] = {
     "root with nonsense for chunks": described(chunks=[0, 128]),
     "root and a band's metadata lost": gone(ROOT, "VV_dB/zarr.json"),
     "root and a coordinate lost": gone(ROOT, "x"),
+    "an overview's metadata lost": gone("overviews/2/VH_dB/zarr.json"),
+    "an overview's coordinate lost": gone("overviews/4/time"),
+    "a level's group lost": gone("overviews/4/zarr.json"),
+    "the overviews' group empty": text("overviews/zarr.json", ""),
     "recipe edited": root(lambda found: found["attributes"]["s1monthly"]["recipe"].update(mosaic="first")),
     "tile edited": described(tile="11SLT"),
     "grid edited": root(lambda found: found["attributes"]["s1monthly"]["grid"].update(left=300.0)),
@@ -129,6 +134,11 @@ CHUNKS: dict[str, Damage] = {
     "a chunk without its header": cut("VH_dB/c/0/1/1", 10),
     "chunks of a month lost": gone("RVI/c/1"),
     "a band lost": gone("VV_dB"),
+    "an overview lost": gone("overviews/2/VV_dB/c/0"),
+    "an overview cut": cut("overviews/4/RVI/c/0/0/0", -1),
+    "an overview empty": text("overviews/4/RVI/c/1/0/0", ""),
+    "a level lost": gone("overviews/4"),
+    "all levels lost": gone("overviews"),
 }
 DAMAGES = METADATA | STATUS | CHUNKS
 
@@ -171,7 +181,7 @@ def test_a_record_of_other_values_does_not_describe_a_cube_without_root(tree: Sm
 
 def spec_of(tree: SmallTree) -> CubeSpec:
     grid = tile_geobox(NOVEMBER.tile, 300.0)
-    return CubeSpec(NOVEMBER.tile, NOVEMBER.direction, grid, bands("VV", "VH"), (128, 128), tree.recipe)
+    return CubeSpec(NOVEMBER.tile, NOVEMBER.direction, grid, bands("VV", "VH"), (128, 128), tree.recipe, (2, 4))
 
 
 @pytest.mark.parametrize("name", [*METADATA, "every status lost"])
@@ -295,3 +305,18 @@ def test_what_is_not_the_cube_is_moved_out_and_made_again(
     assert rebuild(tree) == 1
     follow(tree, [found])
     assert validate(tree.base).to_text() == VALID
+
+
+def test_an_overview_of_other_values_is_found_by_digests_and_made_again(tree: SmallTree) -> None:
+    """Whole files that hold the average of another month: only all values tell."""
+    before, store = contents(tree.base), store_of(tree)
+    for factor in (2, 4):
+        level = store / f"overviews/{factor}/VH_dB/c"
+        shutil.copyfile(level / "0/0/0", level / "1/0/0")
+    assert validate(tree.base).to_text() == VALID
+    (found,) = validate(tree.base, Depth(digests=True)).problems
+    assert "2021-12: overview 2 of VH_dB in the cube is not the average of its pixels" in found.problem
+    follow(tree, [found])
+    assert validate(tree.base, Depth(digests=True)).to_text() == VALID
+    after = contents(store)
+    assert {name for name in after if after[name] != before[f"10SGD_ASCENDING/zarr/S1_monthly.zarr/{name}"]} == set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,9 @@ import zarr
 from numpy.typing import NDArray
 
 from s1monthly.cube import months as cube
+from s1monthly.cube.overviews import rounded
 from s1monthly.errors import CubeError
+from s1monthly.kernels.halving import halved
 
 Months = dict[str, dict[str, NDArray[Any]]]
 """Month -> band or count -> values, for the months that are complete."""
@@ -53,6 +56,17 @@ def by_cube(path: Path) -> Months:
     }
 
 
+def check_overviews(path: Path) -> None:
+    """Demand that the overviews of every complete month are those of its values."""
+    state = cube.state(path)
+    for month, band in itertools.product(state.complete, state.bands):
+        found, pool = cube.read_month(path, month, band), ThreadPoolExecutor(1)
+        for factor in state.overviews:
+            found = halved(found, pool)
+            stored = cube.read_overview(path, month, band, factor)
+            assert np.array_equal(stored, rounded(found), equal_nan=True), f"{month}: overview {factor} of {band}"
+
+
 READERS: dict[str, Callable[[Path], Months]] = {
     "xarray": lambda path: by_xarray(path, True),
     "zarr": lambda path: by_zarr(path, True),
@@ -83,6 +97,7 @@ def look(path: Path, known: Known, unconsolidated: bool = True) -> set[str]:
             found = read(path)
             check(found, known, name)
             seen.add(frozenset(found))
+    check_overviews(path)
     assert len(seen) == 1, f"readers disagree on what is complete: {seen}"
     return set(seen.pop())
 

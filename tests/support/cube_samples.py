@@ -36,15 +36,19 @@ Count = NDArray[np.uint8]
 
 
 def spec_of(
-    recipe: dict[str, object] | None = None, box: GeoBox = BOX, chunk: int = 32, of: tuple[Band, ...] = CORE
+    recipe: dict[str, object] | None = None,
+    box: GeoBox = BOX,
+    chunk: int = 32,
+    of: tuple[Band, ...] = CORE,
+    overviews: tuple[int, ...] = (2, 4),
 ) -> CubeSpec:
-    """Return a small cube's specification: 4 bands, 2 x 2 chunks."""
-    return CubeSpec(Tile("10SGD"), Direction.ASCENDING, box, of, (chunk, chunk), dict(recipe or RECIPE))
+    """Return a small cube's specification: 4 bands, 2 x 2 chunks, two overviews."""
+    return CubeSpec(Tile("10SGD"), Direction.ASCENDING, box, of, (chunk, chunk), dict(recipe or RECIPE), overviews)
 
 
-def textured(of: tuple[Band, ...] = EVERY) -> CubeSpec:
+def textured(of: tuple[Band, ...] = EVERY, overviews: tuple[int, ...] = (2, 4)) -> CubeSpec:
     """Return the specification of the same cube with textures."""
-    return spec_of(TEXTURE_RECIPE, of=of)
+    return spec_of(TEXTURE_RECIPE, of=of, overviews=overviews)
 
 
 def month_of(text: str, version: int = 1) -> tuple[Values, Count]:

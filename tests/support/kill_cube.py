@@ -33,13 +33,15 @@ from support.cube_samples import CORE, OTHER_RECIPE, TEXTURES, month_of, spec_of
 
 SMALL, LARGE = CORE[:1], (CORE[0], TEXTURES[0])
 """Bands of the cubes to be killed, and of those that are given a texture."""
+LEVELS = (2,)
+"""Their overviews."""
 HELD = [Month(2020, 3), Month(2020, 5)]
 VERSIONS = (("2020-03", 1), ("2020-03", 2), ("2020-04", 1), ("2020-05", 1))
 """Months that are ever written, and which values they can have."""
 
 
 def _prepare(path: Path, first: Month, last: Month, **options: object) -> None:
-    prepare(path, options.pop("spec", spec_of(of=SMALL)), first, last, **options)
+    prepare(path, options.pop("spec", spec_of(of=SMALL, overviews=LEVELS)), first, last, **options)
 
 
 def _begin(path: Path) -> None:
@@ -50,7 +52,7 @@ def _begin(path: Path) -> None:
 
 
 def _add_texture(path: Path) -> None:
-    _prepare(path, *HELD, spec=textured(LARGE), covered=HELD)
+    _prepare(path, *HELD, spec=textured(LARGE, LEVELS), covered=HELD)
     write(path, "2020-03")  # the other month is left as being written
 
 
@@ -91,7 +93,9 @@ CHANGES: dict[str, Callable[[Path], object]] = {
     "overwrite": _overwrite,
     "overwrite, poorly": _poorly(_overwrite),
     "add a texture": _add_texture,
-    "begin anew": lambda path: _prepare(path, *HELD, spec=spec_of(OTHER_RECIPE, of=SMALL), replace=True),
+    "begin anew": lambda path: _prepare(
+        path, *HELD, spec=spec_of(OTHER_RECIPE, of=SMALL, overviews=LEVELS), replace=True
+    ),
 }
 ABSENT = {"create", "re-key, poorly"}
 """Changes while which there can be no store for a moment."""

@@ -111,9 +111,8 @@ class SmallTree:
             getattr(self, f"_write_{step}")(key)
 
     def _write_cube(self, key: CompositeKey) -> None:
-        spec = CubeSpec(
-            key.tile, key.direction, tile_geobox(key.tile, COARSE), bands("VV", "VH"), (128, 128), self.recipe
-        )
+        grid = tile_geobox(key.tile, COARSE)
+        spec = CubeSpec(key.tile, key.direction, grid, bands("VV", "VH"), (128, 128), self.recipe, (2, 4))
         mine = [other.month for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
         prepare(self.path("cube", key), spec, min(mine), max(mine))
         write_month(self.path("cube", key), key.month, *self.values(key))

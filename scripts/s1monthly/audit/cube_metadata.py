@@ -13,7 +13,7 @@ import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import islice, takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -24,9 +24,18 @@ from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import first_of
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.cube import months as cube
-from s1monthly.cube.create import create
-from s1monthly.cube.header import COUNT, DECODING, STATUS, Header, foreign_store, read_header
-from s1monthly.cube.layout import COORDINATES, CubeSpec, description
+from s1monthly.cube.create import create, write_group
+from s1monthly.cube.header import (
+    COUNT,
+    DECODING,
+    STATUS,
+    Header,
+    foreign_store,
+    level_path,
+    overview_arrays,
+    read_header,
+)
+from s1monthly.cube.layout import CubeSpec, coordinate_paths, description, group_paths
 from s1monthly.cube.months import CubeState
 from s1monthly.cube.transaction import flush, locked, replace_files, staging
 from s1monthly.errors import CubeError, NameFormatError, ProductError, S1MonthlyError
@@ -169,7 +178,8 @@ def _compare_files(
 
     Valid metadata of the cube first replace those in `expected`, so that they stay as they are.
     """
-    names = (*_arrays(spec), *COORDINATES)
+    arrays, coordinates = _arrays(spec), coordinate_paths(spec.overviews)
+    names = (*arrays, *coordinates)
     copies: Mapping[str, Any] = header.arrays if header else {}
     root = json.loads((expected / ROOT).read_text("utf-8"))
     consolidated, lost, differing, other = root["consolidated_metadata"]["metadata"], [], [], []
@@ -181,16 +191,17 @@ def _compare_files(
             (expected / name / ROOT).write_text(json.dumps(chosen, indent=2), "utf-8")
         if not _alike(own, chosen, "codecs"):
             differing.append(Path(name) / ROOT)
-            lost += [f"{name}/zarr.json"] if own is None and name not in COORDINATES else []
+            lost += [f"{name}/zarr.json"] if own is None and name in arrays else []
         if header and not _alike(copy, chosen, "codecs"):
             other.append(name)
-    differing += list(_wrong_coordinates(store, expected))
+    differing += list(_wrong_coordinates(store, expected, coordinates))
+    differing += list(_wrong_groups(store, expected, spec))
     (expected / ROOT).write_text(json.dumps(root, indent=2, ensure_ascii=False, allow_nan=False), "utf-8")
     problems = [fault] if fault else []
     if header and axis != (header.first, header.last):
         said, found = (f"{first} to {last}" for first, last in ((header.first, header.last), axis))
         problems.append(f"its attributes say {said}, its times are others: {found}")
-    other += [name for name in copies if name not in names]
+    other += [name for name in copies if name not in {*names, *group_paths(spec.overviews)}]
     if other:
         problems.append(f"its zarr.json describes {', '.join(other)} otherwise than this software makes it")
     root_is_right = not problems
@@ -203,13 +214,14 @@ def _compare_files(
         state = cube.state(store) if root_is_right and not lost else None
         return CubeCheck(state, "; ".join(problems), mendable=True), [*differing, *([] if root_is_right else [ROOT])]
     entries = sorted(path for path in store.iterdir() if not path.name.startswith("."))
-    strays = tuple(path for path in entries if path.name not in (*names, "zarr.json"))
+    strays = tuple(path for path in entries if path.name not in {*(name.split("/")[0] for name in names), "zarr.json"})
     problem = f"{first_of(path.name for path in strays)}: none of its arrays" if strays else ""
     return CubeCheck(cube.state(store), problem, strays=strays), []
 
 
 def _arrays(spec: CubeSpec) -> tuple[str, ...]:
-    return (*(band.name for band in spec.bands), COUNT, STATUS)
+    names = [band.name for band in spec.bands]
+    return (*names, COUNT, STATUS, *overview_arrays(names, spec.overviews))
 
 
 def _spec_of(header: Header) -> CubeSpec | None:
@@ -221,7 +233,7 @@ def _spec_of(header: Header) -> CubeSpec | None:
     if tuple(band.name for band in bands) != header.bands:
         return None
     tile, direction = Tile(header.description["tile"]), Direction(header.description["direction"])
-    return CubeSpec(tile, direction, header.geobox, bands, header.chunks, header.recipe)
+    return CubeSpec(tile, direction, header.geobox, bands, header.chunks, header.recipe, header.overviews)
 
 
 @dataclass(frozen=True)
@@ -256,8 +268,16 @@ def _spec_by(witness: _Witness, folder: TileFolder, copies: Mapping[str, Any]) -
         possible = rows > 0 and columns > 0
     except (KeyError, ValueError, TypeError, AttributeError, StopIteration):
         return None
-    spec = CubeSpec(folder.owner.tile, folder.owner.direction, witness.grid, bands, (rows, columns), witness.recipe)
+    tile, direction = folder.owner.tile, folder.owner.direction
+    factors = _factors(folder.cube, copies)
+    spec = CubeSpec(tile, direction, witness.grid, bands, (rows, columns), witness.recipe, factors)
     return spec if possible else None
+
+
+def _factors(store: Path, copies: Mapping[str, Any]) -> tuple[int, ...]:
+    """Return the factors of the overviews that the root or a folder tells of: 2, 4, 8 ..., without a gap."""
+    paths = ((factor, level_path(factor)) for factor in (2**power for power in range(1, 32)))
+    return tuple(factor for factor, _ in takewhile(lambda one: one[1] in copies or (store / one[1]).is_dir(), paths))
 
 
 def _proven_spec(
@@ -312,9 +332,25 @@ def _alike(one: Any, other: Any, *more: str) -> bool:
     return isinstance(one, dict) and all((one.get(key) or None) == (other.get(key) or None) for key in (*KEYS, *more))
 
 
-def _wrong_coordinates(store: Path, expected: Path) -> Iterator[Path]:
+def _wrong_groups(store: Path, expected: Path, spec: CubeSpec) -> Iterator[Path]:
+    """Yield the files of overviews' groups that are lost, damaged, or do not hold the arrays' metadata.
+
+    Those in the folder `expected` are first written again, from the arrays there.
+    """
+    for name in group_paths(spec.overviews):
+        document = _own_metadata(expected, name) or {}
+        members = document["consolidated_metadata"]["metadata"]
+        write_group(expected / name, document["attributes"], list(members))
+        wanted = (_own_metadata(expected, name) or {})["consolidated_metadata"]["metadata"]
+        found = ((_own_metadata(store, name) or {}).get("consolidated_metadata") or {}).get("metadata", {})
+        arrays = {member: right for member, right in wanted.items() if right["node_type"] == "array"}
+        if found.keys() != wanted.keys() or not all(_alike(found[m], arrays[m], "codecs") for m in arrays):
+            yield Path(name) / ROOT
+
+
+def _wrong_coordinates(store: Path, expected: Path, names: Iterable[str]) -> Iterator[Path]:
     """Yield chunks of coordinates that are missing or wrong."""
-    for name in COORDINATES:
+    for name in names:
         for path in sorted((expected / name / "c").rglob("*")):
             found = store / path.relative_to(expected)
             if path.is_file() and (not found.is_file() or found.read_bytes() != path.read_bytes()):

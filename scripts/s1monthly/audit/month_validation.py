@@ -199,7 +199,9 @@ class MonthValidation:
         if difference is None:
             return
         kind, fault = difference
-        if kind == "record":  # a rebuild reads every value of a month without an Item
+        if kind == "overviews":
+            self._report(self._folder.cube, fault, self._repair.remove(self._place("item")), self._repair.rebuild)
+        elif kind == "record":  # a rebuild reads every value of a month without an Item
             problem = f"{self._month}: the values in the cube are not those of its record: {fault}"
             self._report(self._folder.cube, problem, self._repair.remove(self._place("item")), self._repair.rebuild)
         else:

@@ -12,7 +12,7 @@ from s1monthly.audit.month_record import known_digests
 from s1monthly.audit.report import first_of
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.cube import months as cube
-from s1monthly.cube.chunks import lost_chunks
+from s1monthly.cube.chunks import lost_chunks, lost_overviews
 from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
 from s1monthly.cube.write import complete_again, write_month
@@ -43,7 +43,9 @@ def values_fault(folder: TileFolder, record: Record, state: CubeState) -> str:
         pixels = sum(statistics.histogram.values())
         return f"the counts of passes are not those of its record ({pixels} pixels have one)"
     slot = record.key.month.ordinal - state.first.ordinal
-    return first_of(lost_chunks(folder.cube, slot, state.bands, count))
+    lost = lost_chunks(folder.cube, slot, state.bands, count)
+    lost += [] if lost else lost_overviews(state, slot, record.bands)
+    return first_of(lost)
 
 
 def has_chunks(folder: TileFolder, month: Month, state: CubeState) -> bool:
@@ -67,6 +69,19 @@ def restore_status(folder: TileFolder, month: Month, state: CubeState, row: Mapp
         return complete_again(folder.cube, month, digests)
     except CubeError:
         return False
+
+
+def restore_overviews(folder: TileFolder, record: Record) -> bool:
+    """Write a month again from the values that the cube holds, if these are the record's; return True if they are."""
+    month, state = record.key.month, cube.state(folder.cube)
+    if not state.overviews:
+        return False
+    try:
+        values = dict(cube.read_checked(folder.cube, month, record.digest))
+    except CubeError:
+        return False
+    write_month(folder.cube, month, values, cube.read_count(folder.cube, month))
+    return True
 
 
 def restore_values(folder: TileFolder, record: Record) -> bool:

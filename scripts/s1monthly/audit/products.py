@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Collection, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,10 +19,14 @@ from rasterio.io import DatasetReader, MemoryFile
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog.assets import preview_grid
 from s1monthly.cube import months as cube
-from s1monthly.errors import ProductError, S1MonthlyError
+from s1monthly.cube.header import existing_header
+from s1monthly.cube.overviews import KEEP_BITS
+from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.halving import halved
 from s1monthly.kernels.preview import preview_rgba, shown_bands
 from s1monthly.layout import is_cog
+from s1monthly.model import Month
 from s1monthly.raster.geotiff import GDAL_OPTIONS, open_dataset
 from s1monthly.raster.writing import refuse_unwritten, side_file
 from s1monthly.records.month import Record, verified
@@ -34,6 +39,9 @@ SHADE = 1
 
 SHARE = 1e-5
 """Relative tolerance for a pixel of an overview averaged on another processor."""
+
+OVERVIEW_SHARE = 2.0**-KEEP_BITS
+"""The same for a pixel of an overview in the cube, which is rounded."""
 
 # COG
 
@@ -141,6 +149,27 @@ def _overviews(values: NDArray[np.float32], grid: GeoBox, levels: list[int]) -> 
         return averaged
 
 
+def cube_overview_fault(store: Path, month: Month, band: str, values: NDArray[np.float32]) -> str | None:
+    """Return how the overviews in the cube differ from those of a band's values; None if they do not.
+
+    Parameters
+    ----------
+    values : array (rows, columns), float32
+        Values of the band; NaN for no data.
+    """
+    factors = existing_header(store).overviews
+    with ThreadPoolExecutor(1) as pool:
+        for factor in factors:
+            values = halved(values, pool)
+            try:
+                found = cube.read_overview(store, month, band, factor)
+            except CubeError as error:
+                return error.problem
+            if not np.allclose(found, values, OVERVIEW_SHARE, 0, equal_nan=True):
+                return f"{month}: overview {factor} of {band} in the cube is not the average of its pixels"
+    return None
+
+
 # preview
 
 
@@ -202,7 +231,8 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
     Returns
     -------
     tuple of str, or None
-        Kind (``record`` if the cube contradicts the record) and reason; None if nothing differs.
+        Kind (``record`` if the cube contradicts the record, ``overviews`` if those in the cube do not show the
+        month) and reason; None if nothing differs.
     """
     month = record.key.month
     cogs, preview = {kind: folder.place(kind, month) for kind in filter(is_cog, kinds)}, folder.place("preview", month)
@@ -214,15 +244,19 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
     try:
         bands = cube.read_checked(folder.cube, month, record.digest)
         different: tuple[str, str] | None = None
+        overview_fault: str | None = None
         for number, (name, values) in enumerate(verified(record, bands), 1):
             for kind, band in (("cog", number), (name, 1)):
                 if kind in cogs and not different:
                     fault = cog_difference(cogs[kind], band, values, record.grid)
                     different = (kind, f"band {name}: {fault}") if fault else None
+            overview_fault = overview_fault or cube_overview_fault(folder.cube, month, name, values)
             if name in shown:
                 drawn[name] = values
     except S1MonthlyError as error:
         return "record", error.problem
+    if overview_fault:
+        return "overviews", overview_fault
     if different:  # not before the cube is known to be right, of which the COG may be the last copy
         return different
     fault = preview_fault(preview, record.grid) if "preview" in kinds else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from s1monthly.audit.cube_metadata import check_cube, mend_cube
 from s1monthly.audit.items import differences, expected_item, named_products, products, read_item
 from s1monthly.audit.month_record import check_record, known_digests, measure_record, missing_record
-from s1monthly.audit.month_values import restore_status, restore_values, values_fault
+from s1monthly.audit.month_values import restore_overviews, restore_status, restore_values, values_fault
 from s1monthly.audit.products import compare_with_cube, ignore_missing_georeference
 from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unreadable
 from s1monthly.audit.report import Finding, Progress, count_of, first_of, shorten
@@ -244,7 +244,10 @@ class _FolderRebuild:
             self._mend_item(record, state)
 
     def _values_restored(self, record: Record, state: CubeState, fault: str) -> bool:
-        """Write the month's values into the cube again from its COG; report if that cannot be done."""
+        """Write the month into the cube again from its values there or in its COG; report if neither can be done."""
+        if restore_overviews(self._folder, record) and not values_fault(self._folder, record, state):
+            self._made(str(record.key), "month", "overviews lost or wrong in the cube, made again from its values")
+            return True
         if restore_values(self._folder, record) and not values_fault(self._folder, record, state):
             self._made(str(record.key), "month", "values lost in the cube, taken from its COG")
             return True
@@ -266,9 +269,9 @@ class _FolderRebuild:
                 return
         present = kinds - {*missing}
         fault = compare_with_cube(folder, record, present)
-        if fault and fault[0] == "record" and self._values_restored(record, state, fault[1]):
+        if fault and fault[0] in ("record", "overviews") and self._values_restored(record, state, fault[1]):
             fault = compare_with_cube(folder, record, present)
-        if fault and fault[0] != "record":
+        if fault and fault[0] not in ("record", "overviews"):
             product = folder.place(fault[0], month)
             self._leave(product, f"{month}: {fault[1]}", self._repair.remove(product), RUN)
         for kind in missing if not fault else ():

@@ -71,6 +71,9 @@ class Output(Section):
         le=MOST_BITS,
         example=12,
     )
+    overviews: bool = option(
+        True, "Keep coarser copies of each month in the cube, for maps in browsers (GeoZarr multiscales); for new cubes"
+    )
     public_url: Annotated[str, AfterValidator(_web_folder)] | None = option(
         None,
         "Address at which you publish base_dir; catalog.json then links to itself there",

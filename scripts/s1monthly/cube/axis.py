@@ -149,7 +149,7 @@ def _months_stay(existing: Header, wanted: Mapping[str, Any], replace: bool, not
 def _adds_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Return True if the wanted cube has all bands of the existing one, made alike, and more."""
     return (
-        all(existing[key] == wanted[key] for key in wanted if key not in ("bands", "recipe"))
+        all(existing.get(key) == wanted.get(key) for key in {*existing, *wanted} - {"bands", "recipe"})
         and set(existing["bands"]) < set(wanted["bands"])
         and adds_only_bands(existing["recipe"], wanted["recipe"])
     )
@@ -181,7 +181,7 @@ def _leaves(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def _layout_changes(existing: Header, store: Path) -> list[str]:
     """Name the arrays whose chunks cannot be read with the metadata of a new store."""
     changes = []
-    for name in (*existing.data_arrays, STATUS):
+    for name in (*existing.slot_arrays, STATUS):
         if not (existing.path / name / "zarr.json").exists():
             raise CubeError(f"cube {existing.path}: array {name}: missing in the cube", how_to_mend(existing.path))
         new = json.loads((store / name / "zarr.json").read_text("utf-8"))
@@ -201,7 +201,7 @@ def _change(existing: Header, store: Path, wanted: Mapping[str, Any], first: Mon
         # arrays grow one after the other, but readers of the root's metadata still see one step
         replace_files(store, path, differing)
         return
-    for name in (*existing.data_arrays, STATUS):
+    for name in (*existing.slot_arrays, STATUS):
         chunks = path / name / "c"
         if chunks.exists():
             (store / name / "c").mkdir()

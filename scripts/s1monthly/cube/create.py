@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec
+from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
 
-from s1monthly.cube.header import ATTRIBUTE, COUNT, STATUS, Status
-from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, CubeSpec, description
+from s1monthly.cube.header import ATTRIBUTE, COUNT, OVERVIEWS, STATUS, Status, level_path
+from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, LEVEL_COORDINATES, CubeSpec, description
+from s1monthly.cube.overviews import LARGEST, multiscales, shapes, transform
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band, rounding
@@ -50,6 +51,7 @@ STATUS_ATTRIBUTES = {
 CONVENTIONS = {
     "proj": ("f17cb550-5864-4468-aeb7-f3180cfb622f", "Coordinate reference system information for geospatial data"),
     "spatial": ("689b58e2-cf7b-45e0-9fff-9cfc0883d6b4", "Spatial coordinate information"),
+    "multiscales": ("d35379db-88df-4056-af3a-620245f8e347", "Multiscale layout of zarr datasets"),
 }
 """GeoZarr conventions that a cube follows: name -> UUID and description, as the conventions give them."""
 
@@ -83,14 +85,20 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
     # not compressed: `cube.header` reads the one byte of a chunk without zarr
     create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
-    _create_time(folder, first, months)
+    _create_time(folder, first, months, with_bounds=True)
     create_space(folder, spec.geobox)
+    for factor, shape in zip(spec.overviews, shapes(spec.geobox.shape, spec.overviews), strict=True):
+        level = folder / level_path(factor)
+        for band in spec.bands:
+            _create_overview(level / band.name, (months, *shape), _overview_attributes(band, spec.recipe))
+        _create_time(level, first, months, with_bounds=False)
+        create_space(level, spec.geobox, shape)
     for name, existing in (codecs or {}).items():
         file = folder / name / "zarr.json"
         metadata = json.loads(file.read_text("utf-8"))
         if metadata["codecs"] != existing:
             file.write_text(json.dumps(metadata | {"codecs": existing}, indent=2), "utf-8")
-    _write_root(folder, spec, described, first, last)
+    _write_groups(folder, spec, {ATTRIBUTE: described | {"first": str(first), "last": str(last)}})
 
 
 def create_array(
@@ -100,6 +108,15 @@ def create_array(
     return zarr.create_array(
         path, dtype=dtype, fill_value=fill_value, compressors=codec, attributes=dict(attributes), **layout
     )
+
+
+def _create_overview(path: Path, shape: tuple[int, int, int], attributes: Mapping[str, Any]) -> None:
+    """Create the array of an overview, with one shard for each slot: few files, and chunks of the size of a view."""
+    chunk = [min(size, LARGEST) for size in shape[1:]]
+    shard = [-(-size // side) * side for size, side in zip(shape[1:], chunk, strict=True)]
+    codec = ShardingCodec(chunk_shape=(1, *chunk), codecs=[BytesCodec(), CODEC], index_codecs=[BytesCodec()])
+    layout = {"shape": shape, "chunks": (1, *shard), "dimension_names": ("time", "y", "x")}
+    create_array(path, "float32", NODATA, attributes, None, serializer=codec, **layout)
 
 
 def _create_coordinate(
@@ -135,27 +152,42 @@ def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _create_time(folder: Path, first: Month, months: int) -> None:
+def _overview_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the attributes of a band's overviews, which have no count or status beside them."""
+    attributes = _band_attributes(band, recipe)
+    del attributes["ancillary_variables"]
+    return attributes | {"cell_methods": f"{attributes.get('cell_methods', '')} area: mean".lstrip()}
+
+
+def _create_time(folder: Path, first: Month, months: int, with_bounds: bool) -> None:
     starts = np.datetime64(str(first), "M") + np.arange(AXIS_LIMIT + 1)
     days = starts.astype("datetime64[D]").astype("int32")
     units = {"units": "days since 1970-01-01", "calendar": "proleptic_gregorian"}
-    attributes = {"standard_name": "time", "long_name": "first day of the month", "axis": "T", "bounds": "time_bnds"}
+    attributes = {"standard_name": "time", "long_name": "first day of the month", "axis": "T"}
+    attributes |= {"bounds": "time_bnds"} if with_bounds else {}
     attributes |= units | {"units_metadata": "leap_seconds: none"}
-    bounds = np.stack([days[:-1], days[1:]], axis=1)
-    for array in (
-        _create_coordinate(folder, "time", days[:-1], ("time",), attributes),
-        _create_coordinate(folder, "time_bnds", bounds, ("time", "bnds"), units),
-    ):
+    arrays = [_create_coordinate(folder, "time", days[:-1], ("time",), attributes)]
+    if with_bounds:
+        bounds = np.stack([days[:-1], days[1:]], axis=1)
+        arrays.append(_create_coordinate(folder, "time_bnds", bounds, ("time", "bnds"), units))
+    for array in arrays:
         array.resize((months, *array.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
 
 
-def create_space(folder: Path, geobox: GeoBox) -> None:
-    """Write the coordinates x and y of a grid, and its CRS (``spatial_ref``), beside the arrays of a group."""
+def create_space(folder: Path, geobox: GeoBox, shape: tuple[int, int] | None = None) -> None:
+    """Write the coordinates x and y of a grid, and its CRS (``spatial_ref``), beside the arrays of a group.
+
+    Parameters
+    ----------
+    shape : tuple of int, optional
+        Rows and columns of an overview.
+    """
     crs = crs_of(geobox.epsg)
-    a, _, left, _, e, top = geobox.transform
+    shape = shape or geobox.shape
+    a, _, left, _, e, top = transform(geobox, shape)
     centres = {
-        "x": left + a * (np.arange(geobox.width) + 0.5),
-        "y": top + e * (np.arange(geobox.height) + 0.5),
+        "x": left + a * (np.arange(shape[1]) + 0.5),
+        "y": top + e * (np.arange(shape[0]) + 0.5),
     }
     axes = {attributes["axis"].lower(): attributes for attributes in crs.cs_to_cf()}
     for name, values in centres.items():
@@ -167,26 +199,49 @@ def create_space(folder: Path, geobox: GeoBox) -> None:
     create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
 
 
-def _write_root(folder: Path, spec: CubeSpec, described: dict[str, Any], first: Month, last: Month) -> None:
-    data = spec.recipe.get("data", "OPERA RTC-S1")
-    source = data if isinstance(data, str) else f"made up, for trials ({json.dumps(data, sort_keys=True)})"
+def _write_groups(folder: Path, spec: CubeSpec, header: Mapping[str, Any]) -> None:
+    """Write the ``zarr.json`` of the groups: the overviews', then the root's."""
+    grid = spec.geobox
+    names = [band.name for band in spec.bands]
+    levels = dict(zip(spec.overviews, shapes(grid.shape, spec.overviews), strict=True))
+    for factor, shape in levels.items():
+        attributes = {"title": f"Overviews, {factor} times coarser", **geozarr_attributes(grid, shape)}
+        write_group(folder / level_path(factor), attributes, [*names, *LEVEL_COORDINATES])
+    below: list[str] = []
+    coarser: dict[str, Any] = {}
+    if levels:
+        below = [
+            f"{factor}{name}" for factor in levels for name in ("", *(f"/{n}" for n in (*names, *LEVEL_COORDINATES)))
+        ]
+        layout = multiscales(grid, spec.overviews, root=False)
+        attributes = geozarr_attributes(grid, levels[spec.overviews[0]], layout)
+        write_group(folder / OVERVIEWS, {"title": "Overviews", **attributes}, below)
+        below = [OVERVIEWS, *(f"{OVERVIEWS}/{name}" for name in below)]
+        coarser = multiscales(grid, spec.overviews, root=True)
     attributes = {
-        "Conventions": "CF-1.11",
-        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {str(spec.direction).lower()} passes",
-        "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
-        "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
-        "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",
-        **geozarr_attributes(spec.geobox),
-        ATTRIBUTE: described | {"first": str(first), "last": str(last)},
+        **_description_attributes(spec),
+        **geozarr_attributes(grid, levels=coarser),
+        **header,
     }
-    names = [band.name for band in spec.bands] + [COUNT, STATUS, *COORDINATES]
-    (folder / "zarr.json").write_text(group_document(folder, attributes, names), "utf-8")
+    write_group(folder, attributes, [*names, COUNT, STATUS, *COORDINATES, *below])
+
+
+def write_group(folder: Path, attributes: Mapping[str, Any], members: Iterable[str]) -> None:
+    """Write the ``zarr.json`` of a group; see `group_document`."""
+    (folder / "zarr.json").write_text(group_document(folder, attributes, members), "utf-8")
 
 
 def group_document(folder: Path, attributes: Mapping[str, Any], names: Iterable[str]) -> str:
-    """Return the ``zarr.json`` of a group with the metadata of its arrays (consolidated), which are in `folder`.
+    """Return the ``zarr.json`` of a group with the metadata of all that is below it (consolidated).
 
     It is not written by zarr, whose order of members depends on the folder: equal groups must have equal bytes.
+
+    Parameters
+    ----------
+    folder : Path
+        The group.
+    names : iterable of str
+        Paths of the arrays and groups below it, in order.
     """
     group = {
         "zarr_format": 3,
@@ -195,14 +250,47 @@ def group_document(folder: Path, attributes: Mapping[str, Any], names: Iterable[
         "consolidated_metadata": {
             "kind": "inline",
             "must_understand": False,
-            "metadata": {name: json.loads((folder / name / "zarr.json").read_text("utf-8")) for name in names},
+            "metadata": {name: _member(folder / name) for name in names},
         },
     }
     return json.dumps(group, indent=2, ensure_ascii=False, allow_nan=False)
 
 
-def geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
-    """Describe the grid by GeoZarr's conventions, version 0.1; they apply to all arrays below."""
+def _member(path: Path) -> dict[str, Any]:
+    """Return the metadata of an array or group as its parents hold them: a group's members are theirs already."""
+    metadata: dict[str, Any] = json.loads((path / "zarr.json").read_text("utf-8"))
+    if metadata["node_type"] == "group":
+        metadata["consolidated_metadata"] = metadata["consolidated_metadata"] | {"metadata": {}}
+    return metadata
+
+
+def _description_attributes(spec: CubeSpec) -> dict[str, str]:
+    data = spec.recipe.get("data", "OPERA RTC-S1")
+    source = data if isinstance(data, str) else f"made up, for trials ({json.dumps(data, sort_keys=True)})"
+    return {
+        "Conventions": "CF-1.11",
+        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {str(spec.direction).lower()} passes",
+        "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
+        "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
+        "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",
+    }
+
+
+def geozarr_attributes(
+    geobox: GeoBox, shape: tuple[int, int] | None = None, levels: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Describe a grid by GeoZarr's conventions, version 0.1; they apply to all arrays of the group.
+
+    Parameters
+    ----------
+    geobox : GeoBox
+        Grid of the cube.
+    shape : tuple of int, optional
+        Rows and columns of an overview.
+    levels : mapping, optional
+        Result of `multiscales`, for a group that has levels.
+    """
+    shape = shape or geobox.shape
     return {
         "zarr_conventions": [
             {
@@ -213,12 +301,14 @@ def geozarr_attributes(geobox: GeoBox) -> dict[str, Any]:
                 "description": described,
             }
             for name, (uuid, described) in CONVENTIONS.items()
+            if levels or name != "multiscales"
         ],
+        **({"multiscales": dict(levels)} if levels else {}),
         "proj:code": f"EPSG:{geobox.epsg}",
         "proj:wkt2": crs_of(geobox.epsg).to_wkt(),
         "spatial:dimensions": ["y", "x"],
-        "spatial:shape": list(geobox.shape),
-        "spatial:transform": [float(value) for value in geobox.transform],
+        "spatial:shape": list(shape),
+        "spatial:transform": transform(geobox, shape),
         "spatial:bbox": [float(bound) for bound in geobox.bounds],
         "spatial:registration": "pixel",
     }

@@ -46,6 +46,9 @@ PEER_BANDS = ("VV_dB", "HH_dB")
 COUNT = "count"
 """Array of the number of passes."""
 
+OVERVIEWS = "overviews"
+"""Group of the overviews, see `cube.overviews`."""
+
 ATTRIBUTE = "s1monthly"
 """Root attribute that identifies a cube of this product."""
 
@@ -87,6 +90,16 @@ def foreign_store(path: str | Path) -> str | None:
     attributes = root.get("attributes") if isinstance(root, dict) else None
     ours = attributes.get(ATTRIBUTE) if isinstance(attributes, dict) else None
     return None if isinstance(ours, dict) else f"a Zarr v3 store{peer}"
+
+
+def level_path(factor: int, name: str = "") -> str:
+    """Return the path of an overview, or of an array in it, within the cube: ``overviews/8/VV_dB``."""
+    return f"{OVERVIEWS}/{factor}/{name}".rstrip("/")
+
+
+def overview_arrays(bands: Iterable[str], factors: Iterable[int]) -> tuple[str, ...]:
+    """Return the paths of all overviews of some bands."""
+    return tuple(level_path(factor, band) for factor in factors for band in bands)
 
 
 def adds_only_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
@@ -158,9 +171,19 @@ class Header:
         return (*self.bands, COUNT)
 
     @property
+    def overviews(self) -> tuple[int, ...]:
+        """Factors of the overviews; empty for a cube without."""
+        return tuple(self.description.get("overviews", ()))
+
+    @property
+    def slot_arrays(self) -> tuple[str, ...]:
+        """Paths of all arrays that are written with a month: `data_arrays`, and the overviews of the bands."""
+        return (*self.data_arrays, *overview_arrays(self.bands, self.overviews))
+
+    @property
     def decoding(self) -> dict[str, dict[str, Any]]:
-        """What is needed to decode the chunks of each data array; empty metadata count as absent."""
-        found = {name: self.arrays.get(name, {}) for name in self.data_arrays}
+        """What is needed to decode the chunks of each array of a month; empty metadata count as absent."""
+        found = {name: self.arrays.get(name, {}) for name in self.slot_arrays}
         return {name: {key: array[key] for key in DECODING if array.get(key)} for name, array in found.items()}
 
     def differing_keys(self, name: str, metadata: Mapping[str, Any]) -> list[str]:
@@ -198,13 +221,15 @@ class Header:
         Tile(described["tile"])
         Direction(described["direction"])
         rows, columns = described["chunks"]
-        kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict))
+        overviews = described.get("overviews", [])
+        kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict), (overviews, list))
         grid = described["grid"]
         sizes = (rows, columns, grid["height"], grid["width"], self.slots)
         if (
             not all(isinstance(value, kind) for value, kind in kinds)
             or not all(size > 0 for size in sizes)
             or set(grid) != {"epsg", "resolution", "left", "top", "width", "height"}
+            or overviews != [2 ** (number + 1) for number in range(len(overviews))]
         ):
             raise ValueError("its description is not that of a cube")
 
@@ -294,6 +319,7 @@ def read_header(path: str | Path) -> Header | None:
         root = json.loads((path / "zarr.json").read_text("utf-8"))
         ours = root["attributes"][ATTRIBUTE]
         described = {key: ours[key] for key in ("tile", "direction", "grid", "bands", "chunks", "recipe")}
+        described |= {key: ours[key] for key in ("overviews",) if key in ours}
         first, last = Month.parse(ours["first"]), Month.parse(ours["last"])
         header = Header(path, first, last, described, root["consolidated_metadata"]["metadata"])
         header.refuse_nonsense()

@@ -4,6 +4,8 @@ A cube is a Zarr v3 group: one array (time, y, x) float32 for each band, ``count
 uint8, the coordinates ``time``, ``time_bnds``, ``y``, ``x`` and the grid mapping ``spatial_ref``. The root
 ``zarr.json`` holds the metadata of all arrays (consolidated); replacing this small file changes the axis in one step.
 
+A cube may hold overviews of each month, see `cube.overviews`; they are no part of a month's digest.
+
 ``time`` and ``time_bnds`` have one chunk each with `AXIS_LIMIT` months from the first one on, whatever the current
 shape. A longer axis only reveals more of that chunk, so it always agrees with the arrays.
 """
@@ -11,10 +13,11 @@ shape. A longer axis only reveals more of that chunk, so it always agrees with t
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from s1monthly.cube.header import COUNT, STATUS
+from s1monthly.cube.header import COUNT, OVERVIEWS, STATUS, level_path
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
@@ -25,6 +28,18 @@ AXIS_LIMIT = 1200
 
 GRID_MAPPING = "spatial_ref"
 COORDINATES = ("time", "time_bnds", "y", "x", GRID_MAPPING)
+LEVEL_COORDINATES = ("time", "y", "x", GRID_MAPPING)
+"""Coordinates of each overview."""
+
+
+def coordinate_paths(factors: Iterable[int]) -> tuple[str, ...]:
+    """Return the paths of all coordinates of a cube with these overviews."""
+    return (*COORDINATES, *(level_path(factor, name) for factor in factors for name in LEVEL_COORDINATES))
+
+
+def group_paths(factors: Sequence[int]) -> tuple[str, ...]:
+    """Return the paths of the groups of a cube with these overviews, the innermost first; none without overviews."""
+    return (*map(level_path, factors), OVERVIEWS) if factors else ()
 
 
 @dataclass(frozen=True)
@@ -42,6 +57,8 @@ class CubeSpec:
     recipe : dict
         Everything that determines the values (level, polarization, processing options, algorithm versions), as plain
         JSON.
+    overviews : tuple of int
+        Factors of the overviews, see `cube.overviews`: 2, 4, 8 ...; none for a cube without.
     """
 
     tile: Tile
@@ -50,6 +67,7 @@ class CubeSpec:
     bands: tuple[Band, ...]
     chunks: tuple[int, int]
     recipe: dict[str, Any]
+    overviews: tuple[int, ...] = ()
 
 
 def description(spec: CubeSpec) -> dict[str, Any]:
@@ -62,10 +80,10 @@ def description(spec: CubeSpec) -> dict[str, Any]:
     """
     names = [band.name for band in spec.bands]
     label = f"cube of tile {spec.tile} {spec.direction}"
-    if not names or len(set(names)) < len(names) or {COUNT, STATUS, *COORDINATES} & set(names):
+    if not names or len(set(names)) < len(names) or {COUNT, STATUS, OVERVIEWS, *COORDINATES} & set(names):
         raise CubeError(
             f"{label}: the bands {', '.join(names) or '(none)'} cannot be named side by side",
-            f"give each band a name of its own, other than {', '.join((COUNT, STATUS, *COORDINATES))}",
+            f"give each band a name of its own, other than {', '.join((COUNT, STATUS, OVERVIEWS, *COORDINATES))}",
         )
     if min(spec.chunks) < 1:
         raise CubeError(f"{label}: chunks of {spec.chunks} pixels", "give zarr_chunks of one row and column at least")
@@ -82,4 +100,5 @@ def description(spec: CubeSpec) -> dict[str, Any]:
         "bands": names,
         "chunks": [min(chunk, size) for chunk, size in zip(spec.chunks, spec.geobox.shape, strict=True)],
         "recipe": recipe,
+        **({"overviews": list(spec.overviews)} if spec.overviews else {}),
     }

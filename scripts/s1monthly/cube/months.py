@@ -13,7 +13,16 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.chunks import chunk_form, read_slot
 from s1monthly.cube.digest import digest_of, hash_values
-from s1monthly.cube.header import COUNT, STATUS, Header, Status, existing_header, how_to_mend, read_status
+from s1monthly.cube.header import (
+    COUNT,
+    STATUS,
+    Header,
+    Status,
+    existing_header,
+    how_to_mend,
+    level_path,
+    read_status,
+)
 from s1monthly.cube.transaction import cube_errors
 from s1monthly.errors import CubeError
 from s1monthly.model import Month
@@ -123,6 +132,31 @@ def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> V
         if band not in header.bands:
             raise CubeError(f"cube {path} has no band {band}", f"its bands are {', '.join(header.bands)}")
         return _read_slot(header, band, slot, threads)
+
+    return _read_complete(Path(path), month, read)
+
+
+def read_overview(path: str | Path, month: Month, band: str, factor: int) -> Values:
+    """Read an overview of a complete month, `factor` times coarser than the cube: float32, (rows, columns), NaN.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete, the cube has no such overview, or its chunks are damaged.
+
+    Examples
+    --------
+    >>> store = "output/10SEG_ASCENDING/zarr/S1_monthly.zarr"
+    >>> vv_db = read_overview(store, Month.parse("2024-06"), "VV_dB", 8)
+    """
+
+    def read(header: Header, slot: int) -> Values:
+        if band not in header.bands or factor not in header.overviews:
+            levels = ", ".join(map(str, header.overviews)) or "none"
+            raise CubeError(
+                f"cube {path} has no overview {factor} of {band}", f"the factors of its overviews: {levels}"
+            )
+        return _read_slot(header, level_path(factor, band), slot)
 
     return _read_complete(Path(path), month, read)
 

@@ -11,7 +11,7 @@ second step. A kill in the second step leaves status 1; writing the month again 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.cube.chunks import chunk_form, write_rows
+from s1monthly.cube.chunks import chunk_form, write_rows, write_shard
 from s1monthly.cube.digest import canonical, digest_of
-from s1monthly.cube.header import COUNT, STATUS, Header, existing_header
+from s1monthly.cube.header import COUNT, STATUS, Header, existing_header, level_path
 from s1monthly.cube.months import Count, Values, slot_digest
+from s1monthly.cube.overviews import rounded
 from s1monthly.cube.transaction import cube_errors, flush, locked, mark_complete, replace_slot, stage_status, staging
 from s1monthly.errors import CubeError
+from s1monthly.kernels.halving import halved
 from s1monthly.model import Month
 
 
@@ -37,6 +39,8 @@ def write_month(
     threads: int = 1,
 ) -> str:
     """Write a month into its slot, replace what the slot held, and return its digest as `month_digest` computes it.
+
+    A cube with overviews gets those of the month in the same step.
 
     Parameters
     ----------
@@ -82,6 +86,9 @@ def write_month(
         def stage(name: str, array: NDArray[Any]) -> str:
             digest = _stage(header, folder, name, array, pool)
             flushed.append(pool.submit(flush, folder / name))
+            if name != COUNT:
+                for path in _stage_overviews(header, folder, name, array, pool):
+                    flushed.append(pool.submit(flush, path))
             return digest
 
         # the next band is computed while this one is written
@@ -109,7 +116,7 @@ def write_month(
                     raise CubeError(
                         f"{label}: the cube was started anew, or given bands, in the meantime", "run the workflow again"
                     )
-                replace_slot(path, folder, now.data_arrays, now.slot(month))
+                replace_slot(path, folder, now.slot_arrays, now.slot(month))
     return digest
 
 
@@ -135,6 +142,16 @@ def _stage(header: Header, folder: Path, name: str, array: NDArray[Any], pool: E
     for job in running:
         job.result()
     return digest.hexdigest()
+
+
+def _stage_overviews(header: Header, folder: Path, name: str, values: Values, pool: Executor) -> Iterator[Path]:
+    """Write the chunks of a band's overviews into the staging folder; yield the folder of each."""
+    for factor in header.overviews:
+        values = halved(values, pool)
+        path = folder / level_path(factor, name)
+        (path / "c").mkdir(parents=True)
+        write_shard(path, chunk_form(header, level_path(factor, name)), 0, rounded(values), pool)
+        yield path
 
 
 def complete_again(path: str | Path, month: Month, digests: Collection[str]) -> bool:

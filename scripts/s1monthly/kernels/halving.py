@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import Executor
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,9 @@ from numpy.typing import DTypeLike, NDArray
 
 Values = NDArray[np.float32]
 Sums = NDArray[np.float64]
+
+_WINDOW = 256
+"""Side of the windows averaged at a time, in pixels of the coarser raster."""
 
 
 def halved_shape(shape: tuple[int, int]) -> tuple[int, int]:
@@ -28,6 +32,24 @@ def level_shapes(shape: tuple[int, int], largest: int) -> list[tuple[int, int]]:
     while max(shapes[-1]) > largest:
         shapes.append(halved_shape(shapes[-1]))
     return shapes
+
+
+def halved(finer: Values, pool: Executor) -> Values:
+    """Return the next coarser overview of a raster; see `halve`.
+
+    Parameters
+    ----------
+    finer : array (rows, columns)
+        NaN for no data.
+    pool : Executor
+        Averages several windows at a time; the values do not depend on it.
+    """
+    shape = halved_shape(finer.shape)
+    coarser = np.full(shape, np.nan, np.float32)
+    rows, columns = ([slice(start, min(start + _WINDOW, size)) for start in range(0, size, _WINDOW)] for size in shape)
+    for job in [pool.submit(halve, finer, coarser, down, right) for down in rows for right in columns]:
+        job.result()
+    return coarser
 
 
 def halve(finer: Values, coarser: Values, rows: slice, cols: slice) -> None:

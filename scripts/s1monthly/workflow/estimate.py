@@ -47,6 +47,8 @@ KEPT_BYTES, TEMPORARY_BYTES = 350_000_000, 800_000_000
 
 BIT_SHARE = 0.039
 """Share of a month's disk space that each bit left out by output.keep_bits saves: 43 % with 12 bits, 25 % with 16."""
+OVERVIEW_BYTES = 23_000_000
+"""Disk space of a month's overviews in the cube, at 30 m with four bands (tests/benchmarks/README.md)."""
 
 BURST_BYTES = 17_500_000
 """Temporary files of a granule at 30 m: both layers inside the tile, uncompressed (bench: 625 MB for 36 granules)."""
@@ -131,6 +133,7 @@ def cost(
     texture_cpu, texture_bytes = _textures(config)
     more_cpu = texture_cpu + spread_bands * SPREAD_BAND_CPU_SECONDS
     more_bytes = texture_bytes + spread_bands * SPREAD_BAND_BYTES
+    overviews = OVERVIEW_BYTES * _core_share(config) * config.output.overviews
     month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + more_cpu) * tiles
     return Cost(
         months=months,
@@ -138,7 +141,7 @@ def cost(
         download=sum(sizes) + GRANULE_BYTES * usual * unsearched if config.source.kind == "asf" else 0,
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * (_core_bytes(config) + more_bytes) * _kept_share(config) * tiles * covered,
+        kept=months * ((_core_bytes(config) + more_bytes) * _kept_share(config) + overviews) * tiles * covered,
         temporary=(TEMPORARY_BYTES * share + spread_bands * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
     )
@@ -185,7 +188,12 @@ def _full_tiles(config: Config, pixels: float | None) -> float:
 
 def _core_bytes(config: Config) -> float:
     """Return the disk space of a month's core bands at 30 m: each band takes a quarter of four, within 10 %."""
-    return KEPT_BYTES * (2 + len({*config.output.bands} & {*INDEX_BANDS})) / 4
+    return KEPT_BYTES * _core_share(config)
+
+
+def _core_share(config: Config) -> float:
+    """Return the number of core bands, divided by four."""
+    return (2 + len({*config.output.bands} & {*INDEX_BANDS})) / 4
 
 
 def _kept_share(config: Config) -> float:

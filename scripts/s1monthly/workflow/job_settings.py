@@ -53,6 +53,8 @@ class JobSettings:
         Compression of COGs.
     products : sequence of str
         Products of a month, see `plan.products_of`.
+    overviews : bool
+        True if a new cube has overviews.
     """
 
     base_dir: str
@@ -70,6 +72,7 @@ class JobSettings:
     chunks: Sequence[int]
     cog_compression: CogCompression
     products: Sequence[str]
+    overviews: bool
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:

@@ -216,6 +216,7 @@ class Plan:
             chunks=config.processing.chunks,
             cog_compression=config.output.cog_compression,
             products=products_of(config),
+            overviews=config.output.overviews,
         )
 
     @cached_property
