@@ -8,6 +8,7 @@ also after a run that was killed.
 rule tile_catalog:
     input:
         month_items=items,
+        static_files=static_files,
     output:
         catalog=update(LAYOUT.tile_catalog),
         items_table=update(LAYOUT.tile_items),

@@ -13,12 +13,14 @@ from s1monthly.model import Month
 from s1monthly.workflow import jobs
 from s1monthly.workflow.plan import recipe_part
 from s1monthly.workflow.snakemake_run import REMAKE
+from s1monthly.workflow.tile_statics import StaticStep
 
 
 wildcard_constraints:
     tile=naming.TILE_PATTERN,
     direction=naming.DIRECTION_PATTERN,
     month=naming.MONTH_PATTERN,
+    track=naming.TRACK_PATTERN,
     question=naming.DIGEST_PATTERN,
     slots=naming.SLOTS_PATTERN,
 
@@ -140,6 +142,52 @@ def compose_again(wildcards):
 def publish_again(wildcards):
     """Force products to be made if something changed them, or if they are older than the record."""
     return REMAKE if state_of(wildcards).outdated else []
+
+
+def static_cogs():
+    """Return the path patterns of a track's static COGs."""
+    return [
+        LAYOUT.static_cog.replace("{layer}", layer) for layer in naming.STATIC_LAYERS
+    ]
+
+
+def static_state(wildcards):
+    """Return the state of a track's static layers."""
+    track = int(wildcards.track.removeprefix("T"))
+    return tile_of(wildcards).statics.tracks[track]
+
+
+def static_again(wildcards):
+    """Force static layers to be made if the source has other granules than those they were made of."""
+    searched = after_search(wildcards)
+    return REMAKE if static_state(wildcards).step == StaticStep.READ else searched
+
+
+def static_made_of(wildcards):
+    """Return a param that changes with the static granules of a track."""
+    return static_state(wildcards).made_of
+
+
+def static_files(wildcards):
+    """Return the Items and COGs of all static layers of a tile and direction that this run makes or may make."""
+    after_search(wildcards)
+    statics = tile_of(wildcards).statics
+    leave_out = RUN.may_leave_out_finished
+    return [
+        path
+        for track, state in (statics.tracks if statics else {}).items()
+        if not (leave_out and state.step == StaticStep.COMPLETE)
+        for path in statics.files(track)
+    ]
+
+
+def static_needed(wildcards):
+    """Wait for the static layers of a month's tracks, if an option of its composite reads them.
+
+    A month that is made needs them no more: static layers that are made again do not make it again.
+    """
+    needed = PLAN.config.composite_needs_statics and state_of(wildcards).to_make
+    return static_files(wildcards) if needed and not RUN.draws else []
 
 
 def record_made(wildcards):

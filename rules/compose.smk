@@ -66,6 +66,7 @@ rule composite:
         slots_stamp,
         compose_again,
         reference_made,
+        static_needed,
         bursts=rules.bursts.output.bursts,
         account=rules.bursts.output.account,
     output:

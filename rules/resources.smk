@@ -41,6 +41,13 @@ def reading_mb(wildcards, attempt):
     return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
 
 
+def static_mb(wildcards, attempt):
+    """Return the memory of a job that makes static layers, one at a time; each attempt asks for more."""
+    of_tile = pixels(Tile(wildcards.tile))
+    layers = estimate.memory_mb("static", of_tile)
+    return layers + attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+
+
 def audit_mb(wildcards):
     """Return the memory of a tool that reads months of any tile."""
     largest = max(pixels(tile.key.tile) for tile in PLAN.tiles)

@@ -8,6 +8,7 @@ from pathlib import Path
 import light_imports  # noqa: F401
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.catalog.item import item, write_document
+from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.records.month import read_record
 from s1monthly.stages.publish import remove_stale, write_pictures
 from s1monthly.workflow import jobs
@@ -25,7 +26,7 @@ def main(argv=None):
     files |= {kind: asset_file(pictures[kind], folder, checksum) for kind, checksum in checksums.items()}
     if "preview" in pictures:
         files["preview"] = preview_file(pictures["preview"], folder, record.grid)
-    write_document(job.item, item(record, files))
+    write_document(job.item, with_static_layers(item(record, files), place))
     log.info("%s: %d bands, %d valid pixels; %s", record.key, len(record.bands), record.valid, ", ".join(files))
 
 

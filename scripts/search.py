@@ -2,6 +2,7 @@
 
 import json
 import logging
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import light_imports  # noqa: F401
@@ -9,10 +10,12 @@ from s1monthly.files import write_text
 from s1monthly.model import Direction, Month, Tile, TileDirection
 from s1monthly.records.granule_list import write_granule_list
 from s1monthly.records.recipe import polygon_digest
-from s1monthly.records.search_log import Answer, write_answers
+from s1monthly.records.search_log import Answer, read_answers, write_answers
+from s1monthly.records.static_list import StaticAnswer, write_static_list
 from s1monthly.sources import open_source
 from s1monthly.sources.polygon_area import PolygonArea
 from s1monthly.workflow import jobs
+from s1monthly.workflow.searched_bursts import bursts_of
 from s1monthly.workflow.work_folder import claim_work
 
 
@@ -22,10 +25,11 @@ def main(argv=None):
     months, listings = [Month.parse(month) for month in job.months.split(",") if month], json.loads(job.listings)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
     moment = datetime.now(UTC)
-    found = of_tile = source.search(key.tile, key.direction, months)
+    found = of_tile = source.search(key.tile, key.direction, months) if months else {}
     wkt, polygon = settings.recipe["roi_mask"], polygon_digest(settings.recipe)
-    if wkt:
-        found = PolygonArea(key.tile, wkt, settings.resolution, settings.epsg).limit(of_tile)
+    area = PolygonArea(key.tile, wkt, settings.resolution, settings.epsg) if wkt else None
+    if area:
+        found = area.limit(of_tile)
     answers = {}
     for month in months:
         listed = write_granule_list(settings.layout.of(key, month).granules, found[month])
@@ -39,7 +43,17 @@ def main(argv=None):
             level = logging.WARNING if left_out.lost else logging.DEBUG  # the granule list has all of them
             log.log(level, "set aside: %s: %s", left_out.granule_id, left_out.reason)
     claim_work(settings.layout)
-    write_answers(settings.layout.of(key).search, settings.question, answers)
+    static = None
+    if settings.statics:
+        question, earlier = read_answers(settings.layout.of(key).search)
+        searched = {**(earlier if question == settings.question else {}), **answers}
+        places = bursts_of(settings.layout, key, searched)
+        bursts = [burst for burst in places if area is None or area.meets_burst(burst)]
+        granules = {b: replace(granule, footprint=places[b]) for b, granule in source.static(bursts).items()}
+        write_static_list(settings.layout.of(key).static_granules, granules)
+        static = StaticAnswer.of(bursts, granules, f"{moment:%Y-%m-%dT%H:%M:%SZ}", listings.get("static", ""), polygon)
+        log.info("static granules: %d of %d bursts have one", len(granules), len(bursts))
+    write_answers(settings.layout.of(key).search, settings.question, answers, static)
     write_text(job.stamp, f"answered {moment:%Y-%m-%dT%H:%M:%SZ}\n")
 
 

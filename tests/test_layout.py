@@ -23,6 +23,8 @@ from s1monthly.records.recipe import digest
 REAL = "OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
 PATTERNS = sorted(name for name, made in vars(Layout).items() if isinstance(made, property) and name[0] != "_")
 WILDCARDS = {
+    "track": ("T137", naming.TRACK_PATTERN),
+    "layer": ("mask", "|".join(naming.STATIC_LAYERS)),
     "tile": ("10SGD", naming.TILE_PATTERN),
     "direction": ("ASCENDING", naming.DIRECTION_PATTERN),
     "month": ("2021-11", naming.MONTH_PATTERN),
@@ -168,7 +170,7 @@ def test_the_output_tree_is_that_of_the_peer() -> None:
 def test_what_may_be_deleted_lies_in_the_work_folder_and_what_is_kept_does_not() -> None:
     layout = Layout("out", "work")
     working = {name for name in PATTERNS if getattr(layout, name).startswith("work/")}
-    assert working == {"granules", "asked", "owner", "logs", "bursts", "account", "resume_folder"}
+    assert working == {"granules", "static_granules", "asked", "owner", "logs", "bursts", "account", "resume_folder"}
     assert all(getattr(layout, name).startswith("out/") for name in set(PATTERNS) - working)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from s1monthly.errors import NameFormatError
 
@@ -328,6 +328,8 @@ class StaticGranule:
         Product version as in the name, for example ``1.0``.
     layers : tuple of Layer
         Files of the granule; empty if unknown.
+    footprint : str
+        WKT polygon in longitude and latitude, that of a granule of the burst; empty if unknown.
     """
 
     burst: Burst
@@ -336,6 +338,7 @@ class StaticGranule:
     spacing: int
     version: str
     layers: tuple[Layer, ...] = field(default=(), compare=False)
+    footprint: str = field(default="", compare=False)
 
     @property
     def id(self) -> str:
@@ -453,6 +456,9 @@ def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[Se
         newest.append(best)
         older += [SetAside(g.id, f"older version of {best.id}") for g in versions if g != best]
     return sorted(newest, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
+
+
+AnyGranule = TypeVar("AnyGranule", Granule, StaticGranule)
 
 
 def newest_static(granules: Iterable[StaticGranule]) -> dict[Burst, StaticGranule]:

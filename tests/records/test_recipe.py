@@ -76,6 +76,7 @@ processing: {zarr_chunks: [256, 256], cog_block_size: 256, group_mode: hour, eps
 memory: {max_memory_gb: 4, batch_strategy: yearly, max_download_workers: 9, scene_retry_timeout_seconds: 60,
   batch_max_retries: 0, max_failed_ratio: 0.5, clear_cache_per_batch: false}
 parallel: {enabled: false, max_workers: 9}
+static: {enabled: true}
 logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, log_file: all.log}
 """)
 )

@@ -22,7 +22,7 @@ from s1monthly.grid.tiles import tiles_of_roi
 from s1monthly.model import Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.local import LocalSource
-from support.granules import ORIGIN, write_granule, write_tiff
+from support.granules import ORIGIN, static_layers, write_granule, write_static, write_tiff
 
 TILE = Tile("11SLT")  # holds granules.ORIGIN
 NOVEMBER = Month(2021, 11)
@@ -223,3 +223,25 @@ def test_real_granules_over_a_tile_are_those_whose_bounds_meet_it(shared_data: P
     assert {str(month): set(ids(f.granules)) for month, f in answer.items() if f.granules} == expected
     assert all(not f.set_aside for f in answer.values())
     assert bool(expected) == (name != "11SLU")
+
+
+def test_static_granules_lie_anywhere_in_the_folder(tmp_path: Path) -> None:
+    """The newest of each burst, also one of which a layer lacks; they are no granules of a month."""
+    write_granule(tmp_path)
+    bursts = [Burst.parse(f"T137-{number}-IW1") for number in (292318, 292319, 292320)]
+    layers = static_layers((30, 40))
+    write_static(tmp_path / "old", layers, burst=str(bursts[0]))
+    newest = write_static(tmp_path / "deep" / "down", {"mask": layers["mask"]}, burst=str(bursts[0]), version="1.1")
+    other = write_static(tmp_path, layers, burst=str(bursts[1]))
+    mask = next(tmp_path.glob("*STATIC*_mask.tif"))
+    mask.rename(mask.with_suffix(".TIFF"))
+    write_static(tmp_path, layers, burst="T064-135524-IW1")
+    source = LocalSource(tmp_path, Polarization.VV_VH)
+    static = source.static(bursts)
+    assert {burst: granule.id for burst, granule in static.items()} == {bursts[0]: newest.id, bursts[1]: other.id}
+    assert [layer.name for layer in static[bursts[0]].layers] == ["mask"]
+    assert len(static[bursts[1]].layers) == 6
+    with source.prepared(static[bursts[0]]) as ready:
+        assert ready.layers[0].md5 == hashlib.md5(Path(newest.layers[0].url).read_bytes()).hexdigest()
+    (granule,) = found(tmp_path)[NOVEMBER].granules
+    assert ids([granule]) == ["OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"]

@@ -8,15 +8,15 @@ import hashlib
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
 from s1monthly.grid.lattice import geobox_outline
-from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
-from s1monthly.model import Granule, Layer
+from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file, parse_static_file
+from s1monthly.model import Granule, Layer, StaticGranule
 from s1monthly.raster.fast_geotiff import open_header
 
 DURATION = timedelta(seconds=3)
@@ -29,7 +29,7 @@ class Entry:
 
     Attributes
     ----------
-    granule : Granule
+    granule : Granule or StaticGranule
         Layers have size and MD5 as in the record; the URL is the file on disk, and empty without one.
     number : int
         Of its CMR concept.
@@ -39,7 +39,7 @@ class Entry:
         Its record has a footprint across the antimeridian as one polygon, not as several.
     """
 
-    granule: Granule
+    granule: Granule | StaticGranule
     number: int
     footprint: Polygon | MultiPolygon
     jump: bool = False
@@ -51,17 +51,26 @@ class Entry:
 
     @property
     def begin(self) -> datetime:
-        """Begin of the acquisition, UTC."""
+        """Begin of the acquisition, or of a static granule's validity, UTC."""
+        if isinstance(self.granule, StaticGranule):
+            return datetime.combine(self.granule.valid_from, time(), UTC)
         return self.granule.acquired
 
     @property
     def end(self) -> datetime:
         """End of the acquisition, UTC."""
-        return self.granule.acquired + DURATION
+        return self.begin if self.is_static else self.begin + DURATION
+
+    @property
+    def is_static(self) -> bool:
+        """True for a static granule."""
+        return isinstance(self.granule, StaticGranule)
 
     @property
     def polarizations(self) -> list[str]:
-        """Names of the layers with power, co-polarized first."""
+        """Names of the layers with power, co-polarized first; VV for a static granule, as in CMR."""
+        if self.is_static:
+            return ["VV"]
         return sorted((layer.name for layer in self.granule.layers if layer.name != "mask"), key="VV VH HH HV".index)
 
 
@@ -72,7 +81,7 @@ class Archive:
     entries: dict[str, Entry] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(2_810_000_000), repr=False)
 
-    def add(self, granule: Granule, footprint: str = "", *, jump: bool = False) -> Entry:
+    def add(self, granule: Granule | StaticGranule, footprint: str = "", *, jump: bool = False) -> Entry:
         """Add a granule whose layers are files on disk, as `granules.write_granule` returns it.
 
         `footprint` is WKT in longitude and latitude; without it the outline of its raster. `jump`: see `Entry`.
@@ -101,8 +110,10 @@ class Archive:
                 for row in csv.DictReader(rows)
             ]
 
-    def _add(self, granule: Granule, layers: list[Layer], footprint: str, jump: bool) -> Entry:
-        granule = replace(granule, layers=tuple(sorted(layers, key=lambda layer: layer.name)), footprint="")
+    def _add(self, granule: Granule | StaticGranule, layers: list[Layer], footprint: str, jump: bool) -> Entry:
+        granule = replace(granule, layers=tuple(sorted(layers, key=lambda layer: layer.name)))
+        if isinstance(granule, Granule):
+            granule = replace(granule, footprint="")
         self.entries[granule.id] = entry = Entry(granule, next(self._numbers), shapely.from_wkt(footprint), jump)
         return entry
 
@@ -112,7 +123,7 @@ class Archive:
 
     def find(self, file: str) -> tuple[str, bytes] | None:
         """Return the granule and the content of a layer's file, as it is on disk now; None without one."""
-        granule_id, name = parse_layer_file(file) or ("", "")
+        granule_id, name = parse_layer_file(file) or parse_static_file(file) or ("", "")
         entry = self.entries.get(granule_id)
         layer = entry.granule.layer(name) if entry else None
         exact = layer is not None and layer.url and layer_file(granule_id, name) == file

@@ -14,7 +14,7 @@ from shapely.affinity import translate
 from shapely.geometry import Polygon
 
 from standin.archive import Entry
-from standin.umm_g import PROVIDER, SHORT_NAME
+from standin.umm_g import PROVIDER, short_name
 
 Test = Callable[[Entry], bool]
 
@@ -24,7 +24,7 @@ SORT_KEYS: dict[str, Callable[[Entry], float | str]] = {
     "end_date": lambda entry: int(entry.end.timestamp() * 1000),
 }
 LARGEST_PAGE = 2000
-OPTIONS = {("temporal", "and"), ("platform", "ignore_case")}
+OPTIONS = {("temporal", "and"), ("platform", "ignore_case"), ("attribute", "or")}
 
 
 class BadQuery(Exception):  # noqa: N818
@@ -67,6 +67,7 @@ def parse_query(parameters: Sequence[tuple[str, str]], default_page_size: int) -
         If a parameter is not known or its value is not valid.
     """
     values: dict[str, list[str]] = {}
+    any_attribute = ("options[attribute][or]", "true") in parameters
     for name, value in parameters:
         option = re.fullmatch(r"options\[(\w+)\]\[(\w+)\]", name)
         if option and (option[1], option[2]) not in OPTIONS:
@@ -90,7 +91,8 @@ def parse_query(parameters: Sequence[tuple[str, str]], default_page_size: int) -
     tests = []
     for name, texts in values.items():
         single = [READERS[name](text) for text in texts]
-        tests.append(lambda entry, single=single: any(test(entry) for test in single))
+        join = all if name == "attribute" and not any_attribute else any
+        tests.append(lambda entry, single=single, join=join: join(test(entry) for test in single))
     return Query(tuple(tests), sort_keys, int(size))
 
 
@@ -149,8 +151,16 @@ def _polygon(text: str) -> Test:
     return lambda entry: any(geometry.intersects(entry.footprint) for geometry in turned)
 
 
+def _attribute(text: str) -> Test:
+    kind, name, value = text.split(",")
+    if (kind, name) != ("string", "OPERA_BURST_ID"):
+        raise BadQuery(f"[{text}] is not an attribute of these collections")
+    return lambda entry: value == str(entry.granule.burst).replace("-", "_")
+
+
 READERS: dict[str, Callable[[str], Test]] = {
-    "short_name": lambda text: lambda entry: text.lower() == SHORT_NAME.lower(),
+    "short_name": lambda text: lambda entry: text.lower() == short_name(entry).lower(),
+    "attribute": _attribute,
     "provider": lambda text: lambda entry: text == PROVIDER,
     "temporal": _temporal,
     "polygon": _polygon,

@@ -17,7 +17,7 @@ from standin.faults import HTML, JSON, LOGIN_PAGE
 from standin.umm_g import BUCKET, PREFIX
 from standin.web import Reply, Request, WebServer
 
-FILES = "/RTC/OPERA-S1/"
+FILES = ("/RTC/OPERA-S1/", "/RTC-STATIC/OPERA-S1/")
 COOKIE = "asf-urs"
 CLIENT_ID = "BO_n7nTIlMljdvU6kRRB3g"
 XML = ("Content-Type", "application/xml")
@@ -116,7 +116,8 @@ class EarthdataServer:
         admitted = self._enter(request, self.data)
         if isinstance(admitted, Reply):
             return admitted
-        found = self.archive.find(request.file) if request.path == FILES + request.file else None
+        known = request.path in [folder + request.file for folder in FILES]
+        found = self.archive.find(request.file) if known else None
         if found is None:
             return Reply(404, b"<html><body>Could not find requested data.</body></html>", (HTML,))
         link = self._link(f"{BUCKET}/{PREFIX}/{found[0]}/{request.file}")

@@ -16,7 +16,13 @@ from standin.archive import Entry
 BUCKET = "asf-cumulus-prod-opera-products"
 PREFIX = "OPERA_L2_RTC-S1"
 SHORT_NAME = "OPERA_L2_RTC-S1_V1"
+STATIC_SHORT_NAME = "OPERA_L2_RTC-S1-STATIC_V1"
 PROVIDER = "ASF"
+
+
+def short_name(entry: Entry) -> str:
+    """Name of the collection that a granule belongs to."""
+    return STATIC_SHORT_NAME if entry.is_static else SHORT_NAME
 
 
 def _moment(when: datetime) -> str:
@@ -40,7 +46,8 @@ def _links(entry: Entry, data_url: str) -> list[dict[str, str]]:
     links = []
     for layer in entry.granule.layers:
         file = layer_file(entry.id, layer.name)
-        https, s3 = f"{data_url}/RTC/OPERA-S1/{file}", f"s3://{BUCKET}/{PREFIX}/{entry.id}/{file}"
+        kind = "RTC-STATIC" if entry.is_static else "RTC"
+        https, s3 = f"{data_url}/{kind}/OPERA-S1/{file}", f"s3://{BUCKET}/{PREFIX}/{entry.id}/{file}"
         links += [{"URL": https, "Type": "GET DATA"}, {"URL": s3, "Type": "GET DATA VIA DIRECT ACCESS"}]
     browse = f"{data_url}/BROWSE/OPERA-S1/{entry.id}_BROWSE.png"
     return [*links, {"URL": browse, "Type": "GET RELATED VISUALIZATION"}]
@@ -51,6 +58,7 @@ def umm_g_item(entry: Entry, data_url: str) -> dict[str, Any]:
     attributes = {
         "ASCENDING_DESCENDING": [str(orbit_direction(entry.granule.burst))],
         "POLARIZATION": entry.polarizations,
+        "OPERA_BURST_ID": [str(entry.granule.burst).replace("-", "_")],
     }
     files = [
         {
@@ -60,14 +68,13 @@ def umm_g_item(entry: Entry, data_url: str) -> dict[str, Any]:
         }
         for layer in entry.granule.layers
     ]
+    span = {"RangeDateTime": {"BeginningDateTime": _moment(entry.begin), "EndingDateTime": _moment(entry.end)}}
     umm = {
-        "TemporalExtent": {
-            "RangeDateTime": {"BeginningDateTime": _moment(entry.begin), "EndingDateTime": _moment(entry.end)}
-        },
+        "TemporalExtent": {"SingleDateTime": _moment(entry.begin)} if entry.is_static else span,
         "GranuleUR": entry.id,
         "AdditionalAttributes": [{"Name": name, "Values": values} for name, values in attributes.items()],
         "SpatialExtent": {"HorizontalSpatialDomain": {"Geometry": {"GPolygons": _polygons(entry)}}},
-        "CollectionReference": {"ShortName": SHORT_NAME, "Version": "1"},
+        "CollectionReference": {"ShortName": short_name(entry), "Version": "1"},
         "RelatedUrls": _links(entry, data_url),
         "DataGranule": {"ArchiveAndDistributionInformation": files},
     }

@@ -10,8 +10,8 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import Granule, Layer
+from s1monthly.layout import layer_file, parse_granule_id, parse_static_id
+from s1monthly.model import Granule, Layer, StaticGranule
 
 ORIGIN = (399960.0, 3700020.0)
 """Upper-left corner of a granule unless told otherwise: on the 30 m lattice."""
@@ -75,6 +75,45 @@ def write_granule(
     if layers is None:
         layers = {"VV": np.full((20, 20), 0.1, np.float32), "VH": np.full((20, 20), 0.02, np.float32)}
     granule = parse_granule_id(f"OPERA_L2_RTC-S1_{burst}_{acquired}_{processed}_{platform}_30_v{version}")
+    written = []
+    for name, values in layers.items():
+        path = write_tiff(folder / layer_file(granule.id, name), values, left, top, epsg, resolution)
+        written.append(Layer(name, url=str(path), size=path.stat().st_size))
+    return replace(granule, layers=tuple(written))
+
+
+def static_layers(shape: tuple[int, int], seed: int = 0) -> dict[str, NDArray[np.generic]]:
+    """Make up static layers: smooth angles, noisy factors, some shadow and layover, three columns of no data."""
+    rng = np.random.default_rng(seed)
+    incidence = np.broadcast_to(np.linspace(30, 45, shape[1]), shape) + rng.uniform(0, 0.1)
+    local = np.clip(incidence + rng.normal(0, 5, shape), 1, 89)
+    layers = {
+        "incidence_angle": incidence,
+        "local_incidence_angle": local,
+        "number_of_looks": rng.uniform(2, 6, shape),
+        "rtc_anf_gamma0_to_beta0": 1 / np.tan(np.radians(local)),
+        "rtc_anf_gamma0_to_sigma0": np.cos(np.radians(local)),
+    }
+    floats = {name: values.astype(np.float32) for name, values in layers.items()}
+    mask = rng.choice(np.array([0, 1, 2, 3], np.uint8), shape, p=[0.9, 0.04, 0.04, 0.02])
+    for values in (*floats.values(), mask):
+        values[:, :3] = 255 if values is mask else np.nan
+    return {**floats, "mask": mask}
+
+
+def write_static(
+    folder: Path,
+    layers: Mapping[str, NDArray[np.generic]],
+    *,
+    left: float = ORIGIN[0],
+    top: float = ORIGIN[1],
+    epsg: int = 32611,
+    resolution: float = 30.0,
+    burst: str = "T137-292318-IW1",
+    version: str = "1.0",
+) -> StaticGranule:
+    """Write a static granule and return it with its layers; arguments as for `write_granule`."""
+    granule = parse_static_id(f"OPERA_L2_RTC-S1-STATIC_{burst}_20140403_S1A_30_v{version}")
     written = []
     for name, values in layers.items():
         path = write_tiff(folder / layer_file(granule.id, name), values, left, top, epsg, resolution)

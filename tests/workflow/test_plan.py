@@ -153,7 +153,7 @@ def test_another_recipe_alone_is_no_damage(site: Site) -> None:
 def test_listings_are_taken_of_a_local_source_alone(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11 2022-01"))
     assert set(listings_of(site.config(source=site.local))[0]) == {NOVEMBER, JANUARY}
-    assert listings_of(site.config(source={"kind": "simulated", "path": str(site.granule_folder)})) == ({}, ())
+    assert listings_of(site.config(source={"kind": "simulated", "path": str(site.granule_folder)})) == ({}, (), None)
 
 
 def test_files_of_the_folder_that_are_not_used_are_told(site: Site) -> None:

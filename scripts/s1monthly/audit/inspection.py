@@ -236,14 +236,14 @@ class _Inspection:
 
     def _configured(self, config: Config, today: date) -> TileMonths:
         """Return the months of the configuration."""
-        listings = None
+        listed = None
         try:
-            listings, unused = listings_of(config)
-            self.troubles += unused
+            listed = listings_of(config)
+            self.troubles += listed.warnings
         except SourceError as error:  # the inspection works without the source
             self.troubles.append(str(error))
         months = config.time.wanted(today)[0]
-        return tile_months(config, self.layout, self.key, months, self._slots(), listings)
+        return tile_months(config, self.layout, self.key, months, self._slots(), listed)
 
     def state(self) -> InspectedTile:
         """Return the state of every month that is known, requested, or between two known months."""

@@ -11,6 +11,7 @@ from typing import Any
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.errors import ProductError
 from s1monthly.layout import is_cog
 from s1monthly.records.month import Record
@@ -69,7 +70,7 @@ def expected_item(
         files[kind] = asset_file(folder.place(kind, month), folder.path, known)
     if "preview" in kinds:
         files["preview"] = preview_file(folder.place("preview", month), folder.path, record.grid)
-    return stac.item(record, files)
+    return with_static_layers(stac.item(record, files), folder.layout.of(folder.owner))
 
 
 def _asset(item: Item, kind: str) -> Mapping[str, Any]:

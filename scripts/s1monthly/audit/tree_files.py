@@ -12,7 +12,7 @@ from pathlib import Path
 from s1monthly.catalog.table import is_output_tree, owner_of, record_paths
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
-from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, Layout, is_cog
+from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, STATIC_LAYERS, TRACK_PATTERN, Layout, is_cog
 from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 
@@ -179,7 +179,8 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
     store = folder.cube
     readable = {folder.place("tile_catalog"), folder.place("tile_items"), folder.place("search"), store}
     readable.add(folder.place("reference").parent)
-    opened = {folder.place(kind).parent for kind in KINDS} | {store.parent}
+    static_store, static = folder.place("static_store"), _static_pattern(folder)
+    opened = {folder.place(kind).parent for kind in KINDS} | {store.parent, folder.place("static_item").parent}
     for entry in _entries(path, opened, folder):
         if entry in readable:
             folder.empty = False
@@ -201,11 +202,22 @@ def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder
         else:
             if patterns["preview"].fullmatch(str(entry).removesuffix(SIDE)) and Path(str(entry)[: -len(SIDE)]).exists():
                 continue
-            if entry.name.startswith(f"{store.name}."):  # staging folders and the lock
+            if entry == static_store or static.fullmatch(str(entry)):
+                continue
+            if entry.name.startswith((f"{store.name}.", f"{static_store.name}.")):  # staging folders and the lock
                 folder.leftovers += [] if entry.suffix == ".lock" else [entry]
             else:
                 _sort_out(entry, folder.strays, folder.leftovers)
     return folder
+
+
+def _static_pattern(folder: TileFolder) -> re.Pattern[str]:
+    """Return a pattern of the paths of Items and COGs of static layers."""
+    paths = "|".join(re.escape(str(folder.place(kind))) for kind in ("static_item", "static_cog"))
+    names = {"track": TRACK_PATTERN, "layer": f"(?:{'|'.join(STATIC_LAYERS)})"}
+    for name, pattern in names.items():
+        paths = paths.replace(re.escape(f"{{{name}}}"), pattern)
+    return re.compile(paths)
 
 
 def _month_pattern(folder: TileFolder, kind: str, band: str = "") -> re.Pattern[str]:

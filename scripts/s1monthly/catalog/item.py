@@ -108,7 +108,8 @@ def output_bands(record: Record) -> list[Band]:
     return known
 
 
-def _projection(grid: GeoBox) -> dict[str, Any]:
+def projection(grid: GeoBox) -> dict[str, Any]:
+    """Return the fields of the projection extension for a grid."""
     return {
         "proj:code": grid.crs,
         "proj:shape": list(grid.shape),
@@ -239,7 +240,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "sar:product_type": "RTC",
         "sar:observation_direction": "right",
         "sat:orbit_state": key.direction.lower(),
-        **_projection(record.grid),
+        **projection(record.grid),
         **_cube(record, described),
         "processing:level": "L3",
         "processing:lineage": lineage(record),
@@ -377,7 +378,7 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
             **named_bands(described),
         }
     if file.grid:
-        asset |= _projection(file.grid)
+        asset |= projection(file.grid)
     if file.size is not None:
         asset["file:size"] = file.size
     if file.sha256 is not None:

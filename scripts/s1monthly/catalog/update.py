@@ -19,6 +19,7 @@ from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.coverage import coverage_page
 from s1monthly.catalog.item import read_document, write_document
 from s1monthly.catalog.items_table import for_root, items_of, joined, names_of, read_items, selected, write_items
+from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.catalog.table import (
     NO_DATA,
     PATHS,
@@ -76,7 +77,20 @@ def catalog_tile(folder: str | Path) -> list[Row]:
     """
     owner = owner_of(Path(folder))
     layout = Layout(str(Path(folder).parent))
+    link_static_layers(layout.of(owner))
     return replace_rows(owner, layout, lambda: tile_rows(folder))[0]
+
+
+def link_static_layers(paths: Layout) -> None:
+    """Let the Items of a tile and direction name the static layers that exist, see `static_item.with_static_layers`.
+
+    Items that are damaged, or name them already, are not touched.
+    """
+    if not Path(paths.static_item).parent.is_dir():
+        return
+    for path in sorted(Path(paths.folder).glob(f"{Path(paths.folder).name}_*.json")):
+        with suppress(ProductError, LookupError, TypeError):
+            write_document(path, with_static_layers(read_document(path), paths), only_if_changed=True)
 
 
 def replace_rows(

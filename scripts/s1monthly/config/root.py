@@ -22,6 +22,7 @@ from s1monthly.config.roi import Roi
 from s1monthly.config.running import Logging, Memory, Parallel
 from s1monthly.config.s1grits import translate
 from s1monthly.config.source import Download, Search, SourceSection
+from s1monthly.config.static import Static
 from s1monthly.config.time import Time
 from s1monthly.errors import ConfigError
 from s1monthly.layout import SIMULATED
@@ -37,6 +38,7 @@ class Config(Section):
     download: Download = Download()
     output: Output = Output()
     processing: Processing = Processing()
+    static: Static = Static()
     memory: Memory = Memory()
     parallel: Parallel = Parallel()
     logging: Logging = Logging()
@@ -79,6 +81,16 @@ class Config(Section):
         """Options that decide the texture bands, see `TextureFeatures.recipe`; None without textures."""
         features = self.processing.texture_features
         return features.recipe(*self.roi.polarization.layers) if features.enabled else None
+
+    @property
+    def composite_needs_statics(self) -> bool:
+        """True if an option of composites reads the static layers of the passes; rule composite then waits for them."""
+        return False
+
+    @property
+    def makes_statics(self) -> bool:
+        """True if static layers are made: because they are wanted, or because another option needs them."""
+        return self.static.enabled or self.composite_needs_statics
 
     @property
     def work_dir(self) -> str:

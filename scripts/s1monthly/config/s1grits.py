@@ -81,7 +81,7 @@ NOT_NEEDED: dict[str, str] = {
     "processing.despeckle.kwargs.eps": _BREGMAN,
     "processing.despeckle.kwargs.isotropic": _BREGMAN,
     "processing.despeckle.kwargs.n_jobs": _RESOURCES,
-    "static_layers": "static layers are not made",
+    "static_layers": "static.enabled: true makes static layers",
 }
 """Key or section of S1-GRiTS without a counterpart -> why, or what to use here."""
 

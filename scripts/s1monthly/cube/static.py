@@ -14,7 +14,7 @@ import os
 import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,62 +22,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.cube.header import ATTRIBUTE
+from s1monthly.cube.static_header import StaticOrigin, read_origins
 from s1monthly.cube.transaction import cube_errors, flush, locked, replace_store, staging
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.layout import STATIC_LAYERS, track_name
 
+__all__ = ["StaticOrigin", "StaticWriter", "new_group", "read_origins", "read_static"]
+
 REMEDY = "delete the group's folder and run again: the static granules of the track are read again"
-
-
-@dataclass(frozen=True)
-class StaticOrigin:
-    """What the static layers of a track were made of.
-
-    Attributes
-    ----------
-    tile, direction, track
-        Place; the track as a number.
-    granules : tuple of str
-        Ids of the static granules, in burst order.
-    granules_digest : str
-        Digest of bursts and granules with the sizes of their files, as the source gave them.
-    without : tuple of str
-        Bursts for which the source has no static granule.
-    off_tile : tuple of str
-        Ids of granules without a valid pixel on the tile.
-    simulated : bool
-        True if they are made up.
-    """
-
-    tile: str
-    direction: str
-    track: int
-    granules: tuple[str, ...]
-    granules_digest: str
-    without: tuple[str, ...] = ()
-    off_tile: tuple[str, ...] = ()
-    simulated: bool = False
-
-
-def read_origins(path: str | Path) -> dict[int, StaticOrigin]:
-    """Return what the static layers of each track in a store were made of, by track; empty without a store."""
-    try:
-        return _origins(json.loads((Path(path) / "zarr.json").read_text("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return {}
-
-
-def _origins(root: Mapping[str, Any]) -> dict[int, StaticOrigin]:
-    groups = root["consolidated_metadata"]["metadata"]
-    found = {}
-    for document in groups.values():
-        if document["node_type"] == "group":
-            known = dict(document["attributes"][ATTRIBUTE])
-            lists = {name: tuple(known[name]) for name in ("granules", "without", "off_tile")}
-            origin = StaticOrigin(**{**known, **lists})
-            found[origin.track] = origin
-    return found
 
 
 def read_static(path: str | Path, track: int, layer: str, rows: slice = slice(None)) -> NDArray[Any]:

@@ -33,6 +33,8 @@ from s1monthly.model import Burst, Direction
 if TYPE_CHECKING:
     from pyproj import Transformer
 
+    from s1monthly.grid.lattice import GeoBox
+
 Floats = npt.NDArray[np.float64]
 
 BURST_INTERVAL = 2.758273
@@ -67,6 +69,7 @@ _AXES = np.array([_A, _A, _B])
 
 _STRIDE = 8  # burst numbers per step of the coarse search
 _REACH = 250_000.0  # metres from the middle of a stride to the farthest corner of its bursts
+_DEGREE = 5  # of the polynomial in x and in y that gives incidence angles
 _EDGE_PIECES = 6  # straight pieces per long edge of a footprint: 15 km each, 10 m off the curve
 
 
@@ -90,8 +93,8 @@ def _dot(one: Floats, other: Floats) -> Floats:
     return np.asarray(np.sum(one * other, axis=-1, keepdims=True))
 
 
-def _ground(seconds: Floats, look: Floats) -> Floats:
-    """Return the ellipsoid points seen right in the zero-Doppler plane: (..., 2) longitude and latitude in degrees."""
+def _sight(seconds: Floats, look: Floats) -> tuple[Floats, Floats]:
+    """Return the satellite and the ellipsoid points that it sees right in the zero-Doppler plane: each (..., 3)."""
     position = _satellite(seconds)
     flight = _unit(_satellite(seconds + 0.5) - _satellite(seconds - 0.5))
     radius = np.linalg.norm(position, axis=-1)
@@ -103,7 +106,12 @@ def _ground(seconds: Floats, look: Floats) -> Floats:
     # Nearer intersection of line of sight and ellipsoid, both scaled so that the ellipsoid is a unit sphere.
     start, step = position / _AXES, sight / _AXES
     a, b, c = _dot(step, step), _dot(start, step), _dot(start, start) - 1
-    target = position + (-b - np.sqrt(b * b - a * c)) / a * sight
+    return position, position + (-b - np.sqrt(b * b - a * c)) / a * sight
+
+
+def _ground(seconds: Floats, look: Floats) -> Floats:
+    """Return the points of `_sight` on the ellipsoid: (..., 2) longitude and latitude in degrees."""
+    _, target = _sight(seconds, look)
     longitude = np.arctan2(target[..., 1], target[..., 0])
     latitude = np.arctan2(target[..., 2], (_B / _A) ** 2 * np.hypot(target[..., 0], target[..., 1]))
     return np.degrees(np.stack([longitude, latitude], axis=-1))
@@ -173,6 +181,41 @@ def utm_footprint(burst: Burst) -> Polygon:
 def footprint(burst: Burst) -> BaseGeometry:
     """Return the footprint in longitude and latitude, in two parts if it crosses the antimeridian."""
     return to_lonlat(utm_footprint(burst), utm_epsg(burst))
+
+
+def incidence_angle(burst: Burst, geobox: GeoBox) -> Floats:
+    """Return the incidence angle on the ellipsoid at the pixel centres of a grid.
+
+    It is the angle between the ellipsoid's normal and the line of sight. The exact angle at points all over the burst
+    and around it is fitted by a polynomial in x and y, which is within 1e-5 degrees of it.
+
+    Parameters
+    ----------
+    geobox : GeoBox
+        Grid in the UTM zone of the burst's product (`utm_epsg`), not much larger than the burst.
+
+    Returns
+    -------
+    array (rows, columns) of float64
+        Degrees.
+    """
+    index, across = _index(burst), np.linspace(-0.2, 1.2, 15)
+    look = _NEAR[index] + across * (_FAR[index] - _NEAR[index])
+    middle = burst.number * BURST_INTERVAL + _MIDDLE[index]
+    seconds, looks = np.meshgrid(middle + np.linspace(-1.2, 1.2, 9) * _DURATION, look, indexing="ij")
+    satellite, target = _sight(seconds, looks)
+    cosine = _dot(_unit(target / _AXES**2), _unit(satellite - target))[..., 0]
+    places = _ground(seconds, looks).reshape(-1, 2)
+    xy = np.column_stack(transformer(4326, utm_epsg(burst)).transform(*places.T))
+    centre, half = xy.mean(axis=0), np.ptp(xy, axis=0) / 2
+    degree = [_DEGREE, _DEGREE]
+    u, v = ((xy - centre) / half).T
+    terms = np.polynomial.polynomial.polyvander2d(u, v, degree)
+    factors = np.linalg.lstsq(terms, np.degrees(np.arccos(cosine)).ravel(), rcond=None)[0]
+    x = geobox.left + (np.arange(geobox.width) + 0.5) * geobox.resolution
+    y = geobox.top - (np.arange(geobox.height) + 0.5) * geobox.resolution
+    u, v = (x - centre[0]) / half[0], (y - centre[1]) / half[1]
+    return np.asarray(np.polynomial.polynomial.polygrid2d(u, v, factors.reshape(_DEGREE + 1, _DEGREE + 1)).T)
 
 
 def _sphere(longitude: Floats, latitude: Floats) -> Floats:

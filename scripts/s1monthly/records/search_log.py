@@ -19,6 +19,7 @@ from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import FileState, file_state, write_text
 from s1monthly.model import GranuleList, Month, passes_of
 from s1monthly.records.granule_list import list_digest
+from s1monthly.records.static_list import StaticAnswer
 
 
 @dataclass(frozen=True)
@@ -153,11 +154,11 @@ def no_data_months(answers: Mapping[Month, Answer]) -> list[Month]:
 
 
 @lru_cache(maxsize=4096)
-def _load(path: str, _signature: FileState) -> tuple[Any, dict[Month, Answer]]:
+def _load(path: str, _signature: FileState) -> tuple[Any, dict[Month, Answer], StaticAnswer | None]:
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         months = {Month.parse(m): Answer.read(entry) for m, entry in content["months"].items()}
-        return content["question"], months
+        return content["question"], months, StaticAnswer.read(content.get("static"))
     except OSError as error:
         remedy = "make it a file that you may read (chmod u+r), or delete it: the next run asks again"
         raise ProductError(f"{path}: search log cannot be read ({error})", remedy) from error
@@ -177,13 +178,33 @@ def read_answers(path: str | Path) -> tuple[Any, dict[Month, Answer]]:
     signature = file_state(path)
     if signature is None:
         return None, {}
-    question, months = _load(str(path), signature)
+    question, months, _ = _load(str(path), signature)
     return question, dict(months)
 
 
-def write_answers(path: str | Path, question: Any, answers: Mapping[Month, Answer]) -> None:
-    """Write ``search.json``; keep earlier answers to the same question."""
+def read_static_answer(path: str | Path, question: Any) -> StaticAnswer | None:
+    """Read the answer about static granules from ``search.json``; None without one, or to another question.
+
+    Raises
+    ------
+    ProductError
+        As for `read_answers`.
+    """
+    signature = file_state(path)
+    if signature is None:
+        return None
+    asked, _, static = _load(str(path), signature)
+    return static if asked == question else None
+
+
+def write_answers(
+    path: str | Path, question: Any, answers: Mapping[Month, Answer], static: StaticAnswer | None = None
+) -> None:
+    """Write ``search.json``; keep earlier answers to the same question, also about static granules."""
     held_question, held = read_answers(path)
     months = {**(held if held_question == question else {}), **answers}
     content = {"schema": 1, "question": question, "months": {str(m): asdict(months[m]) for m in sorted(months)}}
+    static = static or read_static_answer(path, question)
+    if static:
+        content["static"] = static.plain()
     write_text(path, json.dumps(content, indent=1, sort_keys=True) + "\n")

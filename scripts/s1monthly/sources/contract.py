@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from s1monthly.model import Direction, Granule, GranuleList, Month, Tile
+from s1monthly.model import AnyGranule, Burst, Direction, GranuleList, Month, StaticGranule, Tile
 
 
 class Source(Protocol):
@@ -35,8 +35,21 @@ class Source(Protocol):
             If the search as a whole fails: a missing answer is never treated as an empty one.
         """
 
-    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+    def static(self, bursts: Collection[Burst]) -> dict[Burst, StaticGranule]:
+        """Find the newest static granule of each burst; a burst without one has no entry.
+
+        Dates do not count: a static granule is dated before the mission began, and valid for every acquisition.
+
+        Raises
+        ------
+        SourceError
+            If the search as a whole fails.
+        """
+
+    def prepared(self, granule: AnyGranule) -> AbstractContextManager[AnyGranule]:
         """Return a context in which the granule's layers can be read; leaving it frees their memory.
+
+        Of a static granule, all its layers are made readable.
 
         Raises
         ------

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError, SourceError
 from s1monthly.kernels.masking import CLASSES, NO_DATA
-from s1monthly.model import Granule
+from s1monthly.kernels.static_layers import LAYERS
+from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import Raster, open_raster
 
 MOST_PIXELS = 50_000_000
@@ -43,18 +44,19 @@ class LayerFile:
         Name of the file.
     """
 
-    def __init__(self, raster: Raster, layer: str) -> None:
-        self._raster = raster
+    def __init__(self, raster: Raster, layer: str, static: bool = False) -> None:
+        self._raster, self._static = raster, static
         self.layer, self.name, self.geobox = layer, raster.name, raster.header.geobox
         self._refuse_unlike_opera()
 
     def read(self, rows: slice, cols: slice) -> NDArray[Any]:
-        """Read a window: power with NaN, or classes with `NO_DATA`, where the header or a mask declares no data.
+        """Read a window: values with NaN, or classes with `NO_DATA`, where the header or a mask declares no data.
 
         Raises
         ------
         ProductError
-            If a value is no linear power (between `FILL` and `LEAST_POWER`) or no class; or as for `Raster.read`.
+            If a value is no linear power (between `FILL` and `LEAST_POWER`), no class, or none of the static layer; or
+            as for `Raster.read`.
         """
         if self.layer == "mask":
             classes = self._raster.read(rows, cols, missing=NO_DATA)
@@ -62,14 +64,23 @@ class LayerFile:
                 raise self._refused(f"class {np.setdiff1d(classes, CLASSES)[0]}, which is none of the mask layer")
             return classes
         power = self._raster.read(rows, cols, missing=np.nan)
+        if self._static:
+            self._refuse_out_of_range(power)
+            return power
         low = power[power < LEAST_POWER]
         if (low > FILL).any():
             raise self._refused(f"a value of {low[low > FILL].min():g}, as decibels have: no linear power")
         return power
 
+    def _refuse_out_of_range(self, values: NDArray[Any]) -> None:
+        low, high = LAYERS[self.layer].valid_range
+        for value in (np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)):
+            if value < low or value > high:
+                raise self._refused(f"a value of {value:g}, which the layer {self.layer} cannot have")
+
     def _refuse_unlike_opera(self) -> None:
         header, (rows, cols) = self._raster.header, self._raster.block
-        types = ("uint8",) if self.layer == "mask" else ("float32", "float64")
+        types = ("uint8",) if self.layer == "mask" else ("float32", "float64")[: 1 if self._static else 2]
         if header.count != 1:
             raise self._refused(f"{header.count} bands, not one")
         if header.dtype not in types:
@@ -89,16 +100,16 @@ class LayerFile:
 
 
 @contextmanager
-def open_layer(granule: Granule, layer: str) -> Iterator[LayerFile]:
-    """Open a layer of a granule, from a file or from GDAL's ``/vsimem/``.
+def open_layer(granule: Granule | StaticGranule, layer: str) -> Iterator[LayerFile]:
+    """Open a layer of a granule or static granule, from a file or from GDAL's ``/vsimem/``.
 
     Raises
     ------
     SourceError
         If the granule has no such layer.
     ProductError
-        If its file is missing, cut short, no GeoTIFF, or unlike OPERA's: one band of power (floating-point) or of
-        classes (uint8), with matching pixel values and at most `MOST_PIXELS`.
+        If its file is missing, cut short, no GeoTIFF, or unlike OPERA's: one band of power (floating-point), of a
+        static layer (float32) or of classes (uint8), with matching pixel values and at most `MOST_PIXELS`.
     GridError
         As for `s1monthly.raster.geotiff.open_raster`.
     """
@@ -106,4 +117,4 @@ def open_layer(granule: Granule, layer: str) -> Iterator[LayerFile]:
     if found is None:
         raise SourceError(f"granule {granule.id}: no layer {layer}", REMEDY)
     with open_raster(found.url, side_files=True) as raster:
-        yield LayerFile(raster, layer)
+        yield LayerFile(raster, layer, isinstance(granule, StaticGranule))

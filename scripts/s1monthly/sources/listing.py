@@ -17,6 +17,7 @@ from s1monthly.layout import (
     parse_granule_id,
     parse_layer_file,
     parse_like_granule,
+    parse_static_file,
 )
 from s1monthly.model import Month
 
@@ -34,10 +35,13 @@ class FolderContent:
         Sorted by granule and layer.
     warnings : tuple of str
         Unused files and folders that may be or contain granules, with the remedy.
+    static : LayerFiles
+        The same of static granules.
     """
 
     files: LayerFiles
     warnings: tuple[str, ...]
+    static: LayerFiles = field(default_factory=dict)
 
 
 def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cache: str | None = None) -> FolderContent:
@@ -74,12 +78,14 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
         raise SourceGoneError(problem, "give an existing folder of granules as source.path")
     walk = _Walk(root, _RunFolders(trees, cache))
     found: dict[str, dict[str, tuple[str, int]]] = {}
+    static: dict[str, dict[str, tuple[str, int]]] = {}
     for path, granule_id, layer in sorted(walk.layer_files()):
         try:
             size = os.stat(path).st_size
         except OSError as error:
             raise SourceError(f"granule file {path}: {error.strerror}", "repair or remove the file") from error
-        first = found.setdefault(granule_id, {}).setdefault(layer, (path, size))
+        kind = static if parse_static_file(os.path.basename(path)) else found
+        first = kind.setdefault(granule_id, {}).setdefault(layer, (path, size))
         if first[1] != size:
             two_masks = layer == "mask" and _has_older_name(first[0]) != _has_older_name(path)
             raise SourceError(
@@ -96,7 +102,11 @@ def list_folder(folder: str | os.PathLike[str], trees: Collection[str] = (), cac
             "\n".join(lines),
             "put granule files there under their own names (OPERA_L2_RTC-S1_..._VV.tif), or correct source.path",
         )
-    return FolderContent({name: dict(sorted(found[name].items())) for name in sorted(found)}, warnings)
+    return FolderContent(_sorted(found), warnings, _sorted(static))
+
+
+def _sorted(files: LayerFiles) -> LayerFiles:
+    return {name: dict(sorted(files[name].items())) for name in sorted(files)}
 
 
 class _RunFolders:
@@ -147,7 +157,7 @@ class _Walk:
     unused: list[tuple[str, str]] = field(default_factory=list)
 
     def layer_files(self) -> Iterator[tuple[str, str, str]]:
-        """Yield path, granule id and layer name of every layer file."""
+        """Yield path, granule id and layer name of every layer file, of static granules too."""
         start = os.path.realpath(self.root)
         if self.run_folders.surround(start):
             raise SourceError(
@@ -187,7 +197,7 @@ class _Walk:
                         self.of_runs.append(entry.path)
                     else:
                         folders.append(found)
-                elif layer_file := parse_layer_file(entry.name):
+                elif layer_file := parse_layer_file(entry.name) or parse_static_file(entry.name):
                     yield entry.path, *layer_file
                 elif (granule_id := parse_like_granule(entry.name)) is not None:
                     self.unused.append((entry.path, granule_id))
@@ -253,6 +263,15 @@ def _identity(path: str | Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return status.st_dev, status.st_ino
+
+
+def static_digest(static: LayerFiles) -> str:
+    """Return a digest of all static granules in a folder; it changes with any granule, layer or size."""
+    content = hashlib.sha256()
+    for granule_id in sorted(static):
+        for layer, (_, size) in sorted(static[granule_id].items()):
+            content.update(f"{granule_id} {layer} {size}\n".encode())
+    return content.hexdigest()
 
 
 def digests(files: LayerFiles) -> dict[Month, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
@@ -17,8 +17,20 @@ from s1monthly.grid.lattice import geobox_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
+from s1monthly.layout import parse_granule_id, parse_static_id
+from s1monthly.model import (
+    AnyGranule,
+    Burst,
+    Direction,
+    Granule,
+    GranuleList,
+    Layer,
+    Month,
+    Polarization,
+    StaticGranule,
+    Tile,
+    newest_static,
+)
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month
@@ -71,7 +83,19 @@ class LocalSource:
         wanted = set(months)
         return by_month(months, _meeting(tile, direction, [g for g in granules if g.month in wanted]), aside)
 
-    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+    def static(self, bursts: Collection[Burst]) -> dict[Burst, StaticGranule]:
+        """Find the newest static granule of each burst, as `Source.static` does, anywhere in the folder.
+
+        Raises
+        ------
+        SourceError
+            As for `list_folder`.
+        """
+        static = list_folder(self.folder, self.trees, self.cache).static
+        granules = (replace(parse_static_id(name), layers=_layers(files)) for name, files in static.items())
+        return newest_static(granule for granule in granules if granule.burst in set(bursts))
+
+    def prepared(self, granule: AnyGranule) -> AbstractContextManager[AnyGranule]:
         """Return the granule with its layers' checksums; the layers are read from their folder.
 
         Raises
@@ -87,8 +111,11 @@ class LocalSource:
 
     def _granules(self) -> Iterator[Granule]:
         for granule_id, files in list_folder(self.folder, self.trees, self.cache).files.items():
-            layers = tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
-            yield replace(parse_granule_id(granule_id), layers=layers)
+            yield replace(parse_granule_id(granule_id), layers=_layers(files))
+
+
+def _layers(files: Mapping[str, tuple[str, int]]) -> tuple[Layer, ...]:
+    return tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
 
 
 def _meeting(tile: Tile, direction: Direction, granules: Iterable[Granule]) -> Iterator[Granule]:

@@ -5,32 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError, SourceError
-from s1monthly.grid.lattice import GeoBox, covering_window, geobox_outline, overlap, source_pixels, target_window
+from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.kernels.options import MASK
-from s1monthly.kernels.resampling import bilinear, block_mean
-from s1monthly.model import Granule
+from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
-
-STEP = 16
-"""Target pixels between knots of a transformation to another CRS."""
-
-SCALE_TOLERANCE = 0.05
-"""Share of a source pixel by which a target pixel may be larger and still count as the same size.
-
-UTM's scale differs by up to 0.3 % between neighbouring zones, so that their 30 m pixels count as the same size.
-"""
-
-MOST_PARTS = 2_000
-"""Most granule pixels along the side of a target pixel (6 km from 3 m). With more, the granule's header is wrong."""
+from s1monthly.stages.placing import placing
 
 MOST_POWER = 1e8
 """Power above which a granule is damaged.
@@ -76,14 +64,8 @@ def read_burst(
 ) -> BurstWindow | NoPixels:
     """Read the part of a granule that lies on a grid.
 
-    Pixels are masked on the granule's own grid (`masking.valid_power`) before any resampling. Then:
-
-    - if CRS and pixel size are equal, whole pixels are cut out and nothing is resampled;
-    - if the target's pixels are whole multiples of the granule's in the same CRS, power is averaged
-      (`resampling.block_mean`);
-    - otherwise power is interpolated once (`resampling.bilinear`). A target pixel larger than the granule's is divided
-      into equal parts of at most the granule's pixel size, which are then averaged, so that every measurement counts at
-      any resolution.
+    Pixels are masked on the granule's own grid (`masking.valid_power`) before any resampling. Then they are brought
+    onto the grid by the rules of `placing.placing`.
 
     Layers may lie in files or in GDAL's ``/vsimem/``. Thread-safe.
 
@@ -119,7 +101,7 @@ def read_burst(
         stack.enter_context(_naming(granule))
         co, cross = (stack.enter_context(open_layer(granule, name)) for name in layers)
         mask = stack.enter_context(open_layer(granule, "mask")) if excluded and granule.layer("mask") else None
-        _refuse_elsewhere(granule, co)
+        refuse_elsewhere(granule, co)
         _refuse_other_grids(granule, co, cross, mask)
         try:
             placed = _Burst(co, cross, mask, min_valid_power, excluded).on(geobox)
@@ -152,49 +134,13 @@ class _Burst:
     min_valid_power: float
     excluded: tuple[int, ...]
 
-    @property
-    def geobox(self) -> GeoBox:
-        return self.co.geobox
-
     def on(self, target: GeoBox) -> _Placed:
         """Bring the valid power onto a grid."""
-        factor = math.ceil(target.resolution / self.geobox.resolution - 1e-9)
-        whole = math.isclose(factor * self.geobox.resolution, target.resolution, rel_tol=1e-9)
-        return self._cut(target, factor) if target.epsg == self.geobox.epsg and whole else self._warped(target)
-
-    def _cut(self, target: GeoBox, factor: int) -> _Placed:
-        """Cut out whole pixels and average blocks of factor x factor."""
-        self._refuse_many_parts(factor, target)
-        common = overlap(_divided(target, factor), self.geobox)
-        if common is None:
-            raise _NothingValid(_BESIDE)
-        rows, cols = common.target
-        row, col = rows.start // factor, cols.start // factor
-        valid = self._valid(*common.source)
-        # Pad to whole target pixels with no data.
-        missing = [(part.start % factor, -part.stop % factor) for part in (rows, cols)]
-        co, cross = (np.pad(power, missing, constant_values=np.nan) if np.any(missing) else power for power in valid)
-        return _averaged(row, col, co, cross, factor)
-
-    def _warped(self, target: GeoBox) -> _Placed:
-        """Interpolate; average if target pixels are larger than the burst's."""
-        window = target_window(target, self.geobox)
-        if window is None:
-            raise _NothingValid(_BESIDE)
-        rows, cols = window
-        box = crop(target, rows, cols)
-        factor = math.ceil(_scale(box, self.geobox) - SCALE_TOLERANCE)
-        self._refuse_many_parts(factor, target)
-        fine = _divided(box, factor)
-        needed = covering_window(fine, self.geobox)
-        if needed is None:
-            raise _NothingValid(_BESIDE)
-        valid = self._valid(*needed)
-        # `source_pixels` gives at least two knots each way; a window of one row or column needs only one.
-        enough = tuple(slice(math.ceil((side - 1) / STEP) + 1) for side in fine.shape)
-        knot_rows, knot_cols = (knots[enough] for knots in source_pixels(fine, crop(self.geobox, *needed), STEP))
-        co, cross = (bilinear(power, knot_rows, knot_cols, STEP, fine.shape) for power in valid)
-        return _averaged(rows.start, cols.start, co, cross, factor)
+        place = placing(self.co.geobox, target, self.co.name)
+        if place is None:
+            raise _NothingValid("it lies beside the tile")
+        co, cross = (place.resample(power) for power in self._valid(place.rows, place.cols))
+        return _Placed(place.row, place.col, co, cross)
 
     def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
         """Read the power that is valid in both polarizations; read the other layers only if the first has any."""
@@ -214,17 +160,6 @@ class _Burst:
             lacking = f"{self.co.layer} and {self.cross.layer} have no measurement in common"
             raise _NothingValid(f"{'the mask excludes all measurements' if together else lacking} on the tile")
         return valid
-
-    def _refuse_many_parts(self, factor: int, target: GeoBox) -> None:
-        if factor > MOST_PARTS:
-            raise ProductError(
-                f"raster {self.co.name}: {self.geobox.resolution:g} is too fine a pixel for a grid of"
-                f" {target.resolution:g} in {target.crs}",
-                REMEDY,
-            )
-
-
-_BESIDE = "it lies beside the tile"
 
 
 @contextmanager
@@ -246,7 +181,7 @@ def _refuse_other_grids(granule: Granule, co: LayerFile, cross: LayerFile, mask:
             )
 
 
-def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
+def refuse_elsewhere(granule: Granule | StaticGranule, raster: LayerFile) -> None:
     """Refuse a raster that lies off the granule's footprint, since it would pass for one without pixels on the tile."""
     if not granule.footprint:
         return
@@ -264,25 +199,6 @@ def _refuse_elsewhere(granule: Granule, raster: LayerFile) -> None:
 def _place(geometry: shapely.Geometry) -> str:
     west, south, east, north = geometry.bounds
     return f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
-
-
-def _divided(box: GeoBox, factor: int) -> GeoBox:
-    """Return the grid with each pixel divided into factor x factor."""
-    width, height = box.width * factor, box.height * factor
-    return replace(box, resolution=box.resolution / factor, width=width, height=height)
-
-
-def _scale(target: GeoBox, source: GeoBox) -> float:
-    """Return the largest side of any target pixel in the box, in source pixels."""
-    rows, cols = source_pixels(target, source, STEP)
-    sides = [np.hypot(np.diff(rows, axis=axis), np.diff(cols, axis=axis)) for axis in (0, 1)]
-    return max(float(np.nanmax(side)) for side in sides) / STEP
-
-
-def _averaged(row: int, col: int, co: Power, cross: Power, factor: int) -> _Placed:
-    if factor > 1:
-        co, cross = block_mean(co, factor), block_mean(cross, factor)
-    return _Placed(row, col, co, cross)
 
 
 def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow:

@@ -59,7 +59,7 @@ FULL_SIDE = TILE_SIDE / 30
 PIXEL_BYTES = 4
 """Temporary bytes of a band of the spread for each pixel."""
 
-MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0)}
+MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0), "static": (150, 12.0)}
 """Memory of a job: MB for any grid, and bytes for each pixel of the grid.
 
 Measured with four bands at 30 m and at 10 m: composite 0.8 and 5.0 GB, and 12 bytes a pixel more with textures; publish

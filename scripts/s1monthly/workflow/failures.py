@@ -84,7 +84,7 @@ def describe(rule: str, place: Mapping[str, str], logs: Sequence[str]) -> str:
     """
     failure = last_error(logs)
     begun = [log for log in logs if Path(log).exists() and Path(log).stat().st_size]  # Snakemake creates empty logs
-    what = " ".join([rule, *(place[name] for name in ("tile", "direction", "month") if name in place)])
+    what = " ".join([rule, *(place[name] for name in ("tile", "direction", "track", "month") if name in place)])
     if failure:
         why = failure.message
     elif begun:

@@ -49,6 +49,8 @@ class JobSettings:
         True if a cube with another recipe may be replaced.
     chunks : sequence of int
         Rows and columns of a chunk of a new cube.
+    statics : bool
+        True if static layers are made.
     cog_compression : str
         Compression of COGs.
     products : sequence of str
@@ -73,6 +75,7 @@ class JobSettings:
     cog_compression: CogCompression
     products: Sequence[str]
     overviews: bool
+    statics: bool = False
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:

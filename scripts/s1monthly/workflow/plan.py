@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 from s1monthly.config.root import Config
 from s1monthly.cube.header import Header, cached_header
@@ -15,7 +15,7 @@ from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
 from s1monthly.model import Direction, Month, Tile, TileDirection, month_ranges
-from s1monthly.records.recipe import canonical, digest, match_spelling, recipe, refuse_mixture
+from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_digest, recipe, refuse_mixture
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
 from s1monthly.versions import PRODUCTS
@@ -23,6 +23,7 @@ from s1monthly.workflow.job_settings import JobSettings
 from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.notes import Notes
 from s1monthly.workflow.tile_months import TileMonths
+from s1monthly.workflow.tile_statics import TileStatics
 from s1monthly.workflow.work_folder import refuse_shared_work
 
 SEARCH_RULES = 1
@@ -48,20 +49,30 @@ def question_of(config: Config) -> dict[str, Any]:
     return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
 
 
-def listings_of(config: Config) -> tuple[dict[Month, str], tuple[str, ...]]:
+class Listed(NamedTuple):
+    """What the source's folder holds, see `listings_of`."""
+
+    months: dict[Month, str]
+    warnings: tuple[str, ...]
+    static: str | None = None
+
+
+def listings_of(config: Config) -> Listed:
     """Read the source's folder; return empty results for a source that is not a folder.
 
     Returns
     -------
-    listings : dict of Month to str
+    months : dict of Month to str
         Result of `listing.digests`.
     warnings : tuple of str
         Files in the folder that are not used.
+    static : str or None
+        Result of `listing.static_digest`; None for a source that is not a folder.
     """
     if config.source.kind != "local":
-        return {}, ()
+        return Listed({}, ())
     content = listing.list_folder(str(config.source_path), **config.run_folders)
-    return listing.digests(content.files), content.warnings
+    return Listed(listing.digests(content.files), content.warnings, listing.static_digest(content.static))
 
 
 @dataclass(frozen=True)
@@ -140,11 +151,11 @@ class Plan:
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
         judging = deciding and not for_tools
-        listings, gone = None, None
+        listed, gone = None, None
         if judging:
             try:
-                listings, unused = listings_of(config)
-                warnings = [*warnings, *unused]
+                listed = listings_of(config)
+                warnings = [*warnings, *listed.warnings]
             except SourceGoneError as error:
                 gone = error
         noted = Notes(notes, [settings_of_products(config, how), product_versions(config), software])
@@ -154,10 +165,11 @@ class Plan:
                 key = TileDirection(tile, Direction(direction))
                 place = {"tile": tile, "direction": direction}
                 header = None if for_tools else cached_header(layout.cube.format(**place))
-                months_of_tile = tile_months(config, layout, key, months, header, listings)
+                months_of_tile = tile_months(config, layout, key, months, header, listed)
                 earlier = None if for_tools else read_answers(layout.search.format(**place))[0]
                 if not deciding:
-                    months_of_tile = replace(months_of_tile, question=earlier, refresh=False)
+                    statics = months_of_tile.statics and replace(months_of_tile.statics, question=earlier)
+                    months_of_tile = replace(months_of_tile, question=earlier, refresh=False, statics=statics)
                 every.append(replace(months_of_tile, source_gone=gone is not None, notes=noted))
         plan = cls(config, layout, how, tuple(every), tuple(warnings))
         return plan._checked(gone) if judging else plan
@@ -214,6 +226,7 @@ class Plan:
             max_failed_ratio=config.memory.max_failed_ratio,
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,
+            statics=config.makes_statics,
             cog_compression=config.output.cog_compression,
             products=products_of(config),
             overviews=config.output.overviews,
@@ -316,7 +329,7 @@ def tile_months(
     key: TileDirection,
     months: Sequence[Month],
     header: Header | None,
-    listings: Mapping[Month, str] | None,
+    listed: Listed | None,
 ) -> TileMonths:
     """Return the months of a tile and direction as a configuration asks for them.
 
@@ -324,20 +337,26 @@ def tile_months(
     ----------
     header : Header or None
         Axis and recipe of the existing cube.
-    listings : mapping or None
+    listed : Listed or None
         Result of `listings_of`; None if the source's folder was not read.
     """
+    question, how = question_of(config), match_spelling(header.recipe if header else None, recipe(config), key.tile)
+    statics = None
+    if config.makes_statics:
+        place, polygon = layout.of(key), polygon_digest(how)
+        statics = TileStatics(place, question, polygon, how["grid"], listed.static if listed else None)
     return TileMonths(
         key,
         layout,
-        question_of(config),
+        question,
         months,
         config.time.full is not None,
-        match_spelling(header.recipe if header else None, recipe(config), key.tile),
+        how,
         products_of(config),
-        listings,
+        listed.months if listed else None,
         refresh=config.search.refresh,
         settle_days=config.search.settle_days if config.source.kind == "asf" else None,
+        statics=statics,
     )
 
 

@@ -20,7 +20,7 @@ class StartedJob:
     Attributes
     ----------
     wildcards : mapping of str to str
-        Of these, tile, direction and month are shown.
+        Of these, tile, direction, track and month are shown.
     started : float
         Seconds on the clock of `Progress`.
     """
@@ -31,7 +31,7 @@ class StartedJob:
 
     def __str__(self) -> str:
         return " ".join(
-            [self.rule, *(self.wildcards[n] for n in ("tile", "direction", "month") if n in self.wildcards)]
+            [self.rule, *(self.wildcards[n] for n in ("tile", "direction", "track", "month") if n in self.wildcards)]
         )
 
 

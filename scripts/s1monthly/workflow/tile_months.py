@@ -25,6 +25,7 @@ from s1monthly.records.seal import RecordSummary, read_summary
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 from s1monthly.workflow.month_state import MonthState, Step, why_source_lost
 from s1monthly.workflow.notes import Files, Notes
+from s1monthly.workflow.tile_statics import TileStatics
 
 ASK_AGAIN = "the source must be asked again: its granules or the question (kind, polarization, tracks, polygon) changed"
 NEVER_ASKED = "not searched yet"
@@ -61,6 +62,8 @@ class TileMonths:
         True if the source has no granules at all. It is not asked, and its earlier answers stay.
     notes : Notes
         Months that earlier runs left finished.
+    statics : TileStatics or None
+        Static layers; None if none are made.
     """
 
     key: TileDirection
@@ -75,6 +78,7 @@ class TileMonths:
     settle_days: int | None = None
     source_gone: bool = False
     notes: Notes = field(default_factory=Notes)
+    statics: TileStatics | None = None
     _known: _Known | None = field(init=False, repr=False, default=None)
 
     def paths(self, month: Month | None = None) -> Layout:
@@ -180,6 +184,8 @@ class TileMonths:
     def forget(self) -> None:
         """Compute all states anew when they are asked for next."""
         self._known = None
+        if self.statics:
+            self.statics.forget()
 
     @property
     def states(self) -> list[MonthState]:
@@ -334,10 +340,13 @@ class TileMonths:
         one to another question. Such a stamp is skipped, and the next name is used.
         """
         months = self.to_ask()
-        if not months:
+        statics = self.statics is not None and self.statics.must_ask and not self.source_gone
+        if not months and not statics:
             return None
         answers, listings = self.answers, self.listings or {}
         asked = [[str(m), listings.get(m), answers[m].asked if m in answers else ""] for m in months]
+        if self.statics and statics:
+            asked.append(["static", self.statics.listing, ""])
         questions = (digest([self.question, asked, turn]) for turn in itertools.count())
         place = {"tile": self.key.tile, "direction": self.key.direction}
         stamps = (self.layout.asked.format(**place, question=question) for question in questions)

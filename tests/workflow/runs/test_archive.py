@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import xarray as xr
+from rio_cogeo import cog_validate
 
+from s1monthly.audit.validation import validate
+from s1monthly.catalog.item import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
-from s1monthly.model import Granule, Month
+from s1monthly.model import Granule, Month, StaticGranule
 from s1monthly.records.month import read_record
 from standin import Archive, Hold, World, standins, status
-from support.granules import ORIGIN, write_granule
+from support.granules import ORIGIN, static_layers, write_granule, write_static
 from support.workflow import Run, run_snakemake, snakemake_command
 
 TILE = "11SLT"
@@ -382,3 +386,64 @@ def test_values_come_through_the_network_unharmed(site: Site) -> None:
     values = cube.read_month(store, NOVEMBER, f"{granule.layers[0].name}_dB")
     assert np.isfinite(values).sum() == 35 * 40, "what lies in shadow is no data"
     np.testing.assert_allclose(values[np.isfinite(values)], 10 * np.log10(power[5:].ravel()), atol=1e-4)
+
+
+# static layers
+
+
+def add_static(site: Site, burst: str, version: str = "1.0", **changes: Any) -> StaticGranule:
+    """Put a static granule of 40 x 40 pixels into the archive, with an outline half round the globe."""
+    left = ORIGIN[0] + 600 * (int(burst[5:11]) - 292318)
+    layers = {**static_layers((40, 40), int(burst[5:11])), **changes}
+    granule = write_static(site.folder / "static", layers, burst=burst, left=left, version=version)
+    site.world.archive.add(granule, "POLYGON((-179.9 33, -2 33, -2 34, -179.9 34, -179.9 33))")
+    return granule
+
+
+def test_static_layers_are_made_once_and_never_invented(site: Site) -> None:
+    """Missing statics are listed; months are not made again; a newer version makes the track again, and no month."""
+    bursts = [f"T137-{number}-IW1" for number in (292318, 292319)]
+    for burst in bursts:
+        site.add("2021-11", burst=burst)
+    site.run()
+    statics, before = site.values(static={"enabled": True}), products(site.folder / "run")
+    first = add_static(site, bursts[0])
+    run = site.run(statics)
+    assert run.jobs == {"search": 1, "static": 1, **CATALOGS}
+    assert site.served[f"{first.id}_mask.tif"] == 1
+    folder = site.folder / "run" / "output" / FOLDER
+    document = read_document(folder / "static" / f"{TILE}_S1_Static_ASCENDING_T137.json")
+    assert document["properties"]["s1monthly:bursts_without_static"] == [bursts[1]]
+    month = read_document(folder / f"{FOLDER}_2021-11.json")
+    assert [each["href"] for each in month["links"] if each["rel"] == "static-layers"] == [
+        f"static/{TILE}_S1_Static_ASCENDING_T137.json"
+    ]
+    after = products(site.folder / "run")
+    assert {name for name in before if before[name] != after[name]} == {f"{FOLDER}_2021-11.json"}
+    cube, layers = (
+        xr.open_zarr(folder / "zarr" / name, group=group)
+        for name, group in (("S1_monthly.zarr", None), ("S1_static.zarr", "T137"))
+    )
+    both = xr.merge([cube, layers], join="exact", compat="no_conflicts")
+    assert 9 <= int(both.incidence_angle.notnull().sum()) <= 16, "4 x 4 pixels of 300 m, but for half ones"
+    assert cog_validate(folder / "static" / f"{TILE}_S1_Static_ASCENDING_T137_mask.tif")[0]
+    assert site.run(statics).jobs == {}
+    assert validate(site.folder / "run" / "output").to_text().startswith("valid")
+    newer, second = add_static(site, bursts[0], "1.1"), add_static(site, bursts[1])
+    run = site.run(site.values(static={"enabled": True}, search={"refresh": True}))
+    assert run.jobs == {"search": 1, "static": 1, **CATALOGS}
+    document = read_document(folder / "static" / f"{TILE}_S1_Static_ASCENDING_T137.json")
+    assert document["properties"]["s1monthly:static_granules"] == [newer.id, second.id]
+
+
+def test_a_bad_static_granule_stops_its_track_alone(site: Site) -> None:
+    site.add("2021-11")
+    add_static(site, "T137-292318-IW1", incidence_angle=np.zeros((40, 40), np.uint8))
+    run = site.run(site.values(static={"enabled": True}), check=False)
+    assert (
+        "incidence_angle.tif: pixels are uint8, not float32" in run.output
+        and "static 11SLT ASCENDING T137" in run.output
+    )
+    folder = site.folder / "run" / "output" / FOLDER
+    assert read_record(folder / "months" / "2021-11.json").granules and rows(site.folder / "run")["2021-11"]
+    assert not (folder / "static").exists() or not any((folder / "static").iterdir())

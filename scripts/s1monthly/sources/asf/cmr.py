@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 import asf_search
 import requests
@@ -20,11 +20,14 @@ import urllib3.exceptions
 from asf_search.ASFSearchOptions import ASFSearchOptions
 
 from s1monthly.errors import SourceError
-from s1monthly.model import Granule, Month, Tile
+from s1monthly.layout import track_name
+from s1monthly.model import Burst, Granule, Month, StaticGranule, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
 from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry, retry_after
 from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
-from s1monthly.sources.asf.umm import read_record, record_key
+from s1monthly.sources.asf.umm import read_record, read_static_record, record_key
+
+T = TypeVar("T")
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -100,45 +103,89 @@ def search_months(host: str, tile: Tile, first: Month, last: Month, seconds: flo
         If there is no such tile.
     """
     subject = f"{tile} {first}" if first == last else f"{tile} {first} ... {last}"
-    outline = query_outline(tile).wkt
+    found = _search(
+        host,
+        f"tile {subject}",
+        seconds,
+        lambda umm: _read(umm, tile, first, last),
+        processingLevel=asf_search.PRODUCT_TYPE.RTC,
+        intersectsWith=query_outline(tile).wkt,
+        cmr_keywords=[("temporal[]", time_range(first, last))],  # asf_search rounds the end to whole seconds
+    )
+    here = [listed for listed in found if listed]
+    LOGGER.info("%s: %s of these meet the tile", subject, f"{len(here):,}")
+    return here
+
+
+def search_static(host: str, bursts: Iterable[Burst], seconds: float) -> list[StaticGranule]:
+    """Return every static granule of some bursts, as CMR lists them, sorted by id.
+
+    The query names the bursts alone: static granules are dated before the mission began, and at the antimeridian their
+    outlines span half the globe. asf_search would send one query a burst; CMR takes all of them in one, joined by *or*
+    (CMR Search API documentation, "Find granules by additional attributes").
+
+    Parameters
+    ----------
+    host, seconds
+        As for `search_months`.
+    bursts : iterable of Burst
+        At least one.
+
+    Raises
+    ------
+    SourceError
+        As for `search_months`.
+    """
+    wanted = sorted(set(bursts))
+    tracks = ", ".join(sorted({track_name(burst.track) for burst in wanted}))
+    named = [("attribute[]", f"string,OPERA_BURST_ID,{str(burst).replace('-', '_')}") for burst in wanted]
+    return _search(
+        host,
+        f"static granules of {tracks}",
+        seconds,
+        read_static_record,
+        processingLevel=asf_search.PRODUCT_TYPE.RTC_STATIC,
+        cmr_keywords=[*named, ("options[attribute][or]", "true")],
+    )
+
+
+def _search(host: str, subject: str, seconds: float, read: Callable[[Any], T], **query: Any) -> list[T]:
+    """Send a query until the answer is complete; return what `read` makes of each record, sorted by granule id.
+
+    Raises
+    ------
+    SourceError
+        If CMR gives no complete answer in that time, refuses the query, or lists a granule that cannot be parsed.
+    """
     repeated: set[frozenset[str]] = set()
 
-    def attempt(seconds_left: float) -> list[Listed]:
-        session = _Session(subject, seconds_left)
-        query = ASFSearchOptions(
-            host=host,
-            session=session,
-            dataset=asf_search.DATASET.OPERA_S1,
-            processingLevel=asf_search.PRODUCT_TYPE.RTC,
-            intersectsWith=outline,
-            cmr_keywords=[("temporal[]", time_range(first, last))],  # asf_search rounds the end to whole seconds
-        )
-        found: dict[str, tuple[str, Listed | None]] = {}
+    def attempt(seconds_left: float) -> list[T]:
+        session = _Session(subject.removeprefix("tile "), seconds_left)
+        options = ASFSearchOptions(host=host, session=session, dataset=asf_search.DATASET.OPERA_S1, **query)
+        found: dict[str, tuple[str, T]] = {}
         complete = False
-        for page in asf_search.search_generator(opts=query):
+        for page in asf_search.search_generator(opts=options):
             complete = page.searchComplete
             for record in session.page:
                 concept_id, granule_id = record_key(record)
                 # of two records with one name, the later one, in any order
                 if granule_id not in found or found[granule_id][0] < concept_id:
-                    found[granule_id] = concept_id, _read(record["umm"], tile, first, last)
+                    found[granule_id] = concept_id, read(record["umm"])
         session.check(complete, repeated)
-        here = [listed for _, (_, listed) in sorted(found.items()) if listed]
-        LOGGER.info("%s: %s of these meet the tile", subject, f"{len(here):,}")
-        return here
+        return [content for _, (_, content) in sorted(found.items())]
 
     try:
-        return retry(f"{subject}: CMR", attempt, seconds)
+        return retry(f"{subject.removeprefix('tile ')}: CMR", attempt, seconds)
     except GaveUpError as error:
         # a last try that ran out of time says nothing about the cause
         before = f"; before that: {error.before}" if error.before else ""
         raise SourceError(
-            f"tile {subject}: no complete answer from CMR ({host}): {error.reason}{before}",
+            f"{subject}: no complete answer from CMR ({host}): {error.reason}{before}",
             "run again later, what is done is kept; https://status.earthdata.nasa.gov lists outages;"
             " search.retry_timeout_seconds gives CMR more time",
         ) from error
     except FinalFault as fault:
-        raise SourceError(f"tile {subject}: CMR ({host}): {fault.reason}", fault.remedy) from fault
+        raise SourceError(f"{subject}: CMR ({host}): {fault.reason}", fault.remedy) from fault
 
 
 def time_range(first: Month, last: Month) -> str:

@@ -16,7 +16,7 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import CredentialsError, SourceError
 from s1monthly.layout import layer_file
-from s1monthly.model import Granule, Layer
+from s1monthly.model import AnyGranule, Granule, Layer, StaticGranule
 from s1monthly.sources.asf.earthdata import Login, is_tiff
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.sources.asf.refused_login import RefusedLogin
@@ -81,7 +81,7 @@ class Fetcher:
         self._s3_faults = 0
 
     @contextmanager
-    def in_memory(self, granule: Granule, layers: Sequence[str]) -> Iterator[Granule]:
+    def in_memory(self, granule: AnyGranule, layers: Sequence[str]) -> Iterator[AnyGranule]:
         """Fetch layers into memory, where GDAL can read them; free the memory on leaving.
 
         Parameters
@@ -91,7 +91,7 @@ class Fetcher:
 
         Yields
         ------
-        Granule
+        Granule or StaticGranule
             The granule with these layers only. Each ``url`` is a path in GDAL's ``/vsimem/`` that ends in the file's
             own name.
 
@@ -124,7 +124,7 @@ class Fetcher:
             )
             yield replace(granule, layers=tuple(ready))
 
-    def _content(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
+    def _content(self, granule: Granule | StaticGranule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Return a layer's bytes and how they were obtained."""
         if self._cache is None:
             return self._download(granule, layer, clock)
@@ -141,7 +141,7 @@ class Fetcher:
             self._cache.write(file, content, layer.size, layer.md5)
         return content, way
 
-    def _download(self, granule: Granule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
+    def _download(self, granule: Granule | StaticGranule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         name, check = f"granule {granule.id}: layer {layer.name}", _Check(layer)
         address = layer.s3_url if self.access == "s3" and layer.s3_url else without_query(layer.url)
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.files import LEFT_BEHIND, replacing
-from s1monthly.layout import parse_granule_id, parse_layer_file
+from s1monthly.layout import burst_of_file, track_name
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -53,8 +53,10 @@ class GranuleCache:
 
     def path(self, file: str) -> Path:
         """Return the path of a layer file."""
-        granule_id, _ = parse_layer_file(file) or ("", "")
-        return self.folder / f"T{parse_granule_id(granule_id).burst.track:03d}" / file
+        burst = burst_of_file(file)
+        if burst is None:
+            raise ValueError(f"{file}: no layer of a granule")
+        return self.folder / track_name(burst.track) / file
 
     def read(self, file: str, size: int, md5: str) -> bytes | None:
         """Return a file's content and mark it as used; return None if it is missing or damaged.
@@ -164,7 +166,7 @@ class GranuleCache:
             with suppress(NotADirectoryError, FileNotFoundError), os.scandir(folder) as entries:
                 for entry in entries:
                     with suppress(FileNotFoundError):
-                        if parse_layer_file(entry.name):
+                        if burst_of_file(entry.name):
                             status = entry.stat()
                             files.append((status.st_mtime, status.st_size, entry.path))
                         elif _is_left_behind(entry):
@@ -190,5 +192,5 @@ def _is_whole(content: bytes, size: int, md5: str) -> bool:
 def _is_left_behind(entry: os.DirEntry[str]) -> bool:
     """Return True if a file is an old temporary file or lock of ours."""
     match = _LEFT_BEHIND.fullmatch(entry.name)
-    ours = match is not None and parse_layer_file(f"{match['stem']}.tif") is not None
+    ours = match is not None and burst_of_file(f"{match['stem']}.tif") is not None
     return ours and time.time() - entry.stat().st_mtime > LEFT_BEHIND

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from posixpath import basename
 from typing import Any
 from urllib.parse import urlsplit
 
 from s1monthly.errors import NameFormatError, SourceError
-from s1monthly.layout import parse_granule_id, parse_layer_file
-from s1monthly.model import Granule, Layer, Polarization
+from s1monthly.layout import parse_granule_id, parse_layer_file, parse_static_file, parse_static_id
+from s1monthly.model import Granule, Layer, Polarization, StaticGranule
+
+FileParser = Callable[[str], tuple[str, str] | None]
+"""Splits a file's name into granule id and layer name; returns None for any other file."""
 
 _POLARIZATIONS = {name for pair in Polarization for name in pair.layers}
 _REMEDY = "a newer version of this software may know such records; if it does not, report this one"
@@ -53,8 +57,28 @@ def read_record(umm: Mapping[str, Any]) -> tuple[Granule, tuple[str, ...]]:
         be one that was searched for.
     """
     name = umm["GranuleUR"]
+    with _naming(name):
+        return replace(parse_granule_id(name), layers=_layers(name, umm, parse_layer_file)), _acquired(umm)
+
+
+def read_static_record(umm: Mapping[str, Any]) -> StaticGranule:
+    """Parse the record of a static granule, with its layers. Its outline is not read: it may span half the globe.
+
+    Raises
+    ------
+    SourceError
+        As for `read_record`.
+    """
+    name = umm["GranuleUR"]
+    with _naming(name):
+        return replace(parse_static_id(name), layers=_layers(name, umm, parse_static_file))
+
+
+@contextmanager
+def _naming(name: str) -> Iterator[None]:
+    """Turn what a strange record causes into a SourceError that names the granule."""
     try:
-        return replace(parse_granule_id(name), layers=_layers(name, umm)), _acquired(umm)
+        yield
     except NameFormatError as error:
         raise SourceError(f"CMR lists a granule that cannot be understood: {error.problem}", _REMEDY) from error
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -67,10 +91,10 @@ def _acquired(umm: Mapping[str, Any]) -> tuple[str, ...]:
     return tuple(name for value in declared for name in value.split("+") if name in _POLARIZATIONS)
 
 
-def _layers(granule_id: str, umm: Mapping[str, Any]) -> tuple[Layer, ...]:
+def _layers(granule_id: str, umm: Mapping[str, Any], parse: FileParser) -> tuple[Layer, ...]:
     links = umm.get("RelatedUrls") or ()
-    https = _files(granule_id, links, "GET DATA", "https://")
-    direct = _files(granule_id, links, "GET DATA VIA DIRECT ACCESS", "s3://")
+    https = _files(granule_id, links, "GET DATA", "https://", parse)
+    direct = _files(granule_id, links, "GET DATA VIA DIRECT ACCESS", "s3://", parse)
     listed = (umm.get("DataGranule") or {}).get("ArchiveAndDistributionInformation") or ()
     files = {file["Name"]: file for file in listed}
     return tuple(
@@ -79,12 +103,14 @@ def _layers(granule_id: str, umm: Mapping[str, Any]) -> tuple[Layer, ...]:
     )
 
 
-def _files(granule_id: str, links: Iterable[Mapping[str, str]], kind: str, scheme: str) -> dict[str, str]:
+def _files(
+    granule_id: str, links: Iterable[Mapping[str, str]], kind: str, scheme: str, parse: FileParser
+) -> dict[str, str]:
     """Map layer names to addresses: the first link of one kind for each layer of the granule."""
     found: dict[str, str] = {}
     for link in links:
         if link["Type"] == kind and link["URL"].startswith(scheme):
-            layer_file = parse_layer_file(basename(urlsplit(link["URL"]).path))
+            layer_file = parse(basename(urlsplit(link["URL"]).path))
             if layer_file and layer_file[0] == granule_id:
                 found.setdefault(layer_file[1], link["URL"])
     return found

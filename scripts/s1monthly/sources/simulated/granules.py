@@ -6,6 +6,7 @@ import hashlib
 import math
 import os
 import tempfile
+from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -18,7 +19,6 @@ from shapely.geometry import Polygon
 from s1monthly.files import replacing
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
-from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Granule, Polarization
 from s1monthly.raster.geotiff import GDAL_OPTIONS
 from s1monthly.sources.simulated.ground import Integers, Power
@@ -132,18 +132,18 @@ def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict
     return {**backscatter, "mask": painting.mask}
 
 
-def write_granule(folder: Path, scene: Scene, granule: Granule, polarization: Polarization) -> None:
-    """Write the files of a granule atomically, with the names, tiling and compression of OPERA's.
+def write_layers(folder: Path, geobox: GeoBox, layers: Mapping[str, npt.NDArray[np.generic]]) -> None:
+    """Write files of a granule, by name, atomically, with the tiling and compression of OPERA's.
 
     They are made in a hidden folder beside `folder` that belongs to this call, so that any number of threads, processes
     and machines may make the same granule at once.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=".", dir=folder.parent) as own:
-        for name, values in simulate(scene, granule, polarization).items():
-            made = Path(own, layer_file(granule.id, name))
+        for name, values in layers.items():
+            made = Path(own, name)
             with replacing(made) as temporary:
-                _write_layer(temporary, values, burst_geobox(granule.burst))
+                _write_layer(temporary, values, geobox)
             os.replace(made, folder / made.name)
 
 

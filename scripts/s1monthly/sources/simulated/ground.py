@@ -299,6 +299,20 @@ def _slopes(fields: Power, cell: Cell) -> tuple[float, float]:
 
 
 @njit(cache=True, nogil=True)
+def _is_water(fields: Power, cell: Cell, land: float, steep: float) -> bool:
+    return land < _SHORE or (steep < 0.2 and abs(_between(fields, COURSE, cell)) < 0.009)
+
+
+@njit(cache=True, nogil=True)
+def _flag(slope: float, broad: float) -> int:
+    """Return the class of the mask: 0 valid, 1 shadow, 2 layover, 3 both."""
+    flag = 2 if slope > _LAYOVER else 0
+    if broad < _SHADOW or slope < _SHADOW - 0.15:
+        flag += 1
+    return flag
+
+
+@njit(cache=True, nogil=True)
 def _cultivated(crops: Floats, crop: int, parcel: np.uint64, season: float, latitude: float) -> tuple[float, float]:
     """Return the co- and cross-polarized dB of a parcel."""
     level = 2.2 * _uniform(_mix(parcel + np.uint64(2))) - 1.1
@@ -382,7 +396,7 @@ def paint(
             patch = _between(fields, PATCH, cell)
             steep = _steep(land, rough, patch)
             slope, broad = 0.0, 0.0
-            if land < _SHORE or (steep < 0.2 and abs(_between(fields, COURSE, cell)) < 0.009):
+            if _is_water(fields, cell, land, steep):
                 kind = WATER
                 wind = 0.8 * _between(fields, WIND, cell)
                 co_db, cross_db = surfaces[0, 0] + wind, surfaces[0, 1] + 0.5 * wind
@@ -440,10 +454,36 @@ def paint(
                 facing = min(max(4.5 * slope, -6.0), 5.0)
                 co_db += facing
                 cross_db += 0.9 * facing
-            flag = 2 if slope > _LAYOVER else 0
-            if broad < _SHADOW or slope < _SHADOW - 0.15:
-                flag += 1
+            flag = _flag(slope, broad)
             cover[r, c] = kind
             mask[r, c] = flag
             co[r, c] = np.nan if flag & 1 else math.exp(_DB * co_db)
             cross[r, c] = np.nan if flag & 1 else math.exp(_DB * cross_db)
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def relief(
+    fields: Power, fine: int, phase: tuple[int, int], spans: Integers, slope: NDArray[np.float32], mask: Codes
+) -> None:
+    """Give the relief under a raster as `paint` sees it; parameters are those of `paint`.
+
+    Parameters
+    ----------
+    slope, mask : float32, uint8 (rows, columns)
+        Output: tangent of the slope towards the radar, negative away from it; class of the mask.
+    """
+    place = np.arange(slope.shape[1]) + phase[1]
+    node, past_node = place // fine, (place % fine) / fine
+    for r in range(spans.shape[0]):
+        pr = r + phase[0]
+        node_row, past_node_row = pr // fine, (pr % fine) / fine
+        for c in range(spans[r, 0], spans[r, 1]):
+            cell = node_row, node[c], past_node_row, past_node[c]
+            land = _between(fields, LAND, cell)
+            steep = _steep(land, _between(fields, ROUGH, cell), _between(fields, PATCH, cell))
+            whole, broad = 0.0, 0.0
+            if steep > 0.0 and not _is_water(fields, cell, land, steep):
+                whole, broad = _slopes(fields, cell)
+                whole, broad = whole * steep, broad * steep
+            slope[r, c] = whole
+            mask[r, c] = _flag(whole, broad)

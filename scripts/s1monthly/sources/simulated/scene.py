@@ -147,18 +147,38 @@ class Scene:
         day = moment.date() if isinstance(moment, datetime) else moment
         season = 0.5 + day.timetuple().tm_yday - 1
         lattice = _Lattice.under(geobox)
+        knots, fields = self._smooth(lattice, geobox, direction, spans)
+        crops, surfaces = _tables(polarization)
+        ground.paint(
+            knots, lattice.fine * _RATIO, fields, lattice.fine, lattice.phase, spans, np.uint64(self.seed), season,
+            day >= self.clearing, crops, surfaces, co, cross, mask, cover,
+        )  # fmt: skip
+        return Painting(co, cross, mask, cover)
+
+    def _smooth(self, lattice: _Lattice, geobox: GeoBox, direction: Direction, spans: Integers) -> tuple[Floats, Power]:
+        """Return knots and smooth fields under a raster, as `ground.paint` needs them."""
         longitude, latitude = lattice.lonlat(geobox)
         knots = np.stack([*_places(longitude, latitude), latitude, longitude, *_sight(longitude, latitude, direction)])
         seed = np.uint64(self.seed)
         found = ground.cities(latitude.min(), latitude.max(), longitude.min(), longitude.max(), seed)
         sites = np.column_stack([*_places(found[:, 0], found[:, 1]), found[:, 2]])
-        fields = ground.smooth_fields(knots, _RATIO, lattice.node_spans(spans), sites, seed)
-        crops, surfaces = _tables(polarization)
-        ground.paint(
-            knots, lattice.fine * _RATIO, fields, lattice.fine, lattice.phase, spans, seed, season,
-            day >= self.clearing, crops, surfaces, co, cross, mask, cover,
-        )  # fmt: skip
-        return Painting(co, cross, mask, cover)
+        return knots, ground.smooth_fields(knots, _RATIO, lattice.node_spans(spans), sites, seed)
+
+    def relief(self, geobox: GeoBox, direction: Direction, spans: Integers) -> tuple[Power, Codes]:
+        """Return the relief that `paint` shows; parameters are those of `paint`.
+
+        Returns
+        -------
+        slope : ndarray of float32, (rows, columns)
+            Tangent of the slope towards the radar, negative away from it; NaN outside the spans.
+        mask : ndarray of uint8, (rows, columns)
+            As in `Painting`.
+        """
+        slope, mask = np.full(geobox.shape, np.nan, np.float32), np.full(geobox.shape, 255, np.uint8)
+        lattice = _Lattice.under(geobox)
+        _, fields = self._smooth(lattice, geobox, direction, spans)
+        ground.relief(fields, lattice.fine, lattice.phase, spans, slope, mask)
+        return slope, mask
 
     def truth(self, geobox: GeoBox, moment: date, direction: Direction, layer: str) -> Power:
         """Return the backscatter without speckle.

@@ -7,9 +7,11 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import shapely
 from rasterio.errors import RasterioError
 
@@ -17,11 +19,23 @@ from s1monthly.errors import SourceError
 from s1monthly.files import md5_of
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import layer_file
-from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, Tile
+from s1monthly.layout import STATIC_LAYERS, layer_file
+from s1monthly.model import (
+    AnyGranule,
+    Burst,
+    Direction,
+    Granule,
+    GranuleList,
+    Layer,
+    Month,
+    Polarization,
+    StaticGranule,
+    Tile,
+)
 from s1monthly.sources.selection import Selection, by_month
-from s1monthly.sources.simulated.granules import SPACING, write_granule
+from s1monthly.sources.simulated.granules import SPACING, burst_geobox, simulate, write_layers
 from s1monthly.sources.simulated.scene import Scene
+from s1monthly.sources.simulated.static import simulate_static
 from s1monthly.versions import ALGORITHMS
 
 FIRST_ACQUISITION = datetime(2014, 10, 3, tzinfo=UTC)
@@ -29,6 +43,8 @@ FIRST_ACQUISITION = datetime(2014, 10, 3, tzinfo=UTC)
 SECOND_SATELLITE = datetime(2025, 1, 1, tzinfo=UTC)
 """From the next whole cycle on, S1C flies the odd tracks, half a cycle after S1A; S1A keeps the even ones."""
 PROCESSING_DELAY = timedelta(hours=6)
+STATIC_DAY = date(2014, 4, 3)
+"""Date of static granules, the same as OPERA's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,12 +100,17 @@ class SimulatedSource:
         selection = Selection(direction, self.polarization, self.only_tracks)
         return by_month(months, granules, selection.set_aside(granules))
 
-    def prepared(self, granule: Granule) -> AbstractContextManager[Granule]:
+    def static(self, bursts: Collection[Burst]) -> dict[Burst, StaticGranule]:
+        """Return the static granule of each burst, as `Source.static` does: every burst has one."""
+        granules = (StaticGranule(burst, STATIC_DAY, "S1A", SPACING, "1.0") for burst in bursts)
+        return {granule.burst: replace(granule, layers=self._layers(granule)) for granule in granules}
+
+    def prepared(self, granule: AnyGranule) -> AbstractContextManager[AnyGranule]:
         """Make the granule if it is missing (see `make`), and return it with its layers' checksums."""
         made = self.make(granule)
         return nullcontext(replace(made, layers=tuple(replace(layer, md5=md5_of(layer.url)) for layer in made.layers)))
 
-    def make(self, granule: Granule) -> Granule:
+    def make(self, granule: AnyGranule) -> AnyGranule:
         """Make the granule's missing files, and return the granule with their paths.
 
         Files are written atomically; several processes that make the same granule at once make the same bytes.
@@ -102,7 +123,9 @@ class SimulatedSource:
         layers = self._layers(granule)
         try:
             if not all(os.path.exists(layer.url) for layer in layers):
-                write_granule(self._folder / granule.id, Scene(self.seed), granule, self.polarization)
+                made = self._simulated(granule)
+                files = {layer_file(granule.id, name): values for name, values in made.items()}
+                write_layers(self._folder / granule.id, burst_geobox(granule.burst), files)
             sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
             return replace(granule, layers=sized)
         except (OSError, RasterioError) as error:
@@ -111,8 +134,14 @@ class SimulatedSource:
                 "free disk space there, or give a writable folder as source.path",
             ) from error
 
-    def _layers(self, granule: Granule) -> tuple[Layer, ...]:
-        names = (*self.polarization.layers, "mask")
+    def _simulated(self, granule: Granule | StaticGranule) -> dict[str, npt.NDArray[np.generic]]:
+        scene = Scene(self.seed)
+        if isinstance(granule, StaticGranule):
+            return simulate_static(scene, granule.burst)
+        return simulate(scene, granule, self.polarization)
+
+    def _layers(self, granule: Granule | StaticGranule) -> tuple[Layer, ...]:
+        names = STATIC_LAYERS if isinstance(granule, StaticGranule) else (*self.polarization.layers, "mask")
         return tuple(Layer(name, str(self._folder / granule.id / layer_file(granule.id, name))) for name in names)
 
     @staticmethod
