@@ -31,6 +31,11 @@ rule catalog:
     input:
         tiles=[tile.paths().tile_catalog for tile in PLAN.tiles],
     output:
+        **(
+            {"geopackage": update(LAYOUT.geopackage)}
+            if SETTINGS.output.formats.geopackage
+            else {}
+        ),
         catalog=update(LAYOUT.catalog),
         items_table=update(LAYOUT.items),
         stac=[update(path) for path in PLAN.root_documents],
@@ -52,4 +57,8 @@ rule catalog:
         start=start_of("catalog"),
         public_url=PLAN.config.output.public_url or "",
     shell:
-        jobs.command("output.catalog", "params.public_url")
+        jobs.command(
+            "output.catalog",
+            "params.public_url",
+            *(["output.geopackage"] if SETTINGS.output.formats.geopackage else []),
+        )

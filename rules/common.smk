@@ -229,6 +229,8 @@ def final_output(wildcards):
     refuse_all_but_tools()
     refuse_input_trigger()
     files = [LAYOUT.catalog, LAYOUT.items, LAYOUT.coverage, *PLAN.root_documents]
+    if SETTINGS.output.formats.geopackage:
+        files.append(LAYOUT.geopackage)
     for tile in [] if RUN.draws else PLAN.tiles:
         files += [tile.paths().tile_catalog, tile.paths().tile_items]
         question = PLAN.open_question(tile)

@@ -8,8 +8,8 @@ from s1monthly.workflow import jobs
 
 
 def main(argv=None):
-    job, log = jobs.read_arguments(__doc__, argv, "catalog", "public_url")
-    rows, _ = catalog_all(Path(job.catalog).parent, public_url=job.public_url)
+    job, log = jobs.read_arguments(__doc__, argv, "catalog", "public_url", optional=("geopackage",))
+    rows, _ = catalog_all(Path(job.catalog).parent, public_url=job.public_url, geopackage=bool(job.geopackage))
     log.info("%s: %d months", job.catalog, len(rows))
 
 

@@ -453,6 +453,11 @@ class Layout:
         return f"{self.base_dir}/items.parquet"
 
     @property
+    def geopackage(self) -> str:
+        """Table of the whole output tree as a GeoPackage (output.formats.geopackage)."""
+        return f"{self.base_dir}/catalog.gpkg"
+
+    @property
     def stac_root(self) -> str:
         """STAC Catalog at the root, from which clients start."""
         return f"{self.base_dir}/catalog.json"
@@ -479,7 +484,7 @@ class Layout:
 
     def root_files(self) -> tuple[str, ...]:
         """Return catalogs and STAC documents of the whole output tree."""
-        return self.catalog, self.items, *self.stac_documents()
+        return self.catalog, self.items, self.geopackage, *self.stac_documents()
 
     @property
     def mosaics(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -19,6 +19,7 @@ from s1monthly.audit.report import Finding, first_of
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import items_table
 from s1monthly.catalog import table as catalog
+from s1monthly.catalog.geopackage import geopackage_table, read_geopackage
 from s1monthly.catalog.table import Row, row_key
 from s1monthly.catalog.update import documents_of
 from s1monthly.errors import ProductError, S1MonthlyError
@@ -102,6 +103,18 @@ def items_problems(
         wrong = ["its metadata do not describe its Items"]
     if wrong:
         yield Finding(str(path), f"out of step: {first_of(wrong)}", (repair.rebuild,))
+
+
+def geopackage_problems(path: Path, rows: Sequence[Row], repair: RepairCommands) -> Iterator[Finding]:
+    """Yield a finding if there is a GeoPackage, and it does not hold the rows of the global catalog."""
+    if not path.exists():
+        return
+    try:
+        wrong = "" if read_geopackage(path).equals(geopackage_table(rows)) else "out of step with catalog.parquet"
+    except ProductError as error:
+        wrong = error.problem.removeprefix(f"{path}: ")
+    if wrong:
+        yield Finding(str(path), wrong, (repair.rebuild,))
 
 
 def _wrong_items(found: pa.Table, expected: pa.Table, skipped: Collection[str]) -> Iterator[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from s1monthly.audit.catalog_checks import ExistingCatalog, items_problems, stac_problems
+from s1monthly.audit.catalog_checks import ExistingCatalog, geopackage_problems, items_problems, stac_problems
 from s1monthly.audit.cube_metadata import check_cube
 from s1monthly.audit.month_validation import DEFAULT, Depth, MonthCheck, MonthValidation
 from s1monthly.audit.products import ignore_missing_georeference
@@ -185,3 +185,4 @@ def _global_problems(
     yield from items_problems(Path(layout.items), items, left_out, repair)
     rows = [*(row for row in expected if not skipped(row)), *(row for row in existing.rows if skipped(row))]
     yield from stac_problems(layout, rows, repair)
+    yield from geopackage_problems(Path(layout.geopackage), rows, repair)

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.coverage import coverage_page
+from s1monthly.catalog.geopackage import write_geopackage
 from s1monthly.catalog.item import read_document, write_document
 from s1monthly.catalog.items_table import for_root, items_of, joined, names_of, read_items, selected, write_items
 from s1monthly.catalog.static_item import with_static_layers
@@ -177,6 +178,7 @@ def catalog_all(
     *,
     only_if_changed: bool = False,
     public_url: str | None = None,
+    geopackage: bool = False,
 ) -> tuple[list[Row], list[Path]]:
     """Write the global catalog, the root STAC Catalog, all Collections and the coverage table from the tiles' catalogs.
 
@@ -193,6 +195,8 @@ def catalog_all(
         Do not touch files that already have this content.
     public_url : str, optional
         Address of the published tree, for the root Catalog; empty for none. Not given: that of the existing Catalog.
+    geopackage : bool
+        Whether to write the catalog as a GeoPackage too. An existing one is always kept in step.
 
     Returns
     -------
@@ -219,6 +223,9 @@ def catalog_all(
             written.append(Path(layout.items))
         if write_catalog(layout.catalog, rows, only_if_changed=only_if_changed):
             written.append(Path(layout.catalog))
+        with_geopackage = geopackage or Path(layout.geopackage).exists()
+        if with_geopackage and write_geopackage(layout.geopackage, rows, only_if_changed=only_if_changed):
+            written.append(Path(layout.geopackage))
         for path, document in documents_of(layout, rows, public_url).items():
             if document is None:
                 path.unlink(missing_ok=True)

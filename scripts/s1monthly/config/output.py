@@ -38,6 +38,7 @@ class Formats(Section):
 
     cog: bool = option(True, "Write a cloud-optimised GeoTIFF a month")
     preview: bool = option(True, "Write a preview picture a month")
+    geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")
 
 
 class Output(Section):

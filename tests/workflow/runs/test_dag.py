@@ -565,7 +565,8 @@ def test_a_format_switched_off_leaves_the_item(made: Path) -> None:
 
 def test_another_layout_of_cogs_replaces_the_files(made: Path) -> None:
     whole = product(made, "cog", "2021-11")
-    bands = config(output={"base_dir": "output", "disk_warn_gb": 0, "cog_layout": "per_band"})
+    wanted = {"cog_layout": "per_band", "formats": {"geopackage": True}}
+    bands = config(output={"base_dir": "output", "disk_warn_gb": 0, **wanted})
     assert run_snakemake(made, bands).jobs == {"publish": 2, **CATALOGS}
     of_bands = sorted(path.name for path in whole.parent.glob("*2021-11*"))
     assert of_bands == sorted(f"{whole.stem}_{name}.tif" for name in ("VV_dB", "VH_dB", "Ratio", "RVI"))
@@ -575,7 +576,7 @@ def test_another_layout_of_cogs_replaces_the_files(made: Path) -> None:
     again = run_snakemake(made, bands)
     assert again.jobs == {"publish": 1, **CATALOGS} and "1 COG to be made again" in again.output
     assert [path.name for path in sorted(whole.parent.glob("*2021-11*"))] == of_bands
-    assert validate(made / "output").problems == []
+    assert (made / "output" / "catalog.gpkg").exists() and validate(made / "output").problems == []
 
 
 def test_months_without_one_usable_granule_are_not_taken_for_empty_ones(tmp_path: Path) -> None:
