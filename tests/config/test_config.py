@@ -19,6 +19,7 @@ from pydantic_core import PydanticCustomError
 
 from s1monthly.config import docs as documentation
 from s1monthly.config.messages import explain
+from s1monthly.config.processing import Processing
 from s1monthly.config.root import Config, load_config
 from s1monthly.errors import ConfigError
 from s1monthly.model import Level, Month
@@ -292,3 +293,10 @@ def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch:
     shown = yaml.safe_load(area)["roi"] | {"flight_direction": "ASCENDING"}
     polygon = load_config({**GOOD, "roi": shown}).roi.polygon
     assert shapely.from_wkt(polygon).equals_exact(boxes[0].normalize(), 1e-9, normalize=True)
+
+
+def test_only_chunks_that_are_given_differ_from_those_of_an_older_cube() -> None:
+    """Cubes from before 512 was the default are no news in every run."""
+    assert not Processing().keeps_other_chunks((1024, 1024))
+    given = Processing(zarr_chunks=[512, 512])
+    assert given.keeps_other_chunks((1024, 1024)) and not given.keeps_other_chunks((512, 512))

@@ -234,7 +234,7 @@ class Processing(Section):
         list[ChunkSide],
         BeforeValidator(_rows_columns, json_schema_input_type=list[ChunkSide] | dict[str, int]),
         Field(min_length=2, max_length=2),
-    ] = option([1024, 1024], "Chunk of the cube, rows and columns")
+    ] = option([512, 512], "Chunk of a new cube, rows and columns")
     cog_block_size: Literal[128, 256, 512, 1024, 2048] = option(COG_BLOCK_SIZE, "Block of the COG, pixels")
     zarr_time_fix: ZarrTimeFix = ZarrTimeFix()
     group_mode: str = option("minute", "How a pass is found", no_effect="passes are grouped by track and gaps in time")
@@ -270,9 +270,10 @@ class Processing(Section):
         return self.zarr_chunks[0], self.zarr_chunks[1]
 
     def keeps_other_chunks(self, chunks: tuple[int, int]) -> bool:
-        """Return True if a cube with these chunks keeps them, although a new cube would have others."""
+        """Return True if a cube with these chunks keeps them, although the configuration gives others."""
         side = TILE_SIDE / self.target_resolution
-        return self.target_crs is None and chunks != tuple(min(chunk, side) for chunk in self.chunks)
+        given = "zarr_chunks" in self.model_fields_set
+        return given and self.target_crs is None and chunks != tuple(min(chunk, side) for chunk in self.chunks)
 
     @property
     def level(self) -> Level:
