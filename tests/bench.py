@@ -63,6 +63,12 @@ PARTS = {
         lambda found: pipeline.tables(found["pipeline"], found["cores"]),
         of_granules=True,
     ),
+    "speckle": Part(
+        "A tile-month with each despeckling method",
+        lambda b: pipeline.measure_methods(b.granules, b.folder, b.cores, b.progress),
+        lambda found: pipeline.methods_table(found["speckle"]),
+        of_granules=True,
+    ),
     "breakdown": Part(
         "Where the time of a tile-month goes",
         lambda b: breakdown.measure(b.granules, b.folder / "breakdown", b.cores, b.repeat, b.progress),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ from benchmarks.report import Job, Run
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.texture import textures
 from s1monthly.model import passes_of
+from s1monthly.sources.simulated.scene import LandCover
 
 nan = np.nan
 
@@ -43,8 +45,12 @@ def test_all_tables_fit_the_terminal_whatever_the_figures() -> None:
     assert cube_growth.growth_table([cube_growth.Growth(120, *[99.999] * 4, 99999.0, 99.999)])
     scores = {name: {"rmse": 9.99, "bias": -9.99, "pixels": 1440000} for name in accuracy.ESTIMATORS}
     fields = {name: {"looks": 9999.9, "power_bias": -9.99, "border_rmse": None} for name in accuracy.ESTIMATORS}
-    places = {place: {"clearing": scores} for place in ("near", "elsewhere")}
-    assert "clearing  1440000  9.99  -9.99" in accuracy.accuracy_tables({"VV": {**places, "fields": fields}})
+    kinds = ["all", *(kind.name.lower() for kind in LandCover), "coast"]
+    places = {place: dict.fromkeys(kinds, scores) for place in ("near", "elsewhere")}
+    laid_out = accuracy.accuracy_tables({"VV": {**places, "fields": fields, "recovered": 2.9}})
+    assert re.search(r"^rabasar +9\.99", laid_out, re.MULTILINE) and re.search(
+        r"^rabasar +-9\.99", laid_out, re.MULTILINE
+    )
 
 
 # what the probe writes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from s1monthly.config.processing import Processing
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.compositing import PassMosaic, composite
 from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.kernels.speckle.quegan_yu import quegan_yu
+from s1monthly.kernels.speckle.rabasar import rabasar
 from s1monthly.model import Burst, Granule, Polarization, passes_of
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.simulated.scene import LandCover, Scene
@@ -33,7 +36,25 @@ LEVEL_DB, STEP_DB = 0.5, 2.0
 FEWEST = 100
 """Pixels below which a figure says nothing, and is left out."""
 
-ESTIMATORS = ("single pass", "median", "despeckled", "scikit-image")
+OF_MEDIAN: dict[str, dict[str, Any]] = {
+    "tv_bregman": {"method": "tv_bregman"},
+    "  mean_power": {"method": "tv_bregman", "bias_correction": "mean_power"},
+    "boxcar": {"method": "boxcar"},
+    "lee, kuan": {"method": "lee"},
+    "refined_lee": {"method": "refined_lee"},
+    "lee_sigma": {"method": "lee_sigma"},
+    "frost": {"method": "frost"},
+    "gamma_map": {"method": "gamma_map"},
+}
+"""Filters of the median, with their defaults."""
+ESTIMATORS = ("single pass", "median", "scikit-image", *OF_MEDIAN, "quegan_yu", "rabasar", "  of means")
+"""The last is rabasar with composite_method: mean."""
+PERIOD = 2023
+"""Year of rabasar's reference."""
+DAYS, PASS_LOOKS = (4, 16, 28), 4
+"""Days of the passes in each month of the reference, and looks of their speckle, as of the simulator's granules."""
+CHANGE_DB, PATCH, EVERY = 10 * np.log10(2.0), 20, 100
+"""Planted change, side of a patch, and distance of patches, pixels."""
 Power = NDArray[np.float32]
 Where = NDArray[np.bool_]
 
@@ -95,10 +116,11 @@ def near_coast(water: Where, distance: int = NEAR) -> Where:
 
 @dataclass(frozen=True)
 class Estimates:
-    """One layer of the window: estimates of the power, each with its truth, and the power that was despeckled."""
+    """One layer of the window: estimates of the power, each with its truth."""
 
     power: Mapping[str, Power]
     truth: Mapping[str, Power]
+    recovered: float  # of a change of one month, see `recovered`
 
 
 def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: str) -> Estimates:
@@ -116,15 +138,40 @@ def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: 
                 mosaic.add(burst.power[layer], burst.row, burst.col)
         passes.append(mosaic.result())
         truths.append(scene.truth(geobox, overflight.start, DIRECTION, layer))
-    median, _ = composite(passes, options.composite_method, options.trim_fraction)
+    median, mean = (composite(passes, method)[0] for method in ("median", "mean"))
+    made = {"single pass": passes[0], "median": median, "scikit-image": scikit_image_recipe(median)}
+    made |= {name: despeckle(median, threads=2, **how) for name, how in OF_MEDIAN.items()}
+    tracks = [each.granules[0].burst.track for each in passes_of(granules)]
+    made["quegan_yu"], _ = composite(quegan_yu(np.stack(passes), tracks), "median")
+    references = reference(scene, geobox, layer, np.isnan(median))
+    for name, power, method in (("rabasar", median, "median"), ("  of means", mean, "mean")):
+        made[name] = power.copy()
+        rabasar(made[name], references[method], threads=2)
     settled = np.median(truths, axis=0)
-    despeckling = options.despeckle
-    despeckled = despeckle(median, despeckling.method, **despeckling.kwargs.model_dump())
-    made = (passes[0], median, despeckled, scikit_image_recipe(median, despeckling.kwargs.reg_param))
-    return Estimates(
-        dict(zip(ESTIMATORS, made, strict=True)),
-        {name: truths[0] if name == "single pass" else settled for name in ESTIMATORS},
-    )
+    truth = {name: truths[0] if name == "single pass" else settled for name in ESTIMATORS}
+    return Estimates({name: made[name] for name in ESTIMATORS}, truth, recovered(median, references["median"]))
+
+
+def reference(scene: Scene, geobox: GeoBox, layer: str, empty: Where) -> dict[str, Power]:
+    """Return composite method -> mean of its composites of `PERIOD`, valid where the benchmark's month is."""
+    random = np.random.default_rng(0)
+    total = {method: np.zeros(geobox.shape) for method in ("median", "mean")}
+    for month in range(1, 13):
+        moments = [datetime(PERIOD, month, day, tzinfo=UTC) for day in DAYS]
+        truths = [scene.truth(geobox, moment, DIRECTION, layer) for moment in moments]
+        passes = [x * random.gamma(PASS_LOOKS, 1 / PASS_LOOKS, x.shape).astype(np.float32) for x in truths]
+        for method, so_far in total.items():
+            so_far += composite(passes, method)[0]
+    return {method: np.where(empty, np.nan, so_far / 12).astype(np.float32) for method, so_far in total.items()}
+
+
+def recovered(power: Power, mean: Power) -> float:
+    """Return how many dB of a change of `CHANGE_DB` in square patches of one month rabasar leaves, on average."""
+    rows, columns = (np.arange(size) % EVERY < PATCH for size in power.shape)
+    changed, plain = np.where(rows[:, None] & columns, power * 2, power), power.copy()
+    for month in (changed, plain):
+        rabasar(month, mean, threads=2)
+    return float(np.nanmean(10.0 * np.log10(changed / plain)[rows][:, columns]))
 
 
 def measure(granules: Sequence[Granule], progress: Progress) -> dict[str, Any]:
@@ -151,6 +198,7 @@ def measure(granules: Sequence[Granule], progress: Progress) -> dict[str, Any]:
         found[layer]["fields"] = {
             name: asdict(_fields(made, name, level & ~near, border & ~near)) for name in ESTIMATORS
         }
+        found[layer]["recovered"] = made.recovered
     return found
 
 
@@ -176,27 +224,24 @@ def _fields(made: Estimates, name: str, level: Where, border: Where) -> Fields:
 
 
 def accuracy_tables(found: Mapping[str, Any]) -> str:
-    """Lay out what `measure` found: a table of errors a layer, and one for fields."""
+    """Lay out what `measure` found: tables of errors and of bias for each layer, and one for fields."""
     text = []
-    header = ["land", "pixels"] + [title for name in ESTIMATORS for title in (_SHORT[name], "bias")]
     for layer, places in found.items():
         for place, title in (("near", f"within {NEAR} px of no data"), ("elsewhere", "elsewhere")):
-            rows = [_row(name, scores) for name, scores in places[place].items() if scores["median"]]
-            text += [f"{layer}, {title}:", table(header, rows), ""]
+            kinds = [kind for kind, scores in places[place].items() if scores["median"]]
+            for figure, named in (("rmse", "RMSE"), ("bias", "mean error")):
+                rows = [[name, *(_figure(places[place][kind][name], figure) for kind in kinds)] for name in ESTIMATORS]
+                text += [f"{layer}, {title}, {named} in dB:", table(["", *kinds], rows), ""]
     fields_header = ("in fields", "equivalent looks", "mean power, dB", "RMSE at borders, dB")
     rows = [
         (f"{layer}, {name}", fields["looks"], fields["power_bias"], fields["border_rmse"])
         for layer, places in found.items()
         for name, fields in places["fields"].items()
     ]
-    return "\n".join([*text, table(fields_header, rows)])
+    changes = ", ".join(f"{places['recovered']:.2f} dB in {layer}" for layer, places in found.items())
+    planted = f"A change of {CHANGE_DB:.2f} dB of one month, planted in patches: rabasar leaves {changes}"
+    return "\n".join([*text, table(fields_header, rows), "", planted])
 
 
-_SHORT = {"single pass": "pass", "median": "median", "despeckled": "despeckled", "scikit-image": "scikit"}
-
-
-def _row(name: str, scores: Mapping[str, Mapping[str, Any] | None]) -> Sequence[Any]:
-    cells: list[Any] = [name, (scores["median"] or {}).get("pixels")]
-    for one in scores.values():
-        cells += [one["rmse"], one["bias"]] if one else [None, None]
-    return cells
+def _figure(score: Mapping[str, Any] | None, figure: str) -> float | None:
+    return score[figure] if score else None

@@ -22,10 +22,11 @@ import shapely
 import yaml
 
 from benchmarks import yardstick
-from benchmarks.report import Run, read_probes, run_of, summary, summary_table
+from benchmarks.report import Job, Run, read_probes, run_of, summary, summary_table, table
 from s1monthly.files import replacing
 from s1monthly.grid.lattice import GeoBox, overlap, tile_geobox
 from s1monthly.grid.orbit import utm_footprint
+from s1monthly.kernels.options import DESPECKLE_OPTIONS
 from s1monthly.layout import layer_file
 from s1monthly.model import Burst, Direction, Granule, Month, Polarization, Tile
 from s1monthly.raster.fast_geotiff import open_header
@@ -191,6 +192,32 @@ def measure(
         case: summary(of_case) | {"product_mb": product_sizes(folder / f"run_{case}")} for case, of_case in runs.items()
     }
     return found | {"yardstick": asdict(yardstick.middle(speeds))}
+
+
+def measure_methods(granules: Sequence[Granule], folder: Path, cores: int, progress: Progress) -> dict[str, Job]:
+    """Run a tile-month with each despeckling method; return the job that composed it.
+
+    rabasar compares it with two months before, made of the same granules.
+    """
+    full, year = folder / "granules", folder / "granules_before"
+    before = [MONTH.shift(-2), MONTH.shift(-1)]
+    moved_granules(year, granules, [month.start - MONTH.start for month in (*before, MONTH)])
+    found = {}
+    for method in ("none", *DESPECKLE_OPTIONS):
+        options = {"reference": f"{before[0]} ... {before[1]}"} if method == "rabasar" else {}
+        how: dict[str, Any] = {"despeckle": {"method": method, "kwargs": options}}
+        how = {"post_processing": False} if method == "none" else how
+        source, first = (year, before[0]) if options else (full, MONTH)
+        run = run_workflow(source, folder / "run_method", cores, how, (first, MONTH))
+        found[method] = [job for job in run.jobs if job.rule == "composite"][-1]
+        progress(f"{method}: composed in {found[method].wall:.1f} s, {found[method].cpu:.1f} CPU s")
+    return found
+
+
+def methods_table(found: Mapping[str, Job]) -> str:
+    """Lay out what `measure_methods` found."""
+    rows = [(method, job.wall, job.cpu, job.peak) for method, job in found.items()]
+    return table(("method", "job of rule composite, s", "CPU s", "peak MB"), rows)
 
 
 def tables(found: Mapping[str, dict[str, Any]], cores: int) -> str:

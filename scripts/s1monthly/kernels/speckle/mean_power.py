@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.speckle._window import padded_rows, window_sums
+from s1monthly.kernels.speckle._window import padded_rows, window_means
 from s1monthly.kernels.speckle.window import BLOCK_ROWS
 
 Power = NDArray[np.float32]
@@ -39,12 +39,10 @@ def keep_mean_power(power: Power, despeckled: Power, threads: int = 1) -> None:
     inverse = np.float32(1) / despeckled
 
     def find(rows: slice) -> None:
-        number, total = _sums(inverse, rows)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            targets[rows] = np.maximum(power[rows], despeckled[rows]) > BRIGHT * number / total
+        targets[rows] = np.maximum(power[rows], despeckled[rows]) * _means(inverse, rows) > BRIGHT
 
     def correct(rows: slice) -> None:
-        (_, wanted), (_, found) = _sums(before, rows), _sums(after, rows)
+        wanted, found = _means(before, rows), _means(after, rows)
         despeckled[rows] *= np.divide(wanted, found, out=np.ones_like(found), where=found > 0)
 
     blocks = [slice(first, min(first + BLOCK_ROWS, len(power))) for first in range(0, len(power), BLOCK_ROWS)]
@@ -54,7 +52,8 @@ def keep_mean_power(power: Power, despeckled: Power, threads: int = 1) -> None:
         list(pool.map(correct, blocks))
 
 
-def _sums(values: Power, rows: slice) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return number and sum of the valid values in the window around each pixel of some rows."""
-    number, total, _ = window_sums(padded_rows(values, rows.start, rows.stop, HALF), 2 * HALF + 1)
-    return number, total
+def _means(values: Power, rows: slice) -> Power:
+    """Return the mean of the valid values in the window around each pixel of some rows; NaN without any."""
+    means = np.empty((rows.stop - rows.start, values.shape[1]), np.float32)
+    window_means(padded_rows(values, rows.start, rows.stop, HALF), 2 * HALF + 1, means)
+    return means
