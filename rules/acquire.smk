@@ -15,12 +15,14 @@ checkpoint search:
         runtime=60,
     params:
         start=start_of("search"),
+        tracks=tracks_asked,
         months=months_to_ask,
         listings=listings,
     shell:
         jobs.command(
             "wildcards.tile",
             "wildcards.direction",
+            "params.tracks",
             "params.months",
             "params.listings",
             "output.stamp",

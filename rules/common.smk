@@ -13,6 +13,7 @@ from s1monthly.model import Month
 from s1monthly.workflow import jobs
 from s1monthly.workflow.plan import recipe_part
 from s1monthly.workflow.snakemake_run import REMAKE
+from s1monthly.workflow.tile_months import months_to_ask as months_of_search
 from s1monthly.workflow.tile_statics import StaticStep
 
 
@@ -60,16 +61,29 @@ def granules_digest(wildcards):
     return state_of(wildcards).granules_digest
 
 
+def asked_together(wildcards):
+    """Return the months of what shares a search: the cube of a tile and direction, or those of its tracks."""
+    return PLAN.asked_together(wildcards.tile, wildcards.direction)
+
+
+def tracks_asked(wildcards):
+    """Return the tracks with cubes of their own, of which a search must tell the granules apart; empty if pooled."""
+    tracks = (tile.key.direction.track for tile in asked_together(wildcards))
+    return ",".join(str(track) for track in tracks if track)
+
+
 def months_to_ask(wildcards):
     """Return the months that the source is asked about."""
-    return ",".join(map(str, tile_of(wildcards).to_ask()))
+    return ",".join(map(str, months_of_search(asked_together(wildcards))))
 
 
 def listings(wildcards):
-    """Return, as JSON, what the source's folder held of each of these months when this run began."""
-    tile = tile_of(wildcards)
-    listed = tile.listings or {}
-    return json.dumps({str(m): listed[m] for m in tile.to_ask() if m in listed})
+    """Return, as JSON, what the source's folder held when this run began: of each of these months, and static."""
+    tracks = asked_together(wildcards)
+    listed, statics = tracks[0].listings or {}, tracks[0].statics
+    of_months = {str(m): listed[m] for m in months_of_search(tracks) if m in listed}
+    static = {"static": statics.listing} if statics and statics.listing else {}
+    return json.dumps({**of_months, **static})
 
 
 def after_search(wildcards):
@@ -77,12 +91,13 @@ def after_search(wildcards):
 
     If the graph is only drawn, the search is an input like any other.
     """
+    tile = tile_of(wildcards)
+    place = {"tile": wildcards.tile, "direction": str(tile.key.direction.pooled)}
     if RUN.draws:
-        return LAYOUT.asked.format_map({**wildcards, "question": "0" * 16})
-    stamp = PLAN.open_question(tile_of(wildcards))
+        return LAYOUT.asked.format(**place, question="0" * 16)
+    stamp = PLAN.open_question(tile)
     if stamp:
         question = os.path.basename(stamp)
-        place = {"tile": wildcards.tile, "direction": wildcards.direction}
         checkpoints.search.get(**place, question=question)
     return []
 

@@ -116,8 +116,8 @@ except USER_ERRORS as error:
     raise as_workflow_error(error) from None
 except ModuleNotFoundError as error:
     raise WorkflowError(
-        f"{error.name} is not installed beside Snakemake; polygons (roi, use_roi_mask) and target_crs need it before any"
-        f" job -> install {', '.join(grids.GEOMETRY)} there too; or name tiles (roi.manual_mgrs_tiles)"
+        f"{error.name} is not installed beside Snakemake; polygons (roi, use_roi_mask), target_crs and by_track need it"
+        f" before any job -> install {', '.join(grids.GEOMETRY)} there too; or name tiles (roi.manual_mgrs_tiles)"
     ) from None
 
 SETTINGS, LAYOUT = PLAN.config, PLAN.layout

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 from s1monthly.audit.report import count_of
-from s1monthly.catalog.table import NO_DATA, UNUSABLE
+from s1monthly.catalog.table import NO_DATA, UNUSABLE, folder_name
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.errors import S1MonthlyError
 
@@ -28,7 +28,7 @@ def main(argv=None):
     for fault in faults:
         print(f"not catalogued: {fault}")
     without = sum(row["status"] in (NO_DATA, UNUSABLE) for row in rows)
-    tiles = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
+    tiles = len({folder_name(row) for row in rows})
     extent = f"{count_of(len(rows) - without, 'month')} of {count_of(tiles, 'folder')}"
     print(f"catalogued: {extent}" + (f", {without} without data" if without else ""))
     return 1 if faults else 0

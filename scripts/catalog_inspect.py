@@ -21,7 +21,7 @@ def main(argv=None):
     options = parser.parse_args(argv)
     layout = Layout(options.output_dir, str(options.work_dir or os.path.join(options.output_dir, "work")))
     try:
-        keys = tiles_there(layout, directions=commands.DIRECTIONS[options.direction])
+        keys = tiles_there(layout, directions=commands.DIRECTIONS[options.direction], tracks=options.track)
         states = [inspect(key, layout) for key in keys]
     except S1MonthlyError as error:
         sys.exit(str(error))

@@ -9,7 +9,7 @@ from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.overviews import overview_factors
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands_of
-from s1monthly.model import Direction, Month, Tile
+from s1monthly.model import Month, Stack, Tile
 from s1monthly.records.search_log import read_answers
 from s1monthly.workflow import jobs
 
@@ -24,7 +24,7 @@ def main(argv=None):
         chunks, overviews = existing.chunks, existing.overviews  # an existing cube stays as it was made
     spec = CubeSpec(
         tile=tile,
-        direction=Direction(job.direction),
+        direction=Stack.parse(job.direction),
         geobox=geobox,
         bands=bands_of(recipe),
         chunks=chunks,

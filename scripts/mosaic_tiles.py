@@ -27,10 +27,11 @@ def main(argv=None):
         parser.error("--resolution: a positive number, and for --format COG alone, since a VRT cannot average power")
     try:
         layout, epsg = Layout(options.output_dir), None if options.keep_utm else epsg_code(options.crs)
-        cogs, lacking = find_cogs(layout, Month.parse(options.month), options.direction, options.mgrs_prefix)
+        chosen = options.direction, options.mgrs_prefix, options.track
+        cogs, lacking = find_cogs(layout, Month.parse(options.month), *chosen)
         for line in lacking:
             print(textwrap.fill(f"no COG of {line}", commands.WIDTH, subsequent_indent="  "), flush=True)
-        for mosaic in plan_mosaics(cogs, options.direction, epsg, options.resolution):
+        for mosaic in plan_mosaics(cogs, options.direction, epsg, options.resolution, options.track):
             path = WRITERS[options.format](mosaic, options.output or layout.mosaics)
             print(f"{path}\n  {mosaic.summary}", flush=True)
     except S1MonthlyError as error:

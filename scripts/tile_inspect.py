@@ -32,7 +32,7 @@ def main(argv=None):
         work_dir = options.work_dir or (layout_of(config).work_dir if config else os.path.join(base, "work"))
         layout = Layout(base, str(work_dir))
         today = datetime.now(UTC).date()
-        keys = tiles_there(layout, options.tile, commands.DIRECTIONS[options.direction])
+        keys = tiles_there(layout, options.tile, commands.DIRECTIONS[options.direction], options.track)
         states = [inspect(key, layout, config, today) for key in keys]
     except S1MonthlyError as error:
         sys.exit(str(error))

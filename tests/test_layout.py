@@ -17,7 +17,18 @@ from hypothesis import strategies as st
 from s1monthly import layout as naming
 from s1monthly.errors import NameFormatError
 from s1monthly.layout import Layout, layer_file, parse_granule_id, parse_layer_file, parse_like_granule
-from s1monthly.model import Burst, CompositeKey, Direction, Granule, Month, Tile, TileDirection
+from s1monthly.model import (
+    COMBINED,
+    TRACKS,
+    Burst,
+    CompositeKey,
+    Direction,
+    Granule,
+    Month,
+    Stack,
+    Tile,
+    TileDirection,
+)
 from s1monthly.records.recipe import digest
 
 REAL = "OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
@@ -229,7 +240,8 @@ def test_wildcards_match_every_value_that_is_used(month: Month, last: Month, num
     assert re.fullmatch(naming.MONTH_PATTERN, str(month))
     assert re.fullmatch(naming.DIGEST_PATTERN, digest(number))
     assert re.fullmatch(naming.SLOTS_PATTERN, f"{month}_{last}_{digest(number)}")
-    assert all(re.fullmatch(naming.DIRECTION_PATTERN, direction) for direction in Direction)
+    stacks = [*Direction, COMBINED, *(Stack.of(Direction.ASCENDING, track) for track in range(1, TRACKS + 1))]
+    assert all(re.fullmatch(naming.DIRECTION_PATTERN, stack) for stack in stacks)
 
 
 # folders that a user gives

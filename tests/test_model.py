@@ -24,7 +24,9 @@ from s1monthly.model import (
     Granule,
     Month,
     Polarization,
+    Stack,
     Tile,
+    TileDirection,
     newest_versions,
     passes_of,
 )
@@ -149,6 +151,32 @@ def test_composite_key_by_names() -> None:
     key = CompositeKey.parse(tile="10SGD", direction="DESCENDING", month="2021-11")
     assert key == CompositeKey(Tile("10SGD"), Direction.DESCENDING, Month(2021, 11))
     assert str(key) == "10SGD_DESCENDING_2021-11"
+
+
+@pytest.mark.parametrize(
+    ("text", "pooled", "track", "directions", "passes"),
+    [
+        ("DESCENDING", "DESCENDING", None, [Direction.DESCENDING], "descending passes"),
+        ("ASCENDING_T007", "ASCENDING", 7, [Direction.ASCENDING], "ascending passes of track 7"),
+        ("COMBINED", "COMBINED", None, [*Direction], "passes of both directions"),
+    ],
+)
+def test_a_stack_is_a_direction_a_track_or_both_directions(
+    text: str, pooled: str, track: int | None, directions: list[Direction], passes: str
+) -> None:
+    stack = Stack.parse(text)
+    assert stack == text == str(Stack.of(pooled, track)) and (stack.pooled, stack.track) == (pooled, track)
+    assert list(stack.directions) == directions and stack.passes == passes
+    key = CompositeKey.parse("10SGD", text, "2021-11")
+    assert str(key) == f"10SGD_{text}_2021-11" and str(TileDirection(key.tile, stack).pooled) == f"10SGD_{pooled}"
+
+
+@pytest.mark.parametrize(
+    "text", ["", "ascending", "T137", "ASCENDING_137", "ASCENDING_T000", "ASCENDING_T176", "COMBINED_T137"]
+)
+def test_other_texts_are_no_stacks(text: str) -> None:
+    with pytest.raises(NameFormatError, match="not a direction"):
+        Stack.parse(text)
 
 
 # passes

@@ -39,7 +39,7 @@ def test_a_cube_that_is_not_there_names_those_that_are(tree: SmallTree) -> None:
         s1monthly.open_cube(tree.base, CALIFORNIA, "DESC")
     with pytest.raises(CubeError, match=r"output\.base_dir"):
         s1monthly.open_cube(tree.base / "elsewhere", CALIFORNIA, "DESC")
-    with pytest.raises(NameFormatError, match="ASCENDING or DESCENDING"):
+    with pytest.raises(NameFormatError, match="ASCENDING, DESCENDING or COMBINED"):
         s1monthly.open_cube(tree.base, CALIFORNIA, "up")
 
 

@@ -34,7 +34,8 @@ SIMULATED = "simulated"
 """Name of the work folder's subfolder for simulated granules."""
 
 TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
-DIRECTION_PATTERN = "ASCENDING|DESCENDING"
+DIRECTION_PATTERN = r"(?:ASCENDING|DESCENDING)(?:_T(?:0(?:0[1-9]|[1-9]\d)|1(?:[0-6]\d|7[0-5])))?|COMBINED"
+"""Text of a `Stack`: a direction, one track of it, or both directions."""
 MONTH_PATTERN = r"\d{4}-\d{2}"
 DIGEST_PATTERN = "[0-9a-f]{16}"
 TRACK_PATTERN = r"T\d{3}"
@@ -62,6 +63,7 @@ _STATIC_FILE = re.compile(
     rf"(?P<granule>{_STATIC.pattern})_(?P<layer>{'|'.join(STATIC_LAYERS)})\.tiff?", re.IGNORECASE | re.ASCII
 )
 _TILE_FOLDER = re.compile(rf"(?P<tile>{TILE_PATTERN})_(?P<direction>{DIRECTION_PATTERN})")
+_COLLECTION = re.compile(rf"collection_(?P<direction>{DIRECTION_PATTERN})\.json")
 _ANY_TILE_FOLDER = rf"{TILE_PATTERN}_(?:{DIRECTION_PATTERN})"
 CUBE_FOLDER = re.compile(rf"/{_ANY_TILE_FOLDER}/zarr/S1_(?:monthly|static)\.zarr$")
 """End of the path of a cube, or of a store of static layers."""
@@ -294,7 +296,7 @@ def mosaic_name(tiles: Iterable[Tile], month: Month, directions: str, epsg: int 
     month : Month
         Month of the mosaic.
     directions : str
-        ASCENDING, DESCENDING, or ALL for both.
+        ASCENDING, DESCENDING, COMBINED, or ALL for the first two; with the tracks, if some were chosen.
     epsg : int or None
         EPSG code of the mosaic's CRS; None for the CRS of the tiles.
     """
@@ -474,13 +476,15 @@ class Layout:
 
     @property
     def direction_collection(self) -> str:
-        """STAC Collection of a direction."""
+        """STAC Collection of a direction, or of one track of it."""
         return f"{self.base_dir}/collection_{self.direction}.json"
 
     def stac_documents(self) -> tuple[str, ...]:
-        """Return root Catalog, Collection of all months, and the Collections of both directions."""
-        directions = (replace(self, direction=str(direction)).direction_collection for direction in Direction)
-        return self.stac_root, self.collection, *directions
+        """Return root Catalog, Collection of all months, those of both directions, and those of tracks that exist."""
+        names = os.listdir(self.base_dir) if os.path.isdir(self.base_dir) else ()
+        found = {match["direction"] for name in names if (match := _COLLECTION.fullmatch(name))}
+        stacks = sorted(found.union(map(str, Direction)))
+        return self.stac_root, self.collection, *(replace(self, direction=one).direction_collection for one in stacks)
 
     def root_files(self) -> tuple[str, ...]:
         """Return catalogs and STAC documents of the whole output tree."""

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from enum import StrEnum
+from enum import ReprEnum, StrEnum
 from typing import Any, Literal, TypeVar
 
 from s1monthly.errors import NameFormatError
@@ -32,11 +32,73 @@ TRACKS = 175
 """Number of Sentinel-1 tracks (relative orbits), numbered from 1."""
 
 
-class Direction(StrEnum):
-    """Flight direction of the satellite."""
+class Stack(str):
+    """The passes that share a cube: those of one direction, of one track in it, or of both directions.
+
+    It is a text, as in the names of folders and files: ``ASCENDING``, ``ASCENDING_T137`` or ``COMBINED``.
+
+    Examples
+    --------
+    >>> stack = Stack.parse("ASCENDING_T137")
+    >>> stack.track, str(stack.pooled), stack.passes
+    (137, 'ASCENDING', 'ascending passes of track 137')
+    """
+
+    @classmethod
+    def parse(cls, text: str) -> Stack:
+        """Read a stack's text.
+
+        Raises
+        ------
+        NameFormatError
+            If the text is not that of a stack.
+        """
+        match = re.fullmatch(rf"(?:{'|'.join(Direction)})(?:_T(\d{{3}}))?|{COMBINED}", text)
+        if not match or not 1 <= int(match[1] or 1) <= TRACKS:
+            raise NameFormatError(
+                f"not a direction: {text!r}",
+                "give ASCENDING, DESCENDING or COMBINED; of a track, for example ASCENDING_T137",
+            )
+        return Direction(text) if text in list(Direction) else cls(text)
+
+    @classmethod
+    def of(cls, direction: str, track: int | None = None) -> Stack:
+        """Return the stack of a direction or ``COMBINED``, or of one track."""
+        return cls.parse(direction if track is None else f"{direction}_T{track:03d}")
+
+    @property
+    def pooled(self) -> Stack:
+        """The stack of all tracks: without the track's number."""
+        return self if self.track is None else self.directions[0]
+
+    @property
+    def track(self) -> int | None:
+        """The only track; None if the passes of all tracks are pooled."""
+        number = self.partition("_")[2]
+        return int(number[1:]) if number else None
+
+    @property
+    def directions(self) -> tuple[Direction, ...]:
+        """Flight directions of its passes."""
+        return tuple(Direction) if self == COMBINED else (Direction(self.partition("_")[0]),)
+
+    @property
+    def passes(self) -> str:
+        """Its passes in words, such as ``ascending passes of track 137``."""
+        if self == COMBINED:
+            return "passes of both directions"
+        return f"{self.pooled.lower()} passes" + ("" if self.track is None else f" of track {self.track}")
+
+
+class Direction(Stack, ReprEnum):
+    """Flight direction of the satellite; also the stack of all its passes."""
 
     ASCENDING = "ASCENDING"
     DESCENDING = "DESCENDING"
+
+
+COMBINED = Stack("COMBINED")
+"""The stack of the passes of both directions."""
 
 
 class Polarization(StrEnum):
@@ -471,10 +533,15 @@ def newest_static(granules: Iterable[StaticGranule]) -> dict[Burst, StaticGranul
 
 @dataclass(frozen=True, order=True)
 class TileDirection:
-    """A tile and a direction: the unit of a search and of a cube."""
+    """A tile and a direction (or one track of it, or both directions): the unit of a cube."""
 
     tile: Tile
-    direction: Direction
+    direction: Stack
+
+    @property
+    def pooled(self) -> TileDirection:
+        """The tile and all tracks of the direction: the unit of a search."""
+        return TileDirection(self.tile, self.direction.pooled)
 
     def __str__(self) -> str:
         return f"{self.tile}_{self.direction}"
@@ -482,10 +549,10 @@ class TileDirection:
 
 @dataclass(frozen=True, order=True)
 class CompositeKey:
-    """Identity of a composite: tile, direction and month."""
+    """Identity of a composite: tile, direction (or one track of it, or both directions) and month."""
 
     tile: Tile
-    direction: Direction
+    direction: Stack
     month: Month
 
     @classmethod
@@ -495,9 +562,9 @@ class CompositeKey:
         Raises
         ------
         NameFormatError
-            If the tile or month is malformed.
+            If the tile, direction or month is malformed.
         """
-        return cls(Tile(tile), Direction(direction), Month.parse(month))
+        return cls(Tile(tile), Stack.parse(direction), Month.parse(month))
 
     def __str__(self) -> str:
         return f"{self.tile}_{self.direction}_{self.month}"

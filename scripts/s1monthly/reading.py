@@ -16,14 +16,16 @@ from s1monthly.config.root import load_config as check_config
 from s1monthly.cube.header import Status
 from s1monthly.errors import CubeError, NameFormatError, ProductError
 from s1monthly.layout import Layout, parse_folder
-from s1monthly.model import Direction, Month, Tile, TileDirection
+from s1monthly.model import COMBINED, Direction, Month, Stack, Tile, TileDirection
 
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
 
 
-def open_cube(base_dir: str | Path, tile: str, direction: str, *, complete: bool = True, **options: Any) -> xr.Dataset:
+def open_cube(
+    base_dir: str | Path, tile: str, direction: str, track: int | None = None, *, complete: bool = True, **options: Any
+) -> xr.Dataset:
     """Open the cube of a tile and direction with xarray; values are read when they are used.
 
     Parameters
@@ -33,7 +35,9 @@ def open_cube(base_dir: str | Path, tile: str, direction: str, *, complete: bool
     tile : str
         Sentinel-2 tile, such as 10SGD.
     direction : str
-        ASCENDING or DESCENDING, in any case, or its beginning.
+        ASCENDING, DESCENDING or COMBINED, in any case, or its beginning.
+    track : int, optional
+        Track of a cube made with ``processing.by_track``.
     complete : bool
         True for the months that are complete. False for every calendar month of the axis; its `status` then says what
         the month holds (0 empty, 1 being written, 2 complete).
@@ -64,7 +68,7 @@ def open_cube(base_dir: str | Path, tile: str, direction: str, *, complete: bool
     """
     import xarray
 
-    key = TileDirection(Tile(tile.upper()), _direction(direction))
+    key = TileDirection(Tile(tile.upper()), Stack.of(_direction(direction), track))
     path = Layout(os.fspath(base_dir)).of(key).cube
     if not Path(path).is_dir():
         names = (parse_folder(folder.parent.parent.name) for folder in Path(base_dir).glob("*/zarr/S1_monthly.zarr"))
@@ -82,6 +86,7 @@ def find_months(
     *,
     tile: str | None = None,
     direction: str | None = None,
+    track: int | None = None,
     start: str | None = None,
     end: str | None = None,
     point: tuple[float, float] | None = None,
@@ -96,7 +101,9 @@ def find_months(
     tile : str, optional
         Sentinel-2 tile, such as 10SGD.
     direction : str, optional
-        ASCENDING or DESCENDING, in any case, or its beginning.
+        ASCENDING, DESCENDING or COMBINED, in any case, or its beginning.
+    track : int, optional
+        Only months of cubes of this track (``processing.by_track``).
     start, end : str, optional
         First and last month, YYYY-MM.
     point : tuple of float, optional
@@ -137,6 +144,7 @@ def find_months(
     wanted = {
         "mgrs_tile_id": None if tile is None else str(Tile(tile.upper())),
         "flight_direction": None if direction is None else str(_direction(direction)),
+        "track": track,
         "status": status,
     }
     path = Path(Layout(os.fspath(base_dir)).catalog)
@@ -180,8 +188,9 @@ def load_config(config: str | Path | Mapping[str, Any]) -> Config:
     return check_config(config if isinstance(config, Mapping) else read_config_file(config))
 
 
-def _direction(text: str) -> Direction:
-    found = [direction for direction in Direction if text and direction.startswith(text.upper())]
+def _direction(text: str) -> Stack:
+    known = [*Direction, COMBINED]
+    found = [direction for direction in known if text and direction.startswith(text.upper())]
     if len(found) != 1:
-        raise NameFormatError(f"direction {text!r}", f"give {' or '.join(Direction)}")
+        raise NameFormatError(f"direction {text!r}", f"give {', '.join(known[:-1])} or {known[-1]}")
     return found[0]

@@ -424,8 +424,8 @@ def fits(lines: Sequence[str]) -> bool:
 def test_the_table_of_a_tree_is_that_of_s1_grits_and_words(tree: Tree) -> None:
     lines = list(coverage([tree.state()]))
     assert lines[:2] == [
-        "Tile       Direction    Months  Expected  Missing  Complete  Range",
-        "10SGD      ASCENDING         2         5        3    40.0%   2021-11 ~ 2022-04",
+        "Tile    Direction       Months  Expected  Missing  Complete  Range",
+        "10SGD   ASCENDING            2         5        3    40.0%   2021-11 ~ 2022-04",
     ]
     assert lines[2:] == [
         "\nMissing",
@@ -443,7 +443,7 @@ def test_the_table_adds_up_and_names_what_to_look_at(tree: Tree) -> None:
     )
     lines = list(coverage([tree.state(), other]))
     assert lines[2:4] == [
-        "11SLT      DESCENDING        1         1        0   100.0%   2020-01 ~ 2020-01",
+        "11SLT   DESCENDING           1         1        0   100.0%   2020-01 ~ 2020-01",
         "all                          3         6        3    50.0%   2020-01 ~ 2022-04",
     ]
     assert lines[-2:] == ["\nTo look at with tile_inspect", "  10SGD ASCENDING: out of date: 2021-11, 2021-12"]

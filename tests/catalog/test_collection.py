@@ -16,7 +16,9 @@ import shapely
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import stac_documents
-from s1monthly.catalog.update import catalog_all
+from s1monthly.catalog.update import catalog_all, catalog_tile
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.model import Tile
 from support import stac_rules
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 
@@ -70,6 +72,32 @@ def test_each_direction_has_a_collection_below_that_of_all_months(tree):
     assert ascending["summaries"]["sat:orbit_state"] == ["ascending"]
     assert descending["extent"]["temporal"]["interval"] == [["2022-01-01T00:00:00Z", "2022-01-31T23:59:59Z"]]
     assert ascending["renders"]["preview"]["rescale"] == [[-20.0, 0.0], [-27.0, -7.0], [0.0, 0.5]]
+
+
+def test_tracks_and_both_directions_have_collections_which_go_with_their_months(tmp_path):
+    stacks = ("ASCENDING", "ASCENDING_T137", "COMBINED", "DESCENDING_T071")
+    for stack in stacks:
+        grid = tile_geobox(Tile("10SGD"), 3660)
+        lay_down(tmp_path, month_record(direction=stack, grid=grid, mask=np.ones(grid.shape, bool)))
+        catalog_tile(tmp_path / f"10SGD_{stack}")
+    rows, written = catalog_all(tmp_path)
+    assert [catalog.stack_of(row) for row in rows] == list(stacks)
+    names = [f"collection_{stack}.json" for stack in stacks]
+    assert {path.name for path in written} >= {*names}
+    for name in (*names, "collection.json"):
+        stac_rules.validate(stac.read_document(tmp_path / name))
+    parent, _, track, combined, _ = (stac.read_document(tmp_path / name) for name in ("collection.json", *names))
+    assert hrefs(parent, "child") == [f"./{name}" for name in names]
+    assert parent["summaries"]["sat:orbit_state"] == ["ascending", "descending"]
+    assert (track["id"], track["title"].partition(", ")[2]) == (
+        "s1-grits-monthly-ascending-t137",
+        "ascending passes of track 137",
+    )
+    assert hrefs(track, "item") == ["./10SGD_ASCENDING_T137/10SGD_ASCENDING_T137_2021-11.json"]
+    assert "sat:orbit_state" not in combined["summaries"]
+    shutil.rmtree(tmp_path / "10SGD_ASCENDING_T137")
+    catalog_all(tmp_path)
+    assert not (tmp_path / names[1]).exists() and all((tmp_path / name).exists() for name in (names[0], *names[2:]))
 
 
 def test_the_collection_of_all_months_is_complete(tree):

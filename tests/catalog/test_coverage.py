@@ -13,7 +13,9 @@ from s1monthly.catalog.coverage import coverage_page
 
 def row(month: str, status: str = "complete", coverage: float = 0.0, direction: str = "ASCENDING") -> dict[str, Any]:
     made = status in ("complete", "empty")
-    of = {"mgrs_tile_id": "10SGD", "flight_direction": direction, "month": month, "status": status}
+    pooled, _, track = direction.partition("_T")
+    of = {"mgrs_tile_id": "10SGD", "flight_direction": pooled, "track": int(track) if track else None}
+    of |= {"month": month, "status": status}
     return {**of, "coverage": coverage, "granules": 36 if made else 0, "passes": 3 if made else 0}
 
 
@@ -24,9 +26,11 @@ def table(*rows: dict[str, Any]) -> list[list[ElementTree.Element]]:
 
 
 def test_every_month_of_the_axis_has_a_cell_in_every_row() -> None:
-    found = table(row("2023-11", coverage=0.998), row("2024-01"), row("2023-12", direction="DESCENDING"))
+    rows = [row("2023-11", coverage=0.998), row("2024-01"), row("2024-01", direction="ASCENDING_T137")]
+    found = table(*rows, row("2023-12", direction="DESCENDING"))
     assert [[cell.text for cell in cells] for cells in found] == [
         ["10SGD ascending", "100", None, "0"],
+        ["10SGD ascending T137", None, None, "0"],
         ["10SGD descending", None, "0", None],
     ]
     assert found[0][1].get("title") == "2023-11: complete; granules: 36, passes: 3; 99.8 % of the tile"

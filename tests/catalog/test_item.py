@@ -50,6 +50,8 @@ MONTHS = {
     "textures": {"textures": TEXTURES},
     "spread": {"spread": ["min", "max", "std", "p10", "p90"]},
     "rebuilt": {"unknown": True},
+    "one track": {"direction": "DESCENDING_T144", "unknown": True},
+    "both directions": {"direction": "COMBINED", "granules": [granule(DAY), granule(DAY + timedelta(5), track=144)]},
 }
 
 
@@ -128,6 +130,23 @@ def test_an_item_says_what_its_month_is():
         "12 OPERA RTC-S1 granules (gamma0 power); overlapping bursts of a pass merged (mean); median of 3 passes; "
         "despeckled with tv_bregman (reg_param=5.0)"
     )
+
+
+def test_an_item_of_one_track_or_of_both_directions_says_so():
+    one, both = (made(**MONTHS[name]) for name in ("one track", "both directions"))
+    assert (one["id"], one["collection"]) == ("10SGD_DESCENDING_T144_2021-11", "s1-grits-monthly-descending-t144")
+    assert {name: one["properties"][name] for name in ("sat:relative_orbit", "sat:orbit_state")} == {
+        "sat:relative_orbit": 144,
+        "sat:orbit_state": "descending",
+    }
+    above = [link["href"] for link in one["links"] if link["rel"] == "collection"]
+    assert above == ["../collection_DESCENDING_T144.json"]
+    assert one["properties"]["s1monthly:orbit_direction"] == "descending"
+    assert not {"sat:orbit_state", "sat:relative_orbit"} & both["properties"].keys()
+    assert both["properties"]["s1monthly:tracks"] == [137, 144] and both["collection"] == "s1-grits-monthly-combined"
+    tags = stac.processing_tags(month_record(**MONTHS["one track"]))
+    assert (tags["DIRECTION"], tags["TRACK"]) == ("DESCENDING", "144")
+    assert "TRACK" not in stac.processing_tags(month_record())
 
 
 GOLDEN = {3: "4edc98e6c92e078a37459924bde2926da4e30e44cf7deeba942107f45f8e304f"}

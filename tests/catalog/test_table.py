@@ -66,6 +66,13 @@ def test_a_catalog_is_read_from_a_folder_of_any_name(name, tree, tmp_path, monke
     assert read_catalog(path) == read_catalog(str(path)) == read_catalog(tree / path.relative_to(name))
 
 
+def test_a_catalog_of_an_older_version_has_no_tracks(tree, tmp_path):
+    path = tmp_path / "catalog.parquet"
+    now = pq.ParquetFile(tree / "10SGD_ASCENDING" / "catalog.parquet").read()
+    pq.write_table(now.drop_columns(["track"]), path)
+    assert read_catalog(path) == now.to_pylist() and {row["track"] for row in read_catalog(path)} == {None}
+
+
 def test_a_row_says_what_its_month_is(tree):
     row = read_catalog(tree / "10SGD_ASCENDING" / "catalog.parquet")[1]
     record = month_record()
@@ -73,6 +80,7 @@ def test_a_row_says_what_its_month_is(tree):
     assert shown == {
         "mgrs_tile_id": "10SGD",
         "flight_direction": "ASCENDING",
+        "track": None,
         "month": "2021-11",
         "datetime": datetime(2021, 11, 1, tzinfo=UTC),
         "cog_path": "cog/10SGD_S1_Monthly_ASCENDING_2021-11.tif",

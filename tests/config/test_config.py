@@ -88,7 +88,7 @@ def changed(**sections: Any) -> dict[str, Any]:
         *((changed(processing={"target_crs": code}), "target_crs", "CRS of maps") for code in (4978, 5773, 4979)),
         (changed(processing={"target_crs": 2053}), "target_crs", "mirrored"),
         (changed(processing={"use_roi_mask": True}), "use_roi_mask", "roi.wkt, roi.file or roi.bbox"),
-        (changed(roi={"flight_direction": "UP"}), "roi.flight_direction", "'ASCENDING' or 'DESCENDING'"),
+        (changed(roi={"flight_direction": "UP"}), "roi.flight_direction", "'ASCENDING', 'DESCENDING' or 'COMBINED'"),
         (changed(roi={"polarization": "VV"}), "roi.polarization", "'VV+VH' or 'HH+HV'"),
         (changed(roi={"tracks": [176]}), "roi.tracks.0", "less than or equal to 175"),
         (changed(time={"months": [13]}), "time.months.0", "less than or equal to 12"),
@@ -160,6 +160,11 @@ def changed(**sections: Any) -> dict[str, Any]:
         (changed(output={"work_dir": "gs://bucket/work"}), "output.work_dir", "a URL"),
         (changed(source={"path": "https://host/granules"}), "source.path", "a URL"),
         (changed(download={"cache_dir": "s3://bucket/cache"}), "download.cache_dir", "a URL"),
+        (
+            changed(roi={**GOOD["roi"], "flight_direction": "COMBINED"}, processing={"by_track": True}),
+            "roi.flight_direction COMBINED",
+            "processing.by_track",
+        ),
         (changed(memory={"max_failed_ratio": 1.5}), "memory.max_failed_ratio", "less than or equal to 1"),
     ],
 )

@@ -17,6 +17,8 @@ from s1monthly.grid.orbit import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import parse_granule_id, parse_layer_file
 from s1monthly.model import Burst, Direction, Granule, Tile
+from s1monthly.sources.asf.footprints import MODEL_MARGIN
+from s1monthly.workflow.grids import tracks_over
 
 GEOD = pyproj.Geod(ellps="WGS84")
 
@@ -127,6 +129,9 @@ def test_tracks_over_a_tile(
     assert sorted(sorted(share, key=share.__getitem__)[-len(largest) :]) == largest
     missed = {burst for burst in listed if orbit_direction(burst) == direction} - set(found)
     assert len(missed) <= 2  # corners that touch the tile by less than the model's error
+    assert missed <= set(orbit.bursts_over(outline, direction, MODEL_MARGIN))
+    foreseen = set(tracks_over(Tile(tile), direction))
+    assert set(share) <= foreseen and all(share.get(track, 0) < 0.1 for track in foreseen - real)
 
 
 @pytest.mark.parametrize("tile", ["10SGD", "33UUU", "31NAA", "56HLH", "60WWT", "01KAB", "40XEN"])

@@ -40,6 +40,28 @@ def test_cogs_are_found_by_priority(two_zones: Path) -> None:
     assert [str(cog.key.tile) for cog in cogs] == ["11SKU"]
 
 
+def test_cogs_of_tracks_are_taken_where_tracks_are_named(two_zones: Path) -> None:
+    for direction in ("ASCENDING_T137", "ASCENDING_T064", "COMBINED", "DESCENDING_T144"):
+        put(two_zones, "10SFD", direction)
+    layout = Layout(str(two_zones))
+
+    def found(directions: str, *tracks: int) -> list[str]:
+        cogs, lacking = find_cogs(layout, MAY, directions, "10SFD", tracks)
+        assert lacking == []
+        return [str(cog.key.direction) for cog in cogs]
+
+    assert found("ALL") == ["ASCENDING", "COMBINED"]
+    assert found("ALL", 144, 137) == ["ASCENDING_T137", "DESCENDING_T144"]
+    assert found("ASCENDING", 137, 64) == ["ASCENDING_T137", "ASCENDING_T064"]
+    with pytest.raises(ProductError, match=r"DESCENDING, .*track 137 -> there are COGs of single tracks: --track 144"):
+        found("DESCENDING", 137)
+    with pytest.raises(ProductError, match="there are COGs of single tracks: --track 144"):
+        found("DESCENDING")
+    (mosaic,) = plan_mosaics(find_cogs(layout, MAY, "ALL", "10SFD", [64])[0], "ALL", None, tracks=[64])
+    assert mosaic.name == "10SFD-10SFD-2024-05-ALL_T064"
+    assert {name: mosaic.tags[name] for name in ("DIRECTION", "TRACK")} == {"DIRECTION": "ASCENDING", "TRACK": "64"}
+
+
 def test_tiles_without_a_cog_are_named_with_the_reason(two_zones: Path) -> None:
     def answer(granules: int, lost: tuple[str, ...] = ()) -> Answer:
         empty = Answer.of(GranuleList((), ()), asked=MAY.end, listing="")

@@ -19,7 +19,7 @@ from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.grid.tiles import tiles_of_roi
-from s1monthly.model import Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
+from s1monthly.model import COMBINED, Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.local import LocalSource
 from support.granules import ORIGIN, static_layers, write_granule, write_static, write_tiff
@@ -85,6 +85,7 @@ def test_only_the_direction_asked_is_found(tmp_path: Path) -> None:
     for direction, granule in ((Direction.ASCENDING, up), (Direction.DESCENDING, down)):
         answer = found(tmp_path, direction=direction)[NOVEMBER]
         assert ids(answer.granules) == [granule.id] and answer.set_aside == ()
+    assert {*ids(found(tmp_path, direction=COMBINED)[NOVEMBER].granules)} == {up.id, down.id}
 
 
 @pytest.mark.parametrize("older", [False, True], ids=["without", "under its older name"])

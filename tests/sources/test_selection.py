@@ -12,8 +12,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from s1monthly.grid.orbit import orbit_direction
-from s1monthly.model import PASS_GAP, Burst, Direction, Granule, GranuleList, Layer, Month, Polarization, SetAside
-from s1monthly.sources.selection import Selection, by_month
+from s1monthly.model import (
+    COMBINED,
+    PASS_GAP,
+    Burst,
+    Direction,
+    Granule,
+    GranuleList,
+    Layer,
+    Month,
+    Polarization,
+    SetAside,
+)
+from s1monthly.sources.selection import Selection, by_month, of_track
 
 UP = Burst(137, 292318, "IW1")
 UP_BESIDE = Burst(137, 292318, "IW2")
@@ -53,6 +64,28 @@ def test_a_granule_of_those_asked_for_is_used() -> None:
     assert orbit_direction(UP) == orbit_direction(UP_BESIDE) == Direction.ASCENDING
     assert orbit_direction(UP_ELSEWHERE) == Direction.ASCENDING and orbit_direction(DOWN) == Direction.DESCENDING
     assert aside(granule(), granule(UP_BESIDE), granule(UP_ELSEWHERE)) == {}
+
+
+def test_both_directions_are_used_together() -> None:
+    assert aside(granule(), granule(DOWN), direction=COMBINED) == {}
+
+
+def test_each_track_takes_its_own_granules_and_names_the_others() -> None:
+    lost = SetAside(granule(UP, later=86400).id, "no layer VH", lost=True)
+    other_way = SetAside(granule(DOWN).id, "direction DESCENDING, not ASCENDING")
+    beyond = granule(Burst(35, 73228, "IW1"))
+    listed = GranuleList((beyond, granule(UP_ELSEWHERE), granule(), granule(UP_BESIDE)), (other_way, lost))
+    assert of_track(listed, None, ()) == listed
+    first, second = (of_track(listed, track, [64, 137]) for track in (64, 137))
+    assert first.granules == (granule(UP_ELSEWHERE),) and second.granules == (granule(), granule(UP_BESIDE))
+    told = {one.granule_id: (one.reason, one.lost) for one in first.set_aside}
+    assert told == {
+        other_way.granule_id: (other_way.reason, False),
+        beyond.id: ("track 35 does not reach the tile", False),
+        **dict.fromkeys([granule().id, granule(UP_BESIDE).id, lost.granule_id], ("track 137, not 64", False)),
+    }
+    assert lost in second.set_aside and len(second.set_aside) == 4
+    assert list(second.set_aside) == sorted(second.set_aside, key=lambda one: one.granule_id)
 
 
 def test_another_direction_is_left_out() -> None:

@@ -20,7 +20,6 @@ from s1monthly.layout import Layout
 from s1monthly.model import (
     Burst,
     CompositeKey,
-    Direction,
     Granule,
     GranuleList,
     Layer,
@@ -28,6 +27,7 @@ from s1monthly.model import (
     Month,
     Polarization,
     SetAside,
+    Stack,
     Tile,
 )
 from s1monthly.records.footprint import footprint
@@ -90,7 +90,7 @@ def month_record(
 
     Of one that is `unknown` nothing is known but what the cube holds.
     """
-    key = CompositeKey(Tile(tile), Direction(direction), Month.parse(month))
+    key = CompositeKey(Tile(tile), Stack.parse(direction), Month.parse(month))
     grid = grid or tile_geobox(key.tile)
     if mask is None:
         rows, columns = np.ogrid[: grid.height, : grid.width]

@@ -13,7 +13,7 @@ from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.kernels.bands import bands, db, spread_bands
 from s1monthly.layout import Layout
-from s1monthly.model import CompositeKey, Direction, Month, Tile
+from s1monthly.model import CompositeKey, Month, Stack, Tile
 from s1monthly.mosaic.plan import Label, Mosaic, find_cogs, plan_mosaics
 from s1monthly.raster.cog import write_cog
 
@@ -74,7 +74,7 @@ def put(
         labels.append(Label(f"{pair[0]}_glcm_contrast", "1", "contrast"))
         labels += spread_bands(pair[:1], ["max", "std"])
         values += [(7 + 100 * co).astype(np.float32), db(np.float32(2) * co), (5 * co).astype(np.float32)]
-    path = Path(Layout(str(base)).of(CompositeKey(Tile(tile), Direction(direction), month)).cog)
+    path = Path(Layout(str(base)).of(CompositeKey(Tile(tile), Stack.parse(direction), month)).cog)
     write_cog(path, values, box, labels, tags={"PROCESSING_LEVEL": level})
     return path
 

@@ -23,7 +23,7 @@ from s1monthly.records.seal import seal
 from s1monthly.sources.listing import list_folder
 from s1monthly.workflow import logs, report
 from s1monthly.workflow.plan import Plan
-from s1monthly.workflow.tile_months import TileMonths
+from s1monthly.workflow.tile_months import TileMonths, months_to_ask
 
 TODAY = date(2025, 3, 15)
 
@@ -148,10 +148,15 @@ class Site:
         for tile in plan.tiles:
             stamp = plan.open_question(tile)
             if stamp:
-                months = [str(month) for month in tile.to_ask()]
+                tracks = plan.asked_together(str(tile.key.tile), str(tile.key.direction.pooled))
+                months = [str(month) for month in months_to_ask(tracks)]
                 Path(stamp).parent.mkdir(parents=True, exist_ok=True)
                 listings = {str(month): listing for month, listing in (tile.listings or {}).items()}
-                place = ["--tile", str(tile.key.tile), "--direction", str(tile.key.direction)]
+                place = ["--tile", str(tile.key.tile), "--direction", str(tile.key.direction.pooled)]
+                place += [
+                    "--tracks",
+                    ",".join(str(one.key.direction.track) for one in tracks if one.key.direction.track),
+                ]
                 asking = ["--months", ",".join(months), "--listings", json.dumps(listings), "--stamp", stamp]
                 settings = plan.job_settings.write(self.folder / "jobs")
                 search.main(["--settings", settings, "--log", "", *place, *asking])

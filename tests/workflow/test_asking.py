@@ -13,7 +13,7 @@ import pytest
 
 from s1monthly.model import Month
 from s1monthly.records.search_log import no_data_months
-from s1monthly.workflow.tile_months import TileMonths
+from s1monthly.workflow.tile_months import TileMonths, stamp_to_ask
 from support.sites import Site, burst_of, granules_of, put_layers
 
 NOVEMBER = Month(2021, 11)
@@ -34,7 +34,7 @@ def test_everything_is_asked_once(site: Site) -> None:
     assert site.search() == ALL.split()
     assert state(site.tile()) == ("", "2021-11 2022-01", "2021-12 2022-02")
     assert site.search() == []
-    assert site.tile().stamp_to_ask() is None
+    assert stamp_to_ask([site.tile()]) is None
 
 
 def test_a_longer_time_asks_for_its_new_months_alone(site: Site) -> None:
@@ -68,7 +68,7 @@ def test_what_is_asked_again(site: Site, made: list[str], lists: str, recipe: st
         sections["processing"] = {"mosaic_strategy": "last"}
     tile = site.tile(**sections)
     assert [str(month) for month in tile.to_ask()] == expected
-    assert (tile.stamp_to_ask() is not None) == bool(expected)
+    assert (stamp_to_ask([tile]) is not None) == bool(expected)
     assert site.search(**sections) == expected
     assert [str(month) for month in site.tile(**sections).to_ask()] == (expected if refresh else [])
 
@@ -142,7 +142,7 @@ def test_the_stamp_is_the_question_and_nothing_else(site: Site) -> None:
     put_layers(site.granule_folder, *granules_of("2021-11"))
 
     def stamp(**sections: Any) -> str | None:
-        return site.tile(**{"source": site.local, **sections}).stamp_to_ask()
+        return stamp_to_ask([site.tile(**{"source": site.local, **sections})])
 
     first = stamp()
     assert first == stamp() == stamp(output={"formats": {"cog": False}}, processing={"mosaic_strategy": "last"})
@@ -162,10 +162,10 @@ def test_the_stamp_is_the_question_and_nothing_else(site: Site) -> None:
 def test_a_stamp_is_new_for_a_list_that_is_asked_for_again(site: Site) -> None:
     site.granules = granules_of("2021-11")
     november = {"start": "2021-11", "end": "2021-11"}
-    first = site.tile(time=november).stamp_to_ask()
+    first = stamp_to_ask([site.tile(time=november)])
     site.search(time=november)
     Path(site.tile().paths(NOVEMBER).granules).unlink()
-    assert first != site.tile(time=november).stamp_to_ask() is not None
+    assert first != stamp_to_ask([site.tile(time=november)]) is not None
 
 
 def test_the_account_of_months_without_data_does_not_shrink_with_the_time_asked_for(site: Site) -> None:

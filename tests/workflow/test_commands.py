@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from s1monthly.model import Direction
+from s1monthly.model import COMBINED, Direction
 from s1monthly.workflow import commands
 
 TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect")
@@ -30,7 +30,7 @@ SCRIPTS = Path(commands.__file__).parents[2]
 )
 def test_directions_are_read_in_any_case_and_short(text: str, name: str) -> None:
     assert commands.direction(text) == name
-    assert commands.DIRECTIONS[name] == ([Direction(name)] if name != "ALL" else list(Direction))
+    assert commands.DIRECTIONS[name] == ([Direction(name)] if name != "ALL" else [*Direction, COMBINED])
 
 
 @pytest.mark.parametrize("text", ["", "A", "ASCEND", "BOTH", "ASCENDING,DESCENDING"])
@@ -40,7 +40,17 @@ def test_other_directions_are_refused_with_what_is_allowed(text: str, capsys: py
     with pytest.raises(SystemExit):
         parser.parse_args(["--direction", text])
     said = capsys.readouterr().err
-    assert f"{text!r} is none of ASCENDING, DESCENDING, ALL, ASC, DESC" in said
+    assert f"{text!r} is none of ASCENDING, DESCENDING, COMBINED, ALL, ASC, DESC" in said
+
+
+def test_tracks_are_numbers_in_the_order_given(capsys: pytest.CaptureFixture[str]) -> None:
+    parser = commands.parser("tool", "Does it.", "--track 137")
+    commands.add_direction(parser, "either")
+    assert parser.parse_args([]).track == [] and parser.parse_args(["--track", "T137", "64"]).track == [137, 64]
+    for text in ("0", "176", "ASC"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(["--track", text])
+        assert f"{text!r} is no track: give a number from 1 to 175" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("option", ["--output-dir", "--output", "--work-dir"])

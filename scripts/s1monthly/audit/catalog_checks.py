@@ -160,7 +160,7 @@ def stac_problems(layout: Layout, rows: Iterable[Row], repair: RepairCommands) -
 
 def _document_problem(path: Path, expected: Mapping[str, Any] | None) -> str:
     if expected is None:
-        return "no month has this direction" if path.exists() else ""
+        return "nothing has this direction or track" if path.exists() else ""
     try:
         found = list(differences(stac.read_document(path), expected))
     except ProductError as error:

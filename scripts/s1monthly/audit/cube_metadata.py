@@ -43,7 +43,7 @@ from s1monthly.files import FileState, file_state
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.layout import is_cog
-from s1monthly.model import Direction, Month, Tile
+from s1monthly.model import Month
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.month import read_record
@@ -232,8 +232,7 @@ def _spec_of(header: Header) -> CubeSpec | None:
         return None
     if tuple(band.name for band in bands) != header.bands:
         return None
-    tile, direction = Tile(header.description["tile"]), Direction(header.description["direction"])
-    return CubeSpec(tile, direction, header.geobox, bands, header.chunks, header.recipe, header.overviews)
+    return CubeSpec(header.tile, header.direction, header.geobox, bands, header.chunks, header.recipe, header.overviews)
 
 
 @dataclass(frozen=True)

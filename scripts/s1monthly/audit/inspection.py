@@ -17,10 +17,11 @@ from s1monthly.config.root import Config
 from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import CubeError, ProductError, SourceError
 from s1monthly.layout import MONTH_PATTERN, Layout, parse_folder
-from s1monthly.model import Direction, Month, Tile, TileDirection
+from s1monthly.model import Month, Stack, Tile, TileDirection
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
 from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
+from s1monthly.workflow.commands import DIRECTIONS
 from s1monthly.workflow.failures import month_failure, search_failure
 from s1monthly.workflow.month_state import MonthState, product_name
 from s1monthly.workflow.plan import listings_of, tile_months
@@ -105,7 +106,8 @@ class InspectedTile:
         expected = self.expected
         return {
             "tile": str(self.key.tile),
-            "direction": str(self.key.direction),
+            "direction": str(self.key.direction.pooled),
+            "track": self.key.direction.track,
             "present": self.present,
             "expected": len(expected),
             "missing": len(expected) - self.present,
@@ -126,21 +128,36 @@ class InspectedTile:
 
 
 def tiles_there(
-    layout: Layout, tile: str | None = None, directions: Collection[Direction] = tuple(Direction)
+    layout: Layout,
+    tile: str | None = None,
+    directions: Collection[Stack] = tuple(DIRECTIONS["ALL"]),
+    tracks: Collection[int] = (),
 ) -> list[TileDirection]:
     """Return the tiles and directions with a folder in the output tree, in order.
+
+    Parameters
+    ----------
+    tracks : collection of int
+        Only cubes of these tracks; all cubes if it is empty.
 
     Raises
     ------
     ProductError
-        If there is none (of that tile and those directions).
+        If there is none (of that tile, those directions and tracks).
     """
     base = Path(layout.base_dir)
     names = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
-    there = [TileDirection(Tile(parsed[0]), Direction(parsed[1])) for name in names if (parsed := parse_folder(name))]
-    found = [key for key in there if tile in (None, str(key.tile)) and key.direction in directions]
+    there = [TileDirection(Tile(parsed[0]), Stack.parse(parsed[1])) for name in names if (parsed := parse_folder(name))]
+    found = [
+        key
+        for key in there
+        if tile in (None, str(key.tile))
+        and key.direction.pooled in directions
+        and (not tracks or key.direction.track in tracks)
+    ]
     if not found:
         wanted = [str(direction) for direction in directions] if len(directions) == 1 else []
+        wanted += [f"T{track:03d}" for track in tracks]
         what = " ".join([*([tile] if tile else []), *wanted]) or "a tile"
         others = ", ".join(map(str, there[:8])) + (" ..." if len(there) > 8 else "")
         remedy = f"there are: {others}" if there else "give the --output-dir of a run (output.base_dir)"

@@ -21,7 +21,7 @@ MOST_LINES = 14
 
 def coverage(states: Sequence[InspectedTile]) -> Iterator[str]:
     """Yield a table of all tiles and directions, as in S1-GRiTS, then missing months and remarks as text."""
-    yield f"{'Tile':<11}{'Direction':<13}{'Months':>6}{'Expected':>10}{'Missing':>9}{'Complete':>10}  Range"
+    yield f"{'Tile':<8}{'Direction':<16}{'Months':>6}{'Expected':>10}{'Missing':>9}{'Complete':>10}  Range"
     for state in states:
         yield _row(str(state.key.tile), str(state.key.direction), [state])
     if len(states) > 1:
@@ -35,7 +35,7 @@ def _row(tile: str, direction: str, states: Sequence[InspectedTile]) -> str:
     present, expected = sum(state.present for state in states), [m for state in states for m in state.expected]
     reach = f"{min(expected)} ~ {max(expected)}" if expected else "-"
     numbers = f"{present:>6}{len(expected):>10}{len(expected) - present:>9}{_percent(present, len(expected)):>9}"
-    return f"{tile:<11}{direction:<13}{numbers}   {reach}"
+    return f"{tile:<8}{direction:<16}{numbers}   {reach}"
 
 
 def _percent(present: int, expected: int) -> str:

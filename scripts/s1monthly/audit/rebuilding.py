@@ -19,7 +19,7 @@ from s1monthly.audit.report import Finding, Progress, count_of, first_of, shorte
 from s1monthly.audit.tree_files import TileFolder, Tree, list_tree
 from s1monthly.audit.validation import NO_FOLDER, NO_SEARCH_LOG
 from s1monthly.catalog import item as stac
-from s1monthly.catalog.table import NO_DATA, UNUSABLE, Row, record_paths, record_row, search_rows
+from s1monthly.catalog.table import NO_DATA, UNUSABLE, Row, folder_name, record_paths, record_row, search_rows
 from s1monthly.catalog.update import catalog_all, previous_rows, replace_rows
 from s1monthly.cube import months as cube
 from s1monthly.cube.months import CubeState
@@ -122,7 +122,7 @@ def _catalog_all(tree: Tree, base_dir: Path, done: Rebuilt) -> None:
         done.made.append(
             Made(str(path), "Collection" if path.stem.startswith("collection") else "catalog", "out of step")
         )
-    done.folders = len({(row["mgrs_tile_id"], row["flight_direction"]) for row in rows})
+    done.folders = len({folder_name(row) for row in rows})
     done.without_data = sum(row["status"] in (NO_DATA, UNUSABLE) for row in rows)
     done.months = len(rows) - done.without_data
 

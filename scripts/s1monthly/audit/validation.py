@@ -16,7 +16,7 @@ from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unrea
 from s1monthly.audit.report import Finding, Progress, Report
 from s1monthly.audit.tree_files import TileFolder, Tree, list_tree
 from s1monthly.catalog.items_table import for_root, item_name, items_of, joined
-from s1monthly.catalog.table import Row, row_key, search_rows, with_global_paths
+from s1monthly.catalog.table import Row, folder_name, row_key, search_rows, with_global_paths
 from s1monthly.catalog.update import previous_rows, rows_to_keep
 from s1monthly.cube.header import Status
 from s1monthly.errors import ProductError
@@ -171,7 +171,7 @@ def _global_problems(
     unsure = {name for name, check in by_name.items() if check.unsure} | unknown
 
     def skipped(row: Row) -> bool:
-        name = f"{row['mgrs_tile_id']}_{row['flight_direction']}"
+        name = folder_name(row)
         return name in unsure or (name in by_name and by_name[name].is_troubled(row))
 
     existing = ExistingCatalog.read(Path(layout.catalog))

@@ -1,14 +1,14 @@
 """STAC 1.1.0: root Catalog and Collections, built from the rows of the global catalog.
 
 The root Catalog has one child, the Collection of all months, which S1-GRiTS also has. Below it is a Collection for each
-direction, with the Items: both directions of a month have the same ``datetime``, and clients such as odc-stac would
-show only one of them.
+direction (and track), with the Items: both directions of a month have the same ``datetime``, and clients such as
+odc-stac would show only one of them.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,13 +32,14 @@ from s1monthly.catalog.item import (
     named_bands,
     renders,
 )
+from s1monthly.catalog.table import row_key, stack_of
 from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.kernels.bands import Band, bands, spread_bands
 from s1monthly.kernels.options import SPREAD_STATISTICS
 from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
-from s1monthly.model import Direction, Month, Polarization
+from s1monthly.model import COMBINED, Month, Polarization, Stack
 from s1monthly.records.footprint import lonlat_bounds
 
 PARQUET_TYPE = "application/vnd.apache.parquet"
@@ -120,7 +121,7 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "sar:polarizations": sorted({p for text in values("polarization") for p in Polarization(text).layers}),
         "sar:product_type": ["RTC"],
         "sar:observation_direction": ["right"],
-        "sat:orbit_state": [direction.lower() for direction in values("flight_direction")],
+        "sat:orbit_state": [direction.lower() for direction in values("flight_direction") if direction != COMBINED],
         "proj:code": values("crs"),
         "processing:level": ["L3"],
         "s1monthly:mgrs_tile_id": values("mgrs_tile_id"),
@@ -167,7 +168,9 @@ def _with_bands(asset: dict[str, Any], described: Sequence[Band]) -> dict[str, A
     return {**asset, "bands": [band_facts(band) for band in described], **named_bands(described)}
 
 
-def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> dict[str, dict[str, Any]]:
+def stac_documents(
+    rows: Sequence[Mapping[str, Any]], public_url: str = "", stacks: Collection[Stack] = ()
+) -> dict[str, dict[str, Any]]:
     """Build the root Catalog and all Collections from the rows of the global catalog (`catalog.global_rows`).
 
     Months without data count in the summaries of tiles and directions but have no Item. The extent is that of the
@@ -178,15 +181,17 @@ def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> d
     public_url : str
         Address of the published tree. The root Catalog then has a link ``self``, which must be absolute; all other
         links stay relative (a *relative published catalog* of STAC's best practices).
+    stacks : collection of Stack
+        Directions and tracks that have a Collection even without a row.
 
     Returns
     -------
     dict of str to dict
-        File name -> STAC 1.1.0 document; the same rows give the same documents. Directions without a row have none.
+        File name -> STAC 1.1.0 document; the same rows give the same documents.
     """
-    rows = sorted(rows, key=lambda row: (row["mgrs_tile_id"], row["flight_direction"], row["month"]))
+    rows = sorted(rows, key=row_key)
     layout = Layout(".")
-    directions = [direction for direction in Direction if any(row["flight_direction"] == direction for row in rows)]
+    directions = sorted({*map(stack_of, rows), *stacks})
     root = link("root", layout.stac_root, TITLE)
     catalog: dict[str, Any] = {
         "type": "Catalog",
@@ -207,7 +212,7 @@ def stac_documents(rows: Sequence[Mapping[str, Any]], public_url: str = "") -> d
     ]
     documents = {Path(layout.stac_root).name: catalog, Path(layout.collection).name: _with_extensions(parent)}
     for direction in directions:
-        mine = [row for row in rows if row["flight_direction"] == direction]
+        mine = [row for row in rows if stack_of(row) == direction]
         document = _collection(direction_id(direction), direction_title(direction), mine)
         document["links"] = [
             root,
@@ -223,7 +228,7 @@ def _with_extensions(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "stac_extensions": declared(document)}
 
 
-def _path(layout: Layout, direction: Direction) -> str:
+def _path(layout: Layout, direction: Stack) -> str:
     return replace(layout, direction=str(direction)).direction_collection
 
 

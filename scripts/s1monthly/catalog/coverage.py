@@ -7,6 +7,7 @@ from html import escape
 from itertools import groupby
 from typing import Any
 
+from s1monthly.catalog.table import folder_name
 from s1monthly.model import Month
 
 _STYLE = """
@@ -46,10 +47,11 @@ def _table(rows: Sequence[Mapping[str, Any]]) -> Iterable[str]:
     yield "<table><thead>"
     yield "<tr><th></th>" + "".join(f'<th colspan="{number}">{year}</th>' for year, number in years) + "</tr>"
     yield "<tr><th></th>" + "".join(f"<th>{month.start.month:02}</th>" for month in axis) + "</tr></thead><tbody>"
-    for (tile, direction), found in groupby(rows, lambda row: (row["mgrs_tile_id"], row["flight_direction"])):
+    for name, found in groupby(rows, folder_name):
         by_month = {row["month"]: row for row in found}
         cells = "".join(_cell(by_month.get(str(month))) for month in axis)
-        yield f"<tr><th>{escape(tile)} {escape(direction.lower())}</th>{cells}</tr>"
+        tile, direction, *track = name.split("_")
+        yield f"<tr><th>{escape(' '.join([tile, direction.lower(), *track]))}</th>{cells}</tr>"
     yield "</tbody></table>"
 
 

@@ -23,7 +23,7 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands_of, rounding
 from s1monthly.kernels.preview import stretches
 from s1monthly.layout import Layout, item_id
-from s1monthly.model import Direction, Level, Month
+from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson, lonlat_bounds
 from s1monthly.records.month import Record
 
@@ -71,14 +71,14 @@ def link(rel: str, href: str, title: str, media_type: str = JSON_TYPE) -> dict[s
     return {"rel": rel, "href": href, "type": media_type, "title": title}
 
 
-def direction_id(direction: Direction) -> str:
-    """Return the id of a direction's Collection."""
-    return f"{COLLECTION_ID}-{direction.lower()}"
+def direction_id(direction: Stack) -> str:
+    """Return the id of the Collection of a direction, or of one track of it."""
+    return f"{COLLECTION_ID}-{direction.lower().replace('_', '-')}"
 
 
-def direction_title(direction: Direction) -> str:
-    """Return the title of a direction's Collection."""
-    return f"{TITLE}, {direction.lower()} passes"
+def direction_title(direction: Stack) -> str:
+    """Return the title of the Collection of a direction, or of one track of it."""
+    return f"{TITLE}, {direction.passes}"
 
 
 def _moment(moment: datetime) -> str:
@@ -196,7 +196,8 @@ def processing_tags(record: Record) -> dict[str, str]:
     tags = {
         "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}",
         "MONTH": str(record.key.month),
-        "DIRECTION": str(record.key.direction),
+        "DIRECTION": str(record.key.direction.pooled),
+        "TRACK": None if record.key.direction.track is None else str(record.key.direction.track),
         "MGRS_TILE": str(record.key.tile),
         "PROCESSING_LEVEL": str(record.level),
         "LINEAGE": lineage(record),
@@ -239,7 +240,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "sar:polarizations": list(record.polarization.layers),
         "sar:product_type": "RTC",
         "sar:observation_direction": "right",
-        "sat:orbit_state": key.direction.lower(),
+        "sat:orbit_state": None if key.direction == COMBINED else key.direction.pooled.lower(),
         **projection(record.grid),
         **_cube(record, described),
         "processing:level": "L3",
@@ -250,7 +251,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "mgrs:latitude_band": key.tile.band,
         "mgrs:grid_square": key.tile.column + key.tile.row,
         "s1monthly:mgrs_tile_id": str(key.tile),
-        "s1monthly:orbit_direction": key.direction.lower(),
+        "s1monthly:orbit_direction": key.direction.pooled.lower(),
         "s1monthly:processing_level": str(record.level),
         "s1monthly:monthly_composite": record.recipe["composite"]["method"],
         "s1monthly:despeckle": record.level is Level.HARDCP,
@@ -270,7 +271,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1monthly:count_minimum": record.count.minimum,
         "s1monthly:count_mean": record.count.mean,
         "s1monthly:count_maximum": record.count.maximum,
-        "sat:relative_orbit": _only(record.tracks),
+        "sat:relative_orbit": key.direction.track or _only(record.tracks),
         "sat:platform_international_designator": PLATFORM_DESIGNATORS.get(platform or ""),
     }
     return {name: value for name, value in properties.items() if value is not None}

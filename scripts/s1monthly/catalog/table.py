@@ -27,7 +27,7 @@ from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_bytes
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import MONTH_PATTERN, Layout
-from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.model import CompositeKey, Month, Stack, Tile, TileDirection
 from s1monthly.records.footprint import lonlat_bounds, tidy
 from s1monthly.records.month import Record, read_record
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
@@ -58,7 +58,7 @@ CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 COLUMNS = (
     Column("mgrs_tile_id", pa.string(), "Sentinel-2 tile", always=True),
-    Column("flight_direction", pa.string(), "ASCENDING or DESCENDING", always=True),
+    Column("flight_direction", pa.string(), "ASCENDING, DESCENDING, or COMBINED for both", always=True),
     Column("month", pa.string(), "YYYY-MM, in UTC", always=True),
     Column("datetime", _MOMENT, "first instant of the month", always=True),
     Column(
@@ -88,6 +88,9 @@ COLUMNS = (
     Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
     Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted; null where not known"),
     Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending; null where not known"),
+    Column(
+        "track", pa.int32(), "relative orbit of a cube of one track (processing.by_track); null where all are pooled"
+    ),
     Column("granules", pa.int32(), "granules used; null where not known"),
     Column("passes", pa.int32(), "passes used; null where not known"),
     Column("first_acquisition", _MOMENT, "start of the first granule"),
@@ -116,6 +119,9 @@ COLUMNS = (
 )
 """Every column, in order; the first sixteen are those of S1-GRiTS."""
 
+ADDED = ("track",)
+"""Columns that catalogs of older versions lack: null there."""
+
 SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
 
 PATHS = {
@@ -131,13 +137,18 @@ _REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
 
 
 def row_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the key by which rows are unique and sorted: tile, direction, month."""
-    return row["mgrs_tile_id"], row["flight_direction"], row["month"]
+    """Return the key by which rows are unique and sorted: tile, direction (with its track, if it has one), month."""
+    return row["mgrs_tile_id"], stack_of(row), row["month"]
+
+
+def stack_of(row: Mapping[str, Any]) -> Stack:
+    """Return direction and track of a row."""
+    return Stack.of(row["flight_direction"], row["track"])
 
 
 def folder_name(row: Mapping[str, Any]) -> str:
     """Return the name of the folder that a row's tile and direction have."""
-    return f"{row['mgrs_tile_id']}_{row['flight_direction']}"
+    return f"{row['mgrs_tile_id']}_{stack_of(row)}"
 
 
 def tile_rows(folder: str | Path) -> list[Row]:
@@ -192,8 +203,8 @@ def owner_of(folder: Path) -> TileDirection:
     """
     try:
         tile, _, direction = folder.name.partition("_")
-        return TileDirection(Tile(tile), Direction(direction))
-    except (NameFormatError, ValueError) as error:
+        return TileDirection(Tile(tile), Stack.parse(direction))
+    except NameFormatError as error:
         raise ProductError(
             f"{folder}: not a folder of a tile and direction ({error})",
             "rename it to {tile}_{direction}, or move it out of the output tree",
@@ -206,7 +217,7 @@ def record_paths(folder: Path) -> list[Path]:
 
 
 def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
-    """Return the rows of the months without a usable granule, from the search log.
+    """Return the rows of the months without a usable granule, from the search log; none for a track never acquired.
 
     Raises
     ------
@@ -214,6 +225,8 @@ def search_rows(owner: TileDirection, layout: Layout) -> dict[Month, Row]:
         If the search log is damaged.
     """
     _, answers = read_answers(layout.of(owner).search)
+    if owner.direction.track and not any(answer.granules or answer.lost for answer in answers.values()):
+        return {}
     keys = (CompositeKey(owner.tile, owner.direction, month) for month in no_data_months(answers))
     return {key.month: _no_data_row(key, answers[key.month]) for key in keys}
 
@@ -334,7 +347,8 @@ def _no_data_row(key: CompositeKey, answer: Answer) -> Row:
 def _key_columns(key: CompositeKey) -> Row:
     return {
         "mgrs_tile_id": str(key.tile),
-        "flight_direction": str(key.direction),
+        "flight_direction": str(key.direction.pooled),
+        "track": key.direction.track,
         "month": str(key.month),
         "datetime": key.month.start,
     }
@@ -390,6 +404,9 @@ def read_catalog(path: str | Path) -> list[Row]:
         table = pq.ParquetFile(buffer).read(use_threads=False)  # threads of Arrow can abort a process that ends at once
     except (OSError, pa.ArrowException) as error:
         raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
+    for place, field in enumerate(SCHEMA):
+        if field.name in ADDED and field.name not in table.schema.names:
+            table = table.add_column(place, field, pa.nulls(len(table), field.type))
     if not table.schema.equals(SCHEMA):
         found, expected = ({field.name: field for field in schema} for schema in (table.schema, SCHEMA))
         other = {name for name in found.keys() & expected.keys() if not found[name].equals(expected[name])}

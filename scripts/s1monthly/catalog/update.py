@@ -38,8 +38,8 @@ from s1monthly.catalog.table import (
 )
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import locked, write_text
-from s1monthly.layout import Layout, lock_file
-from s1monthly.model import CompositeKey, TileDirection
+from s1monthly.layout import Layout, lock_file, parse_folder
+from s1monthly.model import CompositeKey, Stack, TileDirection
 
 PRODUCTS = ("cog_path", "preview_path", "item_path")
 """Columns of the files that keep a month in the catalog if its record is lost."""
@@ -277,12 +277,15 @@ def _tile_items(layout: Layout, name: str, rows: Sequence[Row]) -> pa.Table:
 def documents_of(
     layout: Layout, rows: Sequence[Mapping[str, Any]], public_url: str | None = None
 ) -> dict[Path, dict[str, Any] | None]:
-    """Return the STAC documents at the root of an output tree by path; None for a direction without a row.
+    """Return the STAC documents at the root of an output tree by path; None for one that is no longer needed.
 
-    `public_url` is that of `catalog_all`.
+    Every direction or track with a row or a folder has a Collection. `public_url` is that of `catalog_all`.
     """
-    documents = stac_documents(rows, _published_at(layout) if public_url is None else public_url)
-    return {Path(path): documents.get(Path(path).name) for path in layout.stac_documents()}
+    folders = [found for path in Path(layout.base_dir).iterdir() if (found := parse_folder(path.name))]
+    stacks = {Stack.parse(direction) for _, direction in folders}
+    documents = stac_documents(rows, _published_at(layout) if public_url is None else public_url, stacks)
+    new = (f"{layout.base_dir}/{name}" for name in documents)
+    return {Path(path): documents.get(Path(path).name) for path in dict.fromkeys([*layout.stac_documents(), *new])}
 
 
 def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set[str]]:

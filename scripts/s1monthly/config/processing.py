@@ -218,6 +218,7 @@ class Processing(Section):
         options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"
     )
     composite_method: options.CompositeMethod = option(options.COMPOSITE_METHOD, "How the passes of a month are merged")
+    by_track: bool = option(False, "true: a cube and products for each track; false: for each direction")
     trim_fraction: float = option(
         options.TRIM_FRACTION, "Fraction cut at each end by trimmed_mean", ge=0, lt=options.LARGEST_TRIM
     )

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, model_validator
 
 from s1monthly.config.fields import FolderPath, OneOrMore, Section, TileName, Track, checked_by, option, refusal
-from s1monthly.model import TRACKS, Direction, Polarization, canonical_tracks
+from s1monthly.model import TRACKS, Polarization, canonical_tracks
 
 
 def _polygon(wkt: str) -> str:
@@ -56,8 +56,10 @@ class Roi(Section):
     manual_mgrs_tiles: OneOrMore[TileName] | None = option(
         None, "Tile names, instead of a polygon", example=["50RKV", "50RLV"]
     )
-    flight_direction: OneOrMore[Direction] = option(
-        ..., "ASCENDING, DESCENDING, or a list of both; each has its own cube", example="ASCENDING"
+    flight_direction: OneOrMore[Literal["ASCENDING", "DESCENDING", "COMBINED"]] = option(
+        ...,
+        "ASCENDING, DESCENDING, COMBINED (both in one composite), or a list; each has its own cube",
+        example="ASCENDING",
     )
     polarization: Polarization = option(Polarization.VV_VH, "Polarization pair; a granule must hold both layers")
     tracks: Annotated[OneOrMore[Track] | None, AfterValidator(canonical_tracks)] = option(

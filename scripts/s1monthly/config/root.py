@@ -51,6 +51,14 @@ class Config(Section):
         return self
 
     @model_validator(mode="after")
+    def _one_way_to_pool(self) -> Config:
+        if self.processing.by_track and "COMBINED" in self.roi.flight_direction:
+            raise refusal(
+                "roi.flight_direction COMBINED pools the tracks that processing.by_track keeps apart; give one of them"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _texture_inputs(self) -> Config:
         known = [f"{layer}_dB" for layer in self.roi.polarization.layers]
         unknown = [name for name in self.processing.texture_features.inputs or [] if name not in known]

@@ -269,7 +269,7 @@ def _description_attributes(spec: CubeSpec) -> dict[str, str]:
     source = data if isinstance(data, str) else f"made up, for trials ({json.dumps(data, sort_keys=True)})"
     return {
         "Conventions": "CF-1.11",
-        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {str(spec.direction).lower()} passes",
+        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {spec.direction.passes}",
         "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
         "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
         "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from s1monthly.errors import CubeError, FileError, NameFormatError
 from s1monthly.files import FileState, file_state
-from s1monthly.model import Direction, Month, Tile
+from s1monthly.model import Month, Stack, Tile
 
 if TYPE_CHECKING:
     from s1monthly.grid.lattice import GeoBox
@@ -156,9 +156,9 @@ class Header:
         return Tile(self.description["tile"])
 
     @property
-    def direction(self) -> Direction:
-        """Flight direction of the cube."""
-        return Direction(self.description["direction"])
+    def direction(self) -> Stack:
+        """Direction of the cube; also a track of it, or both directions."""
+        return Stack.parse(self.description["direction"])
 
     @property
     def bands(self) -> tuple[str, ...]:
@@ -219,7 +219,7 @@ class Header:
         """Raise ValueError, TypeError or NameFormatError if the description cannot be that of a cube."""
         described = self.description
         Tile(described["tile"])
-        Direction(described["direction"])
+        Stack.parse(described["direction"])
         rows, columns = described["chunks"]
         overviews = described.get("overviews", [])
         kinds = ((described["bands"], list), (described["recipe"], dict), (self.arrays, dict), (overviews, list))

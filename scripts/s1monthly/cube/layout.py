@@ -21,7 +21,7 @@ from s1monthly.cube.header import COUNT, OVERVIEWS, STATUS, level_path
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
-from s1monthly.model import Direction, Tile
+from s1monthly.model import Stack, Tile
 
 AXIS_LIMIT = 1200
 """Most months that the axis of a cube can hold."""
@@ -62,7 +62,7 @@ class CubeSpec:
     """
 
     tile: Tile
-    direction: Direction
+    direction: Stack
     geobox: GeoBox
     bands: tuple[Band, ...]
     chunks: tuple[int, int]

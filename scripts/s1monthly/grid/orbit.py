@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -67,6 +67,7 @@ _A = 6_378_137.0
 _B = 6_356_752.314245
 _AXES = np.array([_A, _A, _B])
 
+_LAST = int(CYCLE.total_seconds() // BURST_INTERVAL)  # highest burst number
 _STRIDE = 8  # burst numbers per step of the coarse search
 _REACH = 250_000.0  # metres from the middle of a stride to the farthest corner of its bursts
 _DEGREE = 5  # of the polynomial in x and in y that gives incidence angles
@@ -253,7 +254,15 @@ def _flat_bursts(bursts: list[Burst], plane: str) -> npt.NDArray[np.object_]:
     return shapely.polygons(np.column_stack(xy).reshape(rings.shape))
 
 
-def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
+@cache
+def _strides() -> tuple[npt.NDArray[np.int64], Floats]:
+    """Return the first burst number of every stride, and the middle of its bursts on the sphere."""
+    first = np.arange(1, _LAST + 1, _STRIDE)
+    seconds = (first + (_STRIDE - 1) / 2) * BURST_INTERVAL + _MIDDLE[1]
+    return first, _sphere(*_ground(seconds, np.full(len(first), (_NEAR[0] + _FAR[2]) / 2)).T)
+
+
+def bursts_over(area: BaseGeometry, direction: Direction, margin: float = 0.0) -> list[Burst]:
     """List the bursts whose footprints overlap an area, sorted.
 
     Parameters
@@ -262,6 +271,8 @@ def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
         Longitude and latitude, split at the antimeridian.
     direction : Direction
         Direction of the bursts.
+    margin : float
+        Metres by which the area is grown first.
 
     Raises
     ------
@@ -271,21 +282,19 @@ def bursts_over(area: BaseGeometry, direction: Direction) -> list[Burst]:
     if area.is_empty:
         raise GridError("an empty area is seen by no burst", "give a polygon in longitude and latitude")
     plane, middle, radius = _local(area)
-    last = int(CYCLE.total_seconds() // BURST_INTERVAL)
-    first = np.arange(1, last + 1, _STRIDE)
-    seconds = (first + (_STRIDE - 1) / 2) * BURST_INTERVAL + _MIDDLE[1]
-    ground = _ground(seconds, np.full(len(first), (_NEAR[0] + _FAR[2]) / 2))
-    near = np.linalg.norm(_sphere(*ground.T) - middle, axis=1) < radius + _REACH
+    first, places = _strides()
+    near = np.linalg.norm(places - middle, axis=1) < radius + margin + _REACH
     numbers = (first[near][:, None] + np.arange(_STRIDE)).ravel()
     candidates = [
         burst
-        for number in numbers[numbers <= last].tolist()
+        for number in numbers[numbers <= _LAST].tolist()
         for burst in (Burst(track_of(number), number, subswath) for subswath in SUBSWATHS)
         if orbit_direction(burst) == direction
     ]
     if not candidates:
         return []
-    shared = shapely.area(shapely.intersection(_flat_bursts(candidates, plane), _flat(area, plane)))
+    grown = _flat(area, plane).buffer(margin) if margin else _flat(area, plane)
+    shared = shapely.area(shapely.intersection(_flat_bursts(candidates, plane), grown))
     return sorted(burst for burst, metres in zip(candidates, shared.tolist(), strict=True) if metres > 0)
 
 

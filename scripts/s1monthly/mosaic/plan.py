@@ -18,7 +18,7 @@ from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.grid.outlines import is_torn, transformer
 from s1monthly.kernels.options import INDEX_BANDS
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import CompositeKey, Direction, Month, Polarization, Tile, TileDirection
+from s1monthly.model import CompositeKey, Month, Polarization, Stack, Tile, TileDirection
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import open_dataset
 from s1monthly.records.seal import read_summary
@@ -105,11 +105,14 @@ class Mosaic:
     @cached_property
     def tags(self) -> dict[str, str]:
         """Tags of the mosaic file."""
-        month, directions = self.cogs[0].key.month, sorted({str(cog.key.direction) for cog in self.cogs})
+        month, stacks = self.cogs[0].key.month, sorted({cog.key.direction for cog in self.cogs})
+        directions = list(dict.fromkeys(str(stack.pooled) for stack in stacks))
+        tracks = [str(track) for track in sorted({stack.track for stack in stacks if stack.track})]
         return {
-            "TITLE": f"Sentinel-1 monthly composites {' and '.join(directions)} {month}",
+            "TITLE": f"Sentinel-1 monthly composites {' and '.join(stacks)} {month}",
             "MONTH": str(month),
             "DIRECTION": " ".join(directions),
+            **({"TRACK": " ".join(tracks)} if tracks else {}),
             "MGRS_TILE": " ".join(sorted({str(cog.key.tile) for cog in self.cogs})),
             "PROCESSING_LEVEL": self.cogs[0].level,
         }
@@ -121,7 +124,7 @@ class Mosaic:
         return f"{number} COG{'s' if number > 1 else ''}, {box.width} x {box.height} pixels, {box.crs}"
 
     def groups(self) -> Iterator[tuple[Cog, ...]]:
-        """Yield the COGs of each direction and CRS, which share one lattice, by priority."""
+        """Yield the COGs of each direction (and track) and CRS, which share one lattice, by priority."""
         for _, group in groupby(self.cogs, key=lambda cog: (cog.key.direction, cog.geobox.epsg)):
             yield tuple(group)
 
@@ -150,7 +153,9 @@ def epsg_code(text: str) -> int:
     return int(code)
 
 
-def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -> tuple[list[Cog], list[str]]:
+def find_cogs(
+    layout: Layout, month: Month, directions: str, prefix: str = "", tracks: Sequence[int] = ()
+) -> tuple[list[Cog], list[str]]:
     """Find the COGs of a month in an output tree.
 
     Parameters
@@ -159,11 +164,13 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
         A key of `workflow.commands.DIRECTIONS`.
     prefix : str
         Prefix of the tile names; empty for all tiles.
+    tracks : sequence of int
+        Tracks whose own COGs are taken, by priority; empty for COGs in which all tracks are pooled.
 
     Returns
     -------
     cogs : list of Cog
-        By priority: ascending first, then by CRS and tile.
+        By priority: ascending first, then by track, CRS and tile.
     lacking : list of str
         One line for each reason why tiles and directions have no COG of the month, or one that does not match the
         month's record. A COG whose record is lost is used.
@@ -173,11 +180,12 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     ProductError
         If the month has no COG, one cannot be read, or they do not fit together.
     """
-    base, wanted = Path(layout.base_dir), DIRECTIONS[directions]
+    base = Path(layout.base_dir)
+    wanted = [stack for pooled in DIRECTIONS[directions] for stack in _stacks(pooled, tracks)]
     folders = sorted(path.name for path in base.iterdir() if path.is_dir()) if base.is_dir() else []
     names = [parsed for name in folders if (parsed := parse_folder(name))]
     keys = [
-        CompositeKey(Tile(tile), Direction(direction), month)
+        CompositeKey(Tile(tile), Stack.parse(direction), month)
         for tile, direction in names
         if direction in wanted and tile.startswith(prefix)
     ]
@@ -193,13 +201,27 @@ def find_cogs(layout: Layout, month: Month, directions: str, prefix: str = "") -
     if not cogs:
         reasons = "; ".join(f"{len(names)} {reason}" for reason, names in lacking.items())
         chosen = f"{month} {directions}" + (f", tiles {prefix}..." if prefix else "")
+        chosen += f", track {' and '.join(map(str, tracks))}" if tracks else ""
         raise ProductError(
             f"{base}: no COG of {chosen}" + (f" ({reasons})" if reasons else ""),
-            _months_there(layout, keys),
+            _tracks_there(keys, names, directions) or _months_there(layout, keys),
         )
     _refuse_mixture(cogs)
     lines = [f"{', '.join(names)}: {reason}" for reason, names in lacking.items()]
     return sorted(cogs, key=lambda cog: (wanted.index(cog.key.direction), cog.geobox.epsg, cog.key.tile)), lines
+
+
+def _stacks(pooled: Stack, tracks: Sequence[int]) -> list[Stack]:
+    """Return the tracks of a direction, of which COMBINED has none; the direction itself if no tracks are wanted."""
+    flown = len(pooled.directions) == 1
+    return [Stack.of(pooled, track) for track in tracks if flown] if tracks else [pooled]
+
+
+def _tracks_there(keys: Sequence[CompositeKey], names: Sequence[tuple[str, str]], directions: str) -> str:
+    """Return the remedy if no folder was chosen and tracks of these directions have some: name the tracks."""
+    stacks = {Stack.parse(direction) for _, direction in names}
+    there = sorted(stack.track for stack in stacks if stack.track and stack.pooled in DIRECTIONS[directions])
+    return f"there are COGs of single tracks: --track {' '.join(map(str, there))}" if there and not keys else ""
 
 
 def _read_cogs(key: CompositeKey, files: Mapping[str, Path]) -> Cog | None:
@@ -305,7 +327,11 @@ def _refuse_mixture(cogs: Sequence[Cog]) -> None:
 
 
 def plan_mosaics(
-    cogs: Sequence[Cog], directions: str, epsg: int | None, resolution: float | None = None
+    cogs: Sequence[Cog],
+    directions: str,
+    epsg: int | None,
+    resolution: float | None = None,
+    tracks: Sequence[int] = (),
 ) -> list[Mosaic]:
     """Plan the mosaics of a month's COGs.
 
@@ -319,6 +345,8 @@ def plan_mosaics(
         EPSG code of the mosaic's CRS; None for one mosaic in each of the tiles' own CRSs.
     resolution : float, optional
         Pixel size in units of the mosaic's CRS; by default that of the COGs.
+    tracks : sequence of int
+        Tracks that were chosen, for the file name.
 
     Raises
     ------
@@ -329,7 +357,8 @@ def plan_mosaics(
     mosaics = []
     for code in own if epsg is None else [epsg]:
         members = tuple(cog for cog in cogs if epsg is not None or cog.geobox.epsg == code)
-        name = mosaic_name((cog.key.tile for cog in members), members[0].key.month, directions, epsg)
+        chosen = "_".join([directions, *(f"T{track:03d}" for track in tracks)])
+        name = mosaic_name((cog.key.tile for cog in members), members[0].key.month, chosen, epsg)
         size = resolution or _native_resolution(members[0].geobox, code)
         bounds = _side_by_side([_bounds_in(cog, code) for cog in members], _period(code))
         mosaics.append(Mosaic(name, covering_grid(bounds, code, size), members, tuple(bounds)))

@@ -50,7 +50,7 @@ def recipe(config: Config) -> dict[str, Any]:
             "mosaic": processing.mosaic_strategy,
             "polarization": str(config.roi.polarization),
             "roi_mask": roi_mask,
-            "tracks": config.roi.tracks,
+            "tracks": None if processing.by_track else config.roi.tracks,  # a cube of one track says which
             **({"textures": textures} if textures else {}),
             **({"spread": processing.spread} if processing.spread else {}),
             **_of_bands(config),

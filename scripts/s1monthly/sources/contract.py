@@ -6,19 +6,19 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from s1monthly.model import AnyGranule, Burst, Direction, GranuleList, Month, StaticGranule, Tile
+from s1monthly.model import AnyGranule, Burst, GranuleList, Month, Stack, StaticGranule, Tile
 
 
 class Source(Protocol):
     """A source of granules, opened for one polarization pair and, optionally, for some tracks only."""
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
+    def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile.
 
         Parameters
         ----------
-        direction : Direction
-            Only granules acquired in this direction are used.
+        direction : Stack
+            Only granules acquired in this direction are used; COMBINED takes both.
         months : sequence of Month
             Whole UTC months; the start of the acquisition decides.
 

@@ -21,12 +21,12 @@ from s1monthly.layout import parse_granule_id, parse_static_id
 from s1monthly.model import (
     AnyGranule,
     Burst,
-    Direction,
     Granule,
     GranuleList,
     Layer,
     Month,
     Polarization,
+    Stack,
     StaticGranule,
     Tile,
     newest_static,
@@ -66,7 +66,7 @@ class LocalSource:
     trees: Collection[str] = ()
     cache: str | None = None
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
+    def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `Source.search` does.
 
         A granule's footprint is the outline of its raster, with its no-data margins: a listed granule may have no valid
@@ -118,7 +118,7 @@ def _layers(files: Mapping[str, tuple[str, int]]) -> tuple[Layer, ...]:
     return tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
 
 
-def _meeting(tile: Tile, direction: Direction, granules: Iterable[Granule]) -> Iterator[Granule]:
+def _meeting(tile: Tile, direction: Stack, granules: Iterable[Granule]) -> Iterator[Granule]:
     """Yield the granules whose footprint meets the tile, with the footprint filled in."""
     outline = tile_outline(tile)
     shapely.prepare(outline)
@@ -129,13 +129,13 @@ def _meeting(tile: Tile, direction: Direction, granules: Iterable[Granule]) -> I
                 yield replace(granule, footprint=shapely.to_wkt(footprint, rounding_precision=6))
 
 
-def _footprint(direction: Direction, granule: Granule) -> shapely.Geometry:
+def _footprint(direction: Stack, granule: Granule) -> shapely.Geometry:
     """Return the outline of a granule's raster in longitude and latitude, from the first layer that opens.
 
     If none opens, return the place of its burst: a damaged granule then stops only its own month when it is read, not
     the whole search. The same place serves the other direction: it is only reported, so no file is opened.
     """
-    for layer in granule.layers if orbit_direction(granule.burst) == direction else ():
+    for layer in granule.layers if orbit_direction(granule.burst) in direction.directions else ():
         with suppress(S1MonthlyError):
             return geobox_outline(open_header(layer.url).geobox)
     return burst_footprint(granule.burst)

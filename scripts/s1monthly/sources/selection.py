@@ -6,16 +6,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from s1monthly.grid.orbit import orbit_direction
-from s1monthly.layout import layer_file
+from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import (
     PASS_GAP,
     Burst,
-    Direction,
     Granule,
     GranuleList,
     Month,
     Polarization,
     SetAside,
+    Stack,
     newest_versions,
 )
 
@@ -26,6 +26,8 @@ class Selection:
 
     Attributes
     ----------
+    direction : Stack
+        Flight direction to use; COMBINED takes both.
     polarization : Polarization
         Pair of layers that must be present.
     only_tracks : collection of int or None
@@ -34,7 +36,7 @@ class Selection:
         Other layers that must be present.
     """
 
-    direction: Direction
+    direction: Stack
     polarization: Polarization
     only_tracks: Collection[int] | None = None
     needed: tuple[str, ...] = ()
@@ -90,7 +92,7 @@ class Selection:
     def _unwanted(self, granule: Granule, acquired: Collection[str] | None) -> str:
         """Return why a granule does not fit the search; empty if it does."""
         direction = orbit_direction(granule.burst)
-        if direction != self.direction:
+        if direction not in self.direction.directions:
             return f"direction {direction}, not {self.direction}"
         if self.only_tracks is not None and granule.burst.track not in self.only_tracks:
             return f"track {granule.burst.track} is not among roi.tracks"
@@ -103,6 +105,36 @@ class Selection:
         if not wanted <= acquired:
             return f"polarization {'+'.join(sorted(acquired, key=_co_first))}, not {self.polarization}"
         return ""
+
+
+def of_track(listed: GranuleList, track: int | None, tracks: Collection[int]) -> GranuleList:
+    """Return the granules of one track, or all of them if it is None; those of other tracks are set aside.
+
+    Parameters
+    ----------
+    listed : GranuleList
+        Granules of all tracks of a direction.
+    track : int or None
+        Track to keep.
+    tracks : collection of int
+        All tracks that reach the tile by the orbit model: each has a cube of its own.
+    """
+    if track is None:
+        return listed
+
+    def aside(granule: Granule) -> SetAside:
+        number = granule.burst.track
+        why = f"track {number}, not {track}" if number in tracks else f"track {number} does not reach the tile"
+        return SetAside(granule.id, why)
+
+    unused = [
+        aside(granule) if one.lost and granule.burst.track != track else one
+        for one in listed.set_aside
+        for granule in [parse_granule_id(one.granule_id)]
+    ]
+    unused += [aside(granule) for granule in listed.granules if granule.burst.track != track]
+    used = tuple(granule for granule in listed.granules if granule.burst.track == track)
+    return GranuleList(used, tuple(sorted(unused, key=lambda one: one.granule_id)))
 
 
 _POLARIZATIONS = {name for pair in Polarization for name in pair.layers}

@@ -13,15 +13,16 @@ from pathlib import Path
 
 from s1monthly.errors import FileError, NameFormatError
 from s1monthly.layout import folder_path
-from s1monthly.model import Direction
+from s1monthly.model import COMBINED, TRACKS, Direction, Stack
 from s1monthly.workflow.environment import forget_foreign_settings
 
 WIDTH = 80
 
-DIRECTIONS: dict[str, list[Direction]] = {
+DIRECTIONS: dict[str, list[Stack]] = {
     "ASCENDING": [Direction.ASCENDING],
     "DESCENDING": [Direction.DESCENDING],
-    "ALL": list(Direction),
+    "COMBINED": [COMBINED],
+    "ALL": [*Direction, COMBINED],
 }
 """Allowed directions. For ALL, the first has priority if only one can be used."""
 
@@ -94,6 +95,20 @@ def direction(text: str) -> str:
     return name
 
 
+def track(text: str) -> int:
+    """Parse the number of a track, as ``137`` or ``T137``.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is no such track.
+    """
+    number = text.upper().removeprefix("T")
+    if not number.isdecimal() or not 1 <= int(number) <= TRACKS:
+        raise argparse.ArgumentTypeError(f"{text!r} is no track: give a number from 1 to {TRACKS}")
+    return int(number)
+
+
 def folder(text: str) -> str:
     """Check the path of a folder with `folder_path`.
 
@@ -119,12 +134,15 @@ def add_work_dir(options: argparse.ArgumentParser, default: str = "work/ in the 
     options.add_argument("--work-dir", type=lambda text: Path(folder(text)), metavar="DIR", help=note)
 
 
-def add_direction(options: argparse.ArgumentParser, note: str, required: bool = False) -> None:
-    """Add the option ``--direction``, a key of `DIRECTIONS`; the default is ALL."""
-    text = f"ASCENDING, DESCENDING (short: ASC, DESC) or ALL; {note}"
+def add_direction(
+    options: argparse.ArgumentParser, note: str, required: bool = False, tracks: str = "only cubes of these tracks"
+) -> None:
+    """Add the option ``--direction``, a key of `DIRECTIONS`, with the default ALL; and ``--track``, a list of int."""
+    text = f"ASCENDING, DESCENDING (short: ASC, DESC), COMBINED or ALL; {note}"
     options.add_argument(
         "--direction", type=direction, default="ALL", required=required, metavar="DIRECTION", help=text
     )
+    options.add_argument("--track", type=track, nargs="+", default=[], metavar="NUMBER", help=tracks)
 
 
 def add_json(options: argparse.ArgumentParser) -> None:
@@ -136,7 +154,11 @@ def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> No
     """Add the options that define a mosaic."""
     add = options.add_argument
     add("--month", required=True, metavar="YYYY-MM", help="month of the COGs")
-    add_direction(options, "of ALL, DESCENDING fills where ASCENDING has no value", required=True)
+    note, tracks = (
+        "of ALL, later ones fill where ASCENDING has no value",
+        "COGs of these tracks, instead of pooled ones",
+    )
+    add_direction(options, note, required=True, tracks=f"{tracks}; later ones fill where the first has no value")
     add_output_dir(options)
     add("--output", type=folder, metavar="DIR", help="folder of the mosaic; default: mosaic/ in the output tree")
     kinds = "VRT (default) names the tiles' COGs, and is for looking; COG holds the pixels, and is for measuring"

@@ -63,7 +63,7 @@ def month_failure(layout: Layout, key: TileDirection, month: Month, since: float
 
 def search_failure(layout: Layout, key: TileDirection) -> Failure | None:
     """Find out why the last search failed; return None if it did not fail or has no log."""
-    logs = sorted(Path(layout.logs, "search").glob(f"{key}_*.log"), key=lambda path: path.stat().st_mtime)
+    logs = sorted(Path(layout.logs, "search").glob(f"{key.pooled}_*.log"), key=lambda path: path.stat().st_mtime)
     return _last(logs[-1:])
 
 

@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from s1monthly.config.root import Config
-from s1monthly.model import Tile
+from s1monthly.model import Direction, Tile
 from s1monthly.workflow import estimate
 
 MOST_HINTED = 300
@@ -28,6 +28,16 @@ def tiles_of_polygon(wkt: str, cover: str = "all") -> list[Tile]:
 
         return fewest_tiles(read_region(wkt), tiles)
     return tiles
+
+
+@cache
+def tracks_over(tile: Tile, direction: Direction) -> list[int]:
+    """Return the tracks that may see a tile in a direction, by the orbit model and with a margin for its errors."""
+    from s1monthly.grid.orbit import bursts_over
+    from s1monthly.grid.tiles import tile_outline
+    from s1monthly.sources.asf.footprints import MODEL_MARGIN
+
+    return sorted({burst.track for burst in bursts_over(tile_outline(tile), direction, MODEL_MARGIN)})
 
 
 def fewer_tiles(config: Config, tiles: list[Tile]) -> str:

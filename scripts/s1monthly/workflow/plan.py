@@ -14,15 +14,16 @@ from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
-from s1monthly.model import Direction, Month, Tile, TileDirection, month_ranges
+from s1monthly.model import Direction, Month, Stack, Tile, TileDirection, month_ranges
 from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_digest, recipe, refuse_mixture
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
 from s1monthly.versions import PRODUCTS
+from s1monthly.workflow import grids
 from s1monthly.workflow.job_settings import JobSettings
 from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.notes import Notes
-from s1monthly.workflow.tile_months import TileMonths
+from s1monthly.workflow.tile_months import TileMonths, stamp_to_ask
 from s1monthly.workflow.tile_statics import TileStatics
 from s1monthly.workflow.work_folder import refuse_shared_work
 
@@ -84,7 +85,7 @@ class Plan:
     recipe : dict
         Processing recipe of the configuration.
     tiles : tuple of TileMonths
-        One for each tile and direction.
+        One for each tile and direction or, with processing.by_track, for each track of it.
     warnings : tuple of str
         Skipped months, and unused files in the source's folder.
     stamps : dict
@@ -161,8 +162,11 @@ class Plan:
         noted = Notes(notes, [settings_of_products(config, how), product_versions(config), software])
         every = []
         for tile in tiles:
-            for direction in config.roi.flight_direction:
-                key = TileDirection(tile, Direction(direction))
+            stacks = stacks_over(config, tile)
+            if not stacks:
+                warnings = [*warnings, f"tile {tile}: no track of roi.tracks sees it"]
+            for direction in stacks:
+                key = TileDirection(tile, direction)
                 place = {"tile": tile, "direction": direction}
                 header = None if for_tools else cached_header(layout.cube.format(**place))
                 months_of_tile = tile_months(config, layout, key, months, header, listed)
@@ -171,6 +175,8 @@ class Plan:
                     statics = months_of_tile.statics and replace(months_of_tile.statics, question=earlier)
                     months_of_tile = replace(months_of_tile, question=earlier, refresh=False, statics=statics)
                 every.append(replace(months_of_tile, source_gone=gone is not None, notes=noted))
+        if not every:
+            raise ConfigError("roi.tracks: none of these tracks sees a tile in that direction", "name others, or tiles")
         plan = cls(config, layout, how, tuple(every), tuple(warnings))
         return plan._checked(gone) if judging else plan
 
@@ -179,7 +185,8 @@ class Plan:
         self._refuse_mixtures()
         self._refuse_open_periods()
         warnings = [*self.warnings, _all_made_without(gone, self.tiles)] if gone else self.warnings
-        stamps = {tile.key: stamp for tile in self.tiles if (stamp := tile.stamp_to_ask())}
+        searches = self._searches.values()
+        stamps = {tile.key: stamp for tracks in searches if (stamp := stamp_to_ask(tracks)) for tile in tracks}
         return replace(self, warnings=tuple(warnings), stamps=stamps)
 
     def _refuse_mixtures(self) -> None:
@@ -239,6 +246,22 @@ class Plan:
     def tile(self, tile: str, direction: str) -> TileMonths:
         """Return the months of a tile and direction, given as text."""
         return self._by_name[tile, direction]
+
+    @cached_property
+    def _searches(self) -> dict[tuple[str, str], list[TileMonths]]:
+        searches: dict[tuple[str, str], list[TileMonths]] = {}
+        for tile in self.tiles:
+            searches.setdefault((str(tile.key.tile), str(tile.key.direction.pooled)), []).append(tile)
+        return searches
+
+    def asked_together(self, tile: str, direction: str) -> list[TileMonths]:
+        """Return the months of all tracks for which one search asks, or of the only cube of a tile and direction."""
+        return self._searches[tile, direction]
+
+    def share_of_granules(self, tile: TileMonths) -> float:
+        """Return about how many granules a month has, compared with one of a whole direction."""
+        tracks = self.asked_together(str(tile.key.tile), str(tile.key.direction.pooled))
+        return len(tile.key.direction.directions) / len(tracks)
 
     @cached_property
     def _places(self) -> dict[TileDirection, int]:
@@ -321,6 +344,22 @@ class Plan:
             notes[tile.paths(Month.parse(month)).record] = tile.note(Month.parse(month))
         self.tiles[0].notes.write(notes)
         self.look_again()
+
+
+def stacks_over(config: Config, tile: Tile) -> list[Stack]:
+    """Return what has a cube of its own over a tile: each direction or, with processing.by_track, each track of it.
+
+    Tracks follow from the orbit model, so they are known before the source is asked.
+    """
+    if not config.processing.by_track:
+        return [Stack.parse(direction) for direction in config.roi.flight_direction]
+    wanted = config.roi.tracks
+    return [
+        Stack.of(direction, track)
+        for direction in config.roi.flight_direction
+        for track in grids.tracks_over(tile, Direction(direction))
+        if wanted is None or track in wanted
+    ]
 
 
 def tile_months(

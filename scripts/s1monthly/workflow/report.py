@@ -42,7 +42,8 @@ def before_run(
         to_make += [state.answer for state in tile.states if state.to_make and state.answer]
         months = sum(state.step is Step.SEARCH or state.to_make for state in tile.states)
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
-        shares += [limits(tile.key.tile)] * months if limits and months else [(1.0, 1.0)] * months
+        granules, covered = limits(tile.key.tile) if limits and months else (1.0, 1.0)
+        shares += [(granules * plan.share_of_granules(tile), covered)] * months
     if to_make or unsearched:
         granules, covered = (sum(share) / len(shares) for share in zip(*shares, strict=True))
         tiles = {tile.key.tile for tile in plan.tiles}
@@ -62,7 +63,9 @@ def after_run(plan: Plan) -> Iterator[str]:
     for tile in plan.tiles:
         yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)} -> {tile.paths().folder}"
         states = tile.states
-        if all(state.answer for state in states) and not any(state.is_made or state.to_make for state in states):
+        tracks = plan.asked_together(str(tile.key.tile), str(tile.key.direction.pooled))
+        of_tracks = [state for track in tracks for state in track.states]  # often one of several is never acquired
+        if all(state.answer for state in states) and not any(state.is_made or state.to_make for state in of_tracks):
             aside = set_aside_of(tile.answers.values())
             why = f"no granule of these months is used: {aside}"
             why = why if aside else "the source has no granule for any of these months"

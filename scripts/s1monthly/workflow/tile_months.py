@@ -332,25 +332,37 @@ class TileMonths:
         list_is_needed = state.to_make or state.unusable
         return list_is_needed and not os.path.exists(self.paths(state.month).granules)
 
-    def stamp_to_ask(self) -> str | None:
-        """Return the path of the stamp that marks the open question as answered; None if there is no open question.
 
-        The stamp's name is the digest of the question, so no other memory is needed to see that a question was
-        answered. A stamp may exist although its question is open again, because the answer was deleted or replaced by
-        one to another question. Such a stamp is skipped, and the next name is used.
-        """
-        months = self.to_ask()
-        statics = self.statics is not None and self.statics.must_ask and not self.source_gone
-        if not months and not statics:
-            return None
-        answers, listings = self.answers, self.listings or {}
-        asked = [[str(m), listings.get(m), answers[m].asked if m in answers else ""] for m in months]
-        if self.statics and statics:
-            asked.append(["static", self.statics.listing, ""])
-        questions = (digest([self.question, asked, turn]) for turn in itertools.count())
-        place = {"tile": self.key.tile, "direction": self.key.direction}
-        stamps = (self.layout.asked.format(**place, question=question) for question in questions)
-        return next(stamp for stamp in stamps if not os.path.exists(stamp))
+def months_to_ask(tracks: Sequence[TileMonths]) -> list[Month]:
+    """Return the months of a search: those that any of the tracks that share it needs."""
+    return sorted({month for tile in tracks for month in tile.to_ask()})
+
+
+def stamp_to_ask(tracks: Sequence[TileMonths]) -> str | None:
+    """Return the path of the stamp that marks the open question as answered; None if there is no open question.
+
+    The stamp's name is the digest of the question, so no other memory is needed to see that a question was answered. A
+    stamp may exist although its question is open again, because the answer was deleted or replaced by one to another
+    question. Such a stamp is skipped, and the next name is used.
+
+    Parameters
+    ----------
+    tracks : sequence of TileMonths
+        What shares a search: all tracks of a tile and direction that have cubes of their own, or the only cube.
+    """
+    months = months_to_ask(tracks)
+    statics = [tile.statics for tile in tracks if tile.statics and tile.statics.must_ask and not tile.source_gone]
+    if not months and not statics:
+        return None
+    first, listings = tracks[0], tracks[0].listings or {}
+    earlier = {m: [tile.answers[m].asked if m in tile.answers else "" for tile in tracks] for m in months}
+    asked = [[str(m), listings.get(m), *earlier[m]] for m in months]
+    asked += [["static", statics[0].listing, ""]] if statics else []
+    numbers = [tile.key.direction.track for tile in tracks if tile.key.direction.track]
+    place = {"tile": first.key.tile, "direction": first.key.direction.pooled}
+    questions = (digest([first.question, asked, turn, *numbers]) for turn in itertools.count())
+    stamps = (first.layout.asked.format(**place, question=question) for question in questions)
+    return next(stamp for stamp in stamps if not os.path.exists(stamp))
 
 
 @dataclass

@@ -22,7 +22,7 @@ from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
-from s1monthly.model import Direction, Granule, Month, Polarization, Tile, passes_of
+from s1monthly.model import COMBINED, Direction, Granule, Month, Polarization, Tile, passes_of
 from s1monthly.sources import open_source
 from s1monthly.sources.simulated.granules import burst_geobox, footprint_spans, simulate
 from s1monthly.sources.simulated.scene import LandCover, Scene
@@ -58,6 +58,12 @@ def pixels(granule: Granule, layer: str) -> np.ndarray:
 
 
 # the plan
+
+
+def test_both_directions_together_are_the_two_of_them(source: SimulatedSource) -> None:
+    each = [source.search(Tile("10SGD"), direction, [MAY])[MAY].granules for direction in Direction]
+    both = source.search(Tile("10SGD"), COMBINED, [MAY])[MAY]
+    assert both.granules == tuple(sorted(each[0] + each[1], key=lambda granule: granule.id)) and not both.set_aside
 
 
 @pytest.mark.parametrize("tile", ["10SGD", "19HBD", "22WFD", "31NAA", "01KAB"])

@@ -738,7 +738,7 @@ def test_merging_follows_the_configuration(tmp_path: Path) -> None:
 def test_full_starts_at_the_earliest_granule(tmp_path: Path) -> None:
     add(tmp_path, "2016-11")
     add(tmp_path, "2017-01")
-    values = {**CONFIG, "time": {"full": 2017}}
+    values = config(roi={"flight_direction": ["ASCENDING", "DESCENDING"]}) | {"time": {"full": 2017}}
     run_snakemake(tmp_path, values)
     assert list(status_of_months(tmp_path))[:3] == ["2016-11", "2016-12", "2017-01"]
     assert len(status_of_months(tmp_path)) == 14

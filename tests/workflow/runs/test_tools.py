@@ -114,10 +114,10 @@ def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run, Run]) -
 def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run, Run]) -> None:
     folder, _, _ = made
     run = tool(folder, "catalog_inspect", config=ARCHIVE)
-    header = "Tile       Direction    Months  Expected  Missing  Complete  Range"
+    header = "Tile    Direction       Months  Expected  Missing  Complete  Range"
     assert printed(run, header, f"  {TILE} ASCENDING: no source data: 2021-12") == (
         f"{header}\n"
-        f"{TILE}      ASCENDING         1         2        1    50.0%   2021-11 ~ 2022-01\n\n"
+        f"{TILE}   ASCENDING            1         2        1    50.0%   2021-11 ~ 2022-01\n\n"
         f"Missing\n  {TILE} ASCENDING: failed: 2022-01\n\n"
         f"Not expected\n  {TILE} ASCENDING: no source data: 2021-12"
     )

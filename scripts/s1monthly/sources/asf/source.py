@@ -9,11 +9,11 @@ from typing import Any
 from s1monthly.model import (
     AnyGranule,
     Burst,
-    Direction,
     Granule,
     GranuleList,
     Month,
     Polarization,
+    Stack,
     StaticGranule,
     Tile,
     newest_static,
@@ -59,7 +59,7 @@ class AsfSource:
         self._needed = ("mask",) if with_mask else ()
         self._fetcher = Fetcher(seconds=fetch_seconds, **fetching)
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
+    def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile as `Source.search` does, with one query for each range of months.
 
         Raises

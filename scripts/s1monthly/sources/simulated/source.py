@@ -29,6 +29,7 @@ from s1monthly.model import (
     Layer,
     Month,
     Polarization,
+    Stack,
     StaticGranule,
     Tile,
 )
@@ -82,23 +83,25 @@ class SimulatedSource:
     def _folder(self) -> Path:
         return Path(self.folder) / f"version-{ALGORITHMS['sources.simulated']}_seed-{self.seed}"
 
-    def search(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> dict[Month, GranuleList]:
+    def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile, as `s1monthly.sources.Source.search` does, without writing anything.
 
         Each has a footprint, and layers with the paths that `make` will write, of unknown size.
         """
+        granules = [granule for each in direction.directions for granule in self._flown(tile, each, months)]
+        selection = Selection(direction, self.polarization, self.only_tracks)
+        return by_month(months, granules, selection.set_aside(granules))
+
+    def _flown(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> Iterator[Granule]:
+        """Yield the granules of all tracks of a direction."""
         outline = tile_outline(tile)
         bursts = bursts_over(outline, direction)
         seen = {track: round(share, 4) for track, share in coverage(bursts, outline).items()}
-        flown = sorted(seen, key=lambda track: (-seen[track], track))[: self.tracks]
-        granules = []
-        for track in flown:
+        for track in sorted(seen, key=lambda track: (-seen[track], track))[: self.tracks]:
             footprints = {b: shapely.to_wkt(footprint(b), rounding_precision=5) for b in bursts if b.track == track}
             for month in months:
                 for overflight in self._passes(footprints, month)[: self.passes_per_track]:
-                    granules += [replace(granule, layers=self._layers(granule)) for granule in overflight]
-        selection = Selection(direction, self.polarization, self.only_tracks)
-        return by_month(months, granules, selection.set_aside(granules))
+                    yield from (replace(granule, layers=self._layers(granule)) for granule in overflight)
 
     def static(self, bursts: Collection[Burst]) -> dict[Burst, StaticGranule]:
         """Return the static granule of each burst, as `Source.static` does: every burst has one."""
