@@ -12,7 +12,7 @@ from s1monthly.catalog.static_item import static_item
 from s1monthly.cube.static import StaticOrigin, read_origins
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.layout import STATIC_LAYERS, track_name
-from s1monthly.model import Direction, Tile, TileDirection
+from s1monthly.model import Stack, Tile, TileDirection
 from s1monthly.records.search_log import read_static_answer
 from s1monthly.records.static_list import read_static_list
 from s1monthly.sources import open_source
@@ -22,7 +22,7 @@ from s1monthly.workflow import jobs
 
 def main(argv=None):
     job, log = jobs.read_arguments(__doc__, argv, "tile", "direction", "track", "made_of", "block_size", "item")
-    settings, key = job.settings.of(job.tile, job.direction), TileDirection(Tile(job.tile), Direction(job.direction))
+    settings, key = job.settings.of(job.tile, job.direction), TileDirection(Tile(job.tile), Stack.parse(job.direction))
     paths, track = settings.layout.of(key), int(job.track.removeprefix("T"))
     geobox, store = tile_geobox(key.tile, settings.resolution, settings.epsg), paths.static_store
     origin = read_origins(store).get(track)

@@ -28,7 +28,7 @@ from s1monthly.cube.static import StaticOrigin
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.static_layers import LAYERS
 from s1monthly.layout import STATIC_LAYERS, Layout, parse_static_id, track_name
-from s1monthly.model import Direction, Tile, TileDirection
+from s1monthly.model import COMBINED, Stack, Tile, TileDirection
 from s1monthly.records.footprint import footprint, geojson, lonlat_bounds, tidy
 
 REL = "static-layers"
@@ -62,7 +62,7 @@ def static_item(
     outline = footprint(seen, grid)
     geometry = tidy(geobox_outline(grid)) if outline is None else shape(outline)
     days = sorted(f"{parse_static_id(name).valid_from}" for name in origin.granules) or [DAY]
-    tile, direction = Tile(origin.tile), Direction(origin.direction)
+    tile, direction = Tile(origin.tile), Stack.parse(origin.direction)
     above = Layout("../..").of(TileDirection(tile, direction))
     properties = {
         "title": f"Sentinel-1 static layers {origin.name}",
@@ -75,12 +75,12 @@ def static_item(
         "sar:center_frequency": 5.405,
         "sar:product_type": "RTC-STATIC",
         "sar:observation_direction": "right",
-        "sat:orbit_state": origin.direction.lower(),
+        **({} if direction == COMBINED else {"sat:orbit_state": direction.pooled.lower()}),
         "sat:relative_orbit": origin.track,
         **projection(grid),
         "grid:code": f"MGRS-{tile}",
         "s1monthly:mgrs_tile_id": str(tile),
-        "s1monthly:orbit_direction": origin.direction.lower(),
+        "s1monthly:orbit_direction": direction.pooled.lower(),
         "s1monthly:static_granules": list(origin.granules),
         "s1monthly:bursts_without_static": list(origin.without),
         "s1monthly:simulated": origin.simulated,

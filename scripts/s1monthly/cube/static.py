@@ -27,6 +27,7 @@ from s1monthly.cube.transaction import cube_errors, flush, locked, replace_store
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.layout import STATIC_LAYERS, track_name
+from s1monthly.model import Stack
 
 __all__ = ["StaticOrigin", "StaticWriter", "new_group", "read_origins", "read_static"]
 
@@ -138,7 +139,7 @@ def new_group(
             attributes = {
                 "Conventions": "CF-1.11",
                 "title": f"Sentinel-1 static layers of tile {origin.tile}, track {origin.track},"
-                f" {origin.direction.lower()} passes",
+                f" {Stack.parse(origin.direction).pooled.passes}",
                 "source": "made up, for trials" if origin.simulated else "OPERA RTC-S1-STATIC",
                 **geozarr_attributes(geobox),
                 ATTRIBUTE: asdict(origin),
