@@ -12,7 +12,7 @@ rule publish:
         record=record_made,
     output:
         **{
-            name: shown_in_report(name, pattern)
+            name.replace("-", "_"): shown_in_report(name, pattern)
             for name, pattern in PLAN.published.items()
         },
     log:

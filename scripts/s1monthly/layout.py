@@ -25,6 +25,8 @@ STATIC_LAYERS = (
 
 BAND_PATTERN = r"(?:VV|VH|HH|HV)_\w+|Ratio|RVI"
 """Names of bands."""
+DERIVED_PATTERN = r"power|overview-(?:vv|vh|hh|hv|dual)"
+"""Kinds of further COGs of a month, which follow from its bands."""
 
 WORK_MARKER = "base_dir.txt"
 """Name of the file that marks a work folder."""
@@ -239,7 +241,7 @@ def is_band(kind: str) -> bool:
     return re.fullmatch(BAND_PATTERN, kind) is not None
 
 
-def cog_of_band(stem: str) -> str:
+def cog_of_band(stem: str, pattern: str = BAND_PATTERN) -> str:
     """Return the band of a COG of one band, from its file name without suffix; empty for a COG of all bands.
 
     Examples
@@ -247,8 +249,13 @@ def cog_of_band(stem: str) -> str:
     >>> cog_of_band("10SGD_S1_Monthly_ASCENDING_2024-06_VV_dB")
     'VV_dB'
     """
-    match = re.fullmatch(rf".*_{MONTH_PATTERN}_(?P<band>{BAND_PATTERN})", stem)
+    match = re.fullmatch(rf".*_{MONTH_PATTERN}_(?P<band>{pattern})", stem)
     return match["band"] if match else ""
+
+
+def is_derived(kind: str) -> bool:
+    """Return True if a kind of file is a further COG of a month."""
+    return re.fullmatch(DERIVED_PATTERN, kind) is not None
 
 
 def is_cog(kind: str) -> bool:
@@ -407,22 +414,25 @@ class Layout:
         return f"{self.folder}/cog/{self._product}.tif"
 
     def band_cog(self, band: str) -> str:
-        """Return the path of a month's COG of one band (output.cog_layout: per_band)."""
+        """Return the path of a month's COG of one band (output.cog_layout: per_band), or of a further COG."""
         return f"{self.folder}/cog/{self._product}_{band}.tif"
 
-    def existing_cogs(self) -> dict[str, Path]:
-        """Return the existing COGs of a month: ``cog``, or the name of a band -> path."""
+    def existing_cogs(self, pattern: str = BAND_PATTERN) -> dict[str, Path]:
+        """Return the existing COGs of a month: ``cog``, or the name of a band -> path.
+
+        Another `pattern` than that of bands finds further COGs.
+        """
         whole = Path(self.cog)
         found = {"cog": whole} if whole.exists() else {}
         for path in sorted(whole.parent.glob(f"{whole.stem}_*{whole.suffix}")):
-            band = cog_of_band(path.stem)
-            if band:
-                found[band] = path
+            kind = cog_of_band(path.stem, pattern)
+            if kind:
+                found[kind] = path
         return found
 
     def product(self, kind: str) -> str:
-        """Return the path of a file of a month: of the COG of a band for its name, else the property of that name."""
-        return self.band_cog(kind) if is_band(kind) else str(getattr(self, kind))
+        """Return the path of a file of a month: for a band or a further COG by its name, else the property."""
+        return self.band_cog(kind) if is_band(kind) or is_derived(kind) else str(getattr(self, kind))
 
     @property
     def preview(self) -> str:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
+from rio_cogeo.cogeo import cog_validate
 
+from s1monthly.audit.products import derived_difference
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
@@ -19,6 +22,7 @@ from s1monthly.model import CompositeKey, Month
 from s1monthly.mosaic.cog import write_cog_mosaic
 from s1monthly.mosaic.plan import find_cogs, plan_mosaics
 from s1monthly.mosaic.vrt import write_vrt
+from s1monthly.raster.byte_cog import write_byte_cog
 from s1monthly.records.month import read_record
 from s1monthly.stages.publish import remove_stale, write_pictures
 from support.audited_tree import DECEMBER, DESCENDING, NOVEMBER, VALID, contents, flip, rebuild, rows, truncate
@@ -154,3 +158,75 @@ def test_mosaics_of_single_bands_are_those_of_whole_cogs(tree: SmallTree, tmp_pa
     flip_digest.write_bytes(content.replace(digest, b"0" * 64))
     _, lacking = find_cogs(tree.layout, Month(2021, 11), "ALL")
     assert len(lacking) == 1 and "of other values than its record" in lacking[0]
+
+
+# further COGs
+
+FURTHER = ("power", "overview-vv", "overview-vh", "overview-dual")
+
+
+def with_further(tree: SmallTree, key: CompositeKey, *kinds: str) -> dict[str, Path]:
+    """Publish a month with further COGs, as rule publish does."""
+    place, record = place_of(tree, key), read_record(tree.path("record", key))
+    pictures = {kind: Path(place.product(kind)) for kind in ("cog", *kinds, "preview")}
+    checksums = write_pictures(record, place.cube, pictures, 128)
+    assert [*checksums] == ["cog", *kinds]
+    files = {kind: asset_file(pictures[kind], place.folder, checksums[kind]) for kind in checksums}
+    files |= {"zarr": asset_file(place.cube, place.folder), "record": asset_file(place.record, place.folder)}
+    files["preview"] = preview_file(place.preview, place.folder, record.grid)
+    stac.write_document(place.item, stac.item(record, files))
+    catalog_tile(place.folder)
+    catalog_all(tree.base)
+    return pictures
+
+
+def test_further_cogs_follow_from_the_bands(tree: SmallTree) -> None:
+    paths = with_further(tree, NOVEMBER, *FURTHER)
+    values, _ = tree.values(NOVEMBER)
+    empty = np.isnan(values["VV_dB"])
+    with rasterio.open(paths["power"]) as dataset:
+        assert dataset.descriptions == ("VV", "VH") and dataset.units == ("1", "1") and dataset.dtypes[0] == "float32"
+        for number, name in enumerate(("VV_dB", "VH_dB"), 1):
+            power = 10 ** (values[name].astype(np.float64) / 10)
+            np.testing.assert_allclose(dataset.read(number), power, 1e-6, equal_nan=True)
+    for kind, names in (
+        *(("overview-vv", ["VV_dB"]), ("overview-vh", ["VH_dB"])),
+        ("overview-dual", ["VV_dB", "VH_dB", "Ratio"]),
+    ):
+        assert cog_validate(paths[kind], strict=True) == (True, [], [])
+        with rasterio.open(paths[kind]) as dataset:
+            assert dataset.descriptions == tuple(names) and set(dataset.nodatavals) == {0} and dataset.overviews(1)
+            for number, name in enumerate(names, 1):
+                low, high = {"VV_dB": (-20, 0), "VH_dB": (-27, -7), "Ratio": (0, 0.5)}[name]
+                share = np.clip((values[name].astype(np.float64) - low) / (high - low), 0, 1)
+                expected = np.where(empty, 0, np.rint(1 + 254 * np.where(empty, 0, share)))
+                assert np.abs(dataset.read(number) - expected).max() <= 1
+                np.testing.assert_array_equal(dataset.read_masks(number) == 0, empty)
+    item = json.loads(tree.path("item", NOVEMBER).read_text())
+    assert [*item["assets"]][-4:] == sorted(FURTHER, key=FURTHER.index)
+    assert item["assets"]["power"]["roles"] == ["data"] and "visual" in item["assets"]["overview-vv"]["roles"]
+    assert problems(tree, digests=True) == []
+
+
+def test_further_cogs_are_checked_and_leave_when_they_are_stale(tree: SmallTree) -> None:
+    paths = with_further(tree, NOVEMBER, *FURTHER)
+    with rasterio.open(paths["overview-vv"], "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
+        dataset.write(np.full((1, *dataset.shape), 7, np.uint8))
+    truncate(paths["overview-dual"], 0.9)
+    paths["power"].unlink()
+    found = [line.split("2021-11_")[1] for line in problems(tree)]
+    assert [line.split(".tif: ")[0] for line in found] == ["overview-dual", "overview-vv", "power"]
+    assert found[2].endswith("no power, though the month's Item names it")
+    with_further(tree, NOVEMBER, *FURTHER)
+    record, place = read_record(tree.path("record", NOVEMBER)), place_of(tree, NOVEMBER)
+    write_byte_cog(
+        *(paths["overview-vv"], {"VV_dB": np.full(record.grid.shape, 7, np.uint8)}, record.grid, ["x"]),
+        stac.processing_tags(record),
+        averaged=True,
+    )
+    fault = derived_difference(paths["overview-vv"], record, "overview-vv", tree.values(NOVEMBER)[0])
+    assert fault == "band VV_dB: not what follows from the cube"
+    assert any("overview-vv.tif: not the file that the month's Item names" in line for line in problems(tree))
+    assert remove_stale(record, place, ("cog", "preview")) == [], "of the record's values"
+    other = replace(record, digest="0" * 64)
+    assert remove_stale(other, place, ("cog", "preview")) == [paths[kind] for kind in sorted(FURTHER)]

@@ -13,7 +13,7 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.errors import ProductError
-from s1monthly.layout import is_cog
+from s1monthly.layout import is_cog, is_derived
 from s1monthly.records.month import Record
 
 TOLERANCE = 2e-6
@@ -31,9 +31,9 @@ def read_item(path: Path) -> dict[str, Any] | None:
 
 
 def products(kinds: Iterable[str]) -> list[str]:
-    """Return the products that the configuration can switch off, in order: COGs and preview."""
+    """Return the products that the configuration can switch off, in order: COGs, preview and further COGs."""
     there = set(kinds)
-    return [*sorted(filter(is_cog, there)), *({"preview"} & there)]
+    return [*sorted(filter(is_cog, there)), *({"preview"} & there), *sorted(filter(is_derived, there))]
 
 
 def named_products(item: Item, default: Iterable[str]) -> set[str]:
@@ -64,7 +64,7 @@ def expected_item(
     month = record.key.month
     files = {"zarr": asset_file(folder.cube, folder.path)}
     files["record"] = asset_file(folder.place("record", month), folder.path)
-    for kind in filter(is_cog, kinds):
+    for kind in (kind for kind in products(kinds) if kind != "preview"):
         stated = re.fullmatch("1220([0-9a-f]{64})", str(_asset(found, kind).get("file:checksum")))
         known = stated[1] if stated and not checksums else None
         files[kind] = asset_file(folder.place(kind, month), folder.path, known)

@@ -19,6 +19,7 @@ from s1monthly.catalog.table import Row, record_row
 from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import ProductError, S1MonthlyError
+from s1monthly.layout import is_derived
 from s1monthly.model import Month
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.records.month import Record
@@ -167,7 +168,7 @@ class MonthValidation:
             return f"no {product_name(kind)}, though the month's Item names it" if named else None
         if kind == "preview":
             return preview_fault(path, record.grid)
-        if named:
+        if named or is_derived(kind):
             return first_of(cog_faults(path, record, kind))
         return None if cog_tags(path).get("DIGEST") == record.digest else "of other values, and no Item names it"
 

@@ -16,8 +16,10 @@ from rasterio.enums import Resampling
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 
+from s1monthly.audit.report import first_of
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog.assets import preview_grid
+from s1monthly.catalog.derived_assets import derived_bands
 from s1monthly.cube import months as cube
 from s1monthly.cube.header import existing_header
 from s1monthly.cube.overviews import KEEP_BITS
@@ -25,11 +27,12 @@ from s1monthly.errors import CubeError, ProductError, S1MonthlyError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.halving import halved
 from s1monthly.kernels.preview import preview_rgba, shown_bands
-from s1monthly.layout import is_cog
+from s1monthly.layout import is_cog, is_derived
 from s1monthly.model import Month
 from s1monthly.raster.geotiff import GDAL_OPTIONS, open_dataset
 from s1monthly.raster.writing import refuse_unwritten, side_file
 from s1monthly.records.month import Record, verified
+from s1monthly.stages.derived import derived_values
 
 PNG_END = b"IEND\xaeB`\x82"
 """Last bytes of a complete PNG; GDAL reads a truncated one without an error."""
@@ -47,13 +50,21 @@ OVERVIEW_SHARE = 2.0**-KEEP_BITS
 
 
 def cog_faults(path: Path, record: Record, kind: str = "cog") -> list[str]:
-    """Return why a file is not the COG of a month, of all bands or of the band `kind`, without reading pixels.
+    """Return why a file is not the COG of a month, without reading pixels.
 
     Compared are layout, overviews, grid, bands, no data, tags and length.
+
+    Parameters
+    ----------
+    kind : str
+        ``cog`` for that of all bands, else the name of a band, or the kind of a further COG.
     """
+    dtype, names = "float32", tuple(record.bands) if kind == "cog" else (kind,)
+    if is_derived(kind):
+        dtype, names = derived_bands(kind, record.polarization)
     try:
         with rasterio.Env(**GDAL_OPTIONS), rasterio.open(path) as dataset:
-            faults = [*_layout_faults(dataset), *_content_faults(dataset, record, kind)]
+            faults = [*_layout_faults(dataset), *_content_faults(dataset, record, names, dtype)]
         if not faults:
             refuse_unwritten(path)
     except RasterioError as error:
@@ -76,8 +87,8 @@ def _layout_faults(dataset: DatasetReader) -> Iterator[str]:
         yield f"overviews are missing: there are {dataset.overviews(1) or 'none'}"
 
 
-def _content_faults(dataset: DatasetReader, record: Record, kind: str) -> Iterator[str]:
-    grid, names = record.grid, tuple(record.bands) if kind == "cog" else (kind,)
+def _content_faults(dataset: DatasetReader, record: Record, names: tuple[str, ...], dtype: str) -> Iterator[str]:
+    grid = record.grid
     epsg = dataset.crs.to_epsg() if dataset.crs else None
     if epsg != grid.epsg:
         yield f"in {f'EPSG:{epsg}' if epsg else 'no CRS'}, not {grid.crs}"
@@ -87,9 +98,9 @@ def _content_faults(dataset: DatasetReader, record: Record, kind: str) -> Iterat
         yield "on another grid: its transform is not the record's"
     if dataset.descriptions != names:
         yield f"bands {', '.join(str(name) for name in dataset.descriptions)}, not {', '.join(names)}"
-    if set(dataset.dtypes) != {"float32"}:
-        yield f"of type {', '.join(sorted(set(dataset.dtypes)))}, not float32"
-    if not all(value is not None and math.isnan(value) for value in dataset.nodatavals):
+    if set(dataset.dtypes) != {dtype}:
+        yield f"of type {', '.join(sorted(set(dataset.dtypes)))}, not {dtype}"
+    if dtype == "float32" and not all(value is not None and math.isnan(value) for value in dataset.nodatavals):
         yield "no data is not declared as NaN"
     if dataset.tags().get("DIGEST") != record.digest:
         yield "made of other values than the record's (tag DIGEST)"
@@ -102,6 +113,24 @@ def _names_granules(tags: Mapping[str, str], record: Record) -> bool:
     if "GRANULES" not in tags or record.granules is None:
         return True
     return sorted(tags["GRANULES"].split()) == sorted(granule.id for granule in record.granules)
+
+
+def derived_difference(path: Path, record: Record, kind: str, bands: Mapping[str, NDArray[np.float32]]) -> str | None:
+    """Return how a further COG differs from what follows from the bands; None if it does not."""
+    expected = derived_values(record, kind, bands)
+    try:
+        with open_dataset(path) as dataset:
+            for number, (name, values) in enumerate(expected.items(), 1):
+                found = dataset.read(number)
+                if values.dtype == np.float32:
+                    alike = np.allclose(found, values, 1e-6, 0, equal_nan=True)
+                else:
+                    alike = np.abs(found.astype(np.int16) - values).max() <= SHADE
+                if not alike:
+                    return f"band {name}: not what follows from the cube"
+    except ProductError as error:
+        return error.problem.removeprefix(f"raster {path}: ")
+    return None
 
 
 def cog_difference(path: Path, band: int, values: NDArray[np.float32], grid: GeoBox) -> str | None:
@@ -226,7 +255,7 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
     Parameters
     ----------
     kinds : collection of str
-        Products to compare: ``preview``, and ``cog`` or names of bands.
+        Products to compare, see `items.products`.
 
     Returns
     -------
@@ -259,6 +288,11 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
         return "overviews", overview_fault
     if different:  # not before the cube is known to be right, of which the COG may be the last copy
         return different
+    for kind in filter(is_derived, kinds):
+        path = folder.place(kind, month)
+        different_from = first_of(cog_faults(path, record, kind)) or derived_difference(path, record, kind, drawn)
+        if different_from:
+            return kind, different_from
     fault = preview_fault(preview, record.grid) if "preview" in kinds else None
     if fault:
         return "preview", fault

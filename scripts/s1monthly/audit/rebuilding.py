@@ -285,7 +285,8 @@ class _FolderRebuild:
         """Return the products of a month without an Item: those of the folder, with COGs as the month has them."""
         cogs = [kind for kind in files if is_cog(kind)]
         others = [kind for kind in self._products if is_cog(kind) and ("cog" in cogs) == (kind == "cog")]
-        return [*(others if cogs else filter(is_cog, self._products)), *(["preview"] * ("preview" in self._products))]
+        further = [kind for kind in self._products if not is_cog(kind)]
+        return [*(others if cogs else filter(is_cog, self._products)), *further]
 
     # catalog
 

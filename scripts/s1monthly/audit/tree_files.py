@@ -12,7 +12,7 @@ from pathlib import Path
 from s1monthly.catalog.table import is_output_tree, owner_of, record_paths
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
-from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, STATIC_LAYERS, TRACK_PATTERN, Layout, is_cog
+from s1monthly.layout import BAND_PATTERN, DERIVED_PATTERN, MONTH_PATTERN, STATIC_LAYERS, TRACK_PATTERN, Layout, is_cog
 from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 
@@ -175,7 +175,7 @@ def _owners_by_content(folder: Path) -> Iterator[TileDirection]:
 def _list_folder(owner: TileDirection, path: Path, layout: Layout) -> TileFolder:
     folder = TileFolder(owner, path, layout)
     patterns = {kind: _month_pattern(folder, kind) for kind in KINDS}
-    patterns |= {"band": _month_pattern(folder, "VV_band", BAND_PATTERN)}
+    patterns |= {"band": _month_pattern(folder, "VV_band", f"{BAND_PATTERN}|{DERIVED_PATTERN}")}
     store = folder.cube
     readable = {folder.place("tile_catalog"), folder.place("tile_items"), folder.place("search"), store}
     readable.add(folder.place("reference").parent)

@@ -16,13 +16,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from s1monthly.catalog.assets import AssetFile
+from s1monthly.catalog.derived_assets import derived_asset
 from s1monthly.errors import ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands_of, rounding
 from s1monthly.kernels.preview import stretches
-from s1monthly.layout import Layout, item_id
+from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson, lonlat_bounds
 from s1monthly.records.month import Record
@@ -371,7 +372,12 @@ def renders(described: Sequence[Band], files: Container[str]) -> dict[str, Any]:
 def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]) -> dict[str, Any]:
     of_band = [band for band in described if band.name == kind]
     described = of_band or described
-    asset = {"href": file.href, **(band_asset(of_band[0]) if of_band else ASSETS[kind])}
+    asset: dict[str, Any] = {"href": file.href}
+    if is_derived(kind):
+        asset |= derived_asset(kind, record.polarization)
+        asset["raster:spatial_resolution"] = record.grid.metres_a_pixel
+    else:
+        asset |= band_asset(of_band[0]) if of_band else ASSETS[kind]
     if kind == "cog" or of_band:
         asset |= {
             "raster:spatial_resolution": record.grid.metres_a_pixel,
@@ -423,7 +429,7 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         If the record names a band that this version does not know.
     """
     described, geometry = output_bands(record), record.geometry
-    kinds = [*ASSETS, *(band.name for band in described)]
+    kinds = [*ASSETS, *(band.name for band in described), *filter(is_derived, files)]
     above, direction = Layout("..").of(record.key), record.key.direction
     document = {
         "type": "Feature",

@@ -38,6 +38,8 @@ class Formats(Section):
 
     cog: bool = option(True, "Write a cloud-optimised GeoTIFF a month")
     preview: bool = option(True, "Write a preview picture a month")
+    overview: bool = option(False, "Write 8-bit COGs of each polarization and of both, with a fixed stretch")
+    power: bool = option(False, "Write a COG of linear power too")
     geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")
 
 

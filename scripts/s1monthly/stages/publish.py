@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +15,13 @@ from s1monthly.catalog.item import output_bands, processing_tags
 from s1monthly.cube.months import read_checked
 from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands
-from s1monthly.layout import Layout, is_cog
+from s1monthly.layout import DERIVED_PATTERN, Layout, is_cog, is_derived
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.raster.writing import side_file, write_preview, writing
 from s1monthly.records.month import Record
+from s1monthly.stages.derived import write_derived
 
 
 def write_pictures(
@@ -42,7 +44,8 @@ def write_pictures(
     cube : path
         Zarr store of the tile and direction.
     pictures : mapping of str to path
-        Files to write: ``preview``, and ``cog`` or the names of bands, each for a COG of its own.
+        Files to write: ``preview``; ``cog`` or the names of bands, each for a COG of its own; and further COGs, see
+        `derived`.
     block_size : int
         Side of the COG's blocks in pixels.
     threads : int
@@ -64,10 +67,11 @@ def write_pictures(
     """
     shown, preview = shown_bands(record.polarization.layers), pictures.get("preview")
     shown_values: dict[str, NDArray[np.float32]] = {}
-    drawing: list[Future[None]] = []
+    further = list(filter(is_derived, pictures))
+    drawing: dict[str, Future[Any]] = {}
     checksums: dict[str, str] = {}
     with ExitStack() as stack:
-        thread = stack.enter_context(ThreadPoolExecutor(1)) if preview else None
+        thread = stack.enter_context(ThreadPoolExecutor(1)) if preview or further else None
 
         def bands() -> Iterator[NDArray[np.float32]]:
             for name, values in read_checked(cube, record.key.month, record.digest, threads):
@@ -75,9 +79,14 @@ def write_pictures(
                     shown_values[name] = values
                 if name in record.bands:  # if the cube has another one, its digest differs
                     yield values
-            if thread and preview:  # only after every band is verified
+            if not thread:
+                return
+            if preview:  # only after every band is verified
                 (co, cross), ratio = (shown_values[name] for name in shown[:2]), shown_values.get(shown[2])
-                drawing.append(thread.submit(write_preview, preview, co, cross, ratio, record.grid))
+                drawing["preview"] = thread.submit(write_preview, preview, co, cross, ratio, record.grid)
+            for kind in further:
+                given = pictures[kind], record, kind, shown_values, *options, compression
+                drawing[kind] = thread.submit(write_derived, *given)
 
         described, tags = output_bands(record), processing_tags(record)
         options = block_size, threads
@@ -93,11 +102,11 @@ def write_pictures(
                 known = [record.bands[band.name]]
                 made = write_cog(path, [values], record.grid, [band], tags, *options, known, compression)
                 checksums[band.name] = made.sha256
-        elif preview:
+        elif thread:
             for _ in bands():
                 continue
-        for drawn in drawing:
-            drawn.result()
+        results = {kind: drawn.result() for kind, drawn in drawing.items()}
+        checksums |= {kind: results[kind] for kind in further}
     return checksums
 
 
@@ -129,8 +138,9 @@ def remove_stale(record: Record, place: Layout, wanted: Collection[str]) -> list
     preview = Path(place.preview)
     stale = [] if "preview" in wanted else [path for path in (preview, side_file(preview)) if path.exists()]
     replaced = any(map(is_cog, wanted))
-    for kind, path in place.existing_cogs().items():
-        if kind not in wanted and (replaced or cog_tags(path).get("DIGEST") != record.digest):
+    for kind, path in (place.existing_cogs() | place.existing_cogs(DERIVED_PATTERN)).items():
+        other = is_cog(kind) and replaced
+        if kind not in wanted and (other or cog_tags(path).get("DIGEST") != record.digest):
             stale.append(path)
     for path in stale:
         try:

@@ -402,7 +402,9 @@ def tile_months(
 def products_of(config: Config) -> tuple[str, ...]:
     """Return the products that are made from the cube: COGs and preview if wanted, and Item; as `Layout.product`."""
     formats = config.output.formats
-    return (*(_cogs_of(config) if formats.cog else ()), *["preview"] * formats.preview, "item")
+    power, layers = ["power"] * formats.power, config.roi.polarization.layers
+    overviews = [f"overview-{name}" for name in (*map(str.lower, layers), "dual")] if formats.overview else []
+    return (*(_cogs_of(config) if formats.cog else ()), *power, *overviews, *["preview"] * formats.preview, "item")
 
 
 def _cogs_of(config: Config) -> tuple[str, ...]:
@@ -420,7 +422,9 @@ def product_options(config: Config) -> dict[str, Any]:
     existing months again.
     """
     chosen = config.output.model_dump(include={"cog_compression", "cog_layout"}, exclude_defaults=True)
-    return {**config.output.formats.model_dump(include={"cog", "preview"}), **chosen}
+    formats = config.output.formats
+    further = {name: PRODUCTS[name] for name in ("overview", "power") if getattr(formats, name)}
+    return {**formats.model_dump(include={"cog", "preview"}), **further, **chosen}
 
 
 def product_versions(config: Config) -> list[int]:

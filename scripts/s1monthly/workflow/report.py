@@ -134,7 +134,8 @@ def _made(made: Iterable[MonthState]) -> str:
 
 def _products(made: Iterable[MonthState]) -> Iterator[str]:
     """Describe the products of finished months that were deleted, or never written because the run was killed."""
-    for product in ("COG", "preview", "Item"):
+    further = sorted({product_name(kind) for state in made for kind in state.lacking})
+    for product in dict.fromkeys(("COG", "preview", "Item", *further)):
         lacking = [state for state in made if product in map(product_name, state.lacking)]
         plural = "s" if len(lacking) > 1 else ""
         yield _count(lacking, f"{product}{plural} to be made again")
