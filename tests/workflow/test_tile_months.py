@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 
 from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
+from s1monthly.errors import ConfigError
 from s1monthly.model import GranuleList, Month, SetAside
+from s1monthly.records.reference import Reference, write_reference
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.plan import Plan
@@ -129,6 +131,37 @@ def test_what_a_record_says_may_make_its_month_again(made: Site, values: Any, re
     change_record(made, NOVEMBER, **values)
     state = made.tile().state(NOVEMBER)
     assert (state.to_make_again, state.reasons) == ((True, (reason,)) if reason else (False, ()))
+
+
+def test_a_month_must_fit_the_reference_that_it_was_despeckled_by(site: Site) -> None:
+    """The reference of rabasar; a run that leaves out months of its period cannot make it."""
+    despeckle = {"method": "rabasar", "kwargs": {"reference": "2021-11 ... 2021-12"}}
+    how: dict[str, Any] = {"processing": {"despeckle": despeckle}}
+    site.granules = granules_of("2021-11 2022-01")
+    site.search(**how)
+    tile = site.tile(**how)
+    assert (tile.period, tile.reference, tile.reference_months) == ((NOVEMBER, DECEMBER), None, [NOVEMBER])
+    site.make(**how)
+    state = site.tile(**how).state(NOVEMBER)
+    assert state.to_make_again and state.reasons == ("the reference of its period is gone, or of another recipe",)
+    with pytest.raises(ConfigError, match=r"is not made yet, and the time range leaves out 2021-11, 2021-12"):
+        site.plan(time={"start": "2022-01", "end": "2022-01"}, **how)
+
+    mean = path_of(site, "reference", **how)
+    mean.parent.mkdir(parents=True)
+    mean.touch()
+    facts = path_of(site, "reference_facts", **how)
+    write_reference(facts, Reference(tile.recipe_digest, {"2021-11": "digest"}, "right"))
+    state = site.tile(**how).state(JANUARY)
+    assert state.to_make_again and state.reasons == ("it was made with another reference",)
+    for month in (NOVEMBER, JANUARY):
+        record = path_of(site, "record", month, **how)
+        content = {name: value for name, value in json.loads(record.read_text()).items() if name != SEAL}
+        record.write_text(json.dumps(seal({**content, "despeckled": {"reference_digest": "right"}})))
+    assert steps(site, **how) == "publish, no data, publish, no data", "made, and newer than the products"
+    assert site.plan(time={"start": "2022-01", "end": "2022-01"}, **how).tiles[0].reference is not None
+    facts.write_text(facts.read_text().replace("right", "wrong"))
+    assert steps(site, **how) == "read, no data, read, no data"
 
 
 def test_a_record_altered_by_hand_is_not_believed(made: Site) -> None:

@@ -18,6 +18,8 @@ from s1monthly.kernels.speckle.window import filter_blocks, half_of, inner, spec
 
 Power = NDArray[np.float32]
 
+MOST_LOOKS = 1000.0
+"""Looks from which the sigma range no longer narrows: there is next to no speckle."""
 BRIGHT = 98
 """Percentile of the band from which a pixel may belong to a target."""
 
@@ -102,6 +104,8 @@ def sigma_range(looks: float, sigma: float) -> tuple[float, float, float]:
     if not 0 < sigma < 1:
         raise S1MonthlyError(f"lee_sigma with {sigma=}", "give a fraction above 0 and below 1, such as 0.9")
 
+    looks = min(looks, MOST_LOOKS)
+
     def upper(low: float) -> float:
         level = math.log(low) - low
         return _root(lambda z: level - (math.log(z) - z), 1.0, 2.0 - level)
@@ -116,7 +120,7 @@ def sigma_range(looks: float, sigma: float) -> tuple[float, float, float]:
 
 def _root(function: Callable[[float], float], low: float, high: float) -> float:
     """Return where a function that grows from below 0 to above 0 is 0."""
-    for _ in range(200):
+    for _ in range(100):
         middle = 0.5 * (low + high)
         low, high = (middle, high) if function(middle) < 0 else (low, middle)
     return 0.5 * (low + high)
