@@ -51,7 +51,12 @@ rule bursts:
         start=start_of("bursts"),
         granules_digest=granules_digest,
         recipe=recipe_parts(
-            "algorithms", "grid", "mask", "min_valid_power", "polarization"
+            "algorithms",
+            "grid",
+            "mask",
+            "min_valid_power",
+            "polarization",
+            "radiometry",
         ),
     shell:
         jobs.command(

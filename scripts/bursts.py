@@ -1,18 +1,33 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a burst and layer."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import light_imports  # noqa: F401
 from s1monthly.grid.lattice import tile_geobox
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.layout import layer_file
 from s1monthly.model import CompositeKey
 from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import write_account
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest
+from s1monthly.records.static_list import read_static_list
 from s1monthly.sources import open_source
 from s1monthly.stages.burst import NoPixels, read_burst
 from s1monthly.stages.bursts import read_all
 from s1monthly.workflow import jobs
 from s1monthly.workflow.resume import KeptPieces, Piece
+
+
+def static_layers_of(path, radiometry):
+    """Return the static granule of each burst, with the layers alone that convert to a quantity."""
+    names = RADIOMETRY_LAYERS[radiometry]
+    granules = read_static_list(path)
+    return {
+        granule.burst: replace(granule, layers=tuple(layer for layer in granule.layers if layer.name in names))
+        for granule in granules
+    }
 
 
 def main(argv=None):
@@ -24,10 +39,13 @@ def main(argv=None):
     listed = read_granule_list(layout.granules, job.granules_digest)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
     pieces = KeptPieces(layout.resume_folder, job.recipe)
+    radiometry = how.get("radiometry", RADIOMETRY)
+    statics = static_layers_of(layout.static_granules, radiometry) if radiometry != RADIOMETRY else {}
 
     def cut(granule):
-        with source.prepared(granule) as ready:
-            burst = read_burst(ready, layers, geobox, how["min_valid_power"], how["mask"])
+        static = statics.get(granule.burst)
+        with source.prepared(granule) as ready, source.prepared(static) if static else nullcontext() as factors:
+            burst = read_burst(ready, layers, geobox, how["min_valid_power"], how["mask"], radiometry, factors)
             checksums = {layer.name: layer.md5 for layer in ready.layers}
         if isinstance(burst, NoPixels):
             return Piece(burst.reason, facts=checksums)

@@ -9,6 +9,7 @@ ALGORITHMS = {
     "despeckling": 1,  # raise it for changes above 1e-4 dB: reordering the same sums changes results by 1e-5 dB
     "masking": 1,
     "polygon_mask": 2,  # polygons of any size; see `recipe.canonical`
+    "radiometry": 1,
     "resampling": 1,
     "sources.reading": 1,  # includes the pixel positions of `grid`
     "sources.simulated": 1,

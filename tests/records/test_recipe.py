@@ -44,6 +44,7 @@ processing:
   target_crs: EPSG:3310
   target_resolution: 60
   use_roi_mask: true
+  radiometry: beta0
   mosaic_strategy: first
   composite_method: mean
   trim_fraction: 0.25
@@ -290,6 +291,7 @@ def test_a_recipe_without_textures_does_not_know_of_them() -> None:
 WHERE_USED = {
     "polygon_mask": MASKED,
     "sources.simulated": SIMULATED,
+    "radiometry": {"processing.radiometry": "beta0"},
     "spread": {"processing.spread": ["std"]},
     "texture": TEXTURED,
 }

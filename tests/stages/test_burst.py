@@ -21,13 +21,14 @@ from rasterio.vrt import WarpedVRT
 
 from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
+from s1monthly.kernels.options import RADIOMETRY_LAYERS
 from s1monthly.layout import parse_granule_id
-from s1monthly.model import Granule, Layer, Tile
+from s1monthly.model import Granule, Layer, StaticGranule, Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
 from s1monthly.stages.burst import BurstWindow, NoPixels, read_burst
 from s1monthly.versions import ALGORITHMS
-from support.granules import ORIGIN, write_granule, write_tiff
+from support.granules import ORIGIN, static_layers, write_granule, write_static, write_tiff
 
 VV_VH = ("VV", "VH")
 SHAPE = (120, 150)
@@ -444,3 +445,68 @@ def test_a_granule_without_a_valid_pixel_tells_why(tmp_path: Path) -> None:
     single[50, 50] = 0.1
     coarse = replace(BOX, resolution=300.0, width=40, height=36)
     assert reason(box=coarse, VV=single) == "its few measurements on the tile fill no pixel of its grid"
+
+
+# other quantities of backscatter
+
+
+def statics(folder: Path, **grid: Any) -> tuple[StaticGranule, dict[str, NDArray[Any]]]:
+    """Write a static granule on the grid of `written`, and return its layers too."""
+    layers = static_layers(SHAPE, seed=3)
+    return write_static(folder / "static", layers, **grid), layers
+
+
+@pytest.mark.parametrize("radiometry", [name for name in RADIOMETRY_LAYERS if name != "gamma0_terrain"])
+def test_power_is_converted_on_the_bursts_own_grid(tmp_path: Path, radiometry: Any) -> None:
+    granule, (static, layers) = written(tmp_path), statics(tmp_path)
+    beta, sigma, theta = (
+        layers[name].astype(np.float64)
+        for name in ("rtc_anf_gamma0_to_beta0", "rtc_anf_gamma0_to_sigma0", "incidence_angle")
+    )
+    factor = {
+        "sigma0_terrain": sigma,
+        "beta0": beta,
+        "sigma0_ellipsoid": beta * np.sin(np.deg2rad(theta)),
+        "gamma0_ellipsoid": beta * np.tan(np.deg2rad(theta)),
+    }[radiometry]
+    window = read_burst(granule, VV_VH, BOX, 1e-6, "shadow", radiometry, static)
+    assert isinstance(window, BurstWindow) and (window.row, window.col) == (100, 103), "three columns have no factor"
+    for seed, layer in ((1, "VV"), (2, "VH")):
+        np.testing.assert_allclose(window.power[layer], (noise(seed) * factor)[:, 3:], rtol=1e-6)
+    x, y = pyproj.Transformer.from_crs(32611, 32610, always_xy=True).transform(*ORIGIN)
+    other = GeoBox(32610, 30.0, x // 30 * 30, y // 30 * 30, 150, 110)  # the neighbouring zone: converted, then warped
+    warped = read_burst(granule, VV_VH, other, 1e-6, "shadow", radiometry, static)
+    factored = {"VV": (noise(1) * factor).astype(np.float32), "VH": (noise(2) * factor).astype(np.float32)}
+    expected = read_burst(written(tmp_path / "converted", **factored), VV_VH, other, 0.0)
+    assert isinstance(warped, BurstWindow) and isinstance(expected, BurstWindow)
+    for layer in VV_VH:
+        np.testing.assert_allclose(warped.power[layer], expected.power[layer], rtol=1e-5)
+
+
+def test_a_smaller_static_granule_limits_the_burst(tmp_path: Path) -> None:
+    """It may lie on another part of the burst's lattice."""
+    granule, layers = written(tmp_path), static_layers((60, 60), seed=3)
+    static = write_static(tmp_path / "static", layers, left=ORIGIN[0] + 30 * 20, top=ORIGIN[1] - 30 * 10)
+    window = read_burst(granule, VV_VH, BOX, 1e-6, "shadow", "beta0", static)
+    assert isinstance(window, BurstWindow) and (window.row, window.col) == (110, 123)
+    expected = noise(1)[10:70, 23:80] * layers["rtc_anf_gamma0_to_beta0"][:, 3:]
+    np.testing.assert_allclose(window.power["VV"], expected, rtol=1e-6)
+
+
+def test_what_cannot_be_converted(tmp_path: Path) -> None:
+    granule = written(tmp_path)
+
+    def convert(static: StaticGranule | None) -> BurstWindow | NoPixels:
+        return read_burst(granule, VV_VH, BOX, 1e-6, "shadow", "beta0", static)
+
+    with pytest.raises(SourceError, match=f"{granule.id}: the source has no static granule .* radiometry beta0"):
+        convert(None)
+    off, _ = statics(tmp_path / "off", left=ORIGIN[0] + 7)
+    with pytest.raises(SourceError, match=rf"{granule.id}: static granule {off.id}, .*on another grid than its burst"):
+        convert(off)
+    lacking = replace(off, layers=())
+    with pytest.raises(SourceError, match="no layer rtc_anf_gamma0_to_beta0"):
+        convert(lacking)
+    beside, _ = statics(tmp_path / "beside", left=ORIGIN[0] + 30_000)
+    nothing = convert(beside)
+    assert isinstance(nothing, NoPixels) and "no measurement has area factors" in nothing.reason

@@ -22,6 +22,7 @@ from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band, bands_of, rounding
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.preview import stretches
 from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
@@ -169,6 +170,7 @@ def lineage(record: Record) -> str:
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
     steps = [
         f"{granules}{source} granules (gamma0 power)",
+        *_conversion(recipe),
         f"overlapping bursts of a pass merged ({recipe['mosaic']})",
         f"{recipe['composite']['method'].replace('_', ' ')} of {passes}passes",
     ]
@@ -185,6 +187,19 @@ def lineage(record: Record) -> str:
     return "; ".join(steps)
 
 
+def quantity(recipe: Mapping[str, Any]) -> str:
+    """Return what titles say of the quantity of backscatter, such as ``, beta0``; empty for the usual gamma0."""
+    radiometry = recipe.get("radiometry", RADIOMETRY)
+    return "" if radiometry == RADIOMETRY else f", {radiometry.replace('_', ' ')}"
+
+
+def _conversion(recipe: Mapping[str, Any]) -> list[str]:
+    radiometry = recipe.get("radiometry", RADIOMETRY)
+    if radiometry == RADIOMETRY:
+        return []
+    return [f"converted to {radiometry} burst by burst ({', '.join(RADIOMETRY_LAYERS[radiometry])})"]
+
+
 def _short(value: Any) -> str:
     """Write an option; one value a layer as ``VV 8.4, VH 8.1``."""
     return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
@@ -195,7 +210,8 @@ def processing_tags(record: Record) -> dict[str, str]:
     granules, passes = record.granules, record.passes
     software = None if record.software is None else sorted(record.software.items())
     tags = {
-        "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}",
+        "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}"
+        + quantity(record.recipe),
         "MONTH": str(record.key.month),
         "DIRECTION": str(record.key.direction.pooled),
         "TRACK": None if record.key.direction.track is None else str(record.key.direction.track),
@@ -226,7 +242,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
     start, end = month_span(key.month, key.month)
     platform = _only(platforms)
     properties = {
-        "title": f"Sentinel-1 monthly composite {key.tile} {key.direction} {key.month}",
+        "title": f"Sentinel-1 monthly composite {key.tile} {key.direction} {key.month}{quantity(record.recipe)}",
         "datetime": start,
         "start_datetime": start,
         "end_datetime": end,
@@ -254,6 +270,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1monthly:mgrs_tile_id": str(key.tile),
         "s1monthly:orbit_direction": key.direction.pooled.lower(),
         "s1monthly:processing_level": str(record.level),
+        "s1monthly:radiometry": record.recipe.get("radiometry"),
         "s1monthly:monthly_composite": record.recipe["composite"]["method"],
         "s1monthly:despeckle": record.level is Level.HARDCP,
         "s1monthly:keep_bits": record.recipe.get("keep_bits"),
@@ -384,6 +401,8 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
             "bands": [_band(record, band) for band in described],
             **named_bands(described),
         }
+    if kind == "preview":
+        asset["title"] += quantity(record.recipe)
     if file.grid:
         asset |= projection(file.grid)
     if file.size is not None:

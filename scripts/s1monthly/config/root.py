@@ -25,6 +25,7 @@ from s1monthly.config.source import Download, Search, SourceSection
 from s1monthly.config.static import Static
 from s1monthly.config.time import Time
 from s1monthly.errors import ConfigError
+from s1monthly.kernels.options import RADIOMETRY
 from s1monthly.layout import SIMULATED
 
 
@@ -98,7 +99,12 @@ class Config(Section):
     @property
     def makes_statics(self) -> bool:
         """True if static layers are made: because they are wanted, or because another option needs them."""
-        return self.static.enabled or self.composite_needs_statics
+        return self.static.enabled or self.converts or self.composite_needs_statics
+
+    @property
+    def converts(self) -> bool:
+        """True if bursts are converted to another quantity of backscatter, which needs their static granules."""
+        return self.processing.radiometry != RADIOMETRY
 
     @property
     def work_dir(self) -> str:

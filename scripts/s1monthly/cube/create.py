@@ -21,6 +21,7 @@ from s1monthly.cube.overviews import LARGEST, multiscales, shapes, transform
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band, rounding
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.model import Month
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
@@ -231,6 +232,14 @@ def write_group(folder: Path, attributes: Mapping[str, Any], members: Iterable[s
     (folder / "zarr.json").write_text(group_document(folder, attributes, members), "utf-8")
 
 
+def _quantity(recipe: Mapping[str, Any]) -> str:
+    """Return the quantity of the backscatter in words."""
+    radiometry = recipe.get("radiometry", RADIOMETRY)
+    if radiometry == RADIOMETRY:
+        return "radiometric terrain corrected gamma0 backscatter"
+    return f"{RADIOMETRY_TITLES[radiometry]}, converted from gamma0 by static layers,"
+
+
 def group_document(folder: Path, attributes: Mapping[str, Any], names: Iterable[str]) -> str:
     """Return the ``zarr.json`` of a group with the metadata of all that is below it (consolidated).
 
@@ -270,7 +279,7 @@ def _description_attributes(spec: CubeSpec) -> dict[str, str]:
     return {
         "Conventions": "CF-1.11",
         "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {spec.direction.passes}",
-        "source": f"{source}: radiometric terrain corrected gamma0 backscatter of Copernicus Sentinel-1",
+        "source": f"{source}: {_quantity(spec.recipe)} of Copernicus Sentinel-1",
         "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
         "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",
     }

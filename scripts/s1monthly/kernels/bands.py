@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.options import DESPECKLE_DOI, DESPECKLE_METHOD, INDEX_BANDS, TextureOptions
+from s1monthly.kernels.options import (
+    DESPECKLE_DOI,
+    DESPECKLE_METHOD,
+    INDEX_BANDS,
+    RADIOMETRY,
+    RADIOMETRY_TITLES,
+    TextureOptions,
+)
 from s1monthly.kernels.texture import TEXTURE_MARK, texture_names, textures, valid_range
 
 NODATA = float("nan")
@@ -81,12 +88,15 @@ def rvi(co: Power, cross: Power) -> Power:
     return (np.float32(4.0) * cross / (co + cross)).astype(np.float32, copy=False)
 
 
-def bands(co: str, cross: str) -> tuple[Band, ...]:
-    """Return the core bands of a pair of layers, such as ``VV`` and ``VH``, in order."""
-    inf = float("inf")
+def bands(co: str, cross: str, radiometry: str = RADIOMETRY) -> tuple[Band, ...]:
+    """Return the core bands of a pair of layers, such as ``VV`` and ``VH``, in order.
+
+    `radiometry` is a key of `RADIOMETRY_TITLES`: the quantity that descriptions name.
+    """
+    inf, title = float("inf"), RADIOMETRY_TITLES[radiometry]
     return (
-        Band(f"{co}_dB", "dB", f"gamma0 backscatter, {co}", (-inf, inf), "backscatter", lambda a, b: db(a)),
-        Band(f"{cross}_dB", "dB", f"gamma0 backscatter, {cross}", (-inf, inf), "backscatter", lambda a, b: db(b)),
+        Band(f"{co}_dB", "dB", f"{title}, {co}", (-inf, inf), "backscatter", lambda a, b: db(a)),
+        Band(f"{cross}_dB", "dB", f"{title}, {cross}", (-inf, inf), "backscatter", lambda a, b: db(b)),
         Band("Ratio", "1", f"cross-polarization ratio {cross}/{co} of power", (0.0, inf), "index", ratio),
         Band("RVI", "1", f"radar vegetation index 4 {cross}/({co}+{cross}) of power", (0.0, 4.0), "index", rvi),
     )
@@ -95,7 +105,8 @@ def bands(co: str, cross: str) -> tuple[Band, ...]:
 def core_bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
     """Return the core bands of a recipe, in order: both in dB, and those indices that it keeps (`bands_of`)."""
     kept = recipe.get("bands", INDEX_BANDS)
-    core = bands(*recipe["polarization"].split("+"))
+    co, cross = recipe["polarization"].split("+")
+    core = bands(co, cross, recipe.get("radiometry", RADIOMETRY))
     return tuple(band for band in core if band.role == "backscatter" or band.name in kept)
 
 
@@ -110,6 +121,7 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
         - ``textures``: the options of `s1monthly.kernels.options.TextureOptions`, and ``inputs``, which maps each dB
           band to its range;
         - ``spread``: names of statistics;
+        - ``radiometry``: a key of `RADIOMETRY_TITLES`;
         - ``bands``: the kept indices of `INDEX_BANDS`, by default all.
     """
     despeckled = _despeckled(recipe.get("despeckle") or {})

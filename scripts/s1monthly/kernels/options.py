@@ -13,6 +13,7 @@ from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
 MosaicStrategy = Literal["mean", "first", "last"]
 CompositeMethod = Literal["median", "mean", "trimmed_mean"]
 SpreadStatistic = Literal["min", "max", "std", "p10", "p90"]
+Radiometry = Literal["gamma0_terrain", "sigma0_terrain", "beta0", "gamma0_ellipsoid", "sigma0_ellipsoid"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]
 DespeckleMethod = Literal[
     "tv_bregman", "boxcar", "lee", "refined_lee", "lee_sigma", "frost", "kuan", "gamma_map", "quegan_yu", "rabasar"
@@ -37,6 +38,25 @@ MANTISSA_BITS = 23
 """Bits of the mantissa of float32."""
 FEWEST_BITS, MOST_BITS = 10, MANTISSA_BITS - 1
 """Limits of the bits of the mantissa that are kept."""
+
+RADIOMETRY: Radiometry = "gamma0_terrain"
+RADIOMETRY_LAYERS: dict[Radiometry, tuple[str, ...]] = {
+    "gamma0_terrain": (),
+    "sigma0_terrain": ("rtc_anf_gamma0_to_sigma0",),
+    "beta0": ("rtc_anf_gamma0_to_beta0",),
+    "gamma0_ellipsoid": ("rtc_anf_gamma0_to_beta0", "incidence_angle"),
+    "sigma0_ellipsoid": ("rtc_anf_gamma0_to_beta0", "incidence_angle"),
+}
+"""Quantities of backscatter, and the static layers that each is converted with."""
+
+RADIOMETRY_TITLES: dict[str, str] = {
+    "gamma0_terrain": "gamma0 backscatter",
+    "sigma0_terrain": "sigma0 backscatter of the terrain",
+    "beta0": "beta0 backscatter",
+    "gamma0_ellipsoid": "gamma0 backscatter on the ellipsoid",
+    "sigma0_ellipsoid": "sigma0 backscatter on the ellipsoid",
+}
+"""What descriptions call each quantity."""
 
 MOSAIC_STRATEGY: MosaicStrategy = "mean"
 COMPOSITE_METHOD: CompositeMethod = "median"

@@ -310,11 +310,12 @@ def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
 
 
 def _refuse_mixture(cogs: Sequence[Cog]) -> None:
-    """Raise an error if a COG has other bands, another level or another pixel size than the first."""
+    """Raise an error if a COG has other bands, another quantity, level or pixel size than the first."""
     first = cogs[0]
     for cog in cogs:
         for what, one, other in (
             ("bands", *(", ".join(label.name for label in each.labels) for each in (first, cog))),
+            ("quantity", *(each.labels[0].description.split(",")[0] for each in (first, cog))),
             ("processing level", first.level, cog.level),
             ("pixel size", *(f"{_metres_a_pixel(each.geobox):g} m" for each in (first, cog))),
         ):

@@ -29,6 +29,7 @@ def recipe(config: Config) -> dict[str, Any]:
     roi_mask = config.roi.polygon if processing.use_roi_mask else None
     used = {
         "polygon_mask": roi_mask,
+        "radiometry": config.converts,
         "sources.simulated": config.source.kind == "simulated",
         "spread": processing.spread,
         "texture": textures,
@@ -53,6 +54,7 @@ def recipe(config: Config) -> dict[str, Any]:
             "tracks": None if processing.by_track else config.roi.tracks,  # a cube of one track says which
             **({"textures": textures} if textures else {}),
             **({"spread": processing.spread} if processing.spread else {}),
+            **({"radiometry": processing.radiometry} if config.converts else {}),
             **_of_bands(config),
         }
     )

@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 from s1monthly.errors import GridError, ProductError, SourceError
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
-from s1monthly.kernels.options import MASK
+from s1monthly.kernels.options import MASK, RADIOMETRY, Radiometry
 from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
+from s1monthly.stages.converting import Converter, open_converter
 from s1monthly.stages.placing import placing
 
 MOST_POWER = 1e8
@@ -47,7 +48,8 @@ class BurstWindow:
     row, col : int
         Place of its upper-left pixel on the tile's grid.
     power : dict
-        Layer name -> linear gamma0 power, (rows, columns), float32; NaN for no data, at the same pixels in all layers.
+        Layer name -> linear power of the quantity that was asked for, (rows, columns), float32; NaN for no data, at the
+        same pixels in all layers.
     masked : bool
         True if the granule's mask layer was applied; False if it has none or masking is off.
     """
@@ -60,7 +62,13 @@ class BurstWindow:
 
 
 def read_burst(
-    granule: Granule, layers: tuple[str, str], geobox: GeoBox, min_valid_power: float, mask_excludes: str = MASK
+    granule: Granule,
+    layers: tuple[str, str],
+    geobox: GeoBox,
+    min_valid_power: float,
+    mask_excludes: str = MASK,
+    radiometry: Radiometry = RADIOMETRY,
+    static: StaticGranule | None = None,
 ) -> BurstWindow | NoPixels:
     """Read the part of a granule that lies on a grid.
 
@@ -82,6 +90,11 @@ def read_burst(
     mask_excludes : str
         Key of `masking.EXCLUDED_CLASSES`: ``shadow``, ``layover``, ``both`` or ``none``. With ``none`` the mask layer
         is not read.
+    radiometry : str
+        Quantity to which gamma0 is converted, on the granule's own grid (`kernels.radiometry`).
+    static : StaticGranule, optional
+        Static granule of the burst, whose layers can be read now; needed for all quantities but ``gamma0_terrain``.
+        Pixels without a conversion factor are no data.
 
     Returns
     -------
@@ -94,7 +107,8 @@ def read_burst(
         If a layer is missing or damaged, differs from OPERA's format, lies on another grid than the other layers or off
         the granule's footprint, or holds power that no radar measures; or if a granule of the grid's CRS and pixel size
         lies off its lattice. The message names granule and file. If the co-polarized layer has no value on the grid,
-        the pixels of the other layers are not read or checked.
+        the pixels of the other layers are not read or checked. Or if the burst has no static granule and needs one, or
+        one whose grid is not the granule's.
     """
     excluded = EXCLUDED_CLASSES[mask_excludes]
     with ExitStack() as stack:
@@ -103,8 +117,9 @@ def read_burst(
         mask = stack.enter_context(open_layer(granule, "mask")) if excluded and granule.layer("mask") else None
         refuse_elsewhere(granule, co)
         _refuse_other_grids(granule, co, cross, mask)
+        converter = stack.enter_context(_converter(granule, radiometry, static))
         try:
-            placed = _Burst(co, cross, mask, min_valid_power, excluded).on(geobox)
+            placed = _Burst(co, cross, mask, min_valid_power, excluded, converter).on(geobox)
             return _trimmed(placed, layers, geobox, masked=mask is not None)
         except _NothingValid as nothing:
             return NoPixels(str(nothing))
@@ -133,6 +148,7 @@ class _Burst:
     mask: LayerFile | None
     min_valid_power: float
     excluded: tuple[int, ...]
+    converter: Converter | None = None
 
     def on(self, target: GeoBox) -> _Placed:
         """Bring the valid power onto a grid."""
@@ -159,7 +175,32 @@ class _Burst:
             together = np.isfinite(valid_power(co, cross, least)[0]).any()
             lacking = f"{self.co.layer} and {self.cross.layer} have no measurement in common"
             raise _NothingValid(f"{'the mask excludes all measurements' if together else lacking} on the tile")
-        return valid
+        return self._converted(valid, rows, cols) if self.converter else valid
+
+    def _converted(self, valid: tuple[Power, Power], rows: slice, cols: slice) -> tuple[Power, Power]:
+        """Convert valid power to another quantity; pixels without a factor become no data."""
+        assert self.converter
+        factor = self.converter.factor(crop(self.co.geobox, rows, cols))
+        co, cross = (power * factor for power in valid)
+        if np.isnan(co).all():
+            raise _NothingValid("no measurement has area factors in its static granule on the tile")
+        return co, cross
+
+
+@contextmanager
+def _converter(granule: Granule, radiometry: Radiometry, static: StaticGranule | None) -> Iterator[Converter | None]:
+    """Open the layers that convert a granule to a quantity; None if gamma0 is asked for, which needs no conversion."""
+    if radiometry == RADIOMETRY:
+        yield None
+        return
+    if static is None:
+        raise SourceError(
+            f"granule {granule.id}: the source has no static granule of its burst, which radiometry {radiometry} needs",
+            "allow some granules to be missing by memory.max_failed_ratio; or leave processing.radiometry at"
+            f" {RADIOMETRY}",
+        )
+    with open_converter(static, radiometry) as converter:
+        yield converter
 
 
 @contextmanager

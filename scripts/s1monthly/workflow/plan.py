@@ -471,5 +471,8 @@ def _all_made_without(gone: SourceGoneError, tiles: Sequence[TileMonths]) -> str
 
 
 def recipe_part(tile: TileMonths, *keys: str) -> str:
-    """Return the digest of parts of the recipe. Rules pass it to their jobs, which then run again when it changes."""
-    return digest({key: tile.recipe[key] for key in keys})
+    """Return the digest of parts of the recipe. Rules pass it to their jobs, which then run again when it changes.
+
+    Options at their default have no part in a recipe, and none in the digest.
+    """
+    return digest({key: tile.recipe[key] for key in keys if key in tile.recipe})

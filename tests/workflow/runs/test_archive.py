@@ -447,3 +447,37 @@ def test_a_bad_static_granule_stops_its_track_alone(site: Site) -> None:
     folder = site.folder / "run" / "output" / FOLDER
     assert read_record(folder / "months" / "2021-11.json").granules and rows(site.folder / "run")["2021-11"]
     assert not (folder / "static").exists() or not any((folder / "static").iterdir())
+
+
+def test_bursts_are_converted_and_those_without_a_static_granule_are_missing(site: Site) -> None:
+    """Static granules are fetched by themselves; a month is complete once its bursts have all of them."""
+    granules = [site.add("2021-11", burst=f"T137-{number}-IW1") for number in (292318, 292319)]
+    add_static(site, "T137-292318-IW1")
+    plain = {"processing": {"post_processing": False, "target_resolution": 60, "mask": "none", "radiometry": "beta0"}}
+    run = site.run(site.values(**plain), check=False)
+    assert run.failed == {"bursts": 1} and run.jobs["static"] == 1
+    assert f"granule {granules[1].id}: the source has no static granule of its burst" in run.output
+    some = site.values(**plain, memory={"max_failed_ratio": 0.5})
+    assert site.run(some).jobs == {**MONTH_JOBS, **CATALOGS}
+    folder = site.folder / "run" / "output" / FOLDER
+    record = read_record(folder / "months" / "2021-11.json")
+    assert record.missing_granules == [granules[1].id] and record.recipe["radiometry"] == "beta0"
+    with rasterio.open(granules[0].layers[0].url) as dataset:
+        beta0 = dataset.read(1) * static_layers((40, 40), 292318)["rtc_anf_gamma0_to_beta0"]
+    found = xr.open_zarr(folder / "zarr" / "S1_monthly.zarr").VV_dB[0]
+    assert found.long_name == "beta0 backscatter, VV"
+    values = 10 ** (found.sel(x=slice(ORIGIN[0], ORIGIN[0] + 1200), y=slice(ORIGIN[1], ORIGIN[1] - 1200)).values / 10)
+    expected = beta0.reshape(20, 2, 20, 2).mean(axis=(1, 3))
+    np.testing.assert_allclose(values[:, 2:], expected[:, 2:], rtol=1e-4)
+    assert np.isnan(values[:, 0]).all() and int(found.notnull().sum()) == 20 * 19
+    document = read_document(folder / f"{FOLDER}_2021-11.json")
+    assert document["properties"]["s1monthly:radiometry"] == "beta0" and "converted to beta0" in str(document)
+    assert document["properties"]["title"].endswith(", beta0")
+    assert document["assets"]["preview"]["title"] == "Preview, beta0"
+    with rasterio.open(next((folder / "cog").glob("*.tif"))) as cog:
+        assert cog.tags(1)["long_name"] == "beta0 backscatter, VV" and cog.tags()["TITLE"].endswith("beta0")
+    assert validate(site.folder / "run" / "output").to_text().startswith("valid")
+    add_static(site, "T137-292319-IW1")
+    again = site.values(**plain, search={"refresh": True})
+    assert site.run(again).jobs == {"search": 1, "static": 1, **MONTH_JOBS, **CATALOGS}
+    assert read_record(folder / "months" / "2021-11.json").missing_granules == []
