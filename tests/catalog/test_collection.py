@@ -222,3 +222,33 @@ def test_a_published_tree_says_where_it_is_and_tools_keep_it(tree, tmp_path):
     assert catalog_all(base, only_if_changed=True)[1] == []
     catalog_all(base, public_url="")
     assert path.read_text() == before
+
+
+def test_other_quantities_of_backscatter_are_named() -> None:
+    record = month_record()
+
+    def described(*quantities: str | None) -> tuple[str, str]:
+        rows = [
+            {
+                **dict.fromkeys(catalog.SCHEMA.names),
+                "mgrs_tile_id": "10SGD",
+                "flight_direction": "ASCENDING",
+                "month": f"2021-{month:02d}",
+                "item_path": "10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
+                "polarization": "VV+VH",
+                "radiometry": name,
+                "bands": list(record.bands),
+                "geometry": shapely.to_wkb(record.geometry),
+            }
+            for month, name in enumerate(quantities, 1)
+        ]
+        document = stac_documents(rows)["collection.json"]
+        stac_rules.validate(document)
+        return document["description"], document["item_assets"]["cog"]["bands"][0]["description"]
+
+    assert described(None, "gamma0_terrain") == described("gamma0_terrain", "gamma0_terrain")
+    assert "(gamma0, radiometrically terrain-corrected, from" in described(None)[0]
+    text, band = described("beta0", "beta0")
+    assert "(beta0, from OPERA" in text and band == "beta0 backscatter, VV"
+    text, band = described("beta0", "sigma0_ellipsoid")
+    assert "(beta0 or sigma0 on the ellipsoid, from OPERA" in text and band == "backscatter, VV"

@@ -98,6 +98,7 @@ def test_a_row_says_what_its_month_is(tree):
         "status": "complete",
         "data": "OPERA RTC-S1",
         "polarization": "VV+VH",
+        "radiometry": "gamma0_terrain",
         "bands": ["VV_dB", "VH_dB", "Ratio", "RVI"],
         "platforms": ["sentinel-1a"],
         "tracks": [137],
@@ -364,3 +365,14 @@ def test_a_lock_on_a_full_disk_is_held_all_the_same(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "pwrite", full)
     with catalog_lock(tmp_path / "catalog.parquet"), open(lock_file(tmp_path / "catalog.parquet")) as lock:
         assert flock(lock.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB) is False
+
+
+def test_a_catalog_from_before_a_column_is_read(tree, tmp_path):
+    path = tmp_path / "catalog.parquet"
+    rows = read_catalog(tree / "10SGD_ASCENDING" / "catalog.parquet")
+    table = pq.read_table(tree / "10SGD_ASCENDING" / "catalog.parquet")
+    pq.write_table(table.drop_columns(["radiometry"]), path)
+    assert read_catalog(path) == [{**row, "radiometry": None} for row in rows]
+    pq.write_table(table.drop_columns(["radiometry", "digest"]), path)
+    with pytest.raises(ProductError, match="not a catalog of this version"):
+        read_catalog(path)

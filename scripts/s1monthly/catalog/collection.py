@@ -36,7 +36,7 @@ from s1monthly.catalog.table import row_key, stack_of
 from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.kernels.bands import Band, bands, spread_bands
-from s1monthly.kernels.options import SPREAD_STATISTICS
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, SPREAD_STATISTICS
 from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import COMBINED, Month, Polarization, Stack
@@ -130,6 +130,8 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "s1monthly:status": values("status"),
         "s1monthly:tracks": members("tracks"),
     }
+    if values("radiometry") not in ([], [RADIOMETRY]):
+        summaries["s1monthly:radiometry"] = values("radiometry")
     return {name: found for name, found in summaries.items() if found}
 
 
@@ -137,10 +139,11 @@ def _metres_a_pixel(row: Mapping[str, Any]) -> float:
     return float(row["transform"][0]) * metres_a_unit(int(row["crs"].removeprefix("EPSG:")))
 
 
-def _band(polarization: Polarization, name: str) -> Band:
+def _band(polarization: Polarization, name: str, radiometry: str) -> Band:
     """Describe a band by its name. A texture's options are left out, because they may differ between tiles."""
     layers = polarization.layers
-    known = {band.name: band for band in (*bands(*layers), *spread_bands(layers, SPREAD_STATISTICS))}
+    core = bands(*layers, radiometry=radiometry)
+    known = {band.name: band for band in (*core, *spread_bands(layers, SPREAD_STATISTICS))}
     of, is_texture, metric = name.partition(TEXTURE_MARK)
     if name not in known and not is_texture:
         raise ProductError(
@@ -242,6 +245,7 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
     made_up = any(row["data"] == "simulated" for row in made)
     real = any(row["data"] != "simulated" for row in made)
     described = _described(made)
+    quantities = sorted({row["radiometry"] or RADIOMETRY for row in made}) or [RADIOMETRY]
     assets = _item_assets(described, made)
     return {
         "type": "Collection",
@@ -249,12 +253,21 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
         "stac_extensions": [],
         "id": name,
         "title": title,
-        "description": "Monthly composites of Sentinel-1 backscatter (gamma0, radiometrically terrain-corrected, from "
+        "description": f"Monthly composites of Sentinel-1 backscatter ({_quantity(quantities)}, from "
         "OPERA RTC-S1) on the Sentinel-2 tile grid, one Item a tile, direction and month. Backscatter in dB, their "
         "ratio and a radar vegetation index; level hARDCp is despeckled, ARDC is the composite alone. "
         + ("Contains modified Copernicus Sentinel data." if real else "")
         + (" Some months are simulated, for trials: column data of the catalog says which." if made_up else ""),
-        "keywords": ["Sentinel-1", "SAR", "C-band", "backscatter", "gamma0", "RTC", "monthly composite", "MGRS"],
+        "keywords": [
+            "Sentinel-1",
+            "SAR",
+            "C-band",
+            "backscatter",
+            *_names(quantities),
+            "RTC",
+            "monthly composite",
+            "MGRS",
+        ],
         "license": "other",
         "providers": [dict(provider) for provider in PROVIDERS],
         "extent": _extent(made or rows),
@@ -273,10 +286,23 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
     }
 
 
+def _quantity(quantities: Sequence[str]) -> str:
+    """Say in words which quantities of backscatter the months have."""
+    if quantities == [RADIOMETRY]:
+        return "gamma0, radiometrically terrain-corrected"
+    return " or ".join(RADIOMETRY_TITLES[name].replace(" backscatter", "") for name in quantities)
+
+
+def _names(quantities: Sequence[str]) -> list[str]:
+    return sorted({name.partition("_")[0] for name in quantities})
+
+
 def _described(rows: Iterable[Mapping[str, Any]]) -> list[Band]:
     """Describe every band of some rows, in the order of their first occurrence."""
     described: dict[str, Band] = {}
     for row in rows:
         for name in row["bands"] or ():
-            described[name] = _band(Polarization(row["polarization"]), name)
+            band = _band(Polarization(row["polarization"]), name, row["radiometry"] or RADIOMETRY)
+            if described.setdefault(name, band).description != band.description:
+                described[name] = replace(band, description=f"backscatter, {name.partition('_')[0]}")
     return list(described.values())

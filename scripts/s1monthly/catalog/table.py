@@ -26,6 +26,7 @@ from s1monthly.catalog.item import item_digest, read_document
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_bytes
 from s1monthly.grid.tiles import tile_outline
+from s1monthly.kernels.options import RADIOMETRY
 from s1monthly.layout import MONTH_PATTERN, Layout
 from s1monthly.model import CompositeKey, Month, Stack, Tile, TileDirection
 from s1monthly.records.footprint import lonlat_bounds, tidy
@@ -85,6 +86,7 @@ COLUMNS = (
     ),
     Column("data", pa.string(), "OPERA RTC-S1, or simulated: made up, for trials"),
     Column("polarization", pa.string(), "VV+VH or HH+HV"),
+    Column("radiometry", pa.string(), "quantity of backscatter, such as gamma0_terrain"),
     Column("bands", pa.list_(pa.string()), "bands of the product, in order"),
     Column("platforms", pa.list_(pa.string()), "sentinel-1a, ..., sorted; null where not known"),
     Column("tracks", pa.list_(pa.int32()), "relative orbits, ascending; null where not known"),
@@ -119,7 +121,7 @@ COLUMNS = (
 )
 """Every column, in order; the first sixteen are those of S1-GRiTS."""
 
-ADDED = ("track",)
+ADDED = ("track", "radiometry")
 """Columns that catalogs of older versions lack: null there."""
 
 SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
@@ -267,6 +269,7 @@ def record_row(record: Record, layout: Layout, with_preview: bool = True) -> Row
         "preview_bounds": list(preview.bounds) if preview else None,
         "status": record.status,
         "polarization": str(record.polarization),
+        "radiometry": record.recipe.get("radiometry", RADIOMETRY),
         "bands": list(record.bands),
         "platforms": record.platforms,
         "tracks": record.tracks,
