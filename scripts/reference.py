@@ -30,7 +30,7 @@ def main(argv=None):
         used[str(key.month)] = account.granules_digest
         log.info("%s: %d granules", key, len(account.on_tile))
     values = mean.result()
-    write_mean(job.mean, values, layers, geobox, recipe["despeckle"]["reference"], job.threads)
+    write_mean(job.mean, values, geobox, recipe, job.threads)
     write_reference(job.facts, Reference(digest(recipe), used, digest_of(values)))
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.layout import Layout
 from s1monthly.records.reference import read_reference
 
@@ -71,7 +74,7 @@ def digest_of(power: Power) -> str:
     return digest.hexdigest()
 
 
-def write_mean(path: str | Path, mean: Power, layers: Sequence[str], geobox: GeoBox, months: str, threads: int) -> None:
+def write_mean(path: str | Path, mean: Power, geobox: GeoBox, recipe: Mapping[str, Any], threads: int) -> None:
     """Write a reference as a cloud-optimised GeoTIFF of linear power, one band a layer.
 
     Raises
@@ -81,9 +84,10 @@ def write_mean(path: str | Path, mean: Power, layers: Sequence[str], geobox: Geo
     """
     from s1monthly.raster.cog import write_cog  # here: rasterio loads slowly, and most composites need no reference
 
+    title, months = RADIOMETRY_TITLES[recipe.get("radiometry", RADIOMETRY)], recipe["despeckle"]["reference"]
     described = [
-        Band(layer, "1", f"gamma0 power, {layer}, mean of the composites of {months}", (0, float("inf")), "power", None)
-        for layer in layers
+        Band(layer, "1", f"{title}, {layer}: mean power of the composites of {months}", (0, math.inf), "power", None)
+        for layer in recipe["polarization"].split("+")
     ]
     write_cog(path, iter(mean), geobox, described, {"TITLE": f"Reference, {months}"}, threads=threads)
 
