@@ -196,6 +196,12 @@ def static_files(wildcards):
     ]
 
 
+def reference_static(wildcards):
+    """Wait for the static layers of a tile, if an option of its composites reads them."""
+    needed = PLAN.config.composite_needs_statics and not RUN.draws
+    return static_files(wildcards) if needed else []
+
+
 def static_needed(wildcards):
     """Wait for the static layers of a month's tracks, if an option of its composite reads them.
 

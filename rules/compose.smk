@@ -34,6 +34,7 @@ rule reference:
     input:
         bursts=reference_bursts("bursts"),
         accounts=reference_bursts("account"),
+        statics=reference_static,
     output:
         mean=LAYOUT.reference,
         facts=LAYOUT.reference_facts,

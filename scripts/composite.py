@@ -14,6 +14,7 @@ from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.despeckle import despeckle_month
 from s1monthly.stages.reference import read_mean
+from s1monthly.stages.viewing import granules_without_static
 from s1monthly.workflow import jobs
 
 
@@ -23,11 +24,17 @@ def main(argv=None):
     settings, threads = job.settings.of(job.tile, job.direction), job.threads
     key, pair, recipe = CompositeKey.parse(job.tile, job.direction, job.month), settings.polarization, settings.recipe
     listed = read_granule_list(settings.layout.of(key).granules, job.granules_digest)
-    account = read_account(job.account)
+    account, merging = read_account(job.account), Merging.of(recipe)
     origin = Origin.of(listed, account, recipe, software_versions(s1monthly=VERSION))
+    statics = settings.layout.of(key).static_store
+    if merging.needs_statics:
+        left_out = granules_without_static(account.on_tile, statics)
+        account, origin = account.without(left_out), origin.without(left_out)
+        for name, reason in left_out.items():
+            log.warning("%s: %s is left out: %s", key, name, reason)
     geobox = tile_geobox(key.tile, settings.resolution, settings.epsg)
     outside = outside_polygon(geobox, recipe["roi_mask"]) if recipe["roi_mask"] else None
-    month = compose(job.bursts, account.on_tile, geobox, pair.layers, Merging.of(recipe), outside, threads)
+    month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads, statics)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
     despeckled, how = None, recipe["despeckle"]

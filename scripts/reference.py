@@ -11,6 +11,7 @@ from s1monthly.records.recipe import digest
 from s1monthly.records.reference import Reference, write_reference
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.reference import TemporalMean, digest_of, write_mean
+from s1monthly.stages.viewing import granules_without_static
 from s1monthly.workflow import jobs
 
 
@@ -26,7 +27,9 @@ def main(argv=None):
         layout = settings.layout.of(key)
         account = read_account(layout.account)
         account.check(account.granules_digest, digest(recipe))
-        mean.add(compose(layout.bursts, account.on_tile, geobox, layers, how, outside, job.threads).power)
+        left_out = granules_without_static(account.on_tile, layout.static_store) if how.needs_statics else {}
+        seen, statics = account.without(left_out).on_tile, layout.static_store
+        mean.add(compose(layout.bursts, seen, geobox, layers, how, outside, job.threads, statics).power)
         used[str(key.month)] = account.granules_digest
         log.info("%s: %d granules", key, len(account.on_tile))
     values = mean.result()

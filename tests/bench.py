@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, texture
+from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, slopes, texture
 from benchmarks.report import WIDTH
 from s1monthly.model import Granule
 
@@ -91,6 +91,11 @@ PARTS = {
         lambda b: accuracy.measure(b.granules, b.progress),
         lambda found: accuracy.accuracy_tables(found["accuracy"]),
         of_granules=True,
+    ),
+    "slopes": Part(
+        "Slopes seen from both directions, against a known truth",
+        lambda b: slopes.measure(b.progress),
+        lambda found: slopes.slopes_table(found["slopes"]),
     ),
     "growth": Part(
         "A full tile's cube that holds so many months",

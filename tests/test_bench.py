@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks import accuracy, cube_growth, kernels, recipes, report, texture, yardstick
+from benchmarks import accuracy, cube_growth, kernels, recipes, report, slopes, texture, yardstick
 from benchmarks.pipeline import BURSTS, MONTH, PROBE, TILE, planned_granules
 from benchmarks.report import Job, Run
 from s1monthly.grid.lattice import tile_geobox
@@ -185,6 +185,14 @@ def test_scikit_image_recipe_clips_and_lets_no_data_bleed() -> None:
     np.testing.assert_array_equal(np.isnan(made), np.isnan(power))
     assert made[20, 2] == pytest.approx(0.1, rel=0.02) and made[20, 19] < 0.09
     assert recipes.scikit_image_recipe(np.full((9, 9), 7, np.float32)).max() == pytest.approx(1, rel=1e-4)
+
+
+def test_local_resolution_is_unbiased_on_slopes_and_nearer_to_the_truth_than_other_composites() -> None:
+    found = slopes.measure(lambda text: None)
+    best = found["local_resolution"]
+    assert abs(best.bias) < 0.02
+    assert best.rmse < 0.8 * found["mean"].rmse and best.rmse < 0.6 * found["median"].rmse
+    assert "local resolution" in slopes.slopes_table(found)
 
 
 def test_scikit_image_computes_the_same_textures() -> None:

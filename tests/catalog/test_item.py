@@ -196,6 +196,20 @@ def test_the_spread_is_bands():
     assert lineage.endswith("; std, p90 of the passes in dB, before despeckling")
 
 
+def test_composites_by_static_layers_say_so():
+    record = month_record()
+    record.recipe["composite"] = {"method": "local_resolution"}
+    record.recipe["angle_normalisation"] = {"reference": 38.0, "exponent": 2}
+    lineage = stac.lineage(record)
+    assert "; normalised to an incidence angle of 38 degrees (cosine, exponent 2); mean weighted by local" in lineage
+    assert "resolution (doi:10.1109/IGARSS.2012.6350465) of 3 passes; despeckled" in lineage
+    described = {band.name: band.description for band in stac.output_bands(record)}
+    assert described["VV_dB"] == (
+        "gamma0 backscatter, VV; normalised to an incidence angle of 38 degrees (cosine, exponent 2)"
+    )
+    assert "normalised" not in described["Ratio"]
+
+
 def test_several_platforms_and_tracks_are_listed():
     properties = made(**MONTHS["two platforms, two tracks"])["properties"]
     assert properties["platform"] == "sentinel-1"

@@ -22,6 +22,7 @@ GOLDEN = {
         "median": [0.39, 0.459, 0.31],
         "mean": [0.32977778, 0.39877778, 0.35666667],
         "trimmed_mean": [0.298, 0.367, 0.34028571],
+        "local_resolution": [0.28139543, 0.35039543, 0.30156684],
         "mosaic mean": [0.2, 0.3, 0.5],
         "mosaic first": [0.2, 0.2, 0.5],
         "mosaic last": [0.2, 0.4, 0.5],
@@ -90,6 +91,46 @@ def test_trimmed_mean_counts_the_valid_passes_of_each_pixel():
             assert power[r, c] == pytest.approx(stats.trim_mean(values.astype(float), 0.2), rel=1e-6)
 
 
+@pytest.mark.parametrize("number", [1, 2, 5, 40])
+def test_local_resolution_weights_by_the_inverse_of_the_area(number):
+    stack = _stack(number, 0.3)
+    areas = np.random.default_rng(number).uniform(0.2, 6.0, stack.shape).astype(np.float32)
+    areas[:, :5, :9] = np.array([nan, np.inf, 0.0, -1.0, nan, np.inf, 0.0, 1.0, 2.0])  # no measurement, but in two
+    before = stack.copy(), areas.copy()
+    power, count = composite(stack, "local_resolution", areas=areas)
+    there = np.isfinite(stack) & np.isfinite(areas) & (areas > 0)
+    weights = np.where(there, 1 / np.where(there, areas, 1).astype(float), 0)
+    with np.errstate(invalid="ignore"):
+        expected = (weights * np.where(there, stack, 0)).sum(axis=0) / weights.sum(axis=0)
+    np.testing.assert_allclose(power, expected, rtol=1e-6)
+    np.testing.assert_array_equal(count, there.sum(axis=0))
+    assert power.dtype == np.float32 and not count[:5, :7].any() and count[:5, 7:9].any()
+    np.testing.assert_array_equal(np.array([stack, areas]), np.array(before))
+    again = composite(list(np.asfortranarray(stack)[::-1]), "local_resolution", areas=list(areas[::-1]), threads=2)
+    np.testing.assert_allclose(again[0], power, rtol=1e-6)
+
+
+def test_local_resolution_with_equal_areas_is_the_mean():
+    stack = _stack(7, 0.4)
+    areas = np.broadcast_to(np.random.default_rng(0).uniform(0.2, 6.0, stack.shape[1:]).astype(np.float32), stack.shape)
+    power, count = composite(stack, "local_resolution", areas=areas)
+    mean, counted = composite(stack, "mean")
+    np.testing.assert_allclose(power, mean, rtol=2e-7)
+    np.testing.assert_array_equal(count, counted)
+
+
+def test_a_slope_that_is_seen_in_detail_counts_more():
+    """By hand: areas 4 and 1 weigh 1 to 4."""
+    power, count = composite(np.float32([[[0.5]], [[0.1]]]), "local_resolution", areas=np.float32([[[4]], [[1]]]))
+    assert power[0, 0] == pytest.approx((0.5 / 4 + 0.1) / 1.25) and count[0, 0] == 2
+
+
+@pytest.mark.parametrize("areas", [None, [], [np.ones((2, 3), np.float32)], [np.ones((3, 2), np.float32)] * 2])
+def test_passes_and_areas_that_do_not_belong_together_are_refused(areas):
+    with pytest.raises(S1MonthlyError, match="of 2 passes needs as many areas"):
+        composite([np.ones((2, 3), np.float32)] * 2, "local_resolution", areas=areas)
+
+
 def test_mean_of_many_passes_is_accurate():
     stack = np.full((300, 1, 1), 0.1, np.float32)
     stack[0] = 1e6
@@ -103,7 +144,7 @@ def test_never_warns_and_knows_no_data(method):
     stack[2, 2, 150] = np.inf
     with warnings.catch_warnings(), np.errstate(all="raise"):
         warnings.simplefilter("error")
-        power, count = composite(stack, method)
+        power, count = composite(stack, method, areas=np.ones_like(stack))
     assert power.dtype == np.float32
     assert count.dtype == np.uint8
     assert power[1, 5] == 0.25
@@ -114,18 +155,19 @@ def test_never_warns_and_knows_no_data(method):
 @pytest.mark.parametrize("method", compositing.COMPOSITE_METHODS)
 def test_threads_sequences_views_and_blocks_change_nothing(method):
     stack = _stack(6, 0.3, (150, 131))
+    areas = _stack(6, 0.0, stack.shape[1:], seed=1)
     before = stack.copy()
-    power, count = composite(stack, method)
+    power, count = composite(stack, method, areas=areas)
     for other in (
-        composite(stack, method, threads=2),
-        composite(list(stack), method, threads=2),
-        composite(np.asfortranarray(stack), method),
-        composite(stack[::-1], method),
+        composite(stack, method, threads=2, areas=areas),
+        composite(list(stack), method, threads=2, areas=list(areas)),
+        composite(np.asfortranarray(stack), method, areas=np.asfortranarray(areas)),
+        composite(stack[::-1], method, areas=areas[::-1]),
     ):
         np.testing.assert_allclose(other[0], power, rtol=1e-7)
         np.testing.assert_array_equal(other[1], count)
     for rows in (slice(0, 40), slice(40, 150)):
-        np.testing.assert_array_equal(composite(stack[:, rows], method)[0], power[rows])
+        np.testing.assert_array_equal(composite(stack[:, rows], method, areas=areas[:, rows])[0], power[rows])
     np.testing.assert_array_equal(stack, before)
 
 
@@ -138,7 +180,7 @@ def test_count_saturates():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((np.ones((2, 3, 3), np.float32), "mode"), "median, mean, trimmed_mean"),
+        ((np.ones((2, 3, 3), np.float32), "mode"), "median, mean, trimmed_mean, local_resolution"),
         ((np.ones((2, 3, 3), np.float32), "trimmed_mean", 0.5), "trim fraction 0.5"),
         ((np.ones((2, 3, 3), np.float32), "trimmed_mean", -0.1), "trim fraction -0.1"),
         (([],), "0 passes"),
@@ -230,9 +272,10 @@ def test_low_values_neither_block_nor_count():
 
 
 def test_golden_values():
-    expected = GOLDEN[ALGORITHMS["compositing"]]
+    expected, passes = GOLDEN[ALGORITHMS["compositing"]], _golden_passes()
+    areas = np.broadcast_to(np.arange(1, 10, dtype=np.float32)[:, None, None], passes.shape)
     for method in compositing.COMPOSITE_METHODS:
-        np.testing.assert_allclose(composite(_golden_passes(), method)[0][0], expected[method], rtol=1e-6)
+        np.testing.assert_allclose(composite(passes, method, areas=areas)[0][0], expected[method], rtol=1e-6)
     for strategy in compositing.MOSAIC_STRATEGIES:
         mosaic = PassMosaic((1, 3), strategy)
         mosaic.add(np.array([[0.2, 0.2]], np.float32), 0, 0)

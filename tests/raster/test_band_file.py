@@ -24,6 +24,7 @@ def test_bands_come_back_whatever_order_their_rows_were_written_in(tmp_path: Pat
         list(pool.map(lambda part: file.write(*part, bands[part[0], part[1] : part[1] + 7]), parts))
     for number, band in enumerate(bands):
         np.testing.assert_array_equal(file.read(number), band)
+        np.testing.assert_array_equal(file.read(number, slice(13, 22)), band[13:22])
 
 
 def test_a_full_disk_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

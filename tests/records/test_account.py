@@ -42,6 +42,13 @@ def test_what_was_read_has_the_checksums_of_the_files_read() -> None:
     ]
 
 
+def test_granules_that_are_left_out_later_have_a_reason_too() -> None:
+    without = replace(ACCOUNT, on_tile=[ONE, OTHER], off_tile={}).without({OTHER: "its burst has no static granule"})
+    assert (without.on_tile, without.off_tile) == ([ONE], {OTHER: "its burst has no static granule"})
+    nothing = replace(without, unread={}).without({ONE: "its burst has no static granule"})
+    assert nothing.why_empty == "its burst has no static granule (2 granules)"
+
+
 @pytest.mark.parametrize("content", ["", '{"unread": {}', "null", "{}"])
 def test_a_damaged_account_is_named_with_the_remedy(tmp_path: Path, content: str) -> None:
     path = tmp_path / "account.json"

@@ -117,6 +117,15 @@ def test_a_mixture_of_satellites_is_a_warning(tmp_path, platforms, mixed):
     assert ("warnings" in content) == bool(mixed) and month_record(unknown=True).warnings == []
 
 
+def test_granules_left_out_after_reading_are_lost_not_used():
+    first, second = granule(DAY), granule(DAY + timedelta(6))
+    record = month_record(granules=[first, second], set_aside=[SetAside("OPERA_L2_x", "no VH layer")])
+    without = record.without({second.id: "its burst has no static granule"})
+    assert without.granules == (first,) and without.missing_granules == [second.id]
+    assert without.set_aside == (*record.set_aside, SetAside(second.id, "its burst has no static granule", lost=True))
+    assert without.unread == () and record.without({}) == record, "no later run tries them again"
+
+
 def test_a_granule_without_a_mask_layer_says_so():
     content = json.loads(month_record(granules=[granule(DAY, layers="VV VH")]).to_json())
     assert content["granules"][0]["mask"] is False

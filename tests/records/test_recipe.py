@@ -49,6 +49,7 @@ processing:
   composite_method: mean
   trim_fraction: 0.25
   spread: [std]
+  angle_normalisation: {reference: 40, exponent: 2}
   min_valid_lin: 1.0e-5
   mask: both
   despeckle: {monthly_despeckle: false, method: lee, bias_correction: mean_power,
@@ -103,6 +104,7 @@ BESIDE: dict[str, dict[str, Any]] = {
         "processing.despeckle.method": "rabasar",
         "processing.despeckle.kwargs.reference": "2021-01 ... 2021-12",
     },
+    "processing.angle_normalisation.reference": {"processing.angle_normalisation.exponent": 1.5},
     "processing.texture_features.enabled": {},
     "processing.texture_features": TEXTURED,
 }
@@ -168,6 +170,7 @@ NO_EFFECT_WITHOUT: list[tuple[dict[str, Any], str, Any]] = [
     ({"processing.post_processing": False}, "processing.despeckle.kwargs.reg_param", 4.0),
     ({"processing.post_processing": False}, "processing.despeckle.monthly_despeckle", False),
     ({"processing.despeckle.monthly_despeckle": False}, "processing.despeckle.kwargs.reg_param", 4.0),
+    ({}, "processing.angle_normalisation.reference", 40),
     ({}, "source.simulation.seed", 2),
     ({}, "processing.texture_features.levels", 32),
     (TEXTURED, "processing.texture_features.inputs", ["VH_dB", "VV_dB"]),

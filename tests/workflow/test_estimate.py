@@ -104,6 +104,7 @@ def test_the_spread_costs_time_and_disk_by_its_number() -> None:
     assert spread.cpu_seconds - plain.cpu_seconds == pytest.approx(6 * 0.8)
     assert spread.temporary - plain.temporary == 6 * 4 * 3660**2
     assert temporary_mb(config(spread=["min", "std"]), 36) == 630 + 214
+    assert temporary_mb(config(composite_method="local_resolution", angle_normalisation={"exponent": 2}), 36) == 844
 
 
 def test_temporary_files_follow_granules_and_pixels() -> None:

@@ -21,7 +21,7 @@ from s1monthly.errors import ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.bands import Band, bands_of, rounding
+from s1monthly.kernels.bands import Band, bands_of, normalisation, rounding
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.preview import stretches
 from s1monthly.layout import Layout, is_derived, item_id
@@ -63,6 +63,9 @@ PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
 """International designators; Items of other platforms have none."""
 
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
+COMPOSITE_TITLES = {"local_resolution": "mean weighted by local resolution (doi:10.1109/IGARSS.2012.6350465)"}
+"""Composite method -> words for it, where its name is not enough."""
+
 ZARR_TYPE = "application/vnd.zarr; version=3"
 ITEM_TYPE = "application/geo+json"
 JSON_TYPE = "application/json"
@@ -164,7 +167,7 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
 
 def lineage(record: Record) -> str:
     """Describe in words, from the recipe, how a month was made."""
-    recipe = record.recipe
+    recipe, method = record.recipe, record.recipe["composite"]["method"]
     despeckle = record.despeckled or recipe.get("despeckle")
     source = "simulated OPERA RTC-S1" if record.simulated else "OPERA RTC-S1"
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
@@ -172,7 +175,8 @@ def lineage(record: Record) -> str:
         f"{granules}{source} granules (gamma0 power)",
         *_conversion(recipe),
         f"overlapping bursts of a pass merged ({recipe['mosaic']})",
-        f"{recipe['composite']['method'].replace('_', ' ')} of {passes}passes",
+        *([normalisation(recipe)] if normalisation(recipe) else []),
+        f"{COMPOSITE_TITLES.get(method, method.replace('_', ' '))} of {passes}passes",
     ]
     if despeckle:
         options = ", ".join(f"{name}={_short(value)}" for name, value in sorted(despeckle.items()) if name != "method")

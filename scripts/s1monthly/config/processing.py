@@ -190,6 +190,19 @@ def _check_pairs(features: TextureFeatures) -> None:
     TextureOptions(window_size=features.window_size, distance=features.distance, angles=tuple(features.angles))
 
 
+class AngleNormalisation(Section):
+    """Normalisation of each pass to one incidence angle, by static layers."""
+
+    reference: float = option(38.0, "Incidence angle to normalise to, degrees", ge=0, lt=90)
+    exponent: float | None = option(
+        None, "n of cos(reference)^n / cos(angle)^n; no normalisation where not given", example=2, gt=0, le=20
+    )
+
+    def recipe(self) -> dict[str, float] | None:
+        """Return both options as plain JSON; None if nothing is normalised."""
+        return None if self.exponent is None else {"reference": self.reference, "exponent": self.exponent}
+
+
 class ZarrTimeFix(Section):
     """S1-GRiTS's repair of unordered cubes."""
 
@@ -228,6 +241,7 @@ class Processing(Section):
     spread: Annotated[list[options.SpreadStatistic], AfterValidator(unique)] = option(
         [], "Bands that show how much the passes of a month differ: {pol}_dB_{statistic}", example=["min", "max", "std"]
     )
+    angle_normalisation: AngleNormalisation = AngleNormalisation()
     min_valid_lin: float = option(1e-6, "Power at or below this is no measurement", ge=0, lt=1)
     mask: options.MaskChoice = option(
         options.MASK, "What the granules' mask layer excludes; none: no granule needs one"
@@ -262,6 +276,11 @@ class Processing(Section):
                 near=", ".join(map(str, near)),
             )
         return self
+
+    @property
+    def composite_needs_statics(self) -> bool:
+        """True if composites are made with the static layers of the passes."""
+        return self.composite_method == "local_resolution" or self.angle_normalisation.exponent is not None
 
     @property
     def epsg(self) -> int | None:

@@ -94,7 +94,7 @@ class Config(Section):
     @property
     def composite_needs_statics(self) -> bool:
         """True if an option of composites reads the static layers of the passes; rule composite then waits for them."""
-        return False
+        return self.processing.composite_needs_statics
 
     @property
     def makes_statics(self) -> bool:

@@ -122,10 +122,15 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
           band to its range;
         - ``spread``: names of statistics;
         - ``radiometry``: a key of `RADIOMETRY_TITLES`;
+        - ``angle_normalisation``: the options of `s1monthly.kernels.angle_normalisation.angle_factors`;
         - ``bands``: the kept indices of `INDEX_BANDS`, by default all.
     """
     despeckled = _despeckled(recipe.get("despeckle") or {})
-    core = (replace(band, description=band.description + despeckled) for band in core_bands_of(recipe))
+    normalised = f"; {normalisation(recipe)}" if normalisation(recipe) else ""
+    core = (
+        replace(band, description=band.description + normalised * (band.role == "backscatter") + despeckled)
+        for band in core_bands_of(recipe)
+    )
     made = (band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe)))
     return (*core, *made, *spread_bands(recipe["polarization"].split("+"), recipe.get("spread", ())))
 
@@ -149,6 +154,17 @@ def spread_bands(layers: Sequence[str], statistics: Sequence[str]) -> tuple[Band
 def fills_count(name: str) -> bool:
     """Return True if a band has a value wherever a pass has one: all bands but textures, which need neighbours."""
     return TEXTURE_MARK not in name
+
+
+def normalisation(recipe: Mapping[str, Any]) -> str:
+    """Say in words how a recipe normalises to an incidence angle; empty if it does not."""
+    options = recipe.get("angle_normalisation")
+    return (
+        f"normalised to an incidence angle of {options['reference']:g} degrees (cosine, exponent"
+        f" {options['exponent']:g})"
+        if options
+        else ""
+    )
 
 
 def _despeckled(how: Mapping[str, Any]) -> str:

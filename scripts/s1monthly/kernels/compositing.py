@@ -136,6 +136,7 @@ def composite(
     method: str = COMPOSITE_METHOD,
     trim_fraction: float = TRIM_FRACTION,
     threads: int = 1,
+    areas: NDArray[np.float32] | Sequence[Power] | None = None,
 ) -> tuple[Power, Counts]:
     """Composite the passes of a month pixel by pixel, in linear power, ignoring no data.
 
@@ -143,13 +144,17 @@ def composite(
     ----------
     passes : array (pass, rows, columns) of float32, or sequence of arrays (rows, columns)
         Linear power; NaN or infinity for no data. A large grid may be composited in blocks of rows (`row_blocks`).
-    method : {"median", "mean", "trimmed_mean"}
+    method : {"median", "mean", "trimmed_mean", "local_resolution"}
         Statistic of the n valid values of a pixel. For even n the median is the mean of the two middle values. The
-        trimmed mean leaves out the k smallest and k largest values, k = floor(trim_fraction x n).
+        trimmed mean leaves out the k smallest and k largest values, k = floor(trim_fraction x n). By local resolution
+        it is sum(x / A) / sum(1 / A), so slopes that face away from the radar, and are seen in detail, count more.
     trim_fraction : float
         Share cut off at each end by the trimmed mean, at least 0 and less than 0.5.
     threads : int
         Number of threads. The result does not depend on it.
+    areas : array (pass, rows, columns) of float32, or sequence of arrays (rows, columns), optional
+        For local resolution: the area A that each pass illuminates at a pixel, in units of the pixel's area in slant
+        range (``rtc_anf_gamma0_to_beta0`` of its track). Where it is not positive and finite, the pass is no data.
 
     Returns
     -------
@@ -161,12 +166,15 @@ def composite(
     Raises
     ------
     S1MonthlyError
-        For an unknown method, a trim fraction out of range, no passes, or passes of different shapes.
+        For an unknown method, a trim fraction out of range, no passes, passes of different shapes, or areas that are
+        missing or of another number or shape.
 
     References
     ----------
     Trimmed mean: Tukey (1962), The future of data analysis, Annals of Mathematical Statistics 33(1), 1-67,
     doi:10.1214/aoms/1177704711; k is that of ``scipy.stats.trim_mean``.
+    Local resolution: Small (2012), SAR backscatter multitemporal compositing via local resolution weighting, IGARSS
+    2012, 4521-4524, doi:10.1109/IGARSS.2012.6350465.
 
     Examples
     --------
@@ -187,11 +195,15 @@ def composite(
     power = np.empty(shapes[0], np.float32)
     count = np.empty(shapes[0], np.uint8)
     chosen = COMPOSITE_METHODS.index(method)
+    weighted = _matching_areas(passes, areas) if method == "local_resolution" else None
     stack = np.ascontiguousarray(passes, dtype=np.float32) if isinstance(passes, np.ndarray) else None
 
     def work(first: int) -> None:
         block = slice(first, first + BLOCK_ROWS)
-        if stack is None:
+        if weighted is not None:
+            some, around = (np.array([one[block] for one in each], np.float32) for each in (passes, weighted))
+            kernels.local_resolution_rows(some, around, power[block], count[block])
+        elif stack is None:
             few = np.stack([np.asarray(one[block], dtype=np.float32) for one in passes])
             kernels.composite_rows(few, 0, chosen, trim_fraction, power[block], count[block])
         else:
@@ -205,3 +217,16 @@ def composite(
         with ThreadPoolExecutor(threads) as pool:
             list(pool.map(work, blocks))
     return power, count
+
+
+def _matching_areas(
+    passes: NDArray[np.float32] | Sequence[Power], areas: NDArray[np.float32] | Sequence[Power] | None
+) -> NDArray[np.float32] | Sequence[Power]:
+    """Return the areas; raise an error unless there is one for each pass, of the same shape."""
+    if areas is None or [np.shape(one) for one in areas] != [np.shape(one) for one in passes]:
+        raise S1MonthlyError(
+            f"a composite by local resolution of {len(passes)} passes needs as many areas of the same shape, not"
+            f" {'none' if areas is None else [np.shape(one) for one in areas]}",
+            "give each pass the area factor of its track, on the tile's grid",
+        )
+    return areas

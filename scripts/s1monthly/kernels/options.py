@@ -11,7 +11,7 @@ from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels.pixel_pairs import duplicate_angles, out_of_reach
 
 MosaicStrategy = Literal["mean", "first", "last"]
-CompositeMethod = Literal["median", "mean", "trimmed_mean"]
+CompositeMethod = Literal["median", "mean", "trimmed_mean", "local_resolution"]
 SpreadStatistic = Literal["min", "max", "std", "p10", "p90"]
 Radiometry = Literal["gamma0_terrain", "sigma0_terrain", "beta0", "gamma0_ellipsoid", "sigma0_ellipsoid"]
 MaskChoice = Literal["shadow", "layover", "both", "none"]

@@ -48,17 +48,18 @@ class BandFile:
                 written = os.pwrite(self._file.fileno(), left, place)
                 left, place = left[written:], place + written
 
-    def read(self, band: int) -> Values:
-        """Return a band, of which every row was written.
+    def read(self, band: int, rows: slice | None = None) -> Values:
+        """Return rows of a band, by default all; each must have been written.
 
         Raises
         ------
         FileError
             If the file cannot be read.
         """
-        values = np.empty(self.shape, np.float32)
+        first, last, _ = (rows or slice(None)).indices(self.shape[0])
+        values = np.empty((last - first, self.shape[1]), np.float32)
         left = values.data.cast("B")
-        place = self._place(band, 0)
+        place = self._place(band, first)
         with self._errors():
             while left:
                 count = os.preadv(self._file.fileno(), [left], place)

@@ -59,6 +59,11 @@ class Account:
                     "delete the work folder and run again",
                 )
 
+    def without(self, left_out: Mapping[str, str]) -> Account:
+        """Return the account without granules that are left out later: id -> reason."""
+        on_tile = [name for name in self.on_tile if name not in left_out]
+        return replace(self, on_tile=on_tile, off_tile={**self.off_tile, **left_out})
+
     def of_read(self, granules: Iterable[Granule]) -> tuple[Granule, ...]:
         """Return the granules that were read, with the checksums of their layers."""
         return tuple(

@@ -111,6 +111,14 @@ class Origin:
             software=software,
         )
 
+    def without(self, left_out: Mapping[str, str]) -> Origin:
+        """Return the origin without granules that were read but could not be used: id -> reason."""
+        if not left_out or self.granules is None or self.set_aside is None:
+            return self
+        granules = tuple(granule for granule in self.granules if granule.id not in left_out)
+        lost = (SetAside(name, reason, lost=True) for name, reason in sorted(left_out.items()))
+        return replace(self, granules=granules, set_aside=(*self.set_aside, *lost))
+
     @property
     def unknown(self) -> list[str]:
         """Names of unknown inputs; empty unless the record was rebuilt."""

@@ -25,7 +25,7 @@ def recipe(config: Config) -> dict[str, Any]:
     if processing.composite_method == "trimmed_mean":
         composite["trim_fraction"] = processing.trim_fraction
     simulation = config.source.simulation.model_dump()
-    textures = config.textures
+    textures, angle = config.textures, processing.angle_normalisation.recipe()
     roi_mask = config.roi.polygon if processing.use_roi_mask else None
     used = {
         "polygon_mask": roi_mask,
@@ -53,6 +53,7 @@ def recipe(config: Config) -> dict[str, Any]:
             "roi_mask": roi_mask,
             "tracks": None if processing.by_track else config.roi.tracks,  # a cube of one track says which
             **({"textures": textures} if textures else {}),
+            **({"angle_normalisation": angle} if angle else {}),
             **({"spread": processing.spread} if processing.spread else {}),
             **({"radiometry": processing.radiometry} if config.converts else {}),
             **_of_bands(config),

@@ -25,6 +25,7 @@ from s1monthly.layout import layer_file, parse_granule_id
 from s1monthly.model import Pass, passes_of
 from s1monthly.raster.band_file import BandFile
 from s1monthly.raster.fast_geotiff import RowReader, row_reader
+from s1monthly.stages.viewing import Viewing
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,8 @@ class Merging:
     """Options of `compositing`: how bursts become pass mosaics, and these a composite and bands of their spread.
 
     With `quegan_yu`, a size in pixels, the composite is that of mosaics despeckled by `speckle.quegan_yu` with such a
-    window. The spread is always that of the mosaics as they are.
+    window. The spread is always that of the mosaics as they are. With `angle`, the options of
+    `kernels.angle_normalisation`, mosaics are normalised first of all.
     """
 
     strategy: str = MOSAIC_STRATEGY
@@ -40,13 +42,32 @@ class Merging:
     trim_fraction: float = TRIM_FRACTION
     spread: Sequence[str] = ()
     quegan_yu: int = 0
+    angle: Mapping[str, float] | None = None
 
     @classmethod
     def of(cls, recipe: Mapping[str, Any]) -> Merging:
         """Return the options of a recipe."""
         despeckle = recipe["despeckle"] or {}
         window = despeckle["window_size"] if despeckle.get("method") == "quegan_yu" else 0
-        return cls(recipe["mosaic"], **recipe["composite"], spread=recipe.get("spread", ()), quegan_yu=window)
+        return cls(
+            recipe["mosaic"],
+            **recipe["composite"],
+            spread=recipe.get("spread", ()),
+            quegan_yu=window,
+            angle=recipe.get("angle_normalisation"),
+        )
+
+    def viewing(
+        self, statics: str | Path, tracks: Sequence[int], folder: Path, shape: tuple[int, int]
+    ) -> Viewing | None:
+        """Return how the passes saw the tile, if an option needs it."""
+        weigh = self.method == "local_resolution"
+        return Viewing(statics, tracks, weigh, self.angle, folder, shape) if self.needs_statics else None
+
+    @property
+    def needs_statics(self) -> bool:
+        """True if an option needs the static layers of the passes."""
+        return self.method == "local_resolution" or self.angle is not None
 
     def with_margin(self, rows: slice, height: int) -> slice:
         """Return the rows of mosaics that the composite of some rows depends on."""
@@ -131,6 +152,45 @@ def _merged(passes: Sequence[Sequence[_Burst]], rows: slice, columns: slice, str
     return mosaics
 
 
+@dataclass(frozen=True)
+class _Block:
+    """Mosaics of the passes (pass, rows, columns), and their composite: power and count."""
+
+    mosaics: NDArray[np.float32]
+    power: Power
+    count: Counts
+
+
+@dataclass(frozen=True)
+class _Blocks:
+    """The composite of a month in blocks of rows; attributes as in `compose`, bursts by the names of their files."""
+
+    bursts: Mapping[str, _Burst]
+    passes: Sequence[Pass]
+    how: Merging
+    height: int
+    outside: NDArray[np.bool_] | None
+    viewing: Viewing | None
+
+    def composite(self, layer: str, rows: slice) -> tuple[slice, _Block | None]:
+        """Composite rows of a layer; return the columns that bursts reach, and the block there, if any."""
+        how, wide = self.how, self.how.with_margin(rows, self.height)
+        found = [[self.bursts[layer_file(granule.id, layer)] for granule in each.granules] for each in self.passes]
+        near = [[burst for burst in of_pass if burst.touches(wide)] for of_pass in found]
+        touched = [of_pass for of_pass in near if of_pass]
+        columns = _hull(burst.columns for of_pass in touched for burst in of_pass)
+        if not touched:
+            return columns, None
+        tracks = [each.track for each, of_pass in zip(self.passes, near, strict=True) if of_pass]
+        mosaics = _merged(touched, wide, columns, how.strategy)
+        areas = self.viewing.normalise(mosaics, tracks, wide, columns) if self.viewing else None
+        smooth = how.despeckled(mosaics, tracks, None if self.outside is None else self.outside[wide, columns])
+        inner = slice(rows.start - wide.start, rows.stop - wide.start)
+        smooth, mosaics = (np.ascontiguousarray(each[:, inner]) for each in (smooth, mosaics))
+        weights = None if areas is None else areas[:, inner]
+        return columns, _Block(mosaics, *composite(smooth, how.method, how.trim_fraction, areas=weights))
+
+
 class _SpreadFile:
     """Bands of the spread, in a file until they are read."""
 
@@ -167,6 +227,7 @@ def compose(
     how: Merging,
     outside: NDArray[np.bool_] | None = None,
     threads: int = 1,
+    statics: str | Path = "",
 ) -> Composed:
     """Merge the bursts of each pass, then the passes of the month, pixel by pixel, and measure their spread.
 
@@ -187,6 +248,8 @@ def compose(
         Pixels to leave empty.
     threads : int
         Row blocks processed at a time. The result does not depend on it.
+    statics : path
+        Store of the static layers of the tile and direction, needed for `local_resolution` and `angle` alone.
 
     Raises
     ------
@@ -194,36 +257,31 @@ def compose(
         If a file is missing or cannot be read.
     GridError
         If a burst lies on another lattice.
+    CubeError
+        If static layers are needed and cannot be read.
     FileError
         If the temporary file cannot be written.
     """
     folder, names = Path(folder), list(granules)
     passes = tuple(passes_of(parse_granule_id(name) for name in names))
-    files = [layer_file(name, layer) for layer in layers for name in names]
     power = np.empty((len(layers), *geobox.shape), np.float32)
     count = np.empty(geobox.shape, np.uint8)
     spreads = _SpreadFile(folder.parent, layers, how.spread, geobox.shape)
+    viewing = how.viewing(statics, [each.track for each in passes], folder.parent, geobox.shape)
 
     def merge(rows: slice) -> None:
         for number, (layer, plane) in enumerate(zip(layers, power, strict=True)):
-            wide = how.with_margin(rows, geobox.height)
-            found = [[bursts[layer_file(granule.id, layer)] for granule in each.granules] for each in passes]
-            near = [[burst for burst in of_pass if burst.touches(wide)] for of_pass in found]
-            touched = [of_pass for of_pass in near if of_pass]
-            columns = _hull(burst.columns for of_pass in touched for burst in of_pass)
+            columns, made = blocks.composite(layer, rows)
             plane[rows, : columns.start] = plane[rows, columns.stop :] = np.nan
             count[rows, : columns.start] = count[rows, columns.stop :] = 0
-            mosaics = _merged(touched, wide, columns, how.strategy) if touched else None
-            if mosaics is not None:
-                tracks = [each.track for each, of_pass in zip(passes, near, strict=True) if of_pass]
-                inner = slice(rows.start - wide.start, rows.stop - wide.start)
-                smooth = how.despeckled(mosaics, tracks, None if outside is None else outside[wide, columns])
-                smooth, mosaics = (np.ascontiguousarray(each[:, inner]) for each in (smooth, mosaics))
-                plane[rows, columns], count[rows, columns] = composite(smooth, how.method, how.trim_fraction)
-            spreads.write(number, rows, columns, mosaics)
+            if made:
+                plane[rows, columns], count[rows, columns] = made.power, made.count
+            spreads.write(number, rows, columns, made.mosaics if made else None)
 
     with ThreadPoolExecutor(threads) as pool:
+        files = [layer_file(name, layer) for layer in layers for name in names]
         bursts = dict(zip(files, pool.map(lambda file: _Burst.of(folder / file, geobox), files), strict=True))
+        blocks = _Blocks(bursts, passes, how, geobox.height, outside, viewing)
         list(pool.map(merge, row_blocks(geobox.shape, max(1, len(passes)))))
     if outside is not None:
         power[:, outside], count[outside] = np.nan, 0

@@ -57,7 +57,10 @@ FULL_SIDE = TILE_SIDE / 30
 """Pixels along one side of the benchmark's tile."""
 
 PIXEL_BYTES = 4
-"""Temporary bytes of a band of the spread for each pixel."""
+"""Temporary bytes for each pixel of a band of the spread, or of a static layer of a track."""
+
+USUAL_TRACKS = 2
+"""Tracks of a tile whose static layers a composite reads, if it does."""
 
 MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0), "static": (150, 12.0)}
 """Memory of a job: MB for any grid, and bytes for each pixel of the grid.
@@ -142,14 +145,14 @@ def cost(
         sized=not unsearched and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
         kept=months * ((_core_bytes(config) + more_bytes) * _kept_share(config) + overviews) * tiles * covered,
-        temporary=(TEMPORARY_BYTES * share + spread_bands * PIXEL_BYTES * FULL_SIDE**2) * tiles,
+        temporary=(TEMPORARY_BYTES * share + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
     )
 
 
 def temporary_mb(config: Config, granules: int, pixels: float | None = None) -> int:
-    """Return the MB of temporary files of a month with this many granules: bursts, bands of the spread; at least 1."""
-    of_tile = granules * BURST_BYTES + _spread_bands(config) * PIXEL_BYTES * FULL_SIDE**2
+    """Return the MB of temporary files of a month with this many granules: bursts, and bands that wait; at least 1."""
+    of_tile = granules * BURST_BYTES + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2
     return max(1, round(of_tile * _full_tiles(config, pixels) / 1e6))
 
 
@@ -200,6 +203,13 @@ def _kept_share(config: Config) -> float:
     """Return the share of disk space that rounding leaves, 0 to 1."""
     bits = config.output.keep_bits
     return 1 - BIT_SHARE * (MANTISSA_BITS - bits) if bits else 1.0
+
+
+def _waiting_bands(config: Config) -> int:
+    """Return the number of bands and static layers that wait in a temporary file while a month is composited."""
+    processing = config.processing
+    layers = (processing.composite_method == "local_resolution") + (processing.angle_normalisation.exponent is not None)
+    return _spread_bands(config) + USUAL_TRACKS * layers
 
 
 def _spread_bands(config: Config) -> int:
