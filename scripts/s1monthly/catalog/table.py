@@ -122,7 +122,7 @@ COLUMNS = (
 """Every column, in order; the first sixteen are those of S1-GRiTS."""
 
 ADDED = ("track", "radiometry")
-"""Columns that catalogs of older versions lack: null there."""
+"""Columns that catalogs of older versions lack. Their cubes pool all tracks, and hold gamma0 of the terrain."""
 
 SCHEMA = pa.schema([pa.field(column.name, column.type, nullable=not column.always) for column in COLUMNS])
 
@@ -407,8 +407,9 @@ def read_catalog(path: str | Path) -> list[Row]:
         table = pq.ParquetFile(buffer).read(use_threads=False)  # threads of Arrow can abort a process that ends at once
     except (OSError, pa.ArrowException) as error:
         raise ProductError(f"{path}: catalog cannot be read ({error})", _REMEDY) from error
+    known = set(table.schema.names)
     for place, field in enumerate(SCHEMA):
-        if field.name in ADDED and field.name not in table.schema.names:
+        if field.name in ADDED and field.name not in known:
             table = table.add_column(place, field, pa.nulls(len(table), field.type))
     if not table.schema.equals(SCHEMA):
         found, expected = ({field.name: field for field in schema} for schema in (table.schema, SCHEMA))
@@ -418,6 +419,8 @@ def read_catalog(path: str | Path) -> list[Row]:
             f"{path}: not a catalog of this version (columns: {', '.join(differing) or 'in another order'})", _REMEDY
         )
     rows: list[Row] = table.to_pylist()
+    for row in rows if "radiometry" not in known else ():
+        row["radiometry"] = RADIOMETRY if row["bands"] else None
     return rows
 
 
