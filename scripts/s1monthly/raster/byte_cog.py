@@ -14,11 +14,8 @@ from rasterio.io import MemoryFile
 
 from s1monthly.errors import GridError
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.model import COG_BLOCK_SIZE
+from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.writing import grid_profile, refuse_unwritten, writing
-
-NODATA = 0
-"""No data of 8-bit products."""
 
 
 def write_byte_cog(
@@ -29,10 +26,12 @@ def write_byte_cog(
     tags: Mapping[str, str],
     *,
     averaged: bool,
+    nodata: int = 0,
     block_size: int = COG_BLOCK_SIZE,
     threads: int = 1,
+    compression: CogCompression = COG_COMPRESSION,
 ) -> str:
-    """Write an 8-bit COG completely or not at all: DEFLATE, no data 0; return its SHA-256.
+    """Write an 8-bit COG completely or not at all; return its SHA-256.
 
     Parameters
     ----------
@@ -46,6 +45,10 @@ def write_byte_cog(
         Tags of the file.
     averaged : bool
         True for pictures: overviews average the valid pixels. False for classes: they take the nearest pixel.
+    nodata : int
+        Value of pixels without data.
+    block_size, threads, compression
+        As for `raster.cog.write_cog`.
 
     Raises
     ------
@@ -57,8 +60,9 @@ def write_byte_cog(
     for name, values in bands.items():
         if values.shape != geobox.shape:
             raise GridError(f"raster {path}, band {name}: {values.shape} pixels", f"its grid has {geobox.shape}")
-    profile = {"driver": "GTiff", "dtype": "uint8", "nodata": NODATA, "count": len(bands), **grid_profile(geobox)}
-    options = {"compress": "DEFLATE", "level": 1, "predictor": "YES", "blocksize": block_size, "num_threads": threads}
+    profile = {"driver": "GTiff", "dtype": "uint8", "nodata": nodata, "count": len(bands), **grid_profile(geobox)}
+    options = {"compress": compression.upper(), "level": 1, "predictor": "YES"}
+    options |= {"blocksize": block_size, "num_threads": threads}
     resampling = Resampling.average if averaged else Resampling.nearest
     with writing(path) as temporary, MemoryFile() as memory:
         with memory.open(interleave="band", photometric="MINISBLACK", **profile) as dataset:

@@ -22,7 +22,7 @@ from s1monthly.kernels.bands import Band
 from s1monthly.kernels.static_layers import LAYERS
 from s1monthly.layout import STATIC_LAYERS
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression, StaticGranule
-from s1monthly.raster.class_cog import write_class_cog
+from s1monthly.raster.byte_cog import write_byte_cog
 from s1monthly.raster.cog import write_cog
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 from s1monthly.stages.burst import refuse_elsewhere
@@ -249,15 +249,14 @@ def write_static_cogs(
         "BURSTS_WITHOUT": " ".join(origin.without),
         "DIGEST": origin.made_of,
     }
+    options: Any = {"block_size": block_size, "threads": threads, "compression": compression}
     for name, facts in LAYERS.items():
-        values = read_static(store, origin.track, name)
+        path, values = path_of(name), read_static(store, origin.track, name)
         if facts.dtype == "uint8":
-            nodata = int(facts.nodata)
-            write_class_cog(
-                path_of(name), values, geobox, name, facts.description, nodata, tags, block_size, compression
-            )
+            nodata, texts = int(facts.nodata), [facts.description]
+            write_byte_cog(path, {name: values}, geobox, texts, tags, averaged=False, nodata=nodata, **options)
             seen: NDArray[np.bool_] = values != nodata
         else:
             label = Band(name, facts.units, facts.description, facts.valid_range, "static", None)
-            write_cog(path_of(name), [values], geobox, [label], tags, block_size, threads, compression=compression)
+            write_cog(path, [values], geobox, [label], tags, **options)
     return seen
