@@ -192,7 +192,7 @@ def static_files(wildcards):
         path
         for track, state in (statics.tracks if statics else {}).items()
         if not (leave_out and state.step == StaticStep.COMPLETE)
-        for path in statics.files(track)
+        for path in statics.paths.static_files(track).values()
     ]
 
 

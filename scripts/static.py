@@ -11,7 +11,7 @@ from s1monthly.catalog.item import write_document
 from s1monthly.catalog.static_item import static_item
 from s1monthly.cube.static import StaticOrigin, read_origins
 from s1monthly.grid.lattice import tile_geobox
-from s1monthly.layout import STATIC_LAYERS, track_name
+from s1monthly.layout import STATIC_LAYERS
 from s1monthly.model import Stack, Tile, TileDirection
 from s1monthly.records.search_log import read_static_answer
 from s1monthly.records.static_list import read_static_list
@@ -36,13 +36,10 @@ def main(argv=None):
             log.warning("%s: the source has no static granule of burst %s", origin.name, burst)
         source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
         write_group(store, origin, geobox, settings.chunks, granules, source.prepared, settings.read_workers)
-
-    def cog(layer):
-        return paths.static_cog.format(track=track_name(track), layer=layer)
-
     options = int(job.block_size), settings.cog_compression, job.threads
-    seen, folder = write_static_cogs(store, origin, geobox, cog, *options), Path(job.item).parent
-    cogs = {layer: asset_file(cog(layer), folder) for layer in STATIC_LAYERS}
+    files, folder = paths.static_files(track), Path(job.item).parent
+    seen = write_static_cogs(store, origin, geobox, files, *options)
+    cogs = {layer: asset_file(files[layer], folder) for layer in STATIC_LAYERS}
     write_document(job.item, static_item(origin, geobox, seen, cogs, asset_file(store, folder)))
     log.info(
         "%s: %d granules, %d bursts without; %.1f %% of the tile",

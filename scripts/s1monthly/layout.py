@@ -408,6 +408,12 @@ class Layout:
         """STAC Item of a track's static layers; a pattern with ``{track}``, such as T137."""
         return f"{self._static_product}.json"
 
+    def static_files(self, track: int) -> dict[str, str]:
+        """Return the paths of a track's static products: ``item``, and each layer's COG by the layer's name."""
+        name = track_name(track)
+        cogs = {layer: self.static_cog.replace("{layer}", layer) for layer in STATIC_LAYERS}
+        return {kind: path.replace("{track}", name) for kind, path in {"item": self.static_item, **cogs}.items()}
+
     @property
     def cog(self) -> str:
         """Cloud-optimised GeoTIFF of a month."""

@@ -103,7 +103,7 @@ def test_store_and_cogs_hold_the_same_values(tmp_path: Path) -> None:
     store, origin = tmp_path / "zarr" / "S1_static.zarr", replace(ORIGIN_OF, granules=tuple(g.id for g in granules))
     write_group(store, origin, BOX, (64, 64), granules, nullcontext, 2)
     assert read_origins(store) == {137: origin}
-    seen = write_static_cogs(store, origin, BOX, lambda layer: str(tmp_path / f"{layer}.tif"))
+    seen = write_static_cogs(store, origin, BOX, {layer: str(tmp_path / f"{layer}.tif") for layer in LAYERS})
     np.testing.assert_array_equal(seen, read_static(store, 137, "mask") != 255)
     for layer, facts in LAYERS.items():
         expected = composed(granules, layer)

@@ -157,11 +157,10 @@ def with_static_layers(item: Mapping[str, Any], paths: Layout) -> dict[str, Any]
     links = [each for each in item["links"] if each["rel"] != REL]
     assets = {name: asset for name, asset in item["assets"].items() if not _ASSET.fullmatch(name)}
     for track in item["properties"].get("s1monthly:tracks") or ():
-        name = track_name(track)
-        document = paths.static_item.replace("{track}", name)
-        if os.path.exists(document):
-            links.append(link(REL, relative(document, paths.folder), f"Static layers of track {track}", ITEM_TYPE))
+        files = paths.static_files(track)
+        if os.path.exists(files["item"]):
+            links.append(link(REL, relative(files["item"], paths.folder), f"Static layers of track {track}", ITEM_TYPE))
             for layer in STATIC_LAYERS:
-                cog = paths.static_cog.replace("{track}", name).replace("{layer}", layer)
-                assets[f"{name}_{layer}"] = {"href": relative(cog, paths.folder), **_shared(layer)}
+                href = relative(files[layer], paths.folder)
+                assets[f"{track_name(track)}_{layer}"] = {"href": href, **_shared(layer)}
     return {**item, "links": links, "assets": assets}

@@ -90,8 +90,11 @@ def link_static_layers(paths: Layout) -> None:
     if not Path(paths.static_item).parent.is_dir():
         return
     for path in sorted(Path(paths.folder).glob(f"{Path(paths.folder).name}_*.json")):
-        with suppress(ProductError, LookupError, TypeError):
-            write_document(path, with_static_layers(read_document(path), paths), only_if_changed=True)
+        try:
+            linked = with_static_layers(read_document(path), paths)
+        except (ProductError, LookupError, TypeError):
+            continue
+        write_document(path, linked, only_if_changed=True)
 
 
 def replace_rows(

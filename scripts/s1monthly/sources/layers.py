@@ -80,7 +80,7 @@ class LayerFile:
 
     def _refuse_unlike_opera(self) -> None:
         header, (rows, cols) = self._raster.header, self._raster.block
-        types = ("uint8",) if self.layer == "mask" else ("float32", "float64")[: 1 if self._static else 2]
+        types = ("uint8",) if self.layer == "mask" else ("float32",) if self._static else ("float32", "float64")
         if header.count != 1:
             raise self._refused(f"{header.count} bands, not one")
         if header.dtype not in types:

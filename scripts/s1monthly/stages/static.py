@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -222,7 +222,7 @@ def write_static_cogs(
     store: str | Path,
     origin: StaticOrigin,
     geobox: GeoBox,
-    path_of: Callable[[str], str],
+    files: Mapping[str, str],
     block_size: int = COG_BLOCK_SIZE,
     compression: CogCompression = COG_COMPRESSION,
     threads: int = 1,
@@ -231,8 +231,8 @@ def write_static_cogs(
 
     Parameters
     ----------
-    path_of : callable
-        Returns the path of a layer's COG.
+    files : mapping of str to str
+        Layer -> path of its COG, see `Layout.static_files`.
     block_size, compression, threads
         As for `raster.cog.write_cog`.
 
@@ -251,7 +251,7 @@ def write_static_cogs(
     }
     options: Any = {"block_size": block_size, "threads": threads, "compression": compression}
     for name, facts in LAYERS.items():
-        path, values = path_of(name), read_static(store, origin.track, name)
+        path, values = files[name], read_static(store, origin.track, name)
         if facts.dtype == "uint8":
             nodata, texts = int(facts.nodata), [facts.description]
             write_byte_cog(path, {name: values}, geobox, texts, tags, averaged=False, nodata=nodata, **options)

@@ -11,7 +11,7 @@ from typing import Any
 from s1monthly.cube.static_header import read_origins
 from s1monthly.errors import ProductError
 from s1monthly.files import FileState, file_state
-from s1monthly.layout import STATIC_LAYERS, Layout, track_name
+from s1monthly.layout import Layout
 from s1monthly.records.recipe import digest
 from s1monthly.records.search_log import read_static_answer
 from s1monthly.records.static_list import StaticAnswer
@@ -107,19 +107,10 @@ class TileStatics:
             if track not in origins or origins[track].made_of != made_of:
                 step = StaticStep.READ
             else:
-                there = all(map(os.path.exists, self.files(track)))
+                there = all(map(os.path.exists, self.paths.static_files(track).values()))
                 step = StaticStep.COMPLETE if there else StaticStep.PUBLISH
             states[track] = TrackState(track, made_of, step)
         return states
-
-    def item(self, track: int) -> str:
-        """Return the path of a track's Item."""
-        return self.paths.static_item.replace("{track}", track_name(track))
-
-    def files(self, track: int) -> list[str]:
-        """Return the paths of a track's Item and COGs."""
-        cog = self.paths.static_cog.replace("{track}", track_name(track))
-        return [self.item(track), *(cog.replace("{layer}", layer) for layer in STATIC_LAYERS)]
 
     @property
     def must_ask(self) -> bool:

@@ -102,10 +102,10 @@ def search_months(host: str, tile: Tile, first: Month, last: Month, seconds: flo
     GridError
         If there is no such tile.
     """
-    subject = f"{tile} {first}" if first == last else f"{tile} {first} ... {last}"
+    subject = f"tile {tile} {first}" if first == last else f"tile {tile} {first} ... {last}"
     found = _search(
         host,
-        f"tile {subject}",
+        subject,
         seconds,
         lambda umm: _read(umm, tile, first, last),
         processingLevel=asf_search.PRODUCT_TYPE.RTC,
@@ -160,7 +160,7 @@ def _search(host: str, subject: str, seconds: float, read: Callable[[Any], T], *
     repeated: set[frozenset[str]] = set()
 
     def attempt(seconds_left: float) -> list[T]:
-        session = _Session(subject.removeprefix("tile "), seconds_left)
+        session = _Session(subject, seconds_left)
         options = ASFSearchOptions(host=host, session=session, dataset=asf_search.DATASET.OPERA_S1, **query)
         found: dict[str, tuple[str, T]] = {}
         complete = False
@@ -175,7 +175,7 @@ def _search(host: str, subject: str, seconds: float, read: Callable[[Any], T], *
         return [content for _, (_, content) in sorted(found.items())]
 
     try:
-        return retry(f"{subject.removeprefix('tile ')}: CMR", attempt, seconds)
+        return retry(f"{subject}: CMR", attempt, seconds)
     except GaveUpError as error:
         # a last try that ran out of time says nothing about the cause
         before = f"; before that: {error.before}" if error.before else ""
