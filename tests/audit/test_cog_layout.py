@@ -216,7 +216,7 @@ def test_further_cogs_are_checked_and_leave_when_they_are_stale(tree: SmallTree)
     paths["power"].unlink()
     found = [line.split("2021-11_")[1] for line in problems(tree)]
     assert [line.split(".tif: ")[0] for line in found] == ["overview-dual", "overview-vv", "power"]
-    assert found[2].endswith("no power, though the month's Item names it")
+    assert found[2].endswith("no power COG, though the month's Item names it")
     with_further(tree, NOVEMBER, *FURTHER)
     record, place = read_record(tree.path("record", NOVEMBER)), place_of(tree, NOVEMBER)
     write_byte_cog(

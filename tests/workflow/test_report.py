@@ -72,6 +72,8 @@ def test_report_of_months_with_new_granules(made: Site) -> None:
 
 
 def test_report_of_products_that_were_deleted(made: Site) -> None:
+    overviews = made.plan(output={"formats": {"overview": True}})
+    assert "; 3 overview COGs to be made again: 2021-11, 2021-12, 2022-02" in line(overviews)
     tile = made.tile()
     for path in (tile.paths(NOVEMBER).cog, tile.paths(DECEMBER).cog, tile.paths(FEBRUARY).preview):
         Path(path).unlink()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from s1monthly.layout import is_cog
+from s1monthly.layout import is_cog, is_derived
 from s1monthly.model import Month
 from s1monthly.records.seal import RecordSummary
 from s1monthly.records.search_log import Answer, set_aside_of
@@ -120,4 +120,6 @@ def why_source_lost(answer: Answer | None) -> str:
 
 def product_name(kind: str) -> str:
     """Return the name of a product, as in `Layout.product`, for messages."""
+    if is_derived(kind):
+        return f"{kind.partition('-')[0]} COG"
     return "COG" if is_cog(kind) else {"item": "Item"}.get(kind, kind)
