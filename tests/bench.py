@@ -28,7 +28,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, slopes, texture
+from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, slopes, static_layers, texture
 from benchmarks.report import WIDTH
 from s1monthly.model import Granule
 
@@ -79,6 +79,12 @@ PARTS = {
         "Beside plain libraries",
         lambda b: kernels.compare(b.granules, b.folder / "kernels", b.repeat, b.progress),
         lambda found: kernels.comparison_table(found["kernels"]),
+        of_granules=True,
+    ),
+    "static": Part(
+        "Static layers, and another quantity of backscatter",
+        lambda b: static_layers.measure(b.granules, b.folder, b.cores, b.repeat, b.progress),
+        lambda found: static_layers.static_table(found["static"]),
         of_granules=True,
     ),
     "texture": Part(

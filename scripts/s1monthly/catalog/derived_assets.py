@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from s1monthly.kernels.bands import Band
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.kernels.preview import stretches
 from s1monthly.model import Polarization
 
@@ -12,11 +13,11 @@ _COG = {"type": "image/tiff; application=geotiff; profile=cloud-optimized"}
 _INF = float("inf")
 
 
-def power_bands(polarization: Polarization) -> tuple[Band, ...]:
+def power_bands(polarization: Polarization, radiometry: str = RADIOMETRY) -> tuple[Band, ...]:
     """Return the bands of the COG of linear power: named like the layers."""
+    title = RADIOMETRY_TITLES[radiometry]
     return tuple(
-        Band(layer, "1", f"gamma0 backscatter, {layer}, linear power", (0.0, _INF), "power", None)
-        for layer in polarization.layers
+        Band(layer, "1", f"{title}, {layer}, linear power", (0.0, _INF), "power", None) for layer in polarization.layers
     )
 
 
@@ -42,7 +43,7 @@ def derived_bands(kind: str, polarization: Polarization) -> tuple[str, tuple[str
     return "uint8", tuple(overview_stretches(polarization, kind))
 
 
-def derived_asset(kind: str, polarization: Polarization) -> dict[str, Any]:
+def derived_asset(kind: str, polarization: Polarization, radiometry: str = RADIOMETRY) -> dict[str, Any]:
     """Return the fields of the asset of a further COG that do not depend on the month."""
     if kind == "power":
         return {
@@ -52,7 +53,7 @@ def derived_asset(kind: str, polarization: Polarization) -> dict[str, Any]:
             "roles": ["data"],
             "bands": [
                 {"name": band.name, "description": band.description, "unit": band.units, "data_type": "float32"}
-                for band in power_bands(polarization)
+                for band in power_bands(polarization, radiometry)
             ],
         }
     shown = overview_stretches(polarization, kind)

@@ -395,7 +395,7 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
     described = of_band or described
     asset: dict[str, Any] = {"href": file.href}
     if is_derived(kind):
-        asset |= derived_asset(kind, record.polarization)
+        asset |= derived_asset(kind, record.polarization, record.recipe.get("radiometry", RADIOMETRY))
         asset["raster:spatial_resolution"] = record.grid.metres_a_pixel
     else:
         asset |= band_asset(of_band[0]) if of_band else ASSETS[kind]

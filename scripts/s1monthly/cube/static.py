@@ -97,7 +97,7 @@ class StaticWriter:
 
         floating = values.dtype == np.float32
         fill = float("nan") if floating else 255
-        codec = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=values.itemsize)
+        codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=values.itemsize)
         described = {**attributes, "grid_mapping": GRID_MAPPING, "coordinates": GRID_MAPPING}
         if floating:  # with a _FillValue, xarray would turn classes into float
             described["_FillValue"] = base64.b64encode(struct.pack("<d", fill)).decode()

@@ -74,9 +74,9 @@ class LayerFile:
 
     def _refuse_out_of_range(self, values: NDArray[Any]) -> None:
         low, high = LAYERS[self.layer].valid_range
-        for value in (np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)):
-            if value < low or value > high:
-                raise self._refused(f"a value of {value:g}, which the layer {self.layer} cannot have")
+        wrong = (values < low) | (values > high)
+        if wrong.any():
+            raise self._refused(f"a value of {values[wrong][0]:g}, which the layer {self.layer} cannot have")
 
     def _refuse_unlike_opera(self) -> None:
         header, (rows, cols) = self._raster.header, self._raster.block

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from s1monthly.catalog.derived_assets import overview_stretches, power_bands
 from s1monthly.catalog.item import processing_tags
+from s1monthly.kernels.options import RADIOMETRY
 from s1monthly.kernels.overview import stretched
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.byte_cog import write_byte_cog
@@ -80,7 +81,7 @@ def write_derived(
     values, tags = derived_values(record, kind, bands, threads), processing_tags(record)
     if kind == "power":
         floats = [band.astype(np.float32, copy=False) for band in values.values()]
-        labels = power_bands(record.polarization)
+        labels = power_bands(record.polarization, record.recipe.get("radiometry", RADIOMETRY))
         return write_cog(path, floats, record.grid, labels, tags, block_size, threads, compression=compression).sha256
     stretches = overview_stretches(record.polarization, kind)
     texts = [
