@@ -12,7 +12,7 @@ from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
-from support.granules import static_layers, write_static
+from support.granules import static_layers, write_granule, write_static
 from support.runs import CATALOGS, TILE, add, config
 from support.workflow import run_snakemake
 
@@ -39,8 +39,11 @@ def add_static(folder: Path, burst: str, area: float, angle: float) -> None:
 
 def test_both_directions_are_weighted_and_normalised_by_their_static_layers(tmp_path: Path) -> None:
     steep, flat, without = "T137-292312-IW3", "T071-151232-IW2", "T064-135516-IW1"
-    for burst, day, power in ((steep, 10, 0.1), (flat, 14, 0.4), (without, 20, 0.9)):
+    for burst, day, power in ((steep, 10, 0.1), (without, 20, 0.9)):
         add(tmp_path, "2021-11", day=day, power=power, burst=burst)
+    layers = {name: np.full((40, 40), power, np.float32) for name, power in (("VV", 0.4), ("VH", 0.08))}
+    layers |= {"mask": np.zeros((40, 40), np.uint8)}
+    write_granule(tmp_path / "granules", layers, burst=flat, acquired="20211114T015854Z", platform="S1C")
     add_static(tmp_path, steep, 4.0, 38.0)
     add_static(tmp_path, flat, 1.0, 60.0)
     run = run_snakemake(tmp_path, VIEWING)
@@ -58,6 +61,9 @@ def test_both_directions_are_weighted_and_normalised_by_their_static_layers(tmp_
 
     record = read_record(folder / "months" / "2021-11.json")
     assert record.passes_by_track == {71: 1, 137: 1}
+    (mixed,) = record.warnings
+    log = (tmp_path / "output" / "work" / "logs" / "composite" / f"{COMBINED}_2021-11.log").read_text()
+    assert mixed.endswith("are mixed: 1 of S1A and 1 of S1C") and f"WARNING {COMBINED}_2021-11: {mixed}" in log
     (lost,) = record.missing_granules
     assert without in lost and [(one.granule_id, one.reason) for one in record.set_aside] == [
         (lost, "its burst has no static granule")
