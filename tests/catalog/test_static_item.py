@@ -48,6 +48,16 @@ def test_item_without_any_granule_is_valid() -> None:
     stac_rules.validate(made(replace(ORIGIN, granules=()), valid=False))
 
 
+def test_items_of_one_track_and_of_both_directions_say_so() -> None:
+    one, both = (made(replace(ORIGIN, direction=direction)) for direction in ("ASCENDING_T137", "COMBINED"))
+    for document in (one, both):
+        stac_rules.validate(document)
+        assert document["properties"]["sat:relative_orbit"] == 137
+    assert one["properties"]["sat:orbit_state"] == one["properties"]["s1monthly:orbit_direction"] == "ascending"
+    assert one["collection"] == "s1-grits-monthly-ascending-t137"
+    assert "sat:orbit_state" not in both["properties"] and both["collection"] == "s1-grits-monthly-combined"
+
+
 def test_months_name_the_static_layers_that_exist(tmp_path: Path) -> None:
     record = month_record()
     assert record.tracks == [137]

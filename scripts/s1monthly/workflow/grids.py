@@ -7,7 +7,7 @@ from functools import cache
 from importlib.util import find_spec
 
 from s1monthly.config.root import Config
-from s1monthly.model import Direction, Tile
+from s1monthly.model import Direction, Stack, Tile
 from s1monthly.workflow import estimate
 
 MOST_HINTED = 300
@@ -38,6 +38,22 @@ def tracks_over(tile: Tile, direction: Direction) -> list[int]:
     from s1monthly.sources.asf.footprints import MODEL_MARGIN
 
     return sorted({burst.track for burst in bursts_over(tile_outline(tile), direction, MODEL_MARGIN)})
+
+
+def stacks_over(config: Config, tile: Tile) -> list[Stack]:
+    """Return what has a cube of its own over a tile: each direction or, with processing.by_track, each track of it.
+
+    Tracks follow from the orbit model, so they are known before the source is asked.
+    """
+    if not config.processing.by_track:
+        return [Stack.parse(direction) for direction in config.roi.flight_direction]
+    wanted = config.roi.tracks
+    return [
+        Stack.of(direction, track)
+        for direction in config.roi.flight_direction
+        for track in tracks_over(tile, Direction(direction))
+        if wanted is None or track in wanted
+    ]
 
 
 def fewer_tiles(config: Config, tiles: list[Tile]) -> str:

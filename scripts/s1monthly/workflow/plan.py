@@ -14,7 +14,7 @@ from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
-from s1monthly.model import Direction, Month, Stack, Tile, TileDirection, month_ranges
+from s1monthly.model import Month, Tile, TileDirection, month_ranges
 from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_digest, recipe, refuse_mixture
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
@@ -162,7 +162,7 @@ class Plan:
         noted = Notes(notes, [settings_of_products(config, how), product_versions(config), software])
         every = []
         for tile in tiles:
-            stacks = stacks_over(config, tile)
+            stacks = grids.stacks_over(config, tile)
             if not stacks:
                 warnings = [*warnings, f"tile {tile}: no track of roi.tracks sees it"]
             for direction in stacks:
@@ -344,22 +344,6 @@ class Plan:
             notes[tile.paths(Month.parse(month)).record] = tile.note(Month.parse(month))
         self.tiles[0].notes.write(notes)
         self.look_again()
-
-
-def stacks_over(config: Config, tile: Tile) -> list[Stack]:
-    """Return what has a cube of its own over a tile: each direction or, with processing.by_track, each track of it.
-
-    Tracks follow from the orbit model, so they are known before the source is asked.
-    """
-    if not config.processing.by_track:
-        return [Stack.parse(direction) for direction in config.roi.flight_direction]
-    wanted = config.roi.tracks
-    return [
-        Stack.of(direction, track)
-        for direction in config.roi.flight_direction
-        for track in grids.tracks_over(tile, Direction(direction))
-        if wanted is None or track in wanted
-    ]
 
 
 def tile_months(
