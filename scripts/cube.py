@@ -30,6 +30,7 @@ def main(argv=None):
         chunks=chunks,
         recipe=recipe,
         overviews=overviews,
+        credits=settings.credits,
     )
     first, last = (Month.parse(month) for month in job.slots.split("_")[:2])
     log.info("axis: %s to %s", *prepare(job.cube, spec, first, last, settings.overwrite, covered(job)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -32,6 +33,16 @@ def test_a_cube_has_its_complete_months_and_their_values(tree: SmallTree) -> Non
     np.testing.assert_array_equal(cube.VH_dB[1].values, read_month(store, Month.parse("2022-01"), "VH_dB"))
     every = s1monthly.open_cube(tree.base, CALIFORNIA, "ASCENDING", complete=False, chunks=None)
     assert every.status.values.tolist() == [2, 0, 2]
+
+
+def test_a_cube_goes_to_netcdf_as_it_is(tree: SmallTree, tmp_path: Path) -> None:
+    xr = pytest.importorskip("xarray")
+    cube = s1monthly.open_cube(tree.base, CALIFORNIA, "ASCENDING", chunks=None)
+    cube.sel(time="2022-01-01").to_netcdf(tmp_path / "january.nc", engine="netcdf4")
+    with xr.open_dataset(tmp_path / "january.nc", engine="netcdf4") as found:
+        np.testing.assert_array_equal(found.VV_dB.values, cube.VV_dB.sel(time="2022-01-01").values)
+        assert found.attrs == cube.attrs and "Sentinel-1" in found.attrs["title"]
+        assert json.loads(found.attrs["s1monthly"])["recipe"] == tree.recipe
 
 
 def test_a_cube_that_is_not_there_names_those_that_are(tree: SmallTree) -> None:

@@ -49,7 +49,7 @@ def open_cube(
     xarray.Dataset
         Each band has the dimensions (time, y, x) and is float32: VV_dB and VH_dB in dB, NaN where no pass has a value.
         ``count`` is the number of passes with a value, uint8. x and y are metres in the tile's UTM zone; time is the
-        first day of the month.
+        first day of the month. Attributes are texts and numbers: ``to_netcdf`` writes them as they are.
 
     Raises
     ------
@@ -65,8 +65,11 @@ def open_cube(
     cube = s1monthly.open_cube("output/demo", "10SGD", "ASCENDING")
     series = cube.VV_dB.sel(x=760000, y=3840000, method="nearest")
     series.plot(marker="o")
+    cube.sel(time="2024-05-01").to_netcdf("may.nc")
     """
     import xarray
+
+    from s1monthly.cube.attributes import with_plain_attributes
 
     key = TileDirection(Tile(tile.upper()), Stack.of(_direction(direction), track))
     path = Layout(os.fspath(base_dir)).of(key).cube
@@ -77,7 +80,7 @@ def open_cube(
             f"{key.tile} {key.direction}: there is no cube in {base_dir}",
             f"there are cubes of {there}" if there else "give the folder that output.base_dir names",
         )
-    cube: xr.Dataset = xarray.open_zarr(path, **options)
+    cube = with_plain_attributes(xarray.open_zarr(path, **options))
     return cube.isel(time=cube["status"].values == Status.COMPLETE) if complete else cube
 
 

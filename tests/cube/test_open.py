@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pyproj
@@ -14,13 +14,14 @@ import rasterio
 import zarr
 from rasterio.errors import RasterioIOError
 
+from s1monthly.cube.attributes import LICENSE, with_plain_attributes
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.model import Month
 from support.cube_readers import READERS, fingerprint, look
-from support.cube_samples import BANDS, BOX, RECIPE, core_of, months, spec_of, started
+from support.cube_samples import BANDS, BOX, RECIPE, core_of, months, spec_of, started, tree
 
 xr = pytest.importorskip("xarray")
 
@@ -62,7 +63,7 @@ def test_xarray_and_rioxarray_find_everything(held: Path, consolidated: bool) ->
         assert (ds.x.values[[0, -1]] == [600015.0, 601425.0]).all() and ds.x.attrs["units"] == "metre"
         assert (ds.y.values[[0, -1]] == [4199985.0, 4198095.0]).all()
         assert ds.x.attrs["standard_name"] == "projection_x_coordinate"
-        assert ds.attrs["Conventions"] == "CF-1.11" and "10SGD" in ds.attrs["title"]
+        assert ds.attrs["Conventions"] == "CF-1.11, ACDD-1.3" and "10SGD" in ds.attrs["title"]
 
 
 def test_every_reader_reads_the_same_complete_months(held: Path) -> None:
@@ -164,41 +165,67 @@ TOLERATED = ('"dB" are not recognized by UDUNITS',)
 """UDUNITS has no symbol for the decibel; its `0.1 lg(re 1)` would be read by nobody."""
 
 
-def _as_netcdf(store: Path, file: Path) -> None:
-    """Write the cube to NetCDF, whose attributes have types, which Zarr's JSON has not, and cannot be nested.
-
-    GeoZarr's attributes stay behind: their names have a colon, which CF advises against.
-    """
-    with xr.open_zarr(store) as ds:
-        plain = {name: value for name, value in ds.attrs.items() if isinstance(value, str) and ":" not in name}
-        ds = ds.load().drop_attrs(deep=False).assign_attrs(plain)
-        for array in ds.variables.values():
-            for name in {"flag_values", "valid_min", "valid_max"} & set(array.attrs):
-                array.attrs[name] = np.array(array.attrs[name], array.dtype)
-        encoding: dict[str, Any] = {axis: {"_FillValue": None} for axis in ("x", "y")}  # what xarray would add
-        ds.to_netcdf(file, engine="netcdf4", encoding=encoding)
+CREDITS = {"creator_name": "A. Person", "institution": "Example Institute", "publisher_name": "Example Data Centre",
+           "creator_url": "https://example.org/a", "publisher_url": "https://example.org",
+           "creator_email": "a@example.org", "project": "Monthly radar", "license": "CC-BY-4.0"}  # fmt: skip
 
 
-def test_a_cf_checker_finds_nothing(tmp_path: Path) -> None:
+def test_checkers_of_cf_and_acdd_find_nothing(tmp_path: Path) -> None:
     runner = pytest.importorskip("compliance_checker.runner")
     store, file, report = tmp_path / "S1_monthly.zarr", tmp_path / "cube.nc", tmp_path / "report.json"
-    prepare(store, spec_of(RECIPE | {"composite": {"method": "mean"}}), *months("2020-01", "2020-02"))
+    spec = replace(spec_of(RECIPE | {"composite": {"method": "mean"}}), credits=CREDITS)
+    prepare(store, spec, *months("2020-01", "2020-02"))
     values, count = core_of("2020-01")
     write_month(store, Month(2020, 1), values, count)
     for name in BANDS:
         cell_methods = json.loads((store / name / "zarr.json").read_text())["attributes"]["cell_methods"]
         assert cell_methods == "time: mean (of the power of the passes)"
-    _as_netcdf(store, file)
+    with xr.open_zarr(store) as ds:
+        with_plain_attributes(ds).to_netcdf(file, engine="netcdf4")
     runner.CheckSuite.load_all_available_checkers()
     runner.ComplianceChecker.run_checker(
-        str(file), ["cf:1.11"], verbose=1, criteria="strict", output_filename=str(report), output_format="json"
+        str(file),
+        ["cf:1.11", "acdd:1.3"],
+        verbose=1,
+        criteria="strict",
+        output_filename=str(report),
+        output_format="json",
     )
-    found = json.loads(report.read_text())["cf:1.11"]
-    said = [
-        message
-        for priority in ("high_priorities", "medium_priorities", "low_priorities")
-        for check in found[priority]
-        for message in check["msgs"]
-        if not any(known in message for known in TOLERATED)
-    ]
-    assert said == [] and len(found["high_priorities"]) > 10
+    found = json.loads(report.read_text())
+
+    def said(checker: str, *priorities: str) -> list[str]:
+        messages = [m for name in priorities for check in found[checker][f"{name}_priorities"] for m in check["msgs"]]
+        return [message for message in messages if not any(known in message for known in TOLERATED)]
+
+    assert said("cf:1.11", "high", "medium", "low") == [] and len(found["cf:1.11"]["high_priorities"]) > 10
+    assert said("acdd:1.3", "high") == ["standard_name"] * len(BANDS), "CF has none for gamma0"
+
+
+def test_a_catalog_of_data_sets_learns_what_where_and_when(held: Path) -> None:
+    """ACDD 1.3; longitudes and latitudes by PROJ's corners, to 100 m."""
+    with xr.open_zarr(held) as ds:
+        found = ds.attrs
+    assert found["time_coverage_start"] == "2020-01-01T00:00:00Z" and found["time_coverage_duration"] == "P4M"
+    assert found["time_coverage_end"] == "2020-04-30T23:59:59Z" and found["license"] == LICENSE
+    to_lonlat = pyproj.Transformer.from_crs(32610, 4326, always_xy=True)
+    west, south, east, north = to_lonlat.transform_bounds(600000.0, 4198080.0, 601440.0, 4200000.0)
+    names = [f"geospatial_{axis}_{end}" for end in ("min", "max") for axis in ("lon", "lat")]
+    assert [found[name] for name in names] == pytest.approx([west, south, east, north], abs=1e-3)
+    assert found["geospatial_bounds_crs"] == "EPSG:32610" and "601440.0 4200000.0" in found["geospatial_bounds"]
+    assert "creator_name" not in found, "nobody is named who was not given"
+
+
+def test_credits_describe_and_nothing_more(held: Path) -> None:
+    """A cube with other credits is the same cube: its root gets them, its other files stay."""
+    before = tree(held)
+    prepare(
+        held,
+        replace(spec_of(), credits={"creator_name": "A. Person", "license": "CC-BY-4.0"}),
+        *months("2020-01", "2020-04"),
+    )
+    after = tree(held)
+    assert {name for name in after if after[name] != before.get(name)} == {
+        "zarr.json"
+    } and after.keys() == before.keys()
+    found = json.loads(after["zarr.json"])["attributes"]
+    assert (found["creator_name"], found["license"]) == ("A. Person", "CC-BY-4.0")

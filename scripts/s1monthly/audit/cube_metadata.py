@@ -24,6 +24,7 @@ from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import first_of
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.cube import months as cube
+from s1monthly.cube.attributes import CREDITS
 from s1monthly.cube.create import create, write_group
 from s1monthly.cube.header import (
     COUNT,
@@ -232,7 +233,16 @@ def _spec_of(header: Header) -> CubeSpec | None:
         return None
     if tuple(band.name for band in bands) != header.bands:
         return None
-    return CubeSpec(header.tile, header.direction, header.geobox, bands, header.chunks, header.recipe, header.overviews)
+    kept = _credits(header.path)
+    return CubeSpec(
+        header.tile, header.direction, header.geobox, bands, header.chunks, header.recipe, header.overviews, kept
+    )
+
+
+def _credits(store: Path) -> dict[str, str]:
+    """Return who made and publishes a cube, from its root: a mended cube keeps that."""
+    attributes = (_own_metadata(store, "") or {}).get("attributes") or {}
+    return {name: attributes[name] for name in CREDITS if isinstance(attributes.get(name), str)}
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,12 @@ from s1monthly.catalog.item import (
 from s1monthly.catalog.table import row_key, stack_of
 from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
+from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.bands import Band, bands, spread_bands
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, SPREAD_STATISTICS
 from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import COMBINED, Month, Polarization, Stack
-from s1monthly.records.footprint import lonlat_bounds
 
 PARQUET_TYPE = "application/vnd.apache.parquet"
 

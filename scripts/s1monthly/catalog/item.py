@@ -21,12 +21,13 @@ from s1monthly.errors import ProductError
 from s1monthly.files import write_text
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
+from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.bands import Band, bands_of, normalisation, rounding
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.preview import stretches
 from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
-from s1monthly.records.footprint import geojson, lonlat_bounds
+from s1monthly.records.footprint import geojson
 from s1monthly.records.month import Record
 
 T = TypeVar("T")

@@ -26,10 +26,11 @@ from s1monthly.catalog.item import (
 )
 from s1monthly.cube.static import StaticOrigin
 from s1monthly.grid.lattice import GeoBox, geobox_outline
+from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.static_layers import LAYERS
 from s1monthly.layout import STATIC_LAYERS, Layout, parse_static_id, track_name
 from s1monthly.model import COMBINED, Stack, Tile, TileDirection
-from s1monthly.records.footprint import footprint, geojson, lonlat_bounds, tidy
+from s1monthly.records.footprint import footprint, geojson, tidy
 
 REL = "static-layers"
 """Relation of the link from a month's Item to the Item of its track's static layers."""

@@ -25,11 +25,12 @@ from s1monthly.catalog.assets import preview_grid, relative
 from s1monthly.catalog.item import item_digest, read_document
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_bytes
+from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.kernels.options import RADIOMETRY
 from s1monthly.layout import MONTH_PATTERN, Layout
 from s1monthly.model import CompositeKey, Month, Stack, Tile, TileDirection
-from s1monthly.records.footprint import lonlat_bounds, tidy
+from s1monthly.records.footprint import tidy
 from s1monthly.records.month import Record, read_record
 from s1monthly.records.search_log import Answer, no_data_months, read_answers
 

@@ -74,7 +74,7 @@ def _lines(model: type[BaseModel], indent: str, prefix: str) -> Iterator[str]:
     for key, field in model.model_fields.items():
         inner = section_of(field.annotation)
         if inner:
-            live = any(not _extra(f, "no_effect") for _, f in options(inner))
+            live = any(_is_live(f"{prefix}{key}.{name}", f) for name, f in options(inner))
             yield ""
             yield f"{indent}# {(inner.__doc__ or '').strip()}"
             yield f"{indent}{'' if live else '# '}{key}:"
@@ -88,10 +88,15 @@ def _lines(model: type[BaseModel], indent: str, prefix: str) -> Iterator[str]:
             notes = f"no effect: {_extra(field, 'no_effect')} ({notes[:1].lower()}{notes[1:]})"
         for line in textwrap.wrap(notes, 110 - len(indent)):
             yield f"{indent}# {line}"
-        value = EXAMPLE.get(prefix + key, field.default)
-        live = value not in (None, PydanticUndefined) and not _extra(field, "no_effect")
+        value, live = EXAMPLE.get(prefix + key, field.default), _is_live(prefix + key, field)
         shown = value if value not in (None, PydanticUndefined) else _extra(field, "example")
         yield f"{indent}{'' if live else '# '}{key}: {_yaml(shown)}"
+
+
+def _is_live(key: str, field: FieldInfo) -> bool:
+    """Return True if an option stands in the file as it is, False if it is commented out."""
+    value = EXAMPLE.get(key, field.default)
+    return value not in (None, PydanticUndefined) and not _extra(field, "no_effect")
 
 
 def config_yaml() -> str:

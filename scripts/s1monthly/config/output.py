@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator
 
@@ -43,6 +43,26 @@ class Formats(Section):
     geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")
 
 
+class Credits(Section):
+    """Who makes and publishes the data: attributes of cubes by the conventions ACDD and CF."""
+
+    creator_name: str | None = option(None, "Who made the data: a person or an institution", example="A. Person")
+    creator_type: Literal["person", "group", "institution", "position"] | None = option(
+        None, "What creator_name is", example="person"
+    )
+    creator_email: str | None = option(None, "Address of the creator", example="a.person@example.org")
+    creator_url: str | None = option(None, "Web page of the creator", example="https://example.org/people/a")
+    institution: str | None = option(None, "Where the data were made", example="Example Institute")
+    project: str | None = option(None, "Project for which they were made", example="Monthly radar")
+    publisher_name: str | None = option(None, "Who publishes the data", example="Example Data Centre")
+    publisher_url: str | None = option(None, "Web page of the publisher", example="https://data.example.org")
+    license: str | None = option(
+        None,
+        "Terms of use, best an address or an SPDX name. Where not given: the legal notice of the Copernicus data",
+        example="CC-BY-4.0",
+    )
+
+
 class Output(Section):
     """Where products go."""
 
@@ -57,6 +77,7 @@ class Output(Section):
         False, "Allow months to be remade with another recipe, where the time range covers every month the cube holds"
     )
     formats: Formats = Formats()
+    credits: Credits = Credits()
     cog_compression: CogCompression = option(
         COG_COMPRESSION, "Compression of COGs; zstd is a little smaller, but browsers cannot read it"
     )

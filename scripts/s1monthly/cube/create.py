@@ -15,13 +15,13 @@ import zarr
 from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
 
+from s1monthly.cube.attributes import description_attributes
 from s1monthly.cube.header import ATTRIBUTE, COUNT, OVERVIEWS, STATUS, Status, level_path
 from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, LEVEL_COORDINATES, CubeSpec, description
 from s1monthly.cube.overviews import LARGEST, multiscales, shapes, transform
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band, rounding
-from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.model import Month
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
@@ -38,6 +38,7 @@ CELL_METHODS = {
 COUNT_ATTRIBUTES = {
     "standard_name": "number_of_observations",
     "long_name": "number of passes with a valid value",
+    "coverage_content_type": "qualityInformation",
     "units": "1",
     "grid_mapping": GRID_MAPPING,
     "coordinates": GRID_MAPPING,
@@ -45,6 +46,7 @@ COUNT_ATTRIBUTES = {
 STATUS_ATTRIBUTES = {
     "standard_name": "status_flag",
     "long_name": "what the month's slot holds",
+    "coverage_content_type": "qualityInformation",
     "flag_values": [int(status) for status in Status],
     "flag_meanings": " ".join(status.name.lower() for status in Status),
 }
@@ -99,7 +101,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
         metadata = json.loads(file.read_text("utf-8"))
         if metadata["codecs"] != existing:
             file.write_text(json.dumps(metadata | {"codecs": existing}, indent=2), "utf-8")
-    _write_groups(folder, spec, {ATTRIBUTE: described | {"first": str(first), "last": str(last)}})
+    _write_groups(folder, spec, described, first, last)
 
 
 def create_array(
@@ -141,6 +143,7 @@ def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "long_name": band.description,
         "units": band.units,
+        "coverage_content_type": "physicalMeasurement",
         **limits,
         **({"cell_methods": CELL_METHODS[method]} if method in CELL_METHODS else {}),
         **({"comment": rounding(recipe)} if rounding(recipe) else {}),
@@ -200,7 +203,7 @@ def create_space(folder: Path, geobox: GeoBox, shape: tuple[int, int] | None = N
     create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
 
 
-def _write_groups(folder: Path, spec: CubeSpec, header: Mapping[str, Any]) -> None:
+def _write_groups(folder: Path, spec: CubeSpec, described: Mapping[str, Any], first: Month, last: Month) -> None:
     """Write the ``zarr.json`` of the groups: the overviews', then the root's."""
     grid = spec.geobox
     names = [band.name for band in spec.bands]
@@ -220,9 +223,9 @@ def _write_groups(folder: Path, spec: CubeSpec, header: Mapping[str, Any]) -> No
         below = [OVERVIEWS, *(f"{OVERVIEWS}/{name}" for name in below)]
         coarser = multiscales(grid, spec.overviews, root=True)
     attributes = {
-        **_description_attributes(spec),
+        **description_attributes(spec, first, last),
         **geozarr_attributes(grid, levels=coarser),
-        **header,
+        ATTRIBUTE: {**described, "first": str(first), "last": str(last)},
     }
     write_group(folder, attributes, [*names, COUNT, STATUS, *COORDINATES, *below])
 
@@ -230,14 +233,6 @@ def _write_groups(folder: Path, spec: CubeSpec, header: Mapping[str, Any]) -> No
 def write_group(folder: Path, attributes: Mapping[str, Any], members: Iterable[str]) -> None:
     """Write the ``zarr.json`` of a group; see `group_document`."""
     (folder / "zarr.json").write_text(group_document(folder, attributes, members), "utf-8")
-
-
-def _quantity(recipe: Mapping[str, Any]) -> str:
-    """Return the quantity of the backscatter in words."""
-    radiometry = recipe.get("radiometry", RADIOMETRY)
-    if radiometry == RADIOMETRY:
-        return "radiometric terrain corrected gamma0 backscatter"
-    return f"{RADIOMETRY_TITLES[radiometry]}, converted from gamma0 by static layers,"
 
 
 def group_document(folder: Path, attributes: Mapping[str, Any], names: Iterable[str]) -> str:
@@ -271,18 +266,6 @@ def _member(path: Path) -> dict[str, Any]:
     if metadata["node_type"] == "group":
         metadata["consolidated_metadata"] = metadata["consolidated_metadata"] | {"metadata": {}}
     return metadata
-
-
-def _description_attributes(spec: CubeSpec) -> dict[str, str]:
-    data = spec.recipe.get("data", "OPERA RTC-S1")
-    source = data if isinstance(data, str) else f"made up, for trials ({json.dumps(data, sort_keys=True)})"
-    return {
-        "Conventions": "CF-1.11",
-        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {spec.direction.passes}",
-        "source": f"{source}: {_quantity(spec.recipe)} of Copernicus Sentinel-1",
-        "comment": "One slot for every calendar month; a slot is to be used where status is 2 (complete).",
-        "history": "The records, ../../months/YYYY-MM.json, tell month by month what was written and of what.",
-    }
 
 
 def geozarr_attributes(

@@ -13,8 +13,8 @@ shape. A longer axis only reveals more of that chunk, so it always agrees with t
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from s1monthly.cube.header import COUNT, OVERVIEWS, STATUS, level_path
@@ -59,6 +59,8 @@ class CubeSpec:
         JSON.
     overviews : tuple of int
         Factors of the overviews, see `cube.overviews`: 2, 4, 8 ...; none for a cube without.
+    credits : mapping of str to str
+        ACDD attributes of the root, such as ``creator_name`` and ``license``. Cubes with other ones are the same.
     """
 
     tile: Tile
@@ -68,6 +70,7 @@ class CubeSpec:
     chunks: tuple[int, int]
     recipe: dict[str, Any]
     overviews: tuple[int, ...] = ()
+    credits: Mapping[str, str] = field(default_factory=dict)
 
 
 def description(spec: CubeSpec) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Footprints: the outline of a month's valid data in longitude and latitude, and bounding boxes of several."""
+"""Footprints: the outline of a month's valid data in longitude and latitude."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -62,24 +61,3 @@ def _rounded(coordinates: Any) -> Any:
     if isinstance(coordinates, float):
         return round(coordinates, DECIMALS)
     return [_rounded(part) for part in coordinates]
-
-
-def lonlat_bounds(geometries: Iterable[BaseGeometry]) -> list[float] | None:
-    """Return the bounding box west, south, east, north of geometries in longitude and latitude; None without any.
-
-    If a geometry is split at the antimeridian, the box crosses it too and west is larger than east (RFC 7946, section
-    5.2); it is the narrowest box that contains everything.
-    """
-    geometries = list(geometries)
-    parts = [part.bounds for geometry in geometries for part in shapely.get_parts(geometry)]
-    if not parts:
-        return None
-    west, south = min(p[0] for p in parts), min(p[1] for p in parts)
-    east, north = max(p[2] for p in parts), max(p[3] for p in parts)
-    if any(geometry.bounds[0] <= -180 and geometry.bounds[2] >= 180 for geometry in geometries):
-        reached, widest = -180.0, 0.0
-        for left, _, right, _ in sorted(parts):
-            if left - reached > widest:
-                widest, east, west = left - reached, reached, left
-            reached = max(reached, right)
-    return [west, south, east, north]

@@ -57,6 +57,8 @@ class JobSettings:
         Products of a month, see `plan.products_of`.
     overviews : bool
         True if a new cube has overviews.
+    credits : mapping of str to str
+        Attributes of cubes that name maker, publisher and terms.
     """
 
     base_dir: str
@@ -75,6 +77,7 @@ class JobSettings:
     cog_compression: CogCompression
     products: Sequence[str]
     overviews: bool
+    credits: Mapping[str, str]
     statics: bool = False
 
     @classmethod

@@ -237,6 +237,7 @@ class Plan:
             cog_compression=config.output.cog_compression,
             products=products_of(config),
             overviews=config.output.overviews,
+            credits=config.output.credits.model_dump(exclude_none=True),
         )
 
     @cached_property
