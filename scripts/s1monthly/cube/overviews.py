@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numcodecs.bitround import BitRound
 from numpy.typing import NDArray
 
 from s1monthly.cube.header import level_path
 from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels import bands
 from s1monthly.kernels.halving import level_shapes
 
 LARGEST = 256
@@ -49,8 +49,7 @@ def rounded(values: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Decibels beyond 16 change by 0.016 dB at most, nearer to zero by less. NaN stay.
     """
-    bits: NDArray[np.float32] = np.asarray(BitRound(KEEP_BITS).encode(values)).view(np.float32)
-    return bits.reshape(values.shape)
+    return bands.rounded(values, KEEP_BITS)
 
 
 def transform(geobox: GeoBox, shape: tuple[int, int]) -> list[float]:
