@@ -12,6 +12,7 @@ from s1monthly.workflow import estimate
 from s1monthly.workflow.month_state import MonthState, Step, product_name
 from s1monthly.workflow.plan import Plan
 from s1monthly.workflow.tile_months import TileMonths
+from s1monthly.workflow.tile_statics import StaticStep
 
 
 def before_run(
@@ -94,6 +95,7 @@ def describe(tile: TileMonths) -> str:
         _made(made),
         *_products(made),
         *_without_granules(tile),
+        _static_layers(tile),
     ]
     nothing = f"{len(states)} without granules{_why_set_aside(states)}"
     return "; ".join(filter(None, parts)) or nothing
@@ -142,6 +144,15 @@ def _products(made: Iterable[MonthState]) -> Iterator[str]:
     yield _count(
         made, "whose products are out of date, to be made again", lambda state: state.outdated and not state.lacking
     )
+
+
+def _static_layers(tile: TileMonths) -> str:
+    """Describe the static layers that are not there yet; empty for none."""
+    if tile.statics is None:
+        return ""
+    tracks = [str(track) for track, state in tile.statics.tracks.items() if state.step is not StaticStep.COMPLETE]
+    of = f" of track{'s' if len(tracks) > 1 else ''} {', '.join(tracks)}"
+    return f"static layers{of} to make" if tracks else "static layers not searched yet" * tile.statics.must_ask
 
 
 def _without_granules(tile: TileMonths) -> Iterator[str]:

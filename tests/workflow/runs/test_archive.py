@@ -409,7 +409,7 @@ def test_static_layers_are_made_once_and_never_invented(site: Site) -> None:
     statics, before = site.values(static={"enabled": True}), products(site.folder / "run")
     first = add_static(site, bursts[0])
     run = site.run(statics)
-    assert run.jobs == {"search": 1, "static": 1, **CATALOGS}
+    assert run.jobs == {"search": 1, "static": 1, **CATALOGS} and "; static layers not searched yet" in run.output
     assert site.served[f"{first.id}_mask.tif"] == 1
     folder = site.folder / "run" / "output" / FOLDER
     document = read_document(folder / "static" / f"{TILE}_S1_Static_ASCENDING_T137.json")
