@@ -63,6 +63,8 @@ def test_months_are_found_by_tile_time_and_place_and_their_files_open(tree: Smal
     assert s1monthly.find_months(tree.base, end="2021-12").month.tolist() == ["2021-11"]
     inside = months.geometry[0].representative_point()
     assert len(s1monthly.find_months(tree.base, point=(inside.x, inside.y))) == 2
+    with pytest.raises(NameFormatError, match="give longitude and latitude in degrees, in this order"):
+        s1monthly.find_months(tree.base, point=(inside.y, inside.x))
     for nothing in ({"point": (inside.x + 9, inside.y)}, {"direction": "desc"}, {"status": "unusable"}):
         empty = s1monthly.find_months(tree.base, **nothing)
         assert empty.empty and list(empty.columns) == list(months.columns)

@@ -150,6 +150,8 @@ def find_months(
         "track": track,
         "status": status,
     }
+    if point is not None and not (abs(point[0]) <= 180 and abs(point[1]) <= 90):
+        raise NameFormatError(f"no such point: {point}", "give longitude and latitude in degrees, in this order")
     path = Path(Layout(os.fspath(base_dir)).catalog)
     if not path.exists():
         raise ProductError(f"{path}: there is no catalog", "give the folder that output.base_dir names")

@@ -42,7 +42,7 @@ def test_the_time_left_follows_the_rules_of_the_remaining_jobs() -> None:
     remaining.update(bursts=2, composite=3)
     assert progress.overall(2, 8) == "2 of 8 jobs, about 64 s left"
     assert progress.finished(99) == "", "of another run"
-    assert progress.overall(20, 19) == "20 of 20 jobs"
+    assert progress.overall(8, 8) == "8 of 8 jobs"
 
 
 def test_two_jobs_side_by_side_take_half_of_the_time() -> None:
@@ -54,6 +54,10 @@ def test_two_jobs_side_by_side_take_half_of_the_time() -> None:
     for job in (1, 2):
         progress.finished(job)
     assert progress.overall(2, 12) == "2 of 12 jobs, about 20 s left"
+    progress.start(3, "bursts", MONTH)
+    clock.now = 5.0
+    progress.finished(3)
+    assert progress.overall(3, 12) == "3 of 12 jobs, about 15 s left", "9 jobs of 3 s, 1.8 at a time"
 
 
 def test_a_failed_job_shows_the_error_of_its_log(tmp_path: Any) -> None:
@@ -97,6 +101,7 @@ def a_job(logger: logging.Logger) -> None:
     logger.info("", extra=info)
     logger.info("Finished jobid: 7", extra={"event": LogEvent.JOB_FINISHED, "job_id": 7})
     logger.info(None, extra={"event": LogEvent.PROGRESS, "done": 1, "total": 2})
+    logger.info(None, extra={"event": LogEvent.PROGRESS, "done": 3, "total": 2})  # the target rule, which has no work
     logger.warning("what a user must know")
 
 

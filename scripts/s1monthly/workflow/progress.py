@@ -52,7 +52,7 @@ class Progress:
     _running: dict[int, StartedJob] = field(default_factory=dict)
     _seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     _began: float | None = None
-    _counted: tuple[float, Mapping[str, int]] | None = None
+    _counted: tuple[float, Counter[str]] | None = None
 
     def start(self, job_id: int, rule: str, wildcards: Mapping[str, str]) -> None:
         """Note that a job starts; a job that is tried again starts again."""
@@ -67,6 +67,8 @@ class Progress:
             return ""
         seconds = self.clock() - job.started
         self._seconds[job.rule].append(seconds)
+        if self._counted:
+            self._counted[1][job.rule] -= 1
         return f"{job!s:<45} {_short_time(seconds):>7}"
 
     def failed(self, job_id: int, log: list[str]) -> str:
@@ -78,7 +80,6 @@ class Progress:
 
     def overall(self, done: int, total: int) -> str:
         """Return how many jobs of the run are done, and about how long the others will take."""
-        total = max(done, total)
         left = self._time_left() if done < total else None
         return f"{done} of {total} jobs" + (f", about {_short_time(left)} left" if left else "")
 
@@ -96,7 +97,7 @@ class Progress:
             for rule, number in self._counted[1].items()
         )
         side_by_side = max(1.0, sum(done) / (now - self._began))
-        return max(0.0, work / side_by_side - (now - self._counted[0]))
+        return max(0.0, work / side_by_side)
 
 
 def _short_time(seconds: float) -> str:

@@ -319,6 +319,8 @@ class ConsoleLines(logging.Filter, logging.Formatter):
             return False
         if event == "JOB_ERROR":
             return True
+        if event == "PROGRESS" and record.done > record.total:  # type: ignore[attr-defined]
+            return False  # the target rule, which Snakemake counts as done but not in the total
         return passes and not str(record.msg).startswith(CHATTER)
 
     def format(self, record: logging.LogRecord) -> str:
