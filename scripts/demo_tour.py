@@ -39,7 +39,7 @@ def main(configfile):
         )
     cog, store, record = (base_dir / rows[0][name] for name in ("cog_path", "zarr_path", "record_path"))
     print(f"\nLook at:\n  a picture:       {picture}\n  in QGIS:         {cog}\n  in xarray:       {store}")
-    print(f"  how it was seen: {store.parent.parent / 'static'}: angles, area factors, shadow and layover of each track")
+    print(f"  how it was seen: {store.parent.parent / 'static'}: angles, area factors, shadow, layover")
     print(f"  what went in:    {record}\n  every month:     {layout.catalog}\n")
 
 
