@@ -17,6 +17,7 @@ from s1monthly.catalog.items_table import items_of, joined, read_items
 from s1monthly.catalog.table import read_catalog
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.errors import ProductError
+from s1monthly.layout import STATIC_LAYERS
 from support.month_samples import ANTIMERIDIAN, lay_down, month_record, write_search
 
 EMPTY = np.zeros((3660, 3660), bool)
@@ -31,6 +32,10 @@ def base(tmp_path: Path) -> Path:
     lay_down(tmp_path, month_record(direction="DESCENDING", textures=TEXTURES, polarization="HH+HV"))
     lay_down(tmp_path, month_record(ANTIMERIDIAN, mask=~EMPTY))
     write_search(tmp_path / "10SGE_ASCENDING", ["2021-10"])
+    static = tmp_path / "10SGD_ASCENDING" / "static" / "10SGD_S1_Static_ASCENDING_T137.json"
+    static.parent.mkdir()
+    for path in (static, *(static.with_name(f"{static.stem}_{layer}.tif") for layer in STATIC_LAYERS)):
+        path.write_text("{}")
     publish(tmp_path)
     return tmp_path
 
@@ -60,7 +65,8 @@ def seen_from(item: dict, base: Path, folder: Path) -> dict:
         for asset in item["assets"].values():
             asset["href"] = f"{folder.name}/{asset['href']}"
         for link in item["links"]:
-            link["href"] = link["href"].replace("../", "./")
+            inside = link["rel"] == "static-layers"
+            link["href"] = f"{folder.name}/{link['href']}" if inside else link["href"].replace("../", "./")
     return item
 
 
@@ -70,6 +76,8 @@ def test_stac_geoparquet_reads_every_item_from_the_table_of_all_and_from_that_of
     assert list(everything) == [path.stem for path in paths] and len(paths) == 4
     for path in paths:
         item = stac.read_document(path)
+        linked = path.name == "10SGD_ASCENDING_2021-11.json"
+        assert ("T137_mask" in item["assets"], "static-layers" in str(item["links"])) == (linked, linked)
         assert everything[path.stem] == seen_from(item, base, path.parent)
         assert items_in(path.parent / "items.parquet")[path.stem] == seen_from(item, path.parent, path.parent)
         for name, asset in everything[path.stem]["assets"].items():

@@ -131,7 +131,8 @@ def for_root(table: pa.Table, folder: str) -> pa.Table:
         table = table.set_column(table.schema.get_field_index("assets"), "assets", moved)
     links = table["links"].combine_chunks()
     flat = links.flatten()
-    hrefs = pc.replace_substring_regex(flat.field("href"), r"^\.\./", "./")
+    hrefs = pc.replace_substring_regex(flat.field("href"), r"^([^.:][^:]*)$", rf"{folder}/\1")  # of the folder itself
+    hrefs = pc.replace_substring_regex(hrefs, r"^\.\./", "./")
     flat = _with_field(flat, "href", hrefs)
     moved = pa.ListArray.from_arrays(_offsets(links), flat, mask=links.is_null())
     return table.set_column(table.schema.get_field_index("links"), "links", moved)
@@ -169,6 +170,13 @@ def write_items(path: str | Path, table: pa.Table, *, only_if_changed: bool = Fa
     sink = pa.BufferOutputStream()
     pq.write_table(table.replace_schema_metadata(metadata), sink, compression="zstd", version="2.6")
     return write_bytes(path, sink.getvalue().to_pybytes(), only_if_changed=only_if_changed)
+
+
+def as_read(table: pa.Table) -> pa.Table:
+    """Return a table as it comes back from its file, where the elements of lists have another name."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return pq.ParquetFile(pa.BufferReader(sink.getvalue())).read(use_threads=False)
 
 
 def read_items(path: str | Path) -> pa.Table:

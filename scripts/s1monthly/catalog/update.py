@@ -19,7 +19,16 @@ from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.coverage import coverage_page
 from s1monthly.catalog.geopackage import write_geopackage
 from s1monthly.catalog.item import read_document, write_document
-from s1monthly.catalog.items_table import for_root, items_of, joined, names_of, read_items, selected, write_items
+from s1monthly.catalog.items_table import (
+    as_read,
+    for_root,
+    items_of,
+    joined,
+    names_of,
+    read_items,
+    selected,
+    write_items,
+)
 from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.catalog.table import (
     NO_DATA,
@@ -274,7 +283,7 @@ def _tile_items(layout: Layout, name: str, rows: Sequence[Row]) -> pa.Table:
         table = read_items(folder / Path(layout.tile_items).name)
         if table["id"].to_pylist() == names_of(rows):
             return table
-    return items_of(without_global_paths(rows, name), folder)
+    return as_read(items_of(without_global_paths(rows, name), folder))
 
 
 def documents_of(
