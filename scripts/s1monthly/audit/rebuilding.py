@@ -345,4 +345,7 @@ def _changes(before: dict[str, Row], rows: Iterable[Row]) -> str:
         "gone": len(before.keys() - now.keys()),
         "changed": sum(row != before[month] for month, row in now.items() if month in before),
     }
-    return ", ".join(f"{count_of(number, 'row')} {name}" for name, number in numbers.items() if number) or "written again, no row changed"
+    return (
+        ", ".join(f"{count_of(number, 'row')} {name}" for name, number in numbers.items() if number)
+        or "written again, no row changed"
+    )
