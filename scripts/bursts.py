@@ -6,7 +6,7 @@ from dataclasses import replace
 import light_imports  # noqa: F401
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
-from s1monthly.layout import layer_file
+from s1monthly.layout import layer_file, seen_file
 from s1monthly.model import CompositeKey
 from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import write_account
@@ -45,14 +45,18 @@ def main(argv=None):
     def cut(granule):
         static = statics.get(granule.burst)
         with source.prepared(granule) as ready, source.prepared(static) if static else nullcontext() as factors:
-            burst = read_burst(ready, layers, geobox, how["min_valid_power"], how["mask"], radiometry, factors)
+            limits, quality = (how["min_valid_power"], how["mask"]), bool(how.get("quality"))
+            burst = read_burst(ready, layers, geobox, *limits, radiometry, factors, with_seen=quality)
             checksums = {layer.name: layer.md5 for layer in ready.layers}
+        seen = (seen_file(granule.id),) if burst.seen else ()
+        if burst.seen:
+            write_raster(pieces.folder / seen[0], [burst.seen.bits], burst.seen.geobox, ["seen"])
         if isinstance(burst, NoPixels):
-            return Piece(burst.reason, facts=checksums)
+            return Piece(burst.reason, seen, checksums)
         files = {layer: layer_file(granule.id, layer) for layer in burst.power}
         for layer, file in files.items():
             write_raster(pieces.folder / file, [burst.power[layer]], burst.geobox, [layer])
-        return Piece("read" if burst.masked else "read, unmasked", tuple(files.values()), checksums)
+        return Piece("read" if burst.masked else "read, unmasked", (*files.values(), *seen), checksums)
 
     account = read_all(key, listed, cut, pieces, settings.read_workers, settings.max_failed_ratio, digest(how))
     pieces.deliver(account.checksums, job.bursts)

@@ -13,6 +13,7 @@ from s1monthly.records.month import EMPTY, Origin, software_versions, write_reco
 from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.despeckle import despeckle_month
+from s1monthly.stages.quality import month_classes
 from s1monthly.stages.reference import read_mean
 from s1monthly.stages.viewing import granules_without_static
 from s1monthly.workflow import jobs
@@ -37,6 +38,9 @@ def main(argv=None):
     month = compose(job.bursts, account.on_tile, geobox, pair.layers, merging, outside, threads, statics)
     for overflight in month.passes:
         log.info("%s: %d bursts", overflight.name, len(overflight.granules))
+    classes = None
+    if recipe.get("quality"):
+        classes = month_classes(job.bursts, account.on_tile, geobox, month.count, outside)
     despeckled, how = None, recipe["despeckle"]
     if how:
         with_mean = how["method"] == "rabasar"
@@ -45,7 +49,7 @@ def main(argv=None):
         log.info("despeckled: %s", despeckled or how)
     with RecordBuilder(key, pair, geobox, month.count) as builder:
         bands = builder.measured(compute(recipe, *month.power, threads, month.spread))
-        digest = write_month(job.cube, key.month, bands, month.count, recipe, threads)
+        digest = write_month(job.cube, key.month, bands, month.count, recipe, threads, classes)
         record = builder.build(settings.level, origin, digest, despeckled)
     write_record(job.record, record)
     for warning in record.warnings:

@@ -25,7 +25,7 @@ STATIC_LAYERS = (
 
 BAND_PATTERN = r"(?:VV|VH|HH|HV)_\w+|Ratio|RVI"
 """Names of bands."""
-DERIVED_PATTERN = r"power|overview-(?:vv|vh|hh|hv|dual)"
+DERIVED_PATTERN = r"power|quality|overview-(?:vv|vh|hh|hv|dual)"
 """Kinds of further COGs of a month, which follow from its bands."""
 
 WORK_MARKER = "base_dir.txt"
@@ -261,6 +261,11 @@ def is_derived(kind: str) -> bool:
 def is_cog(kind: str) -> bool:
     """Return True if a kind of file is the COG of all bands (``cog``) or of one."""
     return kind == "cog" or is_band(kind)
+
+
+def seen_file(granule_id: str) -> str:
+    """Return the name of the file of what a burst saw of each pixel, see `kernels.quality`."""
+    return layer_file(granule_id, "seen")
 
 
 def item_id(key: CompositeKey) -> str:

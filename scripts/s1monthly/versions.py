@@ -9,6 +9,7 @@ ALGORITHMS = {
     "despeckling": 1,  # raise it for changes above 1e-4 dB: reordering the same sums changes results by 1e-5 dB
     "masking": 1,
     "polygon_mask": 2,  # polygons of any size; see `recipe.canonical`
+    "quality": 1,
     "radiometry": 1,
     "resampling": 1,
     "sources.reading": 1,  # includes the pixel positions of `grid`
@@ -24,5 +25,5 @@ The names are keys in the recipes of existing cubes. Never rename one, even when
 LEFT_OUT_AT_1 = frozenset({"composing", "polygon_mask", "sources.simulated"})
 """Algorithms that a recipe names only from version 2 on, because cubes exist from before they had a number."""
 
-PRODUCTS = {"cog": 3, "previews": 1, "stac": 3, "static": 1, "power": 1, "overview": 1}
+PRODUCTS = {"cog": 3, "previews": 1, "stac": 3, "static": 1, "power": 1, "overview": 1, "quality": 1}
 """Version of every product. Raising it makes it again: static layers from their granules, others from the cube."""

@@ -38,7 +38,7 @@ CHANGES_VALUES = flat(
 roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))",
   bbox: [-122, 38, -121, 39.5], filter: NAME = 'a'}
 source: {kind: simulated, simulation: {seed: 2, tracks: 1, passes_per_track: 1}}
-output: {bands: [RVI], keep_bits: 12}
+output: {bands: [RVI], keep_bits: 12, formats: {quality: true}}
 processing:
   post_processing: false
   target_crs: EPSG:3310
@@ -296,6 +296,7 @@ def test_a_recipe_without_textures_does_not_know_of_them() -> None:
 WHERE_USED = {
     "polygon_mask": MASKED,
     "sources.simulated": SIMULATED,
+    "quality": {"output.formats.quality": True},
     "radiometry": {"processing.radiometry": "beta0"},
     "spread": {"processing.spread": ["std"]},
     "texture": TEXTURED,

@@ -29,6 +29,8 @@ from s1monthly.cube.create import create, write_group
 from s1monthly.cube.header import (
     COUNT,
     DECODING,
+    MASK,
+    QUALITY,
     STATUS,
     Header,
     foreign_store,
@@ -222,7 +224,8 @@ def _compare_files(
 
 def _arrays(spec: CubeSpec) -> tuple[str, ...]:
     names = [band.name for band in spec.bands]
-    return (*names, COUNT, STATUS, *overview_arrays(names, spec.overviews))
+    mask = [MASK] if spec.recipe.get(QUALITY) else []
+    return (*names, COUNT, *mask, STATUS, *overview_arrays(names, spec.overviews))
 
 
 def _spec_of(header: Header) -> CubeSpec | None:

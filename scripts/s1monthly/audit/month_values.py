@@ -97,10 +97,10 @@ def restore_values(folder: TileFolder, record: Record) -> bool:
         for number, name in enumerate(record.bands, 1):
             with open_dataset(cogs.get("cog") or folder.place(name, month)) as dataset:
                 values[name] = dataset.read(number if "cog" in cogs else 1)
-        count = cube.read_count(folder.cube, month)
-        if cube.digest_of_values(folder.cube, month, values, count) != record.digest:
+        count, mask = cube.read_count(folder.cube, month), cube.read_mask(folder.cube, month)
+        if cube.digest_of_values(folder.cube, month, values, count, mask) != record.digest:
             return False
     except (ProductError, CubeError, IndexError):
         return False
-    write_month(folder.cube, month, values, count)
+    write_month(folder.cube, month, values, count, mask=mask)
     return True

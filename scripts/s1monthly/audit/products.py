@@ -32,7 +32,7 @@ from s1monthly.model import Month
 from s1monthly.raster.geotiff import GDAL_OPTIONS, open_dataset
 from s1monthly.raster.writing import refuse_unwritten, side_file
 from s1monthly.records.month import Record, verified
-from s1monthly.stages.derived import derived_values
+from s1monthly.stages.derived import derived_values, quality_bands
 
 PNG_END = b"IEND\xaeB`\x82"
 """Last bytes of a complete PNG; GDAL reads a truncated one without an error."""
@@ -124,6 +124,8 @@ def derived_difference(path: Path, record: Record, kind: str, bands: Mapping[str
                 found = dataset.read(number)
                 if values.dtype == np.float32:
                     alike = np.allclose(found, values, 1e-6, 0, equal_nan=True)
+                elif kind == "quality":
+                    alike = np.array_equal(found, values)
                 else:
                     alike = np.abs(found.astype(np.int16) - values).max() <= SHADE
                 if not alike:
@@ -288,6 +290,8 @@ def compare_with_cube(folder: TileFolder, record: Record, kinds: Collection[str]
         return "overviews", overview_fault
     if different:  # not before the cube is known to be right, of which the COG may be the last copy
         return different
+    if "quality" in kinds:
+        drawn |= quality_bands(folder.cube, month)
     for kind in filter(is_derived, kinds):
         path = folder.place(kind, month)
         different_from = first_of(cog_faults(path, record, kind)) or derived_difference(path, record, kind, drawn)

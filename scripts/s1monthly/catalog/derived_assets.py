@@ -7,7 +7,14 @@ from typing import Any
 from s1monthly.kernels.bands import Band
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.kernels.preview import stretches
+from s1monthly.kernels.quality import CLASSES
 from s1monthly.model import Polarization
+
+QUALITY_BANDS = {
+    "count": "number of passes with a valid value",
+    "mask": "; ".join(f"{number}: {meaning.replace('_', ' ')}" for number, meaning in CLASSES.items()),
+}
+"""Band of the quality COG -> what it is."""
 
 _COG = {"type": "image/tiff; application=geotiff; profile=cloud-optimized"}
 _INF = float("inf")
@@ -38,6 +45,8 @@ def overview_stretches(polarization: Polarization, kind: str) -> dict[str, tuple
 
 def derived_bands(kind: str, polarization: Polarization) -> tuple[str, tuple[str, ...]]:
     """Return type and names of the bands of a further COG."""
+    if kind == "quality":
+        return "uint8", tuple(QUALITY_BANDS)
     if kind == "power":
         return "float32", tuple(band.name for band in power_bands(polarization))
     return "uint8", tuple(overview_stretches(polarization, kind))
@@ -54,6 +63,17 @@ def derived_asset(kind: str, polarization: Polarization, radiometry: str = RADIO
             "bands": [
                 {"name": band.name, "description": band.description, "unit": band.units, "data_type": "float32"}
                 for band in power_bands(polarization, radiometry)
+            ],
+        }
+    if kind == "quality":
+        return {
+            "title": "Quality",
+            "description": "8-bit cloud-optimised GeoTIFF: count of passes, and class of each pixel.",
+            **_COG,
+            "roles": ["data-mask", "quality"],
+            "bands": [
+                {"name": name, "description": text, "data_type": "uint8", "nodata": 0}
+                for name, text in QUALITY_BANDS.items()
             ],
         }
     shown = overview_stretches(polarization, kind)

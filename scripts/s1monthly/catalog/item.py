@@ -25,6 +25,7 @@ from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.bands import Band, bands_of, normalisation, rounding
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.preview import stretches
+from s1monthly.kernels.quality import CLASSES
 from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson
@@ -163,6 +164,9 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "data_type": "uint8",
         "nodata": 0,
     }
+    if record.recipe.get("quality"):
+        meaning = "; ".join(f"{number}: {text.replace('_', ' ')}" for number, text in CLASSES.items())
+        variables["mask"] = {**variables["count"], "description": f"class of the pixel. {meaning}"}
     return {"cube:dimensions": dimensions, "cube:variables": variables}
 
 

@@ -38,6 +38,7 @@ class Formats(Section):
 
     cog: bool = option(True, "Write a cloud-optimised GeoTIFF a month")
     preview: bool = option(True, "Write a preview picture a month")
+    quality: bool = option(False, "Keep classes of pixels (shadow, layover ...) in the cube, and write a quality COG")
     overview: bool = option(False, "Write 8-bit COGs of each polarization and of both, with a fixed stretch")
     power: bool = option(False, "Write a COG of linear power too")
     geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")

@@ -12,7 +12,17 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from s1monthly.cube.header import STATUS, Header, Status, adds_only_bands, how_to_mend, read_header, read_status
+from s1monthly.cube.header import (
+    MASK,
+    QUALITY,
+    STATUS,
+    Header,
+    Status,
+    adds_only_bands,
+    how_to_mend,
+    read_header,
+    read_status,
+)
 from s1monthly.cube.layout import AXIS_LIMIT, CubeSpec, description
 from s1monthly.cube.transaction import (
     changed,
@@ -132,7 +142,8 @@ def _months_stay(existing: Header, wanted: Mapping[str, Any], replace: bool, not
         if not not_covered:
             return True
         if not replace:
-            new = ", ".join(name for name in wanted["bands"] if name not in existing.bands)
+            mask = [MASK] if wanted["recipe"].get(QUALITY) else []
+            new = ", ".join(name for name in [*wanted["bands"], *mask] if name not in existing.data_arrays)
             raise CubeError(
                 f"cube {path}: the bands {new} can be added by a run alone that makes all its months again;"
                 f" not covered: {', '.join(map(str, not_covered))}",
@@ -147,10 +158,10 @@ def _months_stay(existing: Header, wanted: Mapping[str, Any], replace: bool, not
 
 
 def _adds_bands(existing: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return True if the wanted cube has all bands of the existing one, made alike, and more."""
+    """Return True if the wanted cube has all bands of the existing one, made alike, and more, or classes of pixels."""
     return (
         all(existing.get(key) == wanted.get(key) for key in {*existing, *wanted} - {"bands", "recipe"})
-        and set(existing["bands"]) < set(wanted["bands"])
+        and set(existing["bands"]) <= set(wanted["bands"])
         and adds_only_bands(existing["recipe"], wanted["recipe"])
     )
 
@@ -196,7 +207,7 @@ def _change(existing: Header, store: Path, wanted: Mapping[str, Any], first: Mon
     if not differing:
         return
     shift = existing.first.ordinal - first.ordinal
-    adds_bands = list(existing.bands) != wanted["bands"]
+    adds_bands = existing.description["recipe"] != wanted["recipe"]
     if not shift and not adds_bands and not links_and_exchanges(store.parent):
         # arrays grow one after the other, but readers of the root's metadata still see one step
         replace_files(store, path, differing)

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
 
 from s1monthly.cube.attributes import description_attributes
-from s1monthly.cube.header import ATTRIBUTE, COUNT, OVERVIEWS, STATUS, Status, level_path
+from s1monthly.cube.header import ATTRIBUTE, COUNT, MASK, OVERVIEWS, QUALITY, STATUS, Status, level_path
 from s1monthly.cube.layout import AXIS_LIMIT, COORDINATES, GRID_MAPPING, LEVEL_COORDINATES, CubeSpec, description
 from s1monthly.cube.overviews import LARGEST, multiscales, shapes, transform
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import NODATA, Band, rounding
+from s1monthly.kernels.quality import CLASSES
 from s1monthly.model import Month
 
 CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
@@ -40,6 +41,14 @@ COUNT_ATTRIBUTES = {
     "long_name": "number of passes with a valid value",
     "coverage_content_type": "qualityInformation",
     "units": "1",
+    "grid_mapping": GRID_MAPPING,
+    "coordinates": GRID_MAPPING,
+}
+MASK_ATTRIBUTES = {
+    "standard_name": "quality_flag",
+    "long_name": "class of the pixel: valid, or why it has no value",
+    "flag_values": [*CLASSES],
+    "flag_meanings": " ".join(CLASSES.values()),
     "grid_mapping": GRID_MAPPING,
     "coordinates": GRID_MAPPING,
 }
@@ -85,6 +94,8 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
         create_array(folder / band.name, "float32", NODATA, attributes, CODEC, **data)
     counts = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
     create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
+    if spec.recipe.get(QUALITY):
+        create_array(folder / MASK, "uint8", 0, MASK_ATTRIBUTES, counts, **data)
     statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
     # not compressed: `cube.header` reads the one byte of a chunk without zarr
     create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
@@ -227,7 +238,8 @@ def _write_groups(folder: Path, spec: CubeSpec, described: Mapping[str, Any], fi
         **geozarr_attributes(grid, levels=coarser),
         ATTRIBUTE: {**described, "first": str(first), "last": str(last)},
     }
-    write_group(folder, attributes, [*names, COUNT, STATUS, *COORDINATES, *below])
+    mask = [MASK] if spec.recipe.get(QUALITY) else []
+    write_group(folder, attributes, [*names, COUNT, *mask, STATUS, *COORDINATES, *below])
 
 
 def write_group(folder: Path, attributes: Mapping[str, Any], members: Iterable[str]) -> None:

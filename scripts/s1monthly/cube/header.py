@@ -34,7 +34,7 @@ _OF_BYTE = {bytes([status]): status for status in Status}
 STATUS = "status"
 """Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
 
-ADDED = {"textures": "texture", "spread": "spread"}
+ADDED = {"textures": "texture", "spread": "spread", "quality": "quality"}
 """Key of the recipe -> name among its algorithms, of what determines bands beside the core bands, never these."""
 
 AWAY = "move it away, or give another output.base_dir; it is never written into"
@@ -45,6 +45,10 @@ PEER_BANDS = ("VV_dB", "HH_dB")
 
 COUNT = "count"
 """Array of the number of passes."""
+
+MASK = "mask"
+"""Array of the classes of pixels, see `kernels.quality`; in cubes whose recipe has `QUALITY`."""
+QUALITY = "quality"
 
 OVERVIEWS = "overviews"
 """Group of the overviews, see `cube.overviews`."""
@@ -167,8 +171,13 @@ class Header:
 
     @property
     def data_arrays(self) -> tuple[str, ...]:
-        """Names of the arrays that hold a month's pixels: the bands and the count."""
-        return (*self.bands, COUNT)
+        """Names of the arrays that hold a month's pixels: the bands, the count and, where there are, the classes."""
+        return (*self.bands, COUNT, *([MASK] if self.has_mask else []))
+
+    @property
+    def has_mask(self) -> bool:
+        """Whether the cube holds classes of pixels."""
+        return bool(self.description["recipe"].get(QUALITY))
 
     @property
     def overviews(self) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from s1monthly.cube.header import COUNT, OVERVIEWS, STATUS, level_path
+from s1monthly.cube.header import COUNT, MASK, OVERVIEWS, STATUS, level_path
 from s1monthly.errors import CubeError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
@@ -83,10 +83,10 @@ def description(spec: CubeSpec) -> dict[str, Any]:
     """
     names = [band.name for band in spec.bands]
     label = f"cube of tile {spec.tile} {spec.direction}"
-    if not names or len(set(names)) < len(names) or {COUNT, STATUS, OVERVIEWS, *COORDINATES} & set(names):
+    if not names or len(set(names)) < len(names) or {COUNT, MASK, STATUS, OVERVIEWS, *COORDINATES} & set(names):
         raise CubeError(
             f"{label}: the bands {', '.join(names) or '(none)'} cannot be named side by side",
-            f"give each band a name of its own, other than {', '.join((COUNT, STATUS, OVERVIEWS, *COORDINATES))}",
+            f"give each band a name of its own, other than {', '.join((COUNT, MASK, STATUS, OVERVIEWS, *COORDINATES))}",
         )
     if min(spec.chunks) < 1:
         raise CubeError(f"{label}: chunks of {spec.chunks} pixels", "give zarr_chunks of one row and column at least")

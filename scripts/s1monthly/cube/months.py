@@ -15,6 +15,7 @@ from s1monthly.cube.chunks import chunk_form, read_slot
 from s1monthly.cube.digest import digest_of, hash_values
 from s1monthly.cube.header import (
     COUNT,
+    MASK,
     STATUS,
     Header,
     Status,
@@ -100,7 +101,9 @@ def _slot_digest(header: Header, month: Month) -> str:
     return digest_of(header, month, {name: hash_values(_read_slot(header, name, slot)) for name in header.data_arrays})
 
 
-def digest_of_values(path: str | Path, month: Month, values: Mapping[str, Values], count: Count) -> str:
+def digest_of_values(
+    path: str | Path, month: Month, values: Mapping[str, Values], count: Count, mask: Count | None = None
+) -> str:
     """Compute the digest that a month with these values would have; see `month_digest`.
 
     Raises
@@ -111,7 +114,8 @@ def digest_of_values(path: str | Path, month: Month, values: Mapping[str, Values
     header = existing_header(Path(path))
     header.check_bands(values, month)
     hashes = {name: hash_values(array) for name, array in values.items()}
-    return digest_of(header, month, hashes | {COUNT: hash_values(count)})
+    hashes |= {COUNT: hash_values(count)} | ({} if mask is None else {MASK: hash_values(mask)})
+    return digest_of(header, month, hashes)
 
 
 def read_month(path: str | Path, month: Month, band: str, threads: int = 1) -> Values:
@@ -172,6 +176,19 @@ def read_count(path: str | Path, month: Month) -> Count:
     return _read_complete(Path(path), month, lambda header, slot: _read_slot(header, COUNT, slot))
 
 
+def read_mask(path: str | Path, month: Month) -> Count | None:
+    """Read the classes of a complete month's pixels: uint8, (rows, columns); None if the cube has none.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete or its chunks are damaged.
+    """
+    return _read_complete(
+        Path(path), month, lambda header, slot: _read_slot(header, MASK, slot) if header.has_mask else None
+    )
+
+
 def read_bands(path: str | Path, month: Month, threads: int = 1) -> Iterator[tuple[str, Values]]:
     """Yield name and values of every band of a complete month, in order, one in memory at a time.
 
@@ -207,6 +224,9 @@ def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) 
             yield name, values
             hashes[name] = hashing.result()
     hashes[COUNT] = hash_values(read_count(path, month))
+    mask = read_mask(path, month)
+    if mask is not None:
+        hashes[MASK] = hash_values(mask)
     if digest_of(existing_header(Path(path)), month, hashes) != digest:
         raise CubeError(f"cube {path}: {month} holds other values than its record says (digest)", how_to_mend(path))
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.chunks import chunk_form, write_rows, write_shard
 from s1monthly.cube.digest import canonical, digest_of
-from s1monthly.cube.header import COUNT, STATUS, Header, existing_header, level_path
+from s1monthly.cube.header import COUNT, MASK, STATUS, Header, existing_header, level_path
 from s1monthly.cube.months import Count, Values, slot_digest
 from s1monthly.cube.overviews import rounded
 from s1monthly.cube.transaction import cube_errors, flush, locked, mark_complete, replace_slot, stage_status, staging
@@ -37,6 +37,7 @@ def write_month(
     count: Count,
     recipe: Mapping[str, Any] | None = None,
     threads: int = 1,
+    mask: Count | None = None,
 ) -> str:
     """Write a month into its slot, replace what the slot held, and return its digest as `month_digest` computes it.
 
@@ -57,6 +58,8 @@ def write_month(
         How the values were made. The month is refused if the cube was started anew with another recipe in the meantime.
     threads : int
         `threads` + 1 chunks are compressed, hashed or flushed at a time; the bytes do not depend on it.
+    mask : array, optional
+        Classes of pixels, uint8, (rows, columns); needed by a cube with them, and by no other.
 
     Raises
     ------
@@ -73,7 +76,14 @@ def write_month(
             "another run started it anew: give each configuration its own base_dir, and run again",
         )
     header.slot(month)
-    _check_array(label, COUNT, count, shape, np.dtype("uint8"))
+    whole = {COUNT: count} | ({} if mask is None else {MASK: mask})
+    for name, pixels in whole.items():
+        _check_array(label, name, pixels, shape, np.dtype("uint8"))
+    if (MASK in whole) != header.has_mask:
+        raise CubeError(
+            f"{label}: {'no classes of pixels for a cube with them' if header.has_mask else 'a cube without classes'}",
+            "report this: it is a fault of the software",
+        )
     writing = f"writing {month}"
     hashes: dict[str, Future[str]] = {}
     with (
@@ -86,7 +96,7 @@ def write_month(
         def stage(name: str, array: NDArray[Any]) -> str:
             digest = _stage(header, folder, name, array, pool)
             flushed.append(pool.submit(flush, folder / name))
-            if name != COUNT:
+            if name not in whole:
                 for path in _stage_overviews(header, folder, name, array, pool):
                     flushed.append(pool.submit(flush, path))
             return digest
@@ -104,7 +114,7 @@ def write_month(
             del array
         header.check_bands(hashes, month)
         with cube_errors(path, writing):
-            hashes[COUNT] = stager.submit(stage, COUNT, count)
+            hashes |= {name: stager.submit(stage, name, pixels) for name, pixels in whole.items()}
             stage_status(folder)
             digest = digest_of(header, month, {name: result.result() for name, result in hashes.items()})
             flushed.append(pool.submit(flush, folder / STATUS))

@@ -32,6 +32,7 @@ def recipe(config: Config) -> dict[str, Any]:
         "radiometry": config.converts,
         "sources.simulated": config.source.kind == "simulated",
         "spread": processing.spread,
+        "quality": config.output.formats.quality,
         "texture": textures,
     }
     return canonical(
@@ -56,6 +57,7 @@ def recipe(config: Config) -> dict[str, Any]:
             **({"angle_normalisation": angle} if angle else {}),
             **({"spread": processing.spread} if processing.spread else {}),
             **({"radiometry": processing.radiometry} if config.converts else {}),
+            **({"quality": True} if config.output.formats.quality else {}),
             **_of_bands(config),
         }
     )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import shapely
@@ -15,6 +16,7 @@ from s1monthly.errors import GridError, ProductError, SourceError
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.kernels.options import MASK, RADIOMETRY, Radiometry
+from s1monthly.kernels.quality import seen
 from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
@@ -30,11 +32,20 @@ A saturated Sentinel-1 pixel has a beta0 of 4e4, and OPERA divides it by area fa
 Power = NDArray[np.float32]
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """What a burst saw of the pixels of a window of the tile's grid: bits of `kernels.quality`, (rows, columns)."""
+
+    geobox: GeoBox
+    bits: NDArray[np.uint8]
+
+
 @dataclass(frozen=True)
 class NoPixels:
     """Result for a granule without a valid pixel on the tile, with the reason."""
 
     reason: str
+    seen: Seen | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +63,8 @@ class BurstWindow:
         same pixels in all layers.
     masked : bool
         True if the granule's mask layer was applied; False if it has none or masking is off.
+    seen : Seen, optional
+        What the burst saw, also of pixels without a value, if asked for.
     """
 
     geobox: GeoBox
@@ -59,6 +72,7 @@ class BurstWindow:
     col: int
     power: dict[str, Power]
     masked: bool
+    seen: Seen | None = None
 
 
 def read_burst(
@@ -69,6 +83,7 @@ def read_burst(
     mask_excludes: str = MASK,
     radiometry: Radiometry = RADIOMETRY,
     static: StaticGranule | None = None,
+    with_seen: bool = False,
 ) -> BurstWindow | NoPixels:
     """Read the part of a granule that lies on a grid.
 
@@ -95,6 +110,8 @@ def read_burst(
     static : StaticGranule, optional
         Static granule of the burst, whose layers can be read now; needed for all quantities but ``gamma0_terrain``.
         Pixels without a conversion factor are no data.
+    with_seen : bool
+        Whether to return what the burst saw, also of pixels without a value.
 
     Returns
     -------
@@ -118,11 +135,12 @@ def read_burst(
         refuse_elsewhere(granule, co)
         _refuse_other_grids(granule, co, cross, mask)
         converter = stack.enter_context(_converter(granule, radiometry, static))
+        burst = _Burst(co, cross, mask, min_valid_power, excluded, converter, {} if with_seen else None)
+        seen = burst.seen_on(geobox) if with_seen else None
         try:
-            placed = _Burst(co, cross, mask, min_valid_power, excluded, converter).on(geobox)
-            return _trimmed(placed, layers, geobox, masked=mask is not None)
+            return replace(_trimmed(burst.on(geobox), layers, geobox, masked=mask is not None), seen=seen)
         except _NothingValid as nothing:
-            return NoPixels(str(nothing))
+            return NoPixels(str(nothing), seen)
 
 
 class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason of `NoPixels`
@@ -141,7 +159,13 @@ class _Placed:
 
 @dataclass(frozen=True)
 class _Burst:
-    """The open layers of a granule, and which of their pixels are valid."""
+    """The open layers of a granule, and which of their pixels are valid.
+
+    Attributes
+    ----------
+    kept : dict or None
+        Pixels that were read, by layer, if `seen_on` is called too: both need the same window.
+    """
 
     co: LayerFile
     cross: LayerFile
@@ -149,6 +173,7 @@ class _Burst:
     min_valid_power: float
     excluded: tuple[int, ...]
     converter: Converter | None = None
+    kept: dict[str, NDArray[Any]] | None = None
 
     def on(self, target: GeoBox) -> _Placed:
         """Bring the valid power onto a grid."""
@@ -158,13 +183,34 @@ class _Burst:
         co, cross = (place.resample(power) for power in self._valid(place.rows, place.cols))
         return _Placed(place.row, place.col, co, cross)
 
+    def seen_on(self, target: GeoBox) -> Seen | None:
+        """Bring what the burst saw onto a grid, by the nearest pixel; None if it saw nothing there."""
+        place = placing(self.co.geobox, target, self.co.name)
+        if place is None:
+            return None
+        window = place.rows, place.cols
+        mask = self._read(self.mask, *window) if self.mask else None
+        co, cross = (self._read(layer, *window) for layer in (self.co, self.cross))
+        bits = place.nearest(seen(co, cross, self.min_valid_power, mask), 0)
+        if not bits.any():
+            return None
+        height, width = bits.shape
+        return Seen(crop(target, slice(place.row, place.row + height), slice(place.col, place.col + width)), bits)
+
+    def _read(self, layer: LayerFile, rows: slice, cols: slice) -> NDArray[Any]:
+        if self.kept is None:
+            return layer.read(rows, cols)
+        if layer.name not in self.kept:
+            self.kept[layer.name] = layer.read(rows, cols)
+        return self.kept[layer.name]
+
     def _valid(self, rows: slice, cols: slice) -> tuple[Power, Power]:
         """Read the power that is valid in both polarizations; read the other layers only if the first has any."""
-        co, least = self.co.read(rows, cols), self.min_valid_power
+        co, least = self._read(self.co, rows, cols), self.min_valid_power
         if not (co > least).any():
             raise _NothingValid(f"{self.co.layer} has no power above {least:g} on the tile")
-        cross = self.cross.read(rows, cols)
-        mask = self.mask.read(rows, cols) if self.mask else None
+        cross = self._read(self.cross, rows, cols)
+        mask = self._read(self.mask, rows, cols) if self.mask else None
         with np.errstate(over="ignore"):  # values too large for float32 become infinite, and are refused below
             valid = valid_power(co, cross, least, mask, self.excluded)
         most = [float(np.fmax.reduce(power, axis=None)) for power in valid]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
+from s1monthly.layout import seen_file
 from s1monthly.model import CompositeKey, Granule, GranuleList
 from s1monthly.records.account import Account
 from s1monthly.records.granule_list import granule_digest, list_digest
@@ -110,6 +111,6 @@ def read_all(
         )
     names = [granule.id for granule in listed.granules if granule.id not in reasons]
     checksums = {name: pieces.facts(name) for name in names}
-    on_tile = [name for name in names if pieces.files(name)]
-    off_tile = {name: pieces.outcome(name) for name in names if not pieces.files(name)}
+    on_tile = [name for name in names if {*pieces.files(name)} - {seen_file(name)}]
+    off_tile = {name: pieces.outcome(name) for name in names if name not in {*on_tile}}
     return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile)

@@ -21,7 +21,7 @@ from s1monthly.raster.cog import write_cog
 from s1monthly.raster.geotiff import cog_tags
 from s1monthly.raster.writing import side_file, write_preview, writing
 from s1monthly.records.month import Record
-from s1monthly.stages.derived import write_derived
+from s1monthly.stages.derived import quality_bands, write_derived
 
 
 def write_pictures(
@@ -66,7 +66,7 @@ def write_pictures(
         If a file cannot be written.
     """
     shown, preview = shown_bands(record.polarization.layers), pictures.get("preview")
-    shown_values: dict[str, NDArray[np.float32]] = {}
+    shown_values: dict[str, NDArray[Any]] = {}
     further = list(filter(is_derived, pictures))
     drawing: dict[str, Future[Any]] = {}
     checksums: dict[str, str] = {}
@@ -84,8 +84,9 @@ def write_pictures(
             if preview:  # only after every band is verified
                 (co, cross), ratio = (shown_values[name] for name in shown[:2]), shown_values.get(shown[2])
                 drawing["preview"] = thread.submit(write_preview, preview, co, cross, ratio, record.grid)
+            extra = quality_bands(cube, record.key.month) if "quality" in further else {}
             for kind in further:
-                given = pictures[kind], record, kind, shown_values, *options, compression
+                given = pictures[kind], record, kind, shown_values | extra, *options, compression
                 drawing[kind] = thread.submit(write_derived, *given)
 
         described, tags = output_bands(record), processing_tags(record)

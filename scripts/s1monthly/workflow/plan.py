@@ -387,7 +387,7 @@ def tile_months(
 def products_of(config: Config) -> tuple[str, ...]:
     """Return the products that are made from the cube: COGs and preview if wanted, and Item; as `Layout.product`."""
     formats = config.output.formats
-    power, layers = ["power"] * formats.power, config.roi.polarization.layers
+    power, layers = ["power"] * formats.power + ["quality"] * formats.quality, config.roi.polarization.layers
     overviews = [f"overview-{name}" for name in (*map(str.lower, layers), "dual")] if formats.overview else []
     return (*(_cogs_of(config) if formats.cog else ()), *power, *overviews, *["preview"] * formats.preview, "item")
 
@@ -408,7 +408,7 @@ def product_options(config: Config) -> dict[str, Any]:
     """
     chosen = config.output.model_dump(include={"cog_compression", "cog_layout"}, exclude_defaults=True)
     formats = config.output.formats
-    further = {name: PRODUCTS[name] for name in ("overview", "power") if getattr(formats, name)}
+    further = {name: PRODUCTS[name] for name in ("overview", "power", "quality") if getattr(formats, name)}
     return {**formats.model_dump(include={"cog", "preview"}), **further, **chosen}
 
 
