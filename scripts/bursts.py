@@ -12,6 +12,7 @@ from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import write_account
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest
+from s1monthly.records.source_facts import MARK
 from s1monthly.records.static_list import read_static_list
 from s1monthly.sources import open_source
 from s1monthly.stages.burst import NoPixels, read_burst
@@ -47,16 +48,17 @@ def main(argv=None):
         with source.prepared(granule) as ready, source.prepared(static) if static else nullcontext() as factors:
             limits, quality = (how["min_valid_power"], how["mask"]), bool(how.get("quality"))
             burst = read_burst(ready, layers, geobox, *limits, radiometry, factors, with_seen=quality)
-            checksums = {layer.name: layer.md5 for layer in ready.layers}
+            facts = {layer.name: layer.md5 for layer in ready.layers}
+            facts |= {f"{MARK}{name}": text for name, text in burst.facts.items()}
         seen = (seen_file(granule.id),) if burst.seen else ()
         if burst.seen:
             write_raster(pieces.folder / seen[0], [burst.seen.bits], burst.seen.geobox, ["seen"])
         if isinstance(burst, NoPixels):
-            return Piece(burst.reason, seen, checksums)
+            return Piece(burst.reason, seen, facts)
         files = {layer: layer_file(granule.id, layer) for layer in burst.power}
         for layer, file in files.items():
             write_raster(pieces.folder / file, [burst.power[layer]], burst.geobox, [layer])
-        return Piece("read" if burst.masked else "read, unmasked", (*files.values(), *seen), checksums)
+        return Piece("read" if burst.masked else "read, unmasked", (*files.values(), *seen), facts)
 
     account = read_all(key, listed, cut, pieces, settings.read_workers, settings.max_failed_ratio, digest(how))
     pieces.deliver(account.checksums, job.bursts)

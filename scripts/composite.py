@@ -11,6 +11,7 @@ from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, Origin, software_versions, write_record
 from s1monthly.records.record_builder import RecordBuilder
+from s1monthly.records.source_facts import combined
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.despeckle import despeckle_month
 from s1monthly.stages.quality import month_classes
@@ -50,7 +51,8 @@ def main(argv=None):
     with RecordBuilder(key, pair, geobox, month.count) as builder:
         bands = builder.measured(compute(recipe, *month.power, threads, month.spread))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads, classes)
-        record = builder.build(settings.level, origin, digest, despeckled)
+        used = {name: facts for name, facts in account.facts.items() if name in account.on_tile}
+        record = builder.build(settings.level, origin, digest, despeckled, combined(used))
     write_record(job.record, record)
     for warning in record.warnings:
         log.warning("%s: %s", key, warning)

@@ -451,6 +451,11 @@ class Layout:
         return f"{self.folder}/preview/{self._product}.png"
 
     @property
+    def ceos_ard(self) -> str:
+        """Assessment of a month by CEOS-ARD (output.formats.ceos_ard)."""
+        return f"{self.folder}/months/{self.month}.ceos-ard.json"
+
+    @property
     def item(self) -> str:
         """STAC Item of a month."""
         return f"{self.folder}/{self._folder_name}_{self.month}.json"

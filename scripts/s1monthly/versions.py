@@ -25,5 +25,14 @@ The names are keys in the recipes of existing cubes. Never rename one, even when
 LEFT_OUT_AT_1 = frozenset({"composing", "polygon_mask", "sources.simulated"})
 """Algorithms that a recipe names only from version 2 on, because cubes exist from before they had a number."""
 
-PRODUCTS = {"cog": 3, "previews": 1, "stac": 3, "static": 1, "power": 1, "overview": 1, "quality": 1}
+PRODUCTS = {
+    "cog": 3,
+    "previews": 1,
+    "stac": 3,
+    "static": 1,
+    "power": 1,
+    "overview": 1,
+    "quality": 1,
+    "ceos_ard": 1,
+}
 """Version of every product. Raising it makes it again: static layers from their granules, others from the cube."""

@@ -12,6 +12,9 @@ import rasterio.shutil
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.products import cog_difference, cog_faults
 from s1monthly.audit.validation import validate
+from s1monthly.catalog import item as stac
+from s1monthly.catalog.assets import asset_file
+from s1monthly.catalog.ceos_ard import ceos_ard
 from s1monthly.records.month import read_record
 from support.audited_tree import NOVEMBER, VALID, rebuild
 from support.short_commands import in_short
@@ -95,3 +98,26 @@ def test_every_band_is_compared(tree: SmallTree) -> None:
         assert cog_difference(tree.path("cog", NOVEMBER), number, values[name], record.grid) is None
     shifted = values["RVI"] + np.float32(1)
     assert cog_difference(tree.path("cog", NOVEMBER), 4, shifted, record.grid) == "not what the cube holds"
+
+
+def test_an_assessment_must_say_what_the_record_says(tree: SmallTree) -> None:
+    """CEOS-ARD: edited, lost, or not named by the Item."""
+    record, path = read_record(tree.path("record", NOVEMBER)), tree.path("ceos_ard", NOVEMBER)
+    item = tree.path("item", NOVEMBER)
+    stac.write_document(path, ceos_ard(record, ("cog", "preview", "ceos_ard")))
+    document = stac.read_document(item)
+    folder = tree.path("folder", NOVEMBER)
+    document["assets"]["ceos_ard"] = stac.item(record, {"ceos_ard": asset_file(path, folder)})["assets"]["ceos_ard"]
+    order = [kind for kind in stac.ASSETS if kind in document["assets"]]
+    document["assets"] = {kind: document["assets"][kind] for kind in order}
+    stac.write_document(item, document)
+    tree.make(NOVEMBER, "tile_catalog", "catalog", "collection")
+    assert validate(tree.base).to_text() == VALID
+    edited = stac.read_document(path)
+    edited["requirements"][-1]["status"] = "not met"
+    stac.write_document(path, edited)
+    (found,) = validate(tree.base).problems
+    assert "not what the record says: requirements[44].status" in found.problem
+    path.unlink()
+    (found,) = validate(tree.base).problems
+    assert found.problem == "no assessment by CEOS-ARD, though the month's Item names it"

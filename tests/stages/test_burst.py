@@ -510,3 +510,13 @@ def test_what_cannot_be_converted(tmp_path: Path) -> None:
     beside, _ = statics(tmp_path / "beside", left=ORIGIN[0] + 30_000)
     nothing = convert(beside)
     assert isinstance(nothing, NoPixels) and "no measurement has area factors" in nothing.reason
+
+
+def test_what_a_file_says_of_its_making_is_read(tmp_path: Path) -> None:
+    granule = written(tmp_path, VV=noise(1), VH=noise(2))
+    assert read(granule).facts == {}, "a crop has lost the tags"
+    with rasterio.open(path_of(granule, "VV"), "r+") as file:
+        file.update_tags(
+            INPUTS_ORBIT_FILES="S1A_OPER_AUX_POEORB.EOF", BEAM_ID="IW2", SOURCE_DATA_ACCESS="(NOT PROVIDED)"
+        )
+    assert read(granule).facts == {"orbit_files": "S1A_OPER_AUX_POEORB.EOF", "beam": "IW2"}

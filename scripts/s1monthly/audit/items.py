@@ -11,6 +11,7 @@ from typing import Any
 from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.ceos_ard import ceos_ard
 from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.errors import ProductError
 from s1monthly.layout import is_cog, is_derived
@@ -31,15 +32,29 @@ def read_item(path: Path) -> dict[str, Any] | None:
 
 
 def products(kinds: Iterable[str]) -> list[str]:
-    """Return the products that the configuration can switch off, in order: COGs, preview and further COGs."""
+    """Return the products that the configuration can switch off, in order: COGs, preview, assessment, further COGs."""
     there = set(kinds)
-    return [*sorted(filter(is_cog, there)), *({"preview"} & there), *sorted(filter(is_derived, there))]
+    return [
+        *sorted(filter(is_cog, there)),
+        *({"preview"} & there),
+        *({"ceos_ard"} & there),
+        *sorted(filter(is_derived, there)),
+    ]
 
 
 def named_products(item: Item, default: Iterable[str]) -> set[str]:
     """Return the `products` that an Item names; without an Item that tells, those in `default`."""
     assets = item.get("assets") if item else None
     return set(products(assets if isinstance(assets, Mapping) else default))
+
+
+def assessment_fault(path: Path, record: Record, named: Iterable[str]) -> str | None:
+    """Return what is wrong with a month's assessment by CEOS-ARD; None if it is what record and products give."""
+    found = read_item(path)
+    if found is None:
+        return "cannot be read as JSON"
+    wrong = next(differences(found, ceos_ard(record, set(named))), None)
+    return f"not what the record says: {wrong}" if wrong else None
 
 
 def expected_item(

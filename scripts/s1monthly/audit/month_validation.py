@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from s1monthly.audit.items import differences, expected_item, named_products, other_file, products
+from s1monthly.audit.items import assessment_fault, differences, expected_item, named_products, other_file, products
 from s1monthly.audit.month_record import check_record, missing_record
 from s1monthly.audit.month_values import has_chunks, values_fault
 from s1monthly.audit.products import cog_faults, compare_with_cube, preview_fault
@@ -79,6 +79,7 @@ class MonthValidation:
         self._folder, self._month, self._state, self._depth, self._repair = folder, month, state, depth, repair
         self._files = folder.found(month)
         self._check = MonthCheck()
+        self._named: set[str] = set()
 
     def check(self) -> MonthCheck:
         """Check record and cube, then the products: if record or cube are wrong, all products are made again."""
@@ -130,7 +131,7 @@ class MonthValidation:
     def _check_products(self, record: Record) -> None:
         """Report what is wrong with COG, preview and Item, and note unknown facts about the month."""
         item = self._item()
-        named = named_products(item, self._files)
+        named = self._named = named_products(item, self._files)
         for kind in products({*named, *self._files}):
             fault = self._product_fault(kind, record, kind in named)
             if fault:
@@ -168,6 +169,8 @@ class MonthValidation:
             return f"no {product_name(kind)}, though the month's Item names it" if named else None
         if kind == "preview":
             return preview_fault(path, record.grid)
+        if kind == "ceos_ard":
+            return assessment_fault(path, record, self._named)
         if named or is_derived(kind):
             return first_of(cog_faults(path, record, kind))
         return None if cog_tags(path).get("DIGEST") == record.digest else "of other values, and no Item names it"

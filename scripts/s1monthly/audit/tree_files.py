@@ -16,7 +16,7 @@ from s1monthly.layout import BAND_PATTERN, DERIVED_PATTERN, MONTH_PATTERN, STATI
 from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 
-KINDS = ("record", "cog", "preview", "item")
+KINDS = ("record", "cog", "preview", "ceos_ard", "item")
 """Files of a month, each named like the property of `Layout` with its path; COGs of one band have the band's name."""
 
 SIDE = ".aux.xml"

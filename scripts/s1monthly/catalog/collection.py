@@ -156,7 +156,7 @@ def _band(polarization: Polarization, name: str, radiometry: str) -> Band:
 
 def _item_assets(described: Sequence[Band], rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Describe the assets of Items: one COG of all bands or, where the rows name such files, one for each band."""
-    assets = {kind: dict(facts) for kind, facts in ASSETS.items()}
+    assets = {kind: dict(facts) for kind, facts in ASSETS.items() if kind != "ceos_ard"}  # few trees have it
     of_band = {bool(cog_of_band(Path(row["cog_path"]).stem)) for row in rows if row["cog_path"]}
     if True in of_band:
         assets |= {band.name: _with_bands(band_asset(band), [band]) for band in described}

@@ -350,6 +350,12 @@ ASSETS: dict[str, dict[str, Any]] = {
         "type": "image/png",
         "roles": ["overview"],
     },
+    "ceos_ard": {
+        "title": "Assessment by CEOS-ARD",
+        "description": "Every requirement of CEOS-ARD Composite Backscatter 1.1: met, partly, not met. No certificate.",
+        "type": JSON_TYPE,
+        "roles": ["metadata"],
+    },
     "record": {
         "title": "Record",
         "description": "What the month was made of: granules, passes, recipe, statistics.",

@@ -41,6 +41,9 @@ class Formats(Section):
     quality: bool = option(False, "Keep classes of pixels (shadow, layover ...) in the cube, and write a quality COG")
     overview: bool = option(False, "Write 8-bit COGs of each polarization and of both, with a fixed stretch")
     power: bool = option(False, "Write a COG of linear power too")
+    ceos_ard: bool = option(
+        False, "Write a month's assessment by every requirement of CEOS-ARD Composite Backscatter 1.1, as JSON"
+    )
     geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")
 
 

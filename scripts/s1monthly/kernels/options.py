@@ -104,6 +104,9 @@ DESPECKLE_DOI: dict[DespeckleMethod, str] = {
 }
 """Paper of each despeckling method; empty where there is none."""
 
+COMPOSITE_DOI: dict[CompositeMethod, str] = {"local_resolution": "10.1109/IGARSS.2012.6350465"}
+"""Paper of the composite methods that have one."""
+
 OF_SERIES: tuple[DespeckleMethod, ...] = ("quegan_yu", "rabasar")
 """Methods that need more than a band: the passes before they are composited, or the mean of other months."""
 

@@ -52,6 +52,11 @@ class Raster:
         return rows, cols
 
     @property
+    def tags(self) -> dict[str, str]:
+        """Tags of the file."""
+        return dict(self._dataset.tags())
+
+    @property
     def unlike_its_pixels(self) -> str | None:
         """A declaration in the header that changes the meaning of the first band's pixels, or None.
 

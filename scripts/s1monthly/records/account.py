@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from s1monthly.errors import ProductError
@@ -30,6 +30,8 @@ class Account:
         listing on a shared file system may be out of date.
     off_tile : mapping of str to str
         Id of each other granule that was read -> why it has no pixel on the tile.
+    facts : mapping
+        Granule id -> what its file says of its making, see `source_facts`; empty where the tags are gone.
     """
 
     unread: Mapping[str, str]
@@ -38,6 +40,7 @@ class Account:
     recipe_digest: str
     on_tile: Sequence[str]
     off_tile: Mapping[str, str]
+    facts: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def why_empty(self) -> str:

@@ -147,6 +147,8 @@ class Record(Origin):
     despeckled : mapping or None
         How the month was despeckled, see `stages.despeckle`; None for tv_bregman alone, for a month that was not
         despeckled, and in a record that was rebuilt.
+    source : mapping or None
+        What the granules' files say of their making, see `source_facts.combined`; None where they say nothing.
     """
 
     key: CompositeKey
@@ -159,6 +161,7 @@ class Record(Origin):
     footprint: Mapping[str, Any] | None
     digest: str
     despeckled: Mapping[str, Any] | None = None
+    source: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -276,6 +279,7 @@ class Record(Origin):
             **({"passes_by_track": by_track} if len(by_track) > 1 else {}),
             **({"warnings": self.warnings} if self.warnings else {}),
             **({"despeckled": dict(self.despeckled)} if self.despeckled else {}),
+            **({"source": dict(self.source)} if self.source else {}),
         }
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
@@ -314,6 +318,7 @@ class Record(Origin):
             software=content["software"],
             digest=content["digest"],
             despeckled=content.get("despeckled"),
+            source=content.get("source"),
         )
 
 

@@ -80,7 +80,14 @@ class RecordBuilder:
             )
         return band_statistics(band)
 
-    def build(self, level: Level, origin: Origin, digest: str, despeckled: Mapping[str, Any] | None = None) -> Record:
+    def build(
+        self,
+        level: Level,
+        origin: Origin,
+        digest: str,
+        despeckled: Mapping[str, Any] | None = None,
+        source: Mapping[str, Any] | None = None,
+    ) -> Record:
         """Return the record of the month after all bands were measured.
 
         Parameters
@@ -91,6 +98,8 @@ class RecordBuilder:
             Digest of the values in the cube.
         despeckled : mapping, optional
             How the month was despeckled, see `Record`.
+        source : mapping, optional
+            What the granules' files say of their making, see `Record`.
         """
         count = self._statistics.result()
         return Record(
@@ -104,6 +113,7 @@ class RecordBuilder:
             footprint=self._footprint.result(),
             digest=digest,
             despeckled=despeckled,
+            source=source,
             **vars(origin),
         )
 

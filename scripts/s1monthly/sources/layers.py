@@ -49,6 +49,11 @@ class LayerFile:
         self.layer, self.name, self.geobox = layer, raster.name, raster.header.geobox
         self._refuse_unlike_opera()
 
+    @property
+    def tags(self) -> dict[str, str]:
+        """Tags of the file, in which OPERA says how it was made."""
+        return self._raster.tags
+
     def read(self, rows: slice, cols: slice) -> NDArray[Any]:
         """Read a window: values with NaN, or classes with `NO_DATA`, where the header or a mask declares no data.
 

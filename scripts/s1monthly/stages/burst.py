@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from s1monthly.kernels.options import MASK, RADIOMETRY, Radiometry
 from s1monthly.kernels.quality import seen
 from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import crop
+from s1monthly.records.source_facts import facts_of
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 from s1monthly.stages.converting import Converter, open_converter
 from s1monthly.stages.placing import placing
@@ -46,6 +47,7 @@ class NoPixels:
 
     reason: str
     seen: Seen | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,6 +67,8 @@ class BurstWindow:
         True if the granule's mask layer was applied; False if it has none or masking is off.
     seen : Seen, optional
         What the burst saw, also of pixels without a value, if asked for.
+    facts : mapping of str to str
+        What the co-polarized file says of its making, see `records.source_facts`.
     """
 
     geobox: GeoBox
@@ -73,6 +77,7 @@ class BurstWindow:
     power: dict[str, Power]
     masked: bool
     seen: Seen | None = None
+    facts: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_burst(
@@ -138,9 +143,10 @@ def read_burst(
         burst = _Burst(co, cross, mask, min_valid_power, excluded, converter, {} if with_seen else None)
         seen = burst.seen_on(geobox) if with_seen else None
         try:
-            return replace(_trimmed(burst.on(geobox), layers, geobox, masked=mask is not None), seen=seen)
+            window = _trimmed(burst.on(geobox), layers, geobox, masked=mask is not None)
+            return replace(window, seen=seen, facts=facts_of(co.tags))
         except _NothingValid as nothing:
-            return NoPixels(str(nothing), seen)
+            return NoPixels(str(nothing), seen, facts_of(co.tags))
 
 
 class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason of `NoPixels`

@@ -12,6 +12,7 @@ from s1monthly.layout import seen_file
 from s1monthly.model import CompositeKey, Granule, GranuleList
 from s1monthly.records.account import Account
 from s1monthly.records.granule_list import granule_digest, list_digest
+from s1monthly.records.source_facts import MARK
 from s1monthly.workflow.resume import KeptPieces, Piece
 
 LOGGER = logging.getLogger("s1monthly")
@@ -65,7 +66,7 @@ def read_all(
     listed : GranuleList
         Granules to read. Granules set aside as lost count as unreadable.
     read : callable
-        Reads one granule; the facts of its piece are the layers' checksums.
+        Reads one granule; the facts of its piece are the layers' checksums and, after `MARK`, those of its tags.
     pieces : KeptPieces
         Results of an earlier attempt, which are not read again.
     workers : int
@@ -110,7 +111,12 @@ def read_all(
             "run again when these are repaired; or allow some to be missing by memory.max_failed_ratio",
         )
     names = [granule.id for granule in listed.granules if granule.id not in reasons]
-    checksums = {name: pieces.facts(name) for name in names}
+    kept = {name: pieces.facts(name) for name in names}
+    checksums = {name: {k: v for k, v in facts.items() if not k.startswith(MARK)} for name, facts in kept.items()}
+    facts = {
+        name: {k.removeprefix(MARK): v for k, v in of_one.items() if k.startswith(MARK)}
+        for name, of_one in kept.items()
+    }
     on_tile = [name for name in names if {*pieces.files(name)} - {seen_file(name)}]
     off_tile = {name: pieces.outcome(name) for name in names if name not in {*on_tile}}
-    return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile)
+    return Account(reasons, checksums, list_digest(listed), recipe_digest, on_tile, off_tile, facts)

@@ -112,7 +112,7 @@ def write_pictures(
 
 
 def remove_stale(record: Record, place: Layout, wanted: Collection[str]) -> list[Path]:
-    """Remove a month's unwanted COGs and preview, which may show outdated values.
+    """Remove a month's unwanted COGs, preview and assessment, which may show outdated values.
 
     A COG whose digest tag matches the record stays, unless others take its place (output.cog_layout). A preview is
     always removed, because it has no digest; and with it its side file.
@@ -143,6 +143,8 @@ def remove_stale(record: Record, place: Layout, wanted: Collection[str]) -> list
         other = is_cog(kind) and replaced
         if kind not in wanted and (other or cog_tags(path).get("DIGEST") != record.digest):
             stale.append(path)
+    assessment = Path(place.ceos_ard)
+    stale += [assessment] if "ceos_ard" not in wanted and assessment.exists() else []
     for path in stale:
         try:
             path.unlink()

@@ -122,4 +122,4 @@ def product_name(kind: str) -> str:
     """Return the name of a product, as in `Layout.product`, for messages."""
     if is_derived(kind):
         return f"{kind.partition('-')[0]} COG"
-    return "COG" if is_cog(kind) else {"item": "Item"}.get(kind, kind)
+    return "COG" if is_cog(kind) else {"item": "Item", "ceos_ard": "assessment by CEOS-ARD"}.get(kind, kind)

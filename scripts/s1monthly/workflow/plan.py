@@ -389,7 +389,8 @@ def products_of(config: Config) -> tuple[str, ...]:
     formats = config.output.formats
     power, layers = ["power"] * formats.power + ["quality"] * formats.quality, config.roi.polarization.layers
     overviews = [f"overview-{name}" for name in (*map(str.lower, layers), "dual")] if formats.overview else []
-    return (*(_cogs_of(config) if formats.cog else ()), *power, *overviews, *["preview"] * formats.preview, "item")
+    documents = [*["ceos_ard"] * formats.ceos_ard, "item"]
+    return (*(_cogs_of(config) if formats.cog else ()), *power, *overviews, *["preview"] * formats.preview, *documents)
 
 
 def _cogs_of(config: Config) -> tuple[str, ...]:
@@ -408,7 +409,8 @@ def product_options(config: Config) -> dict[str, Any]:
     """
     chosen = config.output.model_dump(include={"cog_compression", "cog_layout"}, exclude_defaults=True)
     formats = config.output.formats
-    further = {name: PRODUCTS[name] for name in ("overview", "power", "quality") if getattr(formats, name)}
+    names = ("ceos_ard", "overview", "power", "quality")
+    further = {name: PRODUCTS[name] for name in names if getattr(formats, name)}
     return {**formats.model_dump(include={"cog", "preview"}), **further, **chosen}
 
 
