@@ -61,6 +61,11 @@ def write_byte_cog(
         if values.shape != geobox.shape:
             raise GridError(f"raster {path}, band {name}: {values.shape} pixels", f"its grid has {geobox.shape}")
     profile = {"driver": "GTiff", "dtype": "uint8", "nodata": nodata, "count": len(bands), **grid_profile(geobox)}
+    profile |= {
+        "tiled": True,
+        "blockxsize": block_size,
+        "blockysize": block_size,
+    }  # as the COG: copied in half the time
     options = {"compress": compression.upper(), "level": 1, "predictor": "YES"}
     options |= {"blocksize": block_size, "num_threads": threads}
     resampling = Resampling.average if averaged else Resampling.nearest
