@@ -23,6 +23,7 @@ from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
 from s1monthly.model import COMBINED, Direction, Granule, Month, Polarization, Tile, passes_of
+from s1monthly.records.source_facts import facts_of
 from s1monthly.sources import open_source
 from s1monthly.sources.simulated.granules import burst_geobox, footprint_spans, simulate
 from s1monthly.sources.simulated.scene import LandCover, Scene
@@ -374,3 +375,12 @@ def test_window_of_a_raster_is_the_raster_there(tile: GeoBox) -> None:
     for direction in Direction:
         expected = scene.truth(whole, day, direction, "VV")[133 : 133 + 173, 217 : 217 + 211]
         assert np.array_equal(scene.truth(window, day, direction, "VV"), expected, equal_nan=True)
+
+
+def test_files_have_tags_as_operas_that_tell_nothing_untrue(source: SimulatedSource, granule: Granule) -> None:
+    with source.prepared(granule) as ready:
+        path = next(layer.url for layer in ready.layers if layer.name == "VV")
+    with rasterio.open(path) as file:
+        facts = facts_of(file.tags())
+    assert facts["beam"] in ("IW1", "IW2", "IW3") and facts["beam"] in granule.id
+    assert "simulat" in facts["dem"] and "simulated" in facts["orbit_files"] and "nesz_db" not in facts

@@ -19,7 +19,7 @@ from shapely.geometry import Polygon
 from s1monthly.files import replacing
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
-from s1monthly.model import Burst, Granule, Polarization
+from s1monthly.model import Burst, Granule, Polarization, StaticGranule
 from s1monthly.raster.geotiff import GDAL_OPTIONS
 from s1monthly.sources.simulated.ground import Integers, Power
 from s1monthly.sources.simulated.scene import Scene
@@ -132,7 +132,25 @@ def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict
     return {**backscatter, "mask": painting.mask}
 
 
-def write_layers(folder: Path, geobox: GeoBox, layers: Mapping[str, npt.NDArray[np.generic]]) -> None:
+def tags_of(granule: Granule | StaticGranule) -> dict[str, str]:
+    """Return tags as OPERA's files have them, with what is true of a simulated granule."""
+    return {
+        "INSTITUTION": "none: simulated by s1monthly",
+        "BEAM_ID": granule.id.split("_")[3].split("-")[-1],
+        "INPUTS_DEM_SOURCE": "relief of the simulation",
+        "INPUTS_ORBIT_FILES": "none: the orbit is simulated",
+        "INPUTS_L1_SLC_GRANULES": "none: simulated",
+        "PROCESSING_INFORMATION_NOISE_CORRECTION_APPLIED": "False",
+        "PROCESSING_INFORMATION_NOISE_REMOVAL_ALGORITHM_REFERENCE": "none: thermal noise is not simulated",
+    }
+
+
+def write_layers(
+    folder: Path,
+    geobox: GeoBox,
+    layers: Mapping[str, npt.NDArray[np.generic]],
+    tags: Mapping[str, str] | None = None,
+) -> None:
     """Write files of a granule, by name, atomically, with the tiling and compression of OPERA's.
 
     They are made in a hidden folder beside `folder` that belongs to this call, so that any number of threads, processes
@@ -143,11 +161,11 @@ def write_layers(folder: Path, geobox: GeoBox, layers: Mapping[str, npt.NDArray[
         for name, values in layers.items():
             made = Path(own, name)
             with replacing(made) as temporary:
-                _write_layer(temporary, values, geobox)
+                _write_layer(temporary, values, geobox, tags or {})
             os.replace(made, folder / made.name)
 
 
-def _write_layer(path: Path, values: npt.NDArray[np.generic], geobox: GeoBox) -> None:
+def _write_layer(path: Path, values: npt.NDArray[np.generic], geobox: GeoBox, tags: Mapping[str, str]) -> None:
     with (
         rasterio.Env(**GDAL_OPTIONS),
         rasterio.open(
@@ -169,3 +187,4 @@ def _write_layer(path: Path, values: npt.NDArray[np.generic], geobox: GeoBox) ->
         ) as dataset,
     ):
         dataset.write(values, 1)
+        dataset.update_tags(**tags)

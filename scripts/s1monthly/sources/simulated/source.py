@@ -34,7 +34,7 @@ from s1monthly.model import (
     Tile,
 )
 from s1monthly.sources.selection import Selection, by_month
-from s1monthly.sources.simulated.granules import SPACING, burst_geobox, simulate, write_layers
+from s1monthly.sources.simulated.granules import SPACING, burst_geobox, simulate, tags_of, write_layers
 from s1monthly.sources.simulated.scene import Scene
 from s1monthly.sources.simulated.static import simulate_static
 from s1monthly.versions import ALGORITHMS
@@ -128,7 +128,7 @@ class SimulatedSource:
             if not all(os.path.exists(layer.url) for layer in layers):
                 made = self._simulated(granule)
                 files = {layer_file(granule.id, name): values for name, values in made.items()}
-                write_layers(self._folder / granule.id, burst_geobox(granule.burst), files)
+                write_layers(self._folder / granule.id, burst_geobox(granule.burst), files, tags_of(granule))
             sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
             return replace(granule, layers=sized)
         except (OSError, RasterioError) as error:
