@@ -26,6 +26,10 @@ SETTINGS = {
     "max_failed_ratio": 0.0,
     "overwrite": False,
     "chunks": [512, 512],
+    "cog_compression": "deflate",
+    "products": ["cog", "item"],
+    "overviews": True,
+    "credits": {},
 }
 
 

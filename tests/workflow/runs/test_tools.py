@@ -108,7 +108,7 @@ def test_the_preview_tells_what_the_run_will_cost(made: tuple[Path, Run, Run]) -
         preview.output.index("3 not searched yet") < preview.output.index(line) < preview.output.index("Building DAG")
     )
     again = run_snakemake(folder, CONFIG, "-n")
-    assert "to make in all: 1 month, 1 granule; CPU time about 5 s; disk about 3.5 MB, and 8.0 MB for" in again.output
+    assert "to make in all: 1 month, 1 granule; CPU time about 5 s; disk about 3.7 MB, and 8.0 MB for" in again.output
 
 
 def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run, Run]) -> None:
