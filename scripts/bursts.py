@@ -14,6 +14,7 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest
 from s1monthly.records.source_facts import MARK
 from s1monthly.records.static_list import read_static_list
+from s1monthly.records.statics_used import STATIC
 from s1monthly.sources import open_source
 from s1monthly.stages.burst import NoPixels, read_burst
 from s1monthly.stages.bursts import read_all
@@ -50,6 +51,7 @@ def main(argv=None):
             burst = read_burst(ready, layers, geobox, *limits, radiometry, factors, with_seen=quality)
             facts = {layer.name: layer.md5 for layer in ready.layers}
             facts |= {f"{MARK}{name}": text for name, text in burst.facts.items()}
+            facts |= {f"{MARK}{STATIC}": static.id} if static else {}
         seen = (seen_file(granule.id),) if burst.seen else ()
         if burst.seen:
             write_raster(pieces.folder / seen[0], [burst.seen.bits], burst.seen.geobox, ["seen"])

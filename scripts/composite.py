@@ -12,11 +12,12 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, Origin, software_versions, write_record
 from s1monthly.records.record_builder import RecordBuilder
 from s1monthly.records.source_facts import combined
+from s1monthly.records.statics_used import statics_used
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.despeckle import despeckle_month
 from s1monthly.stages.quality import month_classes
 from s1monthly.stages.reference import read_mean
-from s1monthly.stages.viewing import granules_without_static
+from s1monthly.stages.viewing import left_out_without_static
 from s1monthly.workflow import jobs
 
 
@@ -30,7 +31,7 @@ def main(argv=None):
     origin = Origin.of(listed, account, recipe, software_versions(s1monthly=VERSION))
     statics = settings.layout.of(key).static_store
     if merging.needs_statics:
-        left_out = granules_without_static(account.on_tile, statics)
+        left_out = left_out_without_static(key, listed, account, statics, settings.max_failed_ratio)
         account, origin = account.without(left_out), origin.without(left_out)
         for name, reason in left_out.items():
             log.warning("%s: %s is left out: %s", key, name, reason)
@@ -52,7 +53,9 @@ def main(argv=None):
         bands = builder.measured(compute(recipe, *month.power, threads, month.spread))
         digest = write_month(job.cube, key.month, bands, month.count, recipe, threads, classes)
         used = {name: facts for name, facts in account.facts.items() if name in account.on_tile}
-        record = builder.build(settings.level, origin, digest, despeckled, combined(used))
+        tracks = {overflight.track for overflight in month.passes} if merging.needs_statics else ()
+        made_with = statics_used(used, statics, tracks)
+        record = builder.build(settings.level, origin, digest, despeckled, combined(used), made_with)
     write_record(job.record, record)
     for warning in record.warnings:
         log.warning("%s: %s", key, warning)

@@ -7,11 +7,12 @@ from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.polygon_mask import outside_polygon
 from s1monthly.model import CompositeKey
 from s1monthly.records.account import read_account
+from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest
 from s1monthly.records.reference import Reference, write_reference
 from s1monthly.stages.composite import Merging, compose
 from s1monthly.stages.reference import TemporalMean, digest_of, write_mean
-from s1monthly.stages.viewing import granules_without_static
+from s1monthly.stages.viewing import left_out_without_static
 from s1monthly.workflow import jobs
 
 
@@ -27,8 +28,10 @@ def main(argv=None):
         layout = settings.layout.of(key)
         account = read_account(layout.account)
         account.check(account.granules_digest, digest(recipe))
-        left_out = granules_without_static(account.on_tile, layout.static_store) if how.needs_statics else {}
-        seen, statics = account.without(left_out).on_tile, layout.static_store
+        listed, statics = read_granule_list(layout.granules, account.granules_digest), layout.static_store
+        some = settings.max_failed_ratio
+        left_out = left_out_without_static(key, listed, account, statics, some) if how.needs_statics else {}
+        seen = account.without(left_out).on_tile
         mean.add(compose(layout.bursts, seen, geobox, layers, how, outside, job.threads, statics).power)
         used[str(key.month)] = account.granules_digest
         log.info("%s: %d granules", key, len(account.on_tile))

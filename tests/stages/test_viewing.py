@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,20 +15,22 @@ from scipy.ndimage import maximum_filter
 
 from s1monthly.cube.static import new_group
 from s1monthly.cube.static_header import StaticOrigin
-from s1monthly.errors import CubeError
+from s1monthly.errors import CubeError, SourceError
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
 from s1monthly.grid.orbit import bursts_over, incidence_angle, utm_footprint
 from s1monthly.kernels import compositing
 from s1monthly.kernels.angle_normalisation import angle_factors
 from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.layout import layer_file
-from s1monthly.model import Direction, Tile
+from s1monthly.layout import layer_file, parse_granule_id
+from s1monthly.model import CompositeKey, Direction, GranuleList, SetAside, Tile
 from s1monthly.raster.geotiff import crop
 from s1monthly.raster.writing import write_raster
+from s1monthly.records.account import Account
+from s1monthly.records.statics_used import other_statics, static_granules, statics_used
 from s1monthly.sources.simulated.scene import Scene
 from s1monthly.stages.composite import Composed, Merging, compose
-from s1monthly.stages.viewing import ANGLE, AREA, granules_without_static
+from s1monthly.stages.viewing import ANGLE, AREA, granules_without_static, left_out_without_static
 
 BOX = GeoBox(epsg=32610, resolution=30.0, left=499980.0, top=4200000.0, width=70, height=90)
 PAIR = ("VV", "VH")
@@ -166,6 +169,43 @@ def test_granules_without_a_static_granule_are_named_and_bursts_never_asked_for_
         granules_without_static([*month.names, other], month.store)
     with pytest.raises(CubeError, match="not made for T064-135518-IW1, T137-292318-IW1"):
         granules_without_static(month.names, month.store.with_name("none.zarr"))
+
+
+def test_granules_without_static_count_with_those_that_cannot_be_read(month: Month) -> None:
+    lacking = ID.format(burst=WITHOUT, acquired=PASSES[0][1])
+    key, lost = CompositeKey.parse("10SGD", "ASCENDING", "2021-11"), SetAside("a granule", "no layer VH", lost=True)
+    listed = GranuleList(tuple(map(parse_granule_id, [*month.names, lacking])), (lost,))
+    account = Account({}, {}, "", "", [*month.names, lacking], {})
+    total = len(month.names) + 2
+    with pytest.raises(SourceError, match=f"2 of {total} granules cannot be used") as refused:
+        left_out_without_static(key, listed, account, month.store, 1.9 / total)
+    assert f"granule {lacking}: its burst has no static" in str(refused.value) and "no layer VH" in str(refused.value)
+    assert list(left_out_without_static(key, listed, account, month.store, 2 / total)) == [lacking]
+    with pytest.raises(SourceError, match="cannot be used"):
+        left_out_without_static(key, listed, replace(account, on_tile=[lacking]), month.store, 1.0)
+    assert left_out_without_static(key, listed, replace(account, on_tile=month.names), month.store, 0.0) == {}
+
+
+def test_the_static_granules_of_a_month_are_named_and_others_found_out(month: Month, tmp_path: Path) -> None:
+    one, newer = STATIC.format(burst=BURSTS[137]), STATIC.replace("v1.0", "v1.1").format(burst=BURSTS[137])
+    facts = {month.names[0]: {"static_granule": one, "beam": "IW1"}, month.names[1]: {}}
+    used = statics_used(facts, month.store, {137, 64})
+    assert used == {
+        "bursts": [one],
+        "tracks": {
+            "T064": {"granules": [STATIC.format(burst=BURSTS[64])], "made_of": "0123"},
+            "T137": {"granules": [one], "made_of": "0123"},
+        },
+    }
+    assert static_granules(used) == [STATIC.format(burst=BURSTS[64]), one] and static_granules(None) == []
+    assert statics_used({}, month.store) is None and statics_used(facts, "none.zarr") == {"bursts": [one]}
+    assert other_statics(used, month.store) == other_statics(None, month.store) == []
+    store = tmp_path / "S1_static.zarr"
+    with new_group(store, StaticOrigin("10SGD", "ASCENDING", 137, (newer,), "4567"), BOX, (16, 16)) as group:
+        for name, layer in LAYERS.items():
+            group.write(name, np.zeros(BOX.shape, layer.dtype), {})
+    assert other_statics(used, store) == other_statics({"bursts": [one]}, store) == ["T137"]
+    assert other_statics({"tracks": used["tracks"]}, store) == ["T137"]
 
 
 NUMBER = {44: 2, 146: 3}

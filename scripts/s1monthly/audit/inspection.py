@@ -21,6 +21,7 @@ from s1monthly.model import Month, Stack, Tile, TileDirection
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
 from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
+from s1monthly.records.statics_used import other_statics
 from s1monthly.workflow.commands import DIRECTIONS
 from s1monthly.workflow.failures import month_failure, search_failure
 from s1monthly.workflow.month_state import MonthState, product_name
@@ -343,8 +344,19 @@ class _Inspection:
             yield "made, without a valid pixel"
         if state.record and row and row["digest"] != state.record.digest:
             yield "the catalog shows an older state of it: run catalog_rebuild"
+        changed = self._other_statics(month) if state.record else []
+        if changed:
+            yield f"made with other static granules than today's of {', '.join(changed)}; it is not made again"
         for name in dict.fromkeys(map(product_name, self._lacking(state, row))):
             yield f"its {name} is not there; the next run makes it from the cube"
+
+    def _other_statics(self, month: Month) -> list[str]:
+        """Return the tracks whose static layers are others than those that a month was made with."""
+        store = self._paths().static_store
+        if os.path.exists(store):
+            with self._collect_troubles():
+                return other_statics(read_record(self._paths(month).record).statics, store)
+        return []
 
     def _lacking(self, state: MonthState, row: Row | None) -> Iterable[str]:
         """Return the names of missing products: without a configuration, of those that the catalog names."""

@@ -30,6 +30,7 @@ from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson
 from s1monthly.records.month import Record
+from s1monthly.records.statics_used import static_granules
 
 T = TypeVar("T")
 
@@ -228,6 +229,7 @@ def processing_tags(record: Record) -> dict[str, str]:
         "PROCESSING_LEVEL": str(record.level),
         "LINEAGE": lineage(record),
         "GRANULES": None if granules is None else " ".join(granule.id for granule in granules),
+        "STATIC_GRANULES": " ".join(static_granules(record.statics)) or None,
         "PASSES": None if passes is None else " ".join(pass_.name for pass_ in passes),
         "RECIPE": json.dumps(record.recipe, sort_keys=True),
         "SOFTWARE": None if software is None else " ".join(f"{name}={number}" for name, number in software),
@@ -288,6 +290,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "s1monthly:tracks": record.tracks,
         "s1monthly:granules": _number(record.granules),
         "s1monthly:passes": _number(record.passes),
+        "s1monthly:static_granules": static_granules(record.statics) or None,
         "s1monthly:missing_granules": _number(record.missing_granules),
         "s1monthly:coverage": record.coverage,
         "s1monthly:valid_pixels": record.valid,

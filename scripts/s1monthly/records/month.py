@@ -149,6 +149,9 @@ class Record(Origin):
         despeckled, and in a record that was rebuilt.
     source : mapping or None
         What the granules' files say of their making, see `source_facts.combined`; None where they say nothing.
+    statics : mapping or None
+        Static granules that the values depend on, see `statics_used`; None if they depend on none, or in a record that
+        was rebuilt or is older than this field.
     """
 
     key: CompositeKey
@@ -162,6 +165,7 @@ class Record(Origin):
     digest: str
     despeckled: Mapping[str, Any] | None = None
     source: Mapping[str, Any] | None = None
+    statics: Mapping[str, Any] | None = None
 
     @property
     def status(self) -> str:
@@ -280,6 +284,7 @@ class Record(Origin):
             **({"warnings": self.warnings} if self.warnings else {}),
             **({"despeckled": dict(self.despeckled)} if self.despeckled else {}),
             **({"source": dict(self.source)} if self.source else {}),
+            **({"statics": dict(self.statics)} if self.statics else {}),
         }
         return json.dumps(seal(content), indent=1, sort_keys=True, allow_nan=False) + "\n"
 
@@ -319,6 +324,7 @@ class Record(Origin):
             digest=content["digest"],
             despeckled=content.get("despeckled"),
             source=content.get("source"),
+            statics=content.get("statics"),
         )
 
 

@@ -87,6 +87,7 @@ class RecordBuilder:
         digest: str,
         despeckled: Mapping[str, Any] | None = None,
         source: Mapping[str, Any] | None = None,
+        statics: Mapping[str, Any] | None = None,
     ) -> Record:
         """Return the record of the month after all bands were measured.
 
@@ -100,6 +101,8 @@ class RecordBuilder:
             How the month was despeckled, see `Record`.
         source : mapping, optional
             What the granules' files say of their making, see `Record`.
+        statics : mapping, optional
+            Static granules that the values depend on, see `Record`.
         """
         count = self._statistics.result()
         return Record(
@@ -114,6 +117,7 @@ class RecordBuilder:
             digest=digest,
             despeckled=despeckled,
             source=source,
+            statics=statics,
             **vars(origin),
         )
 

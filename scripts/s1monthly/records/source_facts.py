@@ -71,11 +71,14 @@ def combined(facts: Mapping[str, Mapping[str, str]]) -> dict[str, Any] | None:
     facts : mapping
         Granule id -> result of `facts_of`.
     """
-    if not any(facts.values()):
+    every = [{fact: text for fact, text in of_one.items() if fact in TAGS} for of_one in facts.values()]
+    if not any(every):
         return None
-    every = list(facts.values())
     common = {fact: text for fact, text in every[0].items() if all(other.get(fact) == text for other in every)}
-    own = {name: {f: t for f, t in sorted(of_one.items()) if f not in common} for name, of_one in sorted(facts.items())}
+    own = {
+        name: {f: t for f, t in sorted(of_one.items()) if f not in common}
+        for name, of_one in sorted(zip(facts, every, strict=True))
+    }
     return {"common": dict(sorted(common.items())), "granules": {name: rest for name, rest in own.items() if rest}}
 
 

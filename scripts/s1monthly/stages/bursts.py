@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
@@ -45,6 +45,30 @@ class _Progress:
             "%s: %d of %d granules%s, about %.0f s left",
             *(self._name, self._done, self._total, rate, left),
             extra={"on_console": True},
+        )
+
+
+def refuse_failures(
+    key: CompositeKey, failures: Mapping[str, str], total: int, max_failed_ratio: float, what: str = "read"
+) -> None:
+    """Raise a SourceError if more granules of a month than allowed failed; it names each with its reason.
+
+    Parameters
+    ----------
+    failures : mapping of str to str
+        Granule id -> line with its reason.
+    total : int
+        Number of granules of the month.
+    max_failed_ratio : float
+        Largest allowed fraction.
+    what : str
+        What could not be done with them: ``read`` or ``used``.
+    """
+    if failures and len(failures) / total > max_failed_ratio:
+        lines = "".join(f"\n  - {line}" for _, line in sorted(failures.items()))
+        raise SourceError(
+            f"{key}: {len(failures)} of {total} granules cannot be {what}:{lines}",
+            "run again when these are repaired; or allow some to be missing by memory.max_failed_ratio",
         )
 
 
@@ -104,12 +128,9 @@ def read_all(
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
             progress.report(work[done])
-    if failures and (len(reasons) == len(listed.granules) or len(failures) / total > max_failed_ratio):
-        lines = "".join(f"\n  - {line}" for _, line in sorted(failures.items()))
-        raise SourceError(
-            f"{key}: {len(failures)} of {total} granules cannot be read:{lines}",
-            "run again when these are repaired; or allow some to be missing by memory.max_failed_ratio",
-        )
+    if failures and len(reasons) == len(listed.granules):
+        max_failed_ratio = 0
+    refuse_failures(key, failures, total, max_failed_ratio)
     names = [granule.id for granule in listed.granules if granule.id not in reasons]
     kept = {name: pieces.facts(name) for name in names}
     checksums = {name: {k: v for k, v in facts.items() if not k.startswith(MARK)} for name, facts in kept.items()}

@@ -14,8 +14,10 @@ from s1monthly.cube.static_header import read_origins
 from s1monthly.errors import CubeError
 from s1monthly.kernels.angle_normalisation import angle_factors
 from s1monthly.layout import parse_granule_id, parse_static_id
-from s1monthly.model import Burst
+from s1monthly.model import Burst, CompositeKey, GranuleList
 from s1monthly.raster.band_file import BandFile
+from s1monthly.records.account import Account
+from s1monthly.stages.bursts import refuse_failures
 
 AREA, ANGLE = "rtc_anf_gamma0_to_beta0", "incidence_angle"
 """Static layers that composites need: the illuminated area, and the incidence angle on the ellipsoid."""
@@ -48,6 +50,29 @@ def granules_without_static(granules: Iterable[str], store: str | Path) -> dict[
             f"static layers {store}: not made for {', '.join(unknown)}", "run again with search.refresh: true"
         )
     return {name: "its burst has no static granule" for name, burst in bursts.items() if burst in without}
+
+
+def left_out_without_static(
+    key: CompositeKey, listed: GranuleList, account: Account, store: str | Path, max_failed_ratio: float
+) -> dict[str, str]:
+    """Return the granules of a month that a composite must leave out, as `granules_without_static`.
+
+    They count with the granules that cannot be read.
+
+    Raises
+    ------
+    SourceError
+        If all granules, or more than `max_failed_ratio`, are missing.
+    CubeError
+        As for `granules_without_static`.
+    """
+    left_out = granules_without_static(account.on_tile, store)
+    if left_out:
+        lost = {one.granule_id: one.reason for one in listed.set_aside if one.lost}
+        failures = {name: f"granule {name}: {why}" for name, why in {**lost, **account.unread, **left_out}.items()}
+        allowed = 0 if len(left_out) == len(account.on_tile) else max_failed_ratio
+        refuse_failures(key, failures, len(listed.granules) + len(lost), allowed, "used")
+    return left_out
 
 
 class Viewing:

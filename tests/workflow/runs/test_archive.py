@@ -462,6 +462,8 @@ def test_bursts_are_converted_and_those_without_a_static_granule_are_missing(sit
     folder = site.folder / "run" / "output" / FOLDER
     record = read_record(folder / "months" / "2021-11.json")
     assert record.missing_granules == [granules[1].id] and record.recipe["radiometry"] == "beta0"
+    (static,) = record.statics["bursts"]
+    assert "T137-292318-IW1" in static and record.source is None, "its tags are gone, and the burst's static is no tag"
     with rasterio.open(granules[0].layers[0].url) as dataset:
         beta0 = dataset.read(1) * static_layers((40, 40), 292318)["rtc_anf_gamma0_to_beta0"]
     found = xr.open_zarr(folder / "zarr" / "S1_monthly.zarr").VV_dB[0]

@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from s1monthly.audit.validation import validate
+from s1monthly.catalog.item import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
+from s1monthly.layout import parse_static_id
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
+from s1monthly.records.statics_used import static_granules
 from support.granules import static_layers, write_granule, write_static
 from support.runs import CATALOGS, TILE, add, config
 from support.workflow import run_snakemake
@@ -21,6 +24,7 @@ COMBINED = f"{TILE}_COMBINED"
 VIEWING = config(
     roi={"flight_direction": "COMBINED"},
     time={"start": "2021-11", "end": "2021-11"},
+    memory={"max_failed_ratio": 0.5},
     processing={
         "post_processing": False,
         "composite_method": "local_resolution",
@@ -68,6 +72,10 @@ def test_both_directions_are_weighted_and_normalised_by_their_static_layers(tmp_
     assert without in lost and [(one.granule_id, one.reason) for one in record.set_aside] == [
         (lost, "its burst has no static granule")
     ]
+    assert set(record.statics) == {"tracks"} and set(record.statics["tracks"]) == {"T071", "T137"}
+    assert [parse_static_id(name).burst.track for name in static_granules(record.statics)] == [71, 137]
+    document = read_document(folder / f"{COMBINED}_2021-11.json")
+    assert document["properties"]["s1monthly:static_granules"] == static_granules(record.statics)
     (row,) = read_catalog(folder / "catalog.parquet")
     assert row["missing_granules"] == [lost]
     assert validate(tmp_path / "output").to_text().startswith("valid")
