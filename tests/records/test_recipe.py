@@ -71,7 +71,7 @@ source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: http
 search: {refresh: true, settle_days: 0, retry_timeout_seconds: 60}
 download: {access: https, max_workers: 9, cache_dir: elsewhere, cache_max_gb: 1}
 output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb: 1, public_url: https://localhost/,
-  cog_compression: zstd, cog_layout: per_band, overviews: false,
+  cog_compression: zstd, cog_layout: per_band, multiscales: false,
   credits: {creator_name: A, creator_type: person, creator_email: a@b, creator_url: c, institution: d, project: e,
     publisher_name: f, publisher_url: g, license: h},
   formats: {cog: false, preview: false, geopackage: true, overview: true, power: true, ceos_ard: true}}

@@ -170,7 +170,7 @@ def test_fewer_bands_and_bits_take_less_space() -> None:
     """Measured on a full tile: COG and cube of 343 MB; 166 without indices, 195 rounded to 12 bits, 90 with both."""
 
     def kept(**output: Any) -> float:
-        values = {**config().model_dump(exclude_defaults=True), "output": {"overviews": False, **output}}
+        values = {**config().model_dump(exclude_defaults=True), "output": {"multiscales": False, **output}}
         return cost(load_config(values), [answer(36)], 0).kept
 
     whole = kept()

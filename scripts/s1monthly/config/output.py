@@ -99,7 +99,7 @@ class Output(Section):
         le=MOST_BITS,
         example=12,
     )
-    overviews: bool = option(
+    multiscales: bool = option(
         True, "Keep coarser copies of each month in the cube, for maps in browsers (GeoZarr multiscales); for new cubes"
     )
     public_url: Annotated[str, AfterValidator(_web_folder)] | None = option(

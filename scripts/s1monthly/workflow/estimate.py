@@ -136,7 +136,7 @@ def cost(
     texture_cpu, texture_bytes = _textures(config)
     more_cpu = texture_cpu + spread_bands * SPREAD_BAND_CPU_SECONDS
     more_bytes = texture_bytes + spread_bands * SPREAD_BAND_BYTES
-    overviews = OVERVIEW_BYTES * _core_share(config) * config.output.overviews
+    overviews = OVERVIEW_BYTES * _core_share(config) * config.output.multiscales
     month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + more_cpu) * tiles
     return Cost(
         months=months,

@@ -236,7 +236,7 @@ class Plan:
             statics=config.makes_statics,
             cog_compression=config.output.cog_compression,
             products=products_of(config),
-            overviews=config.output.overviews,
+            overviews=config.output.multiscales,
             credits=config.output.credits.model_dump(exclude_none=True),
         )
 
