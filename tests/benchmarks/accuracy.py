@@ -17,7 +17,9 @@ from benchmarks.report import table
 from s1monthly.config.processing import Processing
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.compositing import PassMosaic, composite
+from s1monthly.kernels.options import DESPECKLE_OPTIONS
 from s1monthly.kernels.speckle.despeckling import despeckle
+from s1monthly.kernels.speckle.looks import estimate_looks
 from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.speckle.rabasar import rabasar
 from s1monthly.model import Burst, Granule, Polarization, passes_of
@@ -140,13 +142,15 @@ def estimates(granules: Sequence[Granule], scene: Scene, geobox: GeoBox, layer: 
         truths.append(scene.truth(geobox, overflight.start, DIRECTION, layer))
     median, mean = (composite(passes, method)[0] for method in ("median", "mean"))
     made = {"single pass": passes[0], "median": median, "scikit-image": scikit_image_recipe(median)}
-    made |= {name: despeckle(median, threads=2, **how) for name, how in OF_MEDIAN.items()}
+    for name, how in OF_MEDIAN.items():
+        looked = {"looks": estimate_looks(median, 2).looks} if "looks" in DESPECKLE_OPTIONS[how["method"]] else {}
+        made[name] = despeckle(median, threads=2, **how, **looked)
     tracks = [each.granules[0].burst.track for each in passes_of(granules)]
     made["quegan_yu"], _ = composite(quegan_yu(np.stack(passes), tracks), "median")
     references = reference(scene, geobox, layer, np.isnan(median))
     for name, power, method in (("rabasar", median, "median"), ("  of means", mean, "mean")):
         made[name] = power.copy()
-        rabasar(made[name], references[method], threads=2)
+        by_ratio(made[name], references[method])
     settled = np.median(truths, axis=0)
     truth = {name: truths[0] if name == "single pass" else settled for name in ESTIMATORS}
     return Estimates({name: made[name] for name in ESTIMATORS}, truth, recovered(median, references["median"]))
@@ -165,12 +169,17 @@ def reference(scene: Scene, geobox: GeoBox, layer: str, empty: Where) -> dict[st
     return {method: np.where(empty, np.nan, so_far / 12).astype(np.float32) for method, so_far in total.items()}
 
 
+def by_ratio(power: Power, mean: Power) -> None:
+    """Despeckle a month in place by rabasar, with the looks of its ratio."""
+    rabasar(power, mean, threads=2, looks=estimate_looks(power / mean, 2).looks)
+
+
 def recovered(power: Power, mean: Power) -> float:
     """Return how many dB of a change of `CHANGE_DB` in square patches of one month rabasar leaves, on average."""
     rows, columns = (np.arange(size) % EVERY < PATCH for size in power.shape)
     changed, plain = np.where(rows[:, None] & columns, power * 2, power), power.copy()
     for month in (changed, plain):
-        rabasar(month, mean, threads=2)
+        by_ratio(month, mean)
     return float(np.nanmean(10.0 * np.log10(changed / plain)[rows][:, columns]))
 
 

@@ -29,7 +29,9 @@ from s1monthly.cube.write import write_month
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.kernels.compositing import PassMosaic, composite
+from s1monthly.kernels.options import DESPECKLE_OPTIONS
 from s1monthly.kernels.speckle.despeckling import METHODS, despeckle
+from s1monthly.kernels.speckle.looks import estimate_looks
 from s1monthly.kernels.speckle.rabasar import rabasar
 from s1monthly.model import Granule, Polarization, passes_of
 from s1monthly.raster.cog import write_cog
@@ -101,9 +103,12 @@ def compare(granules: Sequence[Granule], folder: Path, repeat: int, progress: Pr
         step("despeckle a band", threads, plain, partial(despeckle, co, METHOD, threads=threads))
 
     for method in [name for name in METHODS if name != METHOD]:
-        despeckle(co[:200, :200], method)
-        step(f"despeckle: {method}", 2, plain, partial(despeckle, co, method, threads=2))
-    step("despeckle: rabasar", 2, plain, lambda: rabasar(co.copy(), co, threads=2))
+        looked = {"looks": 8.0} if "looks" in DESPECKLE_OPTIONS[method] else {}  # type: ignore[index]
+        despeckle(co[:200, :200], method, **looked)
+        step(f"despeckle: {method}", 2, plain, partial(despeckle, co, method, threads=2, **looked))
+    step("despeckle: rabasar", 2, plain, lambda: rabasar(co.copy(), co, threads=2, looks=8.0))
+    estimate_looks(co[:200, :200])
+    step("looks: auto", 2, plain, partial(estimate_looks, co, threads=2))
 
     smooth = [despeckle(power[layer], METHOD, threads=2) for layer in LAYERS]
     month = {band.name: band.formula(*smooth) for band in bands(*LAYERS)}

@@ -45,6 +45,14 @@ def test_looks_are_estimated_for_each_layer_and_recorded() -> None:
     assert all("despeckled: lee" in text for text in descriptions)
 
 
+def test_a_month_without_homogeneous_areas_warns() -> None:
+    told = despeckle_month([np.full((40, 40), 0.1, np.float32)], ("VH",), LEE)
+    assert told is not None and told["looks"] == {"VH": 1000.0} and told["looks_unsure"] == "VH"
+    month = record(LEE, told)
+    assert Record.from_json(month.to_json()) == month and "looks_unsure=VH" in lineage(month)
+    assert "no homogeneous area to estimate looks from in VH: " in month.warnings[0]
+
+
 def test_a_month_of_tv_bregman_is_described_as_before() -> None:
     """So records, cubes and Items of existing trees keep their bytes."""
     how = {"method": "tv_bregman", "reg_param": 5.0}

@@ -213,10 +213,17 @@ class Record(Origin):
     def warnings(self) -> list[str]:
         """What a user of the month must know; empty if there is nothing, or the granules are unknown."""
         platforms = Counter(one.granules[0].platform for one in self.passes or ())
-        if not (platforms.keys() & NEW_PLATFORMS and platforms.keys() - NEW_PLATFORMS):
-            return []
-        mixed = " and ".join(f"{number} of {name}" for name, number in sorted(platforms.items()))
-        return [f"passes of satellites that may be calibrated differently are mixed: {mixed}"]
+        found = []
+        if platforms.keys() & NEW_PLATFORMS and platforms.keys() - NEW_PLATFORMS:
+            mixed = " and ".join(f"{number} of {name}" for name, number in sorted(platforms.items()))
+            found.append(f"passes of satellites that may be calibrated differently are mixed: {mixed}")
+        unsure = (self.despeckled or {}).get("looks_unsure")
+        if unsure and self.valid:
+            found.append(
+                f"no homogeneous area to estimate looks from in {unsure}: despeckled with the looks of the"
+                " most homogeneous blocks; give processing.despeckle.kwargs.looks as a number"
+            )
+        return found
 
     @property
     def platforms(self) -> list[str] | None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from s1monthly.kernels.options import AUTO, DESPECKLE_DOI, DESPECKLE_METHOD, OF_SERIES
 from s1monthly.kernels.speckle.despeckling import despeckle
-from s1monthly.kernels.speckle.looks import estimate_looks
+from s1monthly.kernels.speckle.looks import Looks, estimate_looks
 from s1monthly.kernels.speckle.rabasar import rabasar
 from s1monthly.stages.reference import Mean
 
@@ -40,27 +40,36 @@ def despeckle_month(
     Returns
     -------
     dict or None
-        For the month's record: method and options, ``looks`` of each layer as used, ``doi`` of the method's paper,
-        ``reference_digest`` of the reference.
+        For the month's record: method and options, ``looks`` of each layer as used, ``looks_unsure`` with the layers in
+        which no homogeneous area was found, ``doi`` of the method's paper, ``reference_digest`` of the reference.
         None for tv_bregman without more, whose recipe says all.
     """
-    looks: dict[str, float] = {}
-    if reference is not None:
-        for layer, power, mean in zip(layers, planes, reference.power, strict=True):
-            looks[layer] = rabasar(power, mean, threads=threads, window_size=how["window_size"], looks=how["looks"])
-        return {**(description(how, looks) or {}), "reference_digest": reference.digest}
-    for layer, power in zip(layers, planes, strict=True) if how["method"] not in OF_SERIES else ():
+    if how["method"] in OF_SERIES and reference is None:
+        return description(how, {})
+    looks: dict[str, Looks] = {}
+    means = reference.power if reference else [None] * len(planes)
+    for layer, power, mean in zip(layers, planes, means, strict=True):
         options = dict(how)
-        if "looks" in options:
-            options["looks"] = estimate_looks(power, threads) if options["looks"] == AUTO else options["looks"]
-            looks[layer] = options["looks"]
-        despeckle(power, threads=threads, out=power, **options)
-    return description(how, looks)
+        if "looks" in how:
+            seen = power if mean is None else power / mean
+            looks[layer] = estimate_looks(seen, threads) if how["looks"] == AUTO else Looks(how["looks"], True)
+            options["looks"] = looks[layer].looks
+        if mean is None:
+            despeckle(power, threads=threads, out=power, **options)
+        else:
+            rabasar(power, mean, threads=threads, window_size=how["window_size"], looks=options["looks"])
+    told = description(how, looks)
+    return {**(told or {}), "reference_digest": reference.digest} if reference else told
 
 
-def description(how: Mapping[str, Any], looks: Mapping[str, float]) -> dict[str, Any] | None:
+def description(how: Mapping[str, Any], looks: Mapping[str, Looks]) -> dict[str, Any] | None:
     """Return what the record tells of the despeckling, see `despeckle_month`."""
     if how["method"] == DESPECKLE_METHOD and "bias_correction" not in how:
         return None
-    doi = DESPECKLE_DOI[how["method"]]
-    return {**how, **({"looks": dict(looks)} if looks else {}), **({"doi": doi} if doi else {})}
+    doi, unsure = DESPECKLE_DOI[how["method"]], [layer for layer, found in looks.items() if not found.sure]
+    return {
+        **how,
+        **({"looks": {layer: found.looks for layer, found in looks.items()}} if looks else {}),
+        **({"looks_unsure": "+".join(unsure)} if unsure else {}),
+        **({"doi": doi} if doi else {}),
+    }

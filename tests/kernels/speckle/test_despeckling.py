@@ -8,10 +8,18 @@ import numpy as np
 import pytest
 
 from s1monthly.errors import S1MonthlyError
-from s1monthly.kernels.speckle.despeckling import METHODS, despeckle
+from s1monthly.kernels.options import DESPECKLE_OPTIONS
+from s1monthly.kernels.speckle import despeckling
+from s1monthly.kernels.speckle.despeckling import METHODS
 from support.speckle import LOOKS, db, field, with_holes
 
 nan = np.nan
+
+
+def despeckle(power, method, **options):
+    """Despeckle with the looks of the fields, where a method needs them."""
+    looked = {"looks": LOOKS} if "looks" in DESPECKLE_OPTIONS.get(method, {}) else {}
+    return despeckling.despeckle(power, method, **looked, **options)
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (1, 50), (50, 1), (90, 140)])

@@ -15,7 +15,6 @@ from scipy.stats import gamma
 from s1monthly.errors import S1MonthlyError
 from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.kernels.speckle.lee_sigma import sigma_range
-from s1monthly.kernels.speckle.looks import estimate_looks
 from support.speckle import field, with_holes
 
 nan = np.nan
@@ -220,25 +219,7 @@ def test_filters_keep_the_mean_power_of_homogeneous_areas(method):
     assert abs(loss) < (0.06 if method == "gamma_map" else 0.05)
 
 
-# looks, and the range of the sigma filter
-
-
-@pytest.mark.parametrize("looks", [1, 2.5, 8.4, 60])
-def test_looks_are_estimated_from_homogeneous_areas(looks):
-    """Among textured ground, edges, targets and holes."""
-    power = field((1000, 1000), looks=looks)
-    rng = np.random.default_rng(2)
-    power[:300] *= rng.gamma(2, 1 / 2, (300, 1000)).astype(np.float32)
-    power[rng.random(power.shape) < 0.002] *= 100
-    power[400:500, 300:] = nan
-    assert estimate_looks(power, threads=2) == estimate_looks(power) == pytest.approx(looks, rel=0.05)
-    auto, given = despeckle(power, "lee"), despeckle(power, "lee", looks=estimate_looks(power))
-    np.testing.assert_array_equal(auto, given)
-
-
-def test_too_little_to_judge_by_has_one_look():
-    for power in (np.full((50, 50), nan, np.float32), field((6, 6)), np.full((50, 50), 0.1, np.float32)):
-        assert estimate_looks(power) == 1.0
+# the range of the sigma filter
 
 
 @pytest.mark.parametrize("looks", [1.0, 1.7, 4.0, 9.3, 120.0])
@@ -267,11 +248,12 @@ def test_the_sigma_range_is_that_of_the_paper():
     ("method", "options", "message"),
     [
         ("boxcar", {"window_size": 4}, "window of 4 pixels"),
-        ("lee", {"window_size": 65}, "odd number from 3 to 63"),
+        ("lee", {"window_size": 65, "looks": 4}, "odd number from 3 to 63"),
+        ("lee", {}, "lee needs looks"),
         ("lee", {"looks": 0}, "0 looks"),
         ("gamma_map", {"looks": math.inf}, "inf looks"),
         ("frost", {"damping": -1}, "damping=-1"),
-        ("lee_sigma", {"sigma": 1.0}, "sigma=1.0"),
+        ("lee_sigma", {"sigma": 1.0, "looks": 4}, "sigma=1.0"),
     ],
 )
 def test_options_out_of_range_are_refused(method, options, message):

@@ -122,20 +122,3 @@ def mean_and_variation(sums: Sums) -> tuple[Sums, Sums]:
             squares[c] = _variation(number[c], total[c], squares[c])
             total[c] = total[c] / number[c]
     return sums[1], sums[2]
-
-
-@njit(nogil=True, cache=True, error_model="numpy")
-def block_variations(power: Power, top: int, side: int, fewest: int) -> NDArray[np.float64]:
-    """Return variance / mean^2 of each of the blocks side by side; NaN where fewer than `fewest` pixels are valid."""
-    block = padded_rows(power, top, top + side, 0)
-    columns = np.empty((3, block.shape[1]))
-    _sum_columns(block, 0, side, columns)
-    found = np.empty(block.shape[1] // side)
-    for k in range(found.size):
-        number = total = squares = 0.0
-        for c in range(k * side, (k + 1) * side):
-            number += columns[0, c]
-            total += columns[1, c]
-            squares += columns[2, c]
-        found[k] = _variation(number, total, squares) if number >= fewest else np.nan
-    return found

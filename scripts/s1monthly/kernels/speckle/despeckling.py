@@ -17,7 +17,6 @@ from s1monthly.kernels.speckle.gamma_map import gamma_map
 from s1monthly.kernels.speckle.kuan import kuan
 from s1monthly.kernels.speckle.lee import lee
 from s1monthly.kernels.speckle.lee_sigma import lee_sigma
-from s1monthly.kernels.speckle.looks import estimate_looks
 from s1monthly.kernels.speckle.mean_power import keep_mean_power
 from s1monthly.kernels.speckle.refined_lee import refined_lee
 from s1monthly.kernels.speckle.tv_bregman import tv_bregman
@@ -64,7 +63,8 @@ def despeckle(
     bias_correction : {"none", "mean_power"}
         With mean_power the result has the local mean power of the input.
     **options
-        Options of the method, see `options.DESPECKLE_OPTIONS`; `looks` may be "auto".
+        Options of the method, see `options.DESPECKLE_OPTIONS`; `looks` must be a number, see
+        `looks.estimate_looks`.
 
     Returns
     -------
@@ -80,7 +80,7 @@ def despeckle(
     Examples
     --------
     >>> smooth = despeckle(vv_power, "refined_lee", threads=4)
-    >>> smooth = despeckle(vv_power, "lee", threads=4, window_size=5, looks=8.4)
+    >>> smooth = despeckle(vv_power, "lee", threads=4, window_size=5, looks=estimate_looks(vv_power).looks)
     """
     if method not in METHODS:
         raise S1MonthlyError(f"despeckling method {method!r} is unknown", f"use one of: {', '.join(sorted(METHODS))}")
@@ -95,7 +95,9 @@ def despeckle(
         )
     given = {**DESPECKLE_OPTIONS[method], **options}  # type: ignore[index]
     if given.get("looks") == AUTO:
-        given["looks"] = estimate_looks(power, threads)
+        raise S1MonthlyError(
+            f"despeckling method {method} needs looks", "give a number, such as estimate_looks(power).looks"
+        )
     result = np.empty_like(power) if out is None else out
     before = power.copy() if bias_correction != "none" and np.may_share_memory(power, result) else power
     METHODS[method](power, result, threads=threads, **given)

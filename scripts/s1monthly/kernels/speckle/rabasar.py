@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.options import AUTO, SIGMA, WINDOW_SIZE
+from s1monthly.kernels.options import SIGMA, WINDOW_SIZE
 from s1monthly.kernels.speckle.lee_sigma import sigma_filter
-from s1monthly.kernels.speckle.looks import estimate_looks
 
 Power = NDArray[np.float32]
 
@@ -19,10 +17,10 @@ def rabasar(
     power: Power,
     reference: Power,
     *,
+    looks: float,
     threads: int = 1,
     window_size: int = WINDOW_SIZE,
-    looks: float | Literal["auto"] = AUTO,
-) -> float:
+) -> None:
     """Despeckle a month in place, by its ratio to the temporal mean of a reference period.
 
     Where nothing changed the ratio is speckle alone, without any detail of the ground. It is despeckled by `lee_sigma`
@@ -38,19 +36,13 @@ def rabasar(
         Linear power, positive; NaN for no data. It is replaced by the result, valid at the same pixels.
     reference : array (rows, columns) of float32
         Temporal mean of the power; NaN where there is none.
+    looks : float
+        Equivalent number of looks of the ratio, see `looks.estimate_looks`. They are nearly those of the month, since
+        the speckle of a mean of n months is small: L n / (n + 1) for a month outside the period, L n / (n - 1) within.
     threads : int
         Number of threads. The result does not depend on it.
     window_size : int
         Side of the window in pixels: odd. It is cut at the edge of the array.
-    looks : float or "auto"
-        Equivalent number of looks of the ratio; auto: estimated from it. The ratio's looks are nearly those of the
-        month, since the speckle of a mean of n months is small: L n / (n + 1) for a month outside the period,
-        L n / (n - 1) within.
-
-    Returns
-    -------
-    float
-        The looks of the ratio that were used.
 
     Raises
     ------
@@ -63,14 +55,11 @@ def rabasar(
     IEEE Trans. Geoscience and Remote Sensing 57(6), 3552-3565, doi:10.1109/TGRS.2018.2885683.
     """
     ratio = power / reference
-    used = estimate_looks(ratio, threads) if looks == AUTO else float(looks)
-    sigma_filter(ratio, ratio, used, window_size, SIGMA, math.inf, threads)
+    sigma_filter(ratio, ratio, looks, window_size, SIGMA, math.inf, threads)
     ratio *= reference
     alone = np.isnan(reference) & ~np.isnan(power)
     if alone.any():
         unseen = np.where(alone, power, np.float32(np.nan))
-        spatial = estimate_looks(power, threads) if looks == AUTO else used
-        sigma_filter(unseen, unseen, spatial, window_size, SIGMA, math.inf, threads)
+        sigma_filter(unseen, unseen, looks, window_size, SIGMA, math.inf, threads)
         ratio[alone] = unseen[alone]
     power[:] = ratio
-    return used
