@@ -1,0 +1,1 @@
+"""Geometry and radiometry of Sentinel-1 GRD images."""
