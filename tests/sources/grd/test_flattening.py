@@ -1,0 +1,261 @@
+"""Flattening, masks and resampling under real images: against the processor's tables, formulas and ray tracing."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from pyproj import Transformer
+
+from s1monthly.kernels.grd.calibration import mean_power
+from s1monthly.kernels.grd.flattening import (
+    LookGrid,
+    flattened,
+    illuminated_area,
+    local_incidence,
+    look_grid,
+    on_lattice,
+    points_at,
+    square_area,
+)
+from s1monthly.kernels.grd.geocoding import azimuth_spacing, earth_fixed, locate
+from s1monthly.sources.grd.dem import STEP
+from s1monthly.sources.grd.image import image_geometry
+from s1monthly.sources.grd.product import Product
+from s1monthly.sources.grd.radiometry import gain_table, noise_table
+from support.grd_scenes import LIGHT_TIME, Scene, Terrain, scene_at
+
+MOST_OFF = {"5371": 0.03, "6FF8": 0.045, "6D00": 0.03}
+"""In dB. In IW1 of 6FF8, the tables' incidence angle is 0.2 degrees above that of the grid; in IW2 it is not."""
+PLACES = {"5371": (13.0, 41.6, 32633), "6FF8": (2.3, 45.3, 32631), "6D00": (22.8, 38.0, 32634)}
+
+
+def scene(products: dict[str, Product], unique: str, pixels: int, terrain: Terrain) -> Scene:
+    geometry = image_geometry(products[unique].annotation("VV"), tropospheric_delay=False)
+    return scene_at(geometry, *PLACES[unique], pixels, terrain)
+
+
+def assumed_heights(product: Product, layer: str, lines: np.ndarray, slant_range_times: np.ndarray) -> np.ndarray:
+    """Return the height of the ground that the processor assumed for its tables: by sub-swath and time."""
+    annotation = product.annotation(layer)
+    root = ElementTree.fromstring(product.files.read(product.file(layer, "annotation")))
+    by_swath: dict[str, list[tuple[float, float, float]]] = {}
+    for pattern in root.findall("antennaPattern/antennaPatternList/antennaPattern"):
+        swath, time, ranges, height = (
+            pattern.findtext(name) or "" for name in ("swath", "azimuthTime", "slantRangeTime", "terrainHeight")
+        )
+        seconds = (np.datetime64(time) - annotation.first_line) / np.timedelta64(1, "s")
+        centre = np.mean([float(value) for value in ranges.split()])
+        by_swath.setdefault(swath, []).append((seconds, float(height), float(centre)))
+    seconds = lines * annotation.line_interval
+    entries = [np.array(values).T for values in by_swath.values()]
+    heights = np.array([np.interp(seconds, times, values) for times, values, _ in entries])
+    off = np.array([np.abs(slant_range_times - centres[0]) for *_, centres in entries])
+    chosen: np.ndarray = heights[off.argmin(axis=0), np.arange(len(lines))]
+    return chosen
+
+
+def projected(scene: Scene, parts: int = 2) -> tuple[np.ndarray, LookGrid]:
+    """Return gamma0 of a scene whose beta0 is 1, in the image."""
+    lines, samples = scene.places
+    grid = look_grid(scene.geometry, lines, samples)
+    assert grid is not None
+    area = illuminated_area(grid, scene.knots, STEP, scene.heights, lines, samples, scene.mask, parts)
+    radius = float(np.linalg.norm(scene.knots[:3, 1, 1]) + np.mean(scene.heights))
+    return flattened(np.ones(area.shape, np.float32), area, square_area(scene.geometry, grid, radius)), grid
+
+
+def db(ratio: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(ratio)
+
+
+@pytest.mark.parametrize("unique", PLACES)
+def test_flat_ground_has_the_gamma0_of_the_processor(products: dict[str, Product], unique: str) -> None:
+    annotation, calibration = products[unique].annotation("VV"), products[unique].calibration("VV")
+    flat = scene(products, unique, 2, lambda x, y: 0 * x)
+    middle = flat.located(*(centre[:1, 0] for centre in flat.centres))
+    height = assumed_heights(products[unique], "VV", middle.lines, middle.slant_ranges * LIGHT_TIME)
+    near = scene(products, unique, 400, lambda x, y: 0 * x + height)
+    gamma, grid = projected(near)
+    beta, table = (
+        mean_power(np.ones((grid.rows * 3, grid.columns * 3), np.uint16), grid.first_line, grid.first_sample,
+                   gain_table(vectors, annotation.samples), None, 3)
+        for vectors in (calibration.beta, calibration.gamma)
+    )  # fmt: skip
+    inside = np.s_[120:-120, 120:-120]  # the lattice lies aslant in the image
+    off = db(gamma * beta / table)[inside]
+    assert np.isfinite(off).all()
+    assert abs(off.mean()) < MOST_OFF[unique]
+    assert off.std() < 0.01  # even: no moire
+    assert db(projected(near, parts=1)[0][inside]).std() > 2 * off.std()
+
+
+def test_slopes_have_the_area_of_the_formula(products: dict[str, Product]) -> None:
+    """Area by the derivative of line and sample along the ground, against facets that were added up."""
+    hills = scene(products, "5371", 400, lambda x, y: 500 + 150 * np.sin(x / 700) * np.cos(y / 900) + 0.1 * x)
+    assert not hills.mask.any()
+    gamma, grid = projected(hills)
+    found = on_lattice(gamma, grid, *hills.places)
+    rng = np.random.default_rng(1)
+    rows, columns = rng.integers(60, 340, (2, 400))
+    x, y = hills.centres[0][rows, columns], hills.centres[1][rows, columns]
+    step = 5.0
+    ahead = [hills.located(x + dx, y + dy) for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step))]
+    points = [
+        earth_fixed(*hills.lonlat(x + dx, y + dy), hills.terrain(x + dx, y + dy))[0]
+        for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step))
+    ]
+    here = hills.located(x, y)
+    at, _ = earth_fixed(*hills.lonlat(x, y), hills.terrain(x, y))
+    to_satellite = hills.geometry.orbit.position(here.times) - at
+    to_satellite /= np.linalg.norm(to_satellite, axis=1, keepdims=True)
+    facet = np.einsum("pk,pk->p", np.cross(points[0] - points[1], points[2] - points[3]), to_satellite)
+    in_time = (ahead[0].times - ahead[1].times, ahead[2].times - ahead[3].times)
+    in_range = (ahead[0].slant_ranges - ahead[1].slant_ranges, ahead[2].slant_ranges - ahead[3].slant_ranges)
+    spacing = azimuth_spacing(hills.geometry, here.times, at) / hills.geometry.line_interval
+    in_image = np.abs(in_time[0] * in_range[1] - in_time[1] * in_range[0]) * spacing
+    off = db(found[rows, columns] * facet / in_image)
+    assert abs(off.mean()) < 0.02
+    assert np.abs(off).max() < 0.3
+    assert off.std() < 0.06
+    angle = local_incidence(hills.knots, STEP, hills.heights)[rows, columns]
+    normal = np.cross(points[0] - points[1], points[2] - points[3])
+    cosine = np.einsum("pk,pk->p", normal, to_satellite) / np.linalg.norm(normal, axis=1)
+    np.testing.assert_allclose(angle, np.degrees(np.arccos(cosine)), atol=0.1)
+    assert np.ptp(angle) > 20
+
+
+def steep(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Hills steep enough for layover, shadow and both."""
+    return (
+        200
+        + 1500 * np.exp(-((x + 1500) ** 2 + (y - 1500) ** 2) / (2 * 500**2))
+        + 900 * np.exp(-((x - 1500) ** 2 + (y + 1500) ** 2) / (2 * 300**2))
+        + 500 * np.exp(-((x - 2500) ** 2) / (2 * 150**2)) * (np.abs(y - 1500) < 1000)
+    )
+
+
+@pytest.mark.parametrize("unique", ["5371", "6FF8"])
+def test_layover_and_shadow_are_those_of_ray_tracing(products: dict[str, Product], unique: str) -> None:
+    hills = scene(products, unique, 360, steep)
+    mask = hills.mask
+    assert {1, 2, 3} <= set(np.unique(mask).tolist())
+    rng = np.random.default_rng(2)
+    rows, columns = rng.integers(60, 300, (2, 1500))
+    x, y = hills.centres[0][rows, columns], hills.centres[1][rows, columns]
+    here = hills.located(x, y)
+    at, _ = earth_fixed(*hills.lonlat(x, y), hills.terrain(x, y))
+    satellite = hills.geometry.orbit.position(here.times)
+
+    to_lonlat = Transformer.from_crs(4978, 4979, always_xy=True)
+    to_box = Transformer.from_crs(4326, hills.box.epsg, always_xy=True)
+    shadow = np.zeros(len(x), bool)
+    layover = np.zeros(len(x), bool)
+    for number in range(len(x)):
+        sight = satellite[number] - at[number]
+        sight /= np.linalg.norm(sight)
+        lon, lat, height = to_lonlat.transform(*(at[number][:, None] + sight[:, None] * np.arange(20, 3000, 10.0)))
+        ray_x, ray_y = to_box.transform(lon, lat)
+        shadow[number] = (hills.terrain(np.asarray(ray_x), np.asarray(ray_y)) > height).any()
+        # along the ground, in the plane of zero Doppler: other ground at the same slant range
+        direction = np.array([ray_x[-1] - ray_x[0], ray_y[-1] - ray_y[0]])
+        direction /= np.linalg.norm(direction)
+        away = np.arange(-3000, 3000, 5.0)
+        line_x, line_y = x[number] + away * direction[0], y[number] + away * direction[1]
+        ground, _ = earth_fixed(*hills.lonlat(line_x, line_y), hills.terrain(line_x, line_y))
+        nearer = np.linalg.norm(ground - satellite[number], axis=1) < here.slant_ranges[number]
+        layover[number] = (np.diff(nearer[np.abs(away) > 4].astype(int)) != 0).sum() > 1
+    found = mask[rows, columns]
+    expected = shadow * 1 + layover * 2
+    neighbours = np.stack([mask[rows + i, columns + j] for i in range(-2, 3) for j in range(-2, 3)])
+    sure = (neighbours == found).all(axis=0)
+    assert (found == expected).mean() > 0.97
+    assert (found == expected)[sure].mean() > 0.995
+    assert ((found & 1) > 0).mean() > 0.01 and ((found & 2) > 0).mean() > 0.05
+
+
+def test_ground_in_shadow_is_no_data_and_layover_is_added_up(products: dict[str, Product]) -> None:
+    hills = scene(products, "5371", 360, steep)
+    gamma, grid = projected(hills)
+    lines, samples = hills.places
+    found = on_lattice(gamma, grid, lines, samples)
+    seen = hills.mask == 0
+    inside = np.s_[60:300, 60:300]
+    assert np.isfinite(found[inside][seen[inside]]).mean() > 0.99
+    layover = (hills.mask == 2)[inside]
+    assert db(np.nanmedian(found[inside][layover]) / np.nanmedian(found[inside][seen[inside]])) < -5
+
+
+def test_the_window_is_that_of_the_image(products: dict[str, Product]) -> None:
+    flat = scene(products, "5371", 100, lambda x, y: 0 * x)
+    lines, samples = flat.places
+    grid = look_grid(flat.geometry, lines, samples)
+    assert grid is not None
+    rows, columns = grid.window
+    assert rows.start % 3 == columns.start % 3 == 0
+    assert rows.start <= lines.min() - 2 and rows.stop >= lines.max() + 2
+    assert columns.start <= samples.min() - 2 and columns.stop >= samples.max() + 2
+    assert look_grid(flat.geometry, lines - 20_000, samples) is None
+    assert look_grid(flat.geometry, lines * np.nan, samples) is None
+    cut = look_grid(flat.geometry, lines - lines.mean(), samples)  # half of it before the first line
+    assert cut is not None and cut.first_line == 0
+    # values that are linear in the image are found again, exactly
+    y, x = np.mgrid[0 : grid.rows, 0 : grid.columns] * 3.0 + 1
+    linear = (grid.first_line + y + 10 * (grid.first_sample + x)).astype(np.float32)
+    np.testing.assert_allclose(on_lattice(linear, grid, lines, samples), lines + 10 * samples, rtol=1e-6)
+
+
+def test_points_of_the_image_lie_where_they_are_found(products: dict[str, Product]) -> None:
+    geometry = image_geometry(products["6FF8"].annotation("VV"), tropospheric_delay=False)
+    times, ranges = np.array([1.0, 12.0, 24.0]), np.array([8.1e5, 8.8e5, 9.5e5])
+    points = points_at(geometry, times, ranges, np.full(3, 6_367_000.0))
+    np.testing.assert_allclose(np.linalg.norm(points, axis=1), 6_367_000, atol=1e-3)
+    lon, lat, height = Transformer.from_crs(4978, 4979, always_xy=True).transform(*points.T)
+    found = locate(geometry, lon, lat, height)
+    np.testing.assert_allclose(found.times, times, atol=1e-8)
+    np.testing.assert_allclose(found.slant_ranges, ranges, atol=1e-4)
+
+
+def test_incidence_over_the_ellipsoid_is_that_of_the_tables(products: dict[str, Product]) -> None:
+    """The processor's gamma0 over its beta0 is the tangent of the incidence angle, over ground of its mean height."""
+    for unique in ("6D00", "3768", "6FF8", "BB15", "4B8B"):
+        product = products[unique]
+        layer = next(iter(product.layers))
+        annotation, calibration = product.annotation(layer), product.calibration(layer)
+        geometry = image_geometry(annotation, nearest_set=True, tropospheric_delay=False)
+        grid = annotation.grid
+        lines = np.unique(grid.lines)
+        middle = grid.lines == lines[len(lines) // 2]
+        heights = assumed_heights(product, layer, grid.lines[middle], grid.slant_range_times[middle])
+        points, ups = earth_fixed(grid.longitudes[middle], grid.latitudes[middle], heights)
+        places = locate(geometry, grid.longitudes[middle], grid.latitudes[middle], heights)
+        sight = geometry.orbit.position(places.times) - points
+        cosine = np.einsum("pk,pk->p", sight, ups) / np.linalg.norm(sight, axis=1)
+        samples = np.clip(np.rint(places.samples).astype(int), 0, annotation.samples - 1)
+        beta, gamma = (gain_table(vectors, annotation.samples) for vectors in (calibration.beta, calibration.gamma))
+        row = int(np.argmin(np.abs(beta.lines - grid.lines[middle][0])))
+        ratio = gamma.values[row, samples] / beta.values[row, samples]
+        off = db(ratio / (np.sqrt(1 - cosine**2) / cosine))
+        assert np.abs(off).max() < MOST_OFF.get(unique, 0.03), unique
+
+
+def test_noise_tables_hold_the_written_values(products: dict[str, Product]) -> None:
+    for unique, layer in (("6FF8", "VH"), ("BB15", "HV"), ("6D00", "VV"), ("4B8B", "HH")):
+        annotation, noise = products[unique].annotation(layer), products[unique].noise(layer)
+        table = noise_table(noise, annotation.samples)
+        vectors = noise.range_vectors
+        for number in (0, len(vectors.lines) // 2):
+            pixels = vectors.pixels[number].astype(int)
+            inside = pixels < annotation.samples
+            np.testing.assert_allclose(table.values[number, pixels[inside]], vectors.values[number][inside], 1e-6)
+        for number, block in enumerate(noise.blocks):
+            line = int(block.lines[len(block.lines) // 2])
+            value = table.factors[table.starts[number] + line - block.first_line]
+            assert value == pytest.approx(block.values[len(block.lines) // 2], rel=1e-6)
+        covered = np.zeros((annotation.lines // 8, annotation.samples // 8), int)
+        for first_line, last_line, first_sample, last_sample in table.bounds:
+            covered[-(-first_line // 8) : last_line // 8 + 1, -(-first_sample // 8) : last_sample // 8 + 1] += 1
+        assert covered.max(initial=0) <= 1
+        if len(noise.blocks):
+            assert (covered == 1).mean() > 0.98
