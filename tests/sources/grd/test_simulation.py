@@ -1,0 +1,295 @@
+"""Simulated products, geocoded again: power, places, shadow and noise are those of the known scene."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from scipy.ndimage import gaussian_filter
+
+from s1monthly.errors import SourceError
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.grd.geocoding import locate
+from s1monthly.model import Polarization
+from s1monthly.sources.grd.dem import TileHeights
+from s1monthly.sources.grd.image import bistatic_reference, image_geometry
+from s1monthly.sources.grd.product import Product, open_product
+from s1monthly.sources.grd.simulation.walk import Field, beta0
+from s1monthly.sources.grd.simulation.write import (
+    cropped,
+    digital_numbers,
+    tables_for,
+    write_measurement,
+    write_product,
+)
+from s1monthly.sources.grd.terrain_correction import terrain_corrected
+from support.grd_scenes import scene_at
+
+LON, LAT, EPSG = 12.5, 42.0, 32633
+PIXELS = 220
+LINES, SAMPLES = 560, 640
+CALIBRATION, NOISE = 474.0, 1500.0
+RealDem = Callable[[str, float], Field]
+Grid = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Simulated:
+    """A simulated product and the tile beneath it."""
+
+    folder: Path
+    tile: TileHeights
+    box: GeoBox
+
+
+def sampled(function: Grid, step: float = 1 / 7200, half: float = 0.16) -> Field:
+    """Return a field of values given by longitude and latitude."""
+    lon = np.arange(LON - half, LON + half, step)
+    lat = np.arange(LAT + half, LAT - half, -step)
+    return Field(lon[0], lat[0], step, step, np.ascontiguousarray(function(lon[None, :], lat[:, None]), np.float32))
+
+
+def constant(value: float) -> Field:
+    return sampled(lambda lon, lat: value + 0 * lon + 0 * lat, step=0.01)
+
+
+def bilinear(field: Field, lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+    x, y = (lon - field.west) / field.step_x, (field.north - lat) / field.step_y
+    c, r = x.astype(int), y.astype(int)
+    u, v = x - c, y - r
+    values = field.values
+    upper = values[r, c] * (1 - u) + values[r, c + 1] * u
+    return upper * (1 - v) + (values[r + 1, c] * (1 - u) + values[r + 1, c + 1] * u) * v
+
+
+def simulated(
+    original: Product,
+    folder: Path,
+    dem: Field,
+    gamma: dict[str, Field],
+    *,
+    noise: float = 0,
+    looks: float | None = None,
+) -> Simulated:
+    """Write a product that shows a scene, from the annotation of a real one."""
+    whole = original.annotation("VV")
+    centre = locate(image_geometry(whole), np.array([LON]), np.array([LAT]), np.array([200.0]))
+    first = round(centre.lines[0]) - LINES // 2, round(centre.samples[0]) - SAMPLES // 2
+    part = cropped(whole, first[0], LINES, first[1], SAMPLES)
+    power = beta0(part, dem, gamma, reference=bistatic_reference(whole), relief=float(np.ptp(dem.values)))
+    rng = np.random.default_rng(1)
+    annotations = {layer: replace(part, polarization=layer) for layer in gamma}
+    tables = {layer: tables_for(annotations[layer], CALIBRATION, noise) for layer in gamma}
+    images = {}
+    for layer, beta in power.items():
+        vectors, blocks = tables[layer][1].range_vectors, tables[layer][1].blocks
+        level = np.interp(np.arange(SAMPLES), vectors.pixels[0], vectors.values[0])[None, :] * np.ones((LINES, 1))
+        if blocks:
+            level *= np.interp(np.arange(LINES), blocks[0].lines, blocks[0].values)[:, None]
+        images[layer] = digital_numbers(beta, CALIBRATION, level.astype(np.float32), looks, rng)
+    manifest = replace(original.manifest, polarizations=tuple(gamma), start=part.first_line)
+    path = write_product(
+        folder, f"{original.name.id}.SAFE", manifest, annotations,
+        {layer: tables[layer][0] for layer in gamma}, {layer: tables[layer][1] for layer in gamma}, images,
+    )  # fmt: skip
+    scene = scene_at(image_geometry(whole), LON, LAT, EPSG, PIXELS, lambda x, y: 0 * x)
+    heights = bilinear(dem, *scene.lonlat(*scene.centres)).astype(np.float32)
+    margin = 60
+    inner = replace(
+        scene.box, left=scene.box.left + margin * 30, top=scene.box.top - margin * 30, width=PIXELS - 2 * margin,
+        height=PIXELS - 2 * margin,
+    )  # fmt: skip
+    return Simulated(path, TileHeights(scene.box, margin, heights), inner)
+
+
+def pixel_lonlat(box: GeoBox) -> tuple[np.ndarray, np.ndarray]:
+    scene = scene_at(None, LON, LAT, EPSG, PIXELS, lambda x, y: 0 * x)  # type: ignore[arg-type]
+    x = box.left + (np.arange(box.width) + 0.5) * 30
+    y = box.top - (np.arange(box.height) + 0.5) * 30
+    return scene.lonlat(*np.meshgrid(x, y))
+
+
+def db(ratio: np.ndarray) -> np.ndarray:
+    return 10 * np.log10(ratio)
+
+
+@pytest.fixture(scope="module")
+def real_dem(sentinel1: Path) -> RealDem:
+    """Real heights, put under the image, and smoothed as the geocoder's lattice is."""
+
+    def field(name: str, factor: float) -> Field:
+        with rasterio.open(sentinel1 / "dem" / name) as dataset:
+            values = dataset.read(1).astype(float)[:360, -360:]
+        values = np.pad(gaussian_filter(values, 1) * factor, 300, mode="reflect")
+        return Field(LON - 480 / 3600, LAT + 480 / 3600, 1 / 3600, 1 / 3600, values.astype(np.float32))
+
+    return field
+
+
+def test_flat_ground(products: dict[str, Product], tmp_path: Path) -> None:
+    dem = sampled(lambda lon, lat: 50 + 0 * lon + 0 * lat)
+    gamma = {
+        "VV": sampled(lambda lon, lat: 0.1 + 0 * lon + 0 * lat),
+        "VH": sampled(lambda lon, lat: 0.02 + 0 * lon * lat),
+    }
+    made = simulated(products["5371"], tmp_path, dem, gamma)
+    product = open_product(made.folder)
+    assert product.set_aside(Polarization.VV_VH) is None
+    result = terrain_corrected(product, ["VV", "VH"], made.tile, threads=2)
+    assert result is not None
+    power, view = result
+    assert not view.mask.any()
+    for layer, expected in (("VV", 0.1), ("VH", 0.02)):
+        off = db(power[layer] / expected)
+        assert abs(off.mean()) < 0.03
+        assert off.std() < 0.05
+
+
+@pytest.mark.parametrize(
+    ("name", "factor"),
+    [
+        ("fairbanks_dem_ellipsoid.tif", 4.0),
+        ("Rome-30m-DEM.tif", 1.0),
+        ("los_angeles_dem_ellipsoid.tif", 3.0),
+    ],
+)
+def test_real_terrain_is_flattened(
+    products: dict[str, Product], real_dem: RealDem, tmp_path: Path, name: str, factor: float
+) -> None:
+    dem = real_dem(name, factor)
+    made = simulated(products["5371"], tmp_path, dem, {"VV": constant(0.1)})
+    result = terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    assert result is not None
+    power, view = result
+    off = db(power["VV"] / 0.1)
+    seen = (view.mask == 0) & (view.incidence < 70)
+    assert np.isfinite(off[seen]).mean() > 0.999
+    steep = (view.mask > 0).mean() > 0.1
+    assert steep == (factor == 3)
+    assert abs(np.nanmean(off[seen])) < (0.1 if steep else 0.05)
+    groups = 0
+    for low, high in ((0, 20), (20, 30), (30, 45), (45, 55), (55, 70)):
+        group = seen & (view.incidence > low) & (view.incidence < high)
+        if group.sum() > 100:
+            groups += 1
+            assert abs(np.nanmean(off[group])) < 0.3, (low, high)
+    assert groups >= 2
+    assert np.nanstd(off[seen]) < np.std(db(1 / np.tan(np.radians(view.incidence[seen])))) / 3
+    # ground in shadow is never given a value
+    assert np.isnan(off[view.mask & 1 > 0]).all()
+
+
+def test_places_are_found_again(products: dict[str, Product], real_dem: RealDem, tmp_path: Path) -> None:
+    """Bright squares of 120 m lie within 3 m of their places; forgetting a correction moves them."""
+    east, north = np.meshgrid(np.arange(-1000, 1001, 500.0), np.arange(-1000, 1001, 500.0))
+    jitter = np.random.default_rng(4).uniform(-40, 40, (2, 25))
+    dem = real_dem("los_angeles_dem_ellipsoid.tif", 0.5)
+    cos = np.cos(np.radians(LAT))
+    places = LON + (east.ravel() + jitter[0]) / (cos * 111_320), LAT + (north.ravel() + jitter[1]) / 111_130
+
+    def bright(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
+        found = np.full(np.broadcast_shapes(lon.shape, lat.shape), 0.001)
+        for at_lon, at_lat in zip(*places, strict=True):
+            found[(np.abs(lon - at_lon) * cos * 111_320 < 60) & (np.abs(lat - at_lat) * 111_130 < 60)] = 1.0
+        return found
+
+    made = simulated(products["5371"], tmp_path, dem, {"VV": sampled(bright, 1 / 28800, 0.05)})
+    lon, lat = pixel_lonlat(made.box)
+    product = open_product(made.folder)
+
+    def offsets(**options: bool) -> np.ndarray:
+        result = terrain_corrected(product, ["VV"], made.tile, **options)
+        assert result is not None
+        power = np.nan_to_num(result[0]["VV"])
+        found = []
+        for at_lon, at_lat in zip(*places, strict=True):
+            east, north = (lon - at_lon) * cos * 111_320, (lat - at_lat) * 111_130
+            near = np.hypot(east, north) < 200
+            weight = power[near] - 0.001
+            found.append([(east[near] * weight).sum() / weight.sum(), (north[near] * weight).sum() / weight.sum()])
+        return np.array(found)
+
+    off = offsets()
+    assert np.hypot(*off.mean(axis=0)) < 1
+    assert np.hypot(*off.T).max() < 6
+    assert np.median(np.hypot(*off.T)) < 3
+    forgotten = offsets(tropospheric_delay=False)
+    assert np.hypot(*(forgotten - off).mean(axis=0)) == pytest.approx(4.9, abs=1)
+
+
+def test_dark_scenes_are_unbiased(products: dict[str, Product], tmp_path: Path) -> None:
+    """Water 6 dB below the noise: its mean is right if noise is removed before averaging, and its sign is kept."""
+    dem = constant(50.0)
+    power = NOISE / CALIBRATION**2 / 4 * 0.85  # gamma0 of about a quarter of the noise
+    made = simulated(products["5371"], tmp_path, dem, {"VV": constant(power)}, noise=NOISE, looks=4.4)
+    product = open_product(made.folder)
+    results = [terrain_corrected(product, ["VV"], made.tile, remove_noise=choice) for choice in (True, False)]
+    assert results[0] is not None and results[1] is not None
+    found = results[0][0]["VV"]
+    assert np.isfinite(found).all()
+    assert (found < 0).mean() > 0.01
+    assert abs(db(found.mean() / power)) < 0.1
+    assert db(results[1][0]["VV"].mean() / power) > 5
+
+
+def test_border_noise_of_old_products_is_cut(products: dict[str, Product], tmp_path: Path) -> None:
+    """Noise before IPF 2.90 lies along the border, neither zero nor an image."""
+    made = simulated(products["5371"], tmp_path, constant(50.0), {"VV": constant(0.05)}, noise=NOISE, looks=4.4)
+    manifest = made.folder / "manifest.safe"
+    manifest.write_text(manifest.read_text().replace('version="003.40"', 'version="002.70"'))
+    product = open_product(made.folder)
+    file = made.folder / product.file("VV", "measurement")
+    with rasterio.open(file) as dataset:
+        image = dataset.read(1)
+    rng = np.random.default_rng(5)
+    noisy = np.s_[:, :280]
+    image[noisy] = rng.integers(1, 15, image[noisy].shape)
+    write_measurement(file, image)
+    results = [terrain_corrected(product, ["VV"], made.tile, remove_border=choice) for choice in (None, False)]
+    assert results[0] is not None and results[1] is not None
+    found, view = results[0][0]["VV"], results[0][1]
+    outside, inside = view.samples < 280, view.samples > 280 + 40
+    assert outside.mean() > 0.1
+    assert np.isnan(found[outside]).all()
+    assert np.isfinite(found[inside]).all()
+    assert np.isfinite(results[1][0]["VV"]).all()
+    # where noise is not known, a fixed border of 1000 columns is cut: here it is all
+    noise = made.folder / product.file("VV", "noise")
+    noise.write_text(re.sub(r"(<noiseRangeLut[^>]*>)[^<]*", lambda match: match[1] + "0 " * 17, noise.read_text()))
+    fixed = terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    assert fixed is not None and np.isnan(fixed[0]["VV"]).all()
+
+
+def test_damaged_pixels_are_named(products: dict[str, Product], tmp_path: Path) -> None:
+    made = simulated(products["5371"], tmp_path, constant(50.0), {"VV": constant(0.1)})
+    product = open_product(made.folder)
+    file = made.folder / product.file("VV", "measurement")
+    content = file.read_bytes()
+    file.write_bytes(content[: len(content) // 2])
+    with pytest.raises(SourceError, match=r"measurement/s1b-iw-grd-vv-.*001\.tiff: "):
+        terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    file.write_bytes(b"no picture")
+    with pytest.raises(SourceError, match=r"measurement/s1b-iw-grd-vv-.*001\.tiff: "):
+        terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    write_measurement(file, np.ones((100, 640), np.uint16))
+    with pytest.raises(SourceError, match="100 x 640 pixels of uint16, not 560 x 640 of uint16"):
+        terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    far = replace(made.tile, box=replace(made.tile.box, left=made.tile.box.left - 60_000))
+    assert terrain_corrected(open_product(made.folder), ["VV"], far) is None
+
+
+def test_zipped_products_give_the_same(products: dict[str, Product], tmp_path: Path) -> None:
+    made = simulated(products["5371"], tmp_path, constant(50.0), {"VV": constant(0.1)}, noise=NOISE, looks=4.4)
+    packed = tmp_path / f"{made.folder.stem}.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(made.folder.rglob("*")):
+            archive.write(path, path.relative_to(tmp_path))
+    results = [terrain_corrected(open_product(path), ["VV"], made.tile) for path in (made.folder, packed)]
+    assert results[0] is not None and results[1] is not None
+    np.testing.assert_array_equal(results[0][0]["VV"], results[1][0]["VV"])
