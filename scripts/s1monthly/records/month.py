@@ -217,7 +217,10 @@ class Record(Origin):
         if platforms.keys() & NEW_PLATFORMS and platforms.keys() - NEW_PLATFORMS:
             mixed = " and ".join(f"{number} of {name}" for name, number in sorted(platforms.items()))
             found.append(f"passes of satellites that may be calibrated differently are mixed: {mixed}")
-        unsure = (self.despeckled or {}).get("looks_unsure")
+        despeckled = self.despeckled or {}
+        if missing := despeckled.get("reference_missing"):
+            found.append(f"the reference was made without granules, see reference.json: {missing}")
+        unsure = despeckled.get("looks_unsure")
         if unsure and self.valid:
             found.append(
                 f"no homogeneous area to estimate looks from in {unsure}: despeckled with the looks of the"

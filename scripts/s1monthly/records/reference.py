@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -25,11 +25,19 @@ class Reference:
         Month of the period that has granules -> digest of the granules that the mean was made from.
     digest : str
         SHA-256 of the values, 64 hexadecimal digits.
+    missing : mapping
+        Month -> granule id -> why the mean was made without it; only of months that lack some.
     """
 
     recipe_digest: str
     months: Mapping[str, str]
     digest: str
+    missing: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+
+    @property
+    def number_missing(self) -> int:
+        """Number of granules that the mean was made without."""
+        return sum(map(len, self.missing.values()))
 
 
 def period_of(recipe: Mapping[str, Any]) -> tuple[Month, ...]:
@@ -50,7 +58,7 @@ def read_reference(path: str | Path, recipe_digest: str) -> Reference | None:
     """Read the facts of a reference; return None if they are missing, altered, or of another recipe."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
-        found = Reference(content["recipe_digest"], content["months"], content["digest"])
+        found = Reference(content["recipe_digest"], content["months"], content["digest"], content["missing"])
         return found if seal_is_whole(content) and found.recipe_digest == recipe_digest else None
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return None

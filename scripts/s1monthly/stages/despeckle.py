@@ -41,7 +41,8 @@ def despeckle_month(
     -------
     dict or None
         For the month's record: method and options, ``looks`` of each layer as used, ``looks_unsure`` with the layers in
-        which no homogeneous area was found, ``doi`` of the method's paper, ``reference_digest`` of the reference.
+        which no homogeneous area was found, ``doi`` of the method's paper, ``reference_digest`` of the reference,
+        ``reference_missing`` with the number of granules that it was made without.
         None for tv_bregman without more, whose recipe says all.
     """
     if how["method"] in OF_SERIES and reference is None:
@@ -59,7 +60,10 @@ def despeckle_month(
         else:
             rabasar(power, mean, threads=threads, window_size=how["window_size"], looks=options["looks"])
     told = description(how, looks)
-    return {**(told or {}), "reference_digest": reference.digest} if reference else told
+    if reference is None:
+        return told
+    missing = {"reference_missing": reference.missing} if reference.missing else {}
+    return {**(told or {}), "reference_digest": reference.digest, **missing}
 
 
 def description(how: Mapping[str, Any], looks: Mapping[str, Looks]) -> dict[str, Any] | None:

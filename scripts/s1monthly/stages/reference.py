@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,13 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.bands import Band
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.layout import Layout
-from s1monthly.records.reference import read_reference
+from s1monthly.model import CompositeKey
+from s1monthly.records.account import read_account
+from s1monthly.records.granule_list import read_granule_list
+from s1monthly.records.recipe import digest
+from s1monthly.records.reference import Reference, read_reference
+from s1monthly.stages.composite import Merging, compose
+from s1monthly.stages.viewing import left_out_without_static
 
 Power = NDArray[np.float32]
 
@@ -32,10 +38,77 @@ class Mean:
         Temporal mean of linear power; NaN where no month is valid.
     digest : str
         SHA-256 of the values.
+    missing : int
+        Number of granules that it was made without.
     """
 
     power: Power
     digest: str
+    missing: int = 0
+
+
+def mean_of_months(
+    layout: Layout,
+    keys: Sequence[CompositeKey],
+    recipe: Mapping[str, Any],
+    geobox: GeoBox,
+    outside: NDArray[np.bool_] | None = None,
+    threads: int = 1,
+    max_failed_ratio: float = 0.0,
+) -> tuple[Power, Reference]:
+    """Compose the months of a period without despeckling, and take their mean.
+
+    Parameters
+    ----------
+    layout : Layout
+        Paths of the products, with the cut bursts of all months.
+    keys : sequence of CompositeKey
+        The months, of one tile and direction.
+    recipe : mapping
+        Recipe of the cube.
+    geobox : GeoBox
+        Grid of the cube.
+    outside : array (rows, columns) of bool, optional
+        True for pixels to leave empty.
+    threads : int
+        Number of threads.
+    max_failed_ratio : float
+        Share of a month's granules that may lack static layers, or be lost.
+
+    Returns
+    -------
+    array (layer, rows, columns) of float32
+        Mean of linear power; NaN where no month is valid.
+    Reference
+        Its facts: the months, and the granules that are missing.
+
+    Raises
+    ------
+    ProductError
+        If the bursts are those of another recipe.
+    SourceError
+        If too many granules of a month are missing.
+    """
+    how, layers, recipe_digest = (
+        replace(Merging.of(recipe), spread=()),
+        recipe["polarization"].split("+"),
+        digest(recipe),
+    )
+    mean, used, missing = TemporalMean((len(layers), *geobox.shape)), {}, {}
+    for key in keys:
+        paths, month = layout.of(key), str(key.month)
+        account = read_account(paths.account)
+        account.check(account.granules_digest, recipe_digest)
+        listed, statics = read_granule_list(paths.granules, account.granules_digest), paths.static_store
+        left_out = left_out_without_static(key, listed, account, statics, max_failed_ratio) if how.needs_statics else {}
+        seen = account.without(left_out).on_tile
+        mean.add(compose(paths.bursts, seen, geobox, layers, how, outside, threads, statics).power)
+        used[month] = account.granules_digest
+        lost = {one.granule_id: one.reason for one in listed.set_aside if one.lost}
+        if lacking := {**lost, **account.unread, **left_out}:
+            missing[month] = lacking
+    values = mean.result()
+    return values, Reference(recipe_digest, used, digest_of(values), missing)
 
 
 class TemporalMean:
@@ -120,4 +193,4 @@ def read_mean(paths: Layout, geobox: GeoBox, recipe_digest: str) -> Mean:
         power = np.stack([raster.read(*whole, band=band) for band in (1, 2)])
     if digest_of(power) != facts.digest:
         raise ProductError(f"{paths.reference}: its values are not those that {paths.reference_facts} names", again)
-    return Mean(power, facts.digest)
+    return Mean(power, facts.digest, facts.number_missing)
