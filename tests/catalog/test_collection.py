@@ -238,14 +238,19 @@ def test_other_quantities_of_backscatter_are_named() -> None:
                 "item_path": "10SGD_ASCENDING/10SGD_ASCENDING_2021-11.json",
                 "polarization": "VV+VH",
                 "radiometry": name,
-                "bands": list(record.bands),
+                "bands": [*record.bands, "VV_dB_max"],
                 "geometry": shapely.to_wkb(record.geometry),
             }
             for month, name in enumerate(quantities, 1)
         ]
         document = stac_documents(rows)["collection.json"]
         stac_rules.validate(document)
+        types.append((document["summaries"]["sar:product_type"], {"RTC", "GTC"} & {*document["keywords"]}))
+        spreads.append(document["item_assets"]["cog"]["bands"][-1]["description"])
         return document["description"], document["item_assets"]["cog"]["bands"][0]["description"]
+
+    types: list[tuple[list[str], set[str]]] = []
+    spreads: list[str] = []
 
     assert described(None, "gamma0_terrain") == described("gamma0_terrain", "gamma0_terrain")
     assert "(gamma0, radiometrically terrain-corrected, from" in described(None)[0]
@@ -253,3 +258,8 @@ def test_other_quantities_of_backscatter_are_named() -> None:
     assert "(beta0, from OPERA" in text and band == "beta0 backscatter, VV"
     text, band = described("beta0", "sigma0_ellipsoid")
     assert "(beta0 or sigma0 on the ellipsoid, from OPERA" in text and band == "backscatter, VV"
+    described("gamma0_terrain", "beta0")
+    assert types[-1] == (["GTC", "RTC"], {"GTC", "RTC"}) and types[-2] == (["GTC"], {"GTC"})
+    assert types[0] == (["RTC"], {"RTC"})
+    usual = "maximum of VV_dB over the passes, before despeckling"
+    assert [spreads[0], spreads[3], spreads[-1]] == [usual, f"{usual}; beta0 backscatter", usual]

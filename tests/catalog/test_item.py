@@ -373,3 +373,21 @@ def test_a_damaged_document_is_named(tmp_path, content):
         path.write_text(content)
     with pytest.raises(ProductError, match=r"item\.json"):
         stac.read_document(path)
+
+
+@pytest.mark.parametrize(("radiometry", "kind"), [("sigma0_terrain", "RTC"), ("beta0", "GTC")])
+def test_an_item_of_another_quantity_says_so_everywhere(radiometry, kind):
+    record = month_record(spread=["max"])
+    of = {"radiometry": radiometry, "angle_normalisation": {"reference": 38, "exponent": 2}}
+    record = replace(record, recipe={**record.recipe, **of})
+    files = {**FILES, **{name: AssetFile(f"cog/{name}.tif", 10, "ab" * 32) for name in ("power", "overview-vv")}}
+    document = stac.item(record, files)
+    stac_rules.validate(document)
+    said = radiometry.replace("_", " ")
+    assert document["properties"]["sar:product_type"] == kind
+    assert {document["assets"][name]["title"].rpartition(", ")[2] for name in ("power", "overview-vv", "preview")} == {
+        said
+    }
+    spread = document["assets"]["cog"]["bands"][-1]["description"]
+    assert spread.startswith("maximum of VH_dB over the passes, before despeckling; ")
+    assert radiometry.partition("_")[0] in spread and spread.endswith("degrees (cosine, exponent 2)")

@@ -14,7 +14,7 @@ import rasterio
 import zarr
 from rasterio.errors import RasterioIOError
 
-from s1monthly.cube.attributes import LICENSE, with_plain_attributes
+from s1monthly.cube.attributes import LICENSE, description_attributes, with_plain_attributes
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.write import write_month
@@ -229,3 +229,13 @@ def test_credits_describe_and_nothing_more(held: Path) -> None:
     } and after.keys() == before.keys()
     found = json.loads(after["zarr.json"])["attributes"]
     assert (found["creator_name"], found["license"]) == ("A. Person", "CC-BY-4.0")
+
+
+def test_attributes_name_the_quantity_where_it_is_not_the_usual_one() -> None:
+    usual = description_attributes(spec_of(), Month(2021, 11), Month(2021, 12))
+    assert usual["title"] == "Sentinel-1 monthly composites of tile 10SGD, ascending passes"
+    assert "composites of radar backscatter on the grid" in usual["summary"] and ", RTC, " in usual["keywords"]
+    of = {"radiometry": "beta0", "angle_normalisation": {"reference": 38, "exponent": 2}}
+    other = description_attributes(spec_of({**RECIPE, **of}), Month(2021, 11), Month(2021, 12))
+    assert other["title"] == f"{usual['title']}, beta0" and ", GTC, " in other["keywords"]
+    assert "composites of beta0 backscatter, normalised to an incidence angle of 38 degrees" in other["summary"]

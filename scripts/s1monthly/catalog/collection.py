@@ -37,7 +37,7 @@ from s1monthly.errors import ProductError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.bands import Band, bands, spread_bands
-from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, SPREAD_STATISTICS
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, SPREAD_STATISTICS, product_type
 from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import COMBINED, Month, Polarization, Stack
@@ -119,7 +119,7 @@ def _summaries(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
         "sar:frequency_band": ["C"],
         "sar:center_frequency": [5.405],
         "sar:polarizations": sorted({p for text in values("polarization") for p in Polarization(text).layers}),
-        "sar:product_type": ["RTC"],
+        "sar:product_type": sorted({product_type(name) for name in values("radiometry") or [RADIOMETRY]}),
         "sar:observation_direction": ["right"],
         "sat:orbit_state": [direction.lower() for direction in values("flight_direction") if direction != COMBINED],
         "proj:code": values("crs"),
@@ -143,7 +143,7 @@ def _band(polarization: Polarization, name: str, radiometry: str) -> Band:
     """Describe a band by its name. A texture's options are left out, because they may differ between tiles."""
     layers = polarization.layers
     core = bands(*layers, radiometry=radiometry)
-    known = {band.name: band for band in (*core, *spread_bands(layers, SPREAD_STATISTICS))}
+    known = {band.name: band for band in (*core, *spread_bands(layers, SPREAD_STATISTICS, radiometry))}
     of, is_texture, metric = name.partition(TEXTURE_MARK)
     if name not in known and not is_texture:
         raise ProductError(
@@ -264,7 +264,7 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
             "C-band",
             "backscatter",
             *_names(quantities),
-            "RTC",
+            *sorted({product_type(name) for name in quantities}),
             "monthly composite",
             "MGRS",
         ],
@@ -302,7 +302,9 @@ def _described(rows: Iterable[Mapping[str, Any]]) -> list[Band]:
     described: dict[str, Band] = {}
     for row in rows:
         for name in row["bands"] or ():
-            band = _band(Polarization(row["polarization"]), name, row["radiometry"] or RADIOMETRY)
+            pair = Polarization(row["polarization"])
+            band = _band(pair, name, row["radiometry"] or RADIOMETRY)
             if described.setdefault(name, band).description != band.description:
-                described[name] = replace(band, description=f"backscatter, {name.partition('_')[0]}")
+                usual, backscatter = _band(pair, name, RADIOMETRY), f"backscatter, {name.partition('_')[0]}"
+                described[name] = usual if band.role == "spread" else replace(band, description=backscatter)
     return list(described.values())

@@ -23,7 +23,7 @@ from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.bands import Band, bands_of, normalisation, rounding
-from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS, product_type
 from s1monthly.kernels.preview import stretches
 from s1monthly.kernels.quality import CLASSES
 from s1monthly.layout import Layout, is_derived, item_id
@@ -266,7 +266,7 @@ def _properties(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         "sar:frequency_band": "C",
         "sar:center_frequency": 5.405,
         "sar:polarizations": list(record.polarization.layers),
-        "sar:product_type": "RTC",
+        "sar:product_type": product_type(record.recipe.get("radiometry", RADIOMETRY)),
         "sar:observation_direction": "right",
         "sat:orbit_state": None if key.direction == COMBINED else key.direction.pooled.lower(),
         **projection(record.grid),
@@ -419,7 +419,7 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
             "bands": [_band(record, band) for band in described],
             **named_bands(described),
         }
-    if kind == "preview":
+    if kind == "preview" or (is_derived(kind) and kind != "quality"):
         asset["title"] += quantity(record.recipe)
     if file.grid:
         asset |= projection(file.grid)

@@ -20,7 +20,8 @@ from s1monthly.errors import GridError
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import geobox_outline
 from s1monthly.grid.outlines import lonlat_bounds
-from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
+from s1monthly.kernels.bands import normalisation
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, product_type
 from s1monthly.model import Month
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ CREDITS = (
 )
 """Attributes that the configuration may give (``output.credits``)."""
 
-KEYWORDS = "Sentinel-1, SAR, C-band, backscatter, RTC, monthly composite, MGRS"
+KEYWORDS = "Sentinel-1, SAR, C-band, backscatter, {product}, monthly composite, MGRS"
 DECIMALS = 6
 """Decimals of longitudes and latitudes: 0.1 m."""
 
@@ -49,13 +50,18 @@ def description_attributes(spec: CubeSpec, first: Month, last: Month) -> dict[st
     made_up = not isinstance(data, str)
     source = f"made up, for trials ({json.dumps(data, sort_keys=True)})" if made_up else data
     level = spec.recipe.get("level", "")
+    radiometry = spec.recipe.get("radiometry", RADIOMETRY)
+    shown = "radar backscatter" if radiometry == RADIOMETRY else RADIOMETRY_TITLES[radiometry]
+    normalised = normalisation(spec.recipe)
+    shown += f", {normalised}," if normalised else ""
     pixel = f"{spec.geobox.resolution:g} {unit_of(spec.geobox.epsg)}"
     return {
         "Conventions": "CF-1.11, ACDD-1.3",
-        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {spec.direction.passes}",
-        "summary": "Monthly composites of radar backscatter on the grid of a Sentinel-2 tile, one slot for every"
+        "title": f"Sentinel-1 monthly composites of tile {spec.tile}, {spec.direction.passes}"
+        + (f", {radiometry.replace('_', ' ')}" if radiometry != RADIOMETRY else ""),
+        "summary": f"Monthly composites of {shown} on the grid of a Sentinel-2 tile, one slot for every"
         f" calendar month: {', '.join(band.name for band in spec.bands)}, and the number of passes. Pixels of {pixel}.",
-        "keywords": KEYWORDS,
+        "keywords": KEYWORDS.format(product=product_type(radiometry)),
         "id": f"{spec.tile}_{spec.direction}",
         "source": f"{source}: {_quantity(spec.recipe)} of Copernicus Sentinel-1",
         "platform": "Sentinel-1",

@@ -132,16 +132,19 @@ def bands_of(recipe: Mapping[str, Any]) -> tuple[Band, ...]:
         for band in core_bands_of(recipe)
     )
     made = (band for of in _inputs(recipe) for band in _texture_bands(*of, _options(recipe)))
-    return (*core, *made, *spread_bands(recipe["polarization"].split("+"), recipe.get("spread", ())))
+    radiometry = recipe.get("radiometry", RADIOMETRY)
+    spread = spread_bands(recipe["polarization"].split("+"), recipe.get("spread", ()), radiometry)
+    return (*core, *made, *(replace(band, description=band.description + normalised) for band in spread))
 
 
-def spread_bands(layers: Sequence[str], statistics: Sequence[str]) -> tuple[Band, ...]:
-    """Return the bands of the spread of the passes: ``VV_dB_min`` ..., layer by layer."""
+def spread_bands(layers: Sequence[str], statistics: Sequence[str], radiometry: str = RADIOMETRY) -> tuple[Band, ...]:
+    """Return the bands of the spread of the passes: ``VV_dB_min`` ..., layer by layer; see `bands`."""
+    of = "" if radiometry == RADIOMETRY else f"; {RADIOMETRY_TITLES[radiometry]}"
     return tuple(
         Band(
             f"{layer}_dB_{statistic}",
             "dB",
-            f"{SPREAD_TITLES[statistic]} of {layer}_dB over the passes, before despeckling",
+            f"{SPREAD_TITLES[statistic]} of {layer}_dB over the passes, before despeckling{of}",
             (0.0 if statistic == "std" else -float("inf"), float("inf")),
             "spread",
             None,

@@ -58,6 +58,12 @@ RADIOMETRY_TITLES: dict[str, str] = {
 }
 """What descriptions call each quantity."""
 
+
+def product_type(radiometry: str) -> str:
+    """Return the type of product of a quantity: ``RTC`` if radiometry is corrected for terrain, else ``GTC``."""
+    return "RTC" if radiometry.endswith("_terrain") else "GTC"
+
+
 MOSAIC_STRATEGY: MosaicStrategy = "mean"
 COMPOSITE_METHOD: CompositeMethod = "median"
 MASK: MaskChoice = "shadow"

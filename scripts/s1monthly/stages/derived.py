@@ -13,7 +13,7 @@ from s1monthly.catalog.derived_assets import QUALITY_BANDS, overview_stretches, 
 from s1monthly.catalog.item import processing_tags
 from s1monthly.cube.months import read_count, read_mask
 from s1monthly.errors import CubeError
-from s1monthly.kernels.options import RADIOMETRY
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES
 from s1monthly.kernels.overview import stretched
 from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression, Month
 from s1monthly.raster.byte_cog import write_byte_cog
@@ -105,7 +105,10 @@ def write_derived(
     if kind == "quality":
         return write_byte_cog(path, pictures, record.grid, [*QUALITY_BANDS.values()], tags, averaged=False, **options)
     stretches = overview_stretches(record.polarization, kind)
+    of = record.recipe.get("radiometry", RADIOMETRY)
+    what = "" if of == RADIOMETRY else f"{RADIOMETRY_TITLES[of]}, "
     texts = [
-        f"{name}, {low:g} to {high:g} stretched to 1 to 255; 0: no data" for name, (low, high) in stretches.items()
+        f"{what}{name}, {low:g} to {high:g} stretched to 1 to 255; 0: no data"
+        for name, (low, high) in stretches.items()
     ]
     return write_byte_cog(path, pictures, record.grid, texts, tags, averaged=True, **options)
