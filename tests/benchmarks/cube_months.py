@@ -35,7 +35,7 @@ def realistic_month() -> tuple[Values, Count]:
         passes = np.stack([truth * _speckle(chance, truth.shape) for _ in range(PASSES)])
         median = composite(passes, "median", threads=2)[0]
         median[outside] = np.nan
-        smooth.append(despeckle(median, options.method, threads=2, **options.kwargs.model_dump()))
+        smooth.append(despeckle(median, threads=2, **options.recipe()))
     values = {band.name: band.formula(*smooth) for band in bands(*LAYERS)}
     return values, np.where(np.isnan(smooth[0]), 0, PASSES).astype(np.uint8)
 

@@ -121,6 +121,23 @@ def changed(**sections: Any) -> dict[str, Any]:
         (despeckled("rabasar"), "processing.despeckle", "method rabasar needs kwargs.reference"),
         (despeckled("rabasar", reference="2021"), "processing.despeckle.kwargs.reference", "2021-01 ... 2021-12"),
         (despeckled("rabasar", reference="2021-02 ... 2021-02"), "kwargs.reference", "two months or more"),
+        (despeckled("rabasar", reference="2014-01 ... 2014-12"), "kwargs.reference", "acquired nothing before 2014-10"),
+        (
+            changed(
+                processing={
+                    "post_processing": False,
+                    "despeckle": {"method": "rabasar", "kwargs": {"reference": "2021-01 ... 2021-12"}},
+                }
+            ),
+            "processing",
+            "rabasar needs post_processing",
+        ),
+        (despeckled("lee", reg_param=5.0), "processing.despeckle", "reg_param is no option of method lee"),
+        (
+            changed(processing={"despeckle": {"method": "lee", "bias_correction": "mean_power"}}),
+            "processing.despeckle",
+            "lee keeps the mean power",
+        ),
         (despeckled("rabasar", reference="2021-02 ... 2021-13"), "kwargs.reference", "2021-13"),
         (despeckled("lee", reference="2021-01 ... 2021-12"), "processing.despeckle", "no option of method lee"),
         (

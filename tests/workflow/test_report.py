@@ -163,3 +163,13 @@ def test_a_month_made_before_of_granules_that_are_now_unusable_is_left_as_it_is(
     assert not any(state.to_make for state in made.tile().states)
     assert "3 of these made earlier, left as they are: 2021-11, 2021-12, 2022-02" in line(made.plan())
     assert "no longer has" not in line(made.plan())
+
+
+def test_a_reference_that_must_be_made_is_told_with_its_disk_space(site: Site) -> None:
+    despeckle = {"method": "rabasar", "kwargs": {"reference": "2021-11 ... 2021-12"}}
+    told = [text for text in report.before_run(site.plan(processing={"despeckle": despeckle})) if "reference" in text]
+    assert told == [
+        "10SGD ASCENDING: the reference of 2021-11, 2021-12 is made before all months; the bursts of its months stay on"
+        " disk until then, about 1.3 GB of 72 granules"
+    ]
+    assert not any("reference" in text for text in report.before_run(site.plan()))

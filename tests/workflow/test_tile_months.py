@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -146,6 +147,8 @@ def test_a_month_must_fit_the_reference_that_it_was_despeckled_by(site: Site) ->
     assert state.to_make_again and state.reasons == ("the reference of its period is gone, or of another recipe",)
     with pytest.raises(ConfigError, match=r"is not made yet, and the time range leaves out 2021-11, 2021-12"):
         site.plan(time={"start": "2022-01", "end": "2022-01"}, **how)
+    with pytest.raises(ConfigError, match=r"2021-12 is not over \(today is 2021-12-31\) -> give a period that is past"):
+        site.plan(date(2021, 12, 31), **how)
 
     mean = path_of(site, "reference", **how)
     mean.parent.mkdir(parents=True)

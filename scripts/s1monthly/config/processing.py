@@ -53,6 +53,8 @@ def _reference(period: str) -> str:
     first, last = (Month.parse(text) for text in match.groups())
     if not first < last:
         raise refusal("give two months or more, the first one first")
+    if first < FIRST_MONTH:
+        raise refusal("Sentinel-1 acquired nothing before {month}; begin later", month=FIRST_MONTH)
     return f"{first} ... {last}"
 
 
@@ -61,6 +63,9 @@ def _rows_columns(value: Any) -> Any:
     return [value.get("y"), value.get("x")] if isinstance(value, dict) else value
 
 
+FIRST_MONTH = Month(2014, 10)
+"""First month with granules: the routine acquisitions of Sentinel-1A began on 3 October 2014."""
+
 Looks = Annotated[float | Literal["auto"], BeforeValidator(_looks)]
 Range = Annotated[tuple[float, float], AfterValidator(_range)]
 
@@ -68,7 +73,12 @@ Range = Annotated[tuple[float, float], AfterValidator(_range)]
 class DespeckleOptions(Section):
     """Options of the despeckle method; only those that it takes may be given."""
 
-    reg_param: float = option(options.REG_PARAM, "Regularisation of tv_bregman; higher is smoother", gt=0)
+    reg_param: float | None = option(
+        None,
+        f"Regularisation of tv_bregman; higher is smoother ({options.REG_PARAM:g})",
+        example=options.REG_PARAM,
+        gt=0,
+    )
     window_size: Annotated[int, AfterValidator(_odd)] | None = option(
         None,
         f"Window of all methods but tv_bregman and refined_lee, an odd number of pixels ({options.WINDOW_SIZE})",
@@ -78,8 +88,8 @@ class DespeckleOptions(Section):
     )
     looks: Looks | None = option(
         None,
-        "Equivalent number of looks, for lee, kuan, lee_sigma and gamma_map; auto: estimated for each band and month"
-        f" in homogeneous areas, and recorded ({options.AUTO})",
+        "Equivalent number of looks, for lee, kuan, lee_sigma, gamma_map and rabasar; auto: estimated for each band and"
+        f" month in homogeneous areas, and recorded ({options.AUTO})",
         example=options.AUTO,
     )
     damping: float | None = option(
@@ -111,9 +121,9 @@ class Despeckle(Section):
 
     @model_validator(mode="after")
     def _options_fit(self) -> Despeckle:
-        taken, default = options.DESPECKLE_OPTIONS[self.method], DespeckleOptions()
+        taken = options.DESPECKLE_OPTIONS[self.method]
         for name, value in self.kwargs:
-            if name not in taken and value != getattr(default, name):
+            if name not in taken and value is not None:
                 raise refusal(
                     "kwargs.{name} is no option of method {method}; {taken}",
                     name=name,
@@ -123,7 +133,7 @@ class Despeckle(Section):
         for name, value in taken.items():
             if value is None and getattr(self.kwargs, name) is None:
                 raise refusal("method {method} needs kwargs.{name}", method=self.method, name=name)
-        if self.bias_correction != "none" and self.method in options.OF_SERIES:
+        if self.bias_correction != "none" and self.method not in options.BIASED:
             raise refusal("bias_correction: {method} keeps the mean power; leave it out", method=self.method)
         return self
 
@@ -274,6 +284,16 @@ class Processing(Section):
                 resolution=f"{resolution:g}",
                 side=TILE_SIDE,
                 near=", ".join(map(str, near)),
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _reference_is_used(self) -> Processing:
+        if self.despeckle.kwargs.reference and self.level is Level.ARDC:
+            raise refusal(
+                "despeckle.method {method} needs post_processing and despeckle.monthly_despeckle: true; give another"
+                " method for plain composites",
+                method=self.despeckle.method,
             )
         return self
 

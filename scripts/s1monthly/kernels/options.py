@@ -113,6 +113,9 @@ DESPECKLE_DOI: dict[DespeckleMethod, str] = {
 COMPOSITE_DOI: dict[CompositeMethod, str] = {"local_resolution": "10.1109/IGARSS.2012.6350465"}
 """Paper of the composite methods that have one."""
 
+BIASED: tuple[DespeckleMethod, ...] = ("tv_bregman", "gamma_map")
+"""Methods that lower the mean power of a band; all others keep it."""
+
 OF_SERIES: tuple[DespeckleMethod, ...] = ("quegan_yu", "rabasar")
 """Methods that need more than a band: the passes before they are composited, or the mean of other months."""
 

@@ -236,10 +236,10 @@ def as_text(found: Cost, unsearched: int) -> str:
     parts = [f"{what}, {'about ' if unsearched else ''}{_count(found.granules, 'granule')}{assumed}"]
     if found.download:
         seconds, rate = found.download / FETCHED_A_SECOND, FETCHED_A_SECOND / 1e6
-        size = f"{'' if found.sized else 'about '}{_size(found.download)}"
+        size = f"{'' if found.sized else 'about '}{size_text(found.download)}"
         parts.append(f"download {size}, {_time(seconds)} at {rate:.0f} MB/s")
     parts.append(f"CPU time about {_time(found.cpu_seconds)}")
-    parts.append(f"disk about {_size(found.kept)}, and {_size(found.temporary)} for each month in the making")
+    parts.append(f"disk about {size_text(found.kept)}, and {size_text(found.temporary)} for each month in the making")
     return f"to make in all: {'; '.join(parts)}"
 
 
@@ -247,7 +247,7 @@ def _count(number: int, what: str) -> str:
     return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
-def _size(number: float) -> str:
+def size_text(number: float) -> str:
     """Format with two significant digits: 1.5 GB, 350 MB."""
     for unit, factor in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if number >= factor:

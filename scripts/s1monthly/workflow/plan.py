@@ -16,6 +16,7 @@ from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
 from s1monthly.model import Month, Tile, TileDirection, month_ranges
 from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_digest, recipe, refuse_mixture
+from s1monthly.records.reference import period_of
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
 from s1monthly.versions import PRODUCTS
@@ -151,6 +152,7 @@ class Plan:
             tiles = tiles_of_polygon(config.roi.polygon or "", config.roi.cover)
         layout, how = layout_of(config), recipe(config)
         refuse_shared_work(layout)
+        _refuse_future_period(how, today)
         judging = deciding and not for_tools
         listed, gone = None, None
         if judging:
@@ -207,8 +209,7 @@ class Plan:
                 raise ConfigError(
                     f"{tile.key.tile} {tile.key.direction}: its reference (processing.despeckle.kwargs.reference) is"
                     f" not made yet, and the time range leaves out {month_ranges(left_out)}",
-                    "widen the time range to the whole reference period, which must be past; later runs may leave it"
-                    " out",
+                    "widen the time range to the whole reference period; later runs may leave it out",
                 )
 
     @property
@@ -463,3 +464,13 @@ def recipe_part(tile: TileMonths, *keys: str) -> str:
     Options at their default have no part in a recipe, and none in the digest.
     """
     return digest({key: tile.recipe[key] for key in keys if key in tile.recipe})
+
+
+def _refuse_future_period(recipe: Mapping[str, Any], today: date) -> None:
+    """Raise a ConfigError if the reference period of a recipe is not over."""
+    period = period_of(recipe)
+    if period and period[-1] >= Month.of(today):
+        raise ConfigError(
+            f"processing.despeckle.kwargs.reference: {period[-1]} is not over (today is {today})",
+            "give a period that is past",
+        )

@@ -40,6 +40,8 @@ def before_run(
         header = plan.header(tile)
         if header and header.recipe == tile.recipe and plan.config.processing.keeps_other_chunks(header.chunks):
             yield f"cube of {tile.key}: keeps its chunks {header.chunks}; zarr_chunks is for new cubes"
+        if tile.period and not tile.reference:
+            yield _reference_line(plan, tile, pixels(tile.key.tile) if pixels else None)
         to_make += [state.answer for state in tile.states if state.to_make and state.answer]
         months = sum(state.step is Step.SEARCH or state.to_make for state in tile.states)
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
@@ -51,6 +53,17 @@ def before_run(
         mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
         found = estimate.cost(plan.config, to_make, unsearched, mean, granules, covered)
         yield estimate.as_text(found, unsearched)
+
+
+def _reference_line(plan: Plan, tile: TileMonths, pixels: float | None) -> str:
+    """Say that a reference is made first, and how much disk the bursts of its months need."""
+    answers = [state.answer for state in tile.states if state.month in tile.period]
+    granules = sum(answer.granules if answer else estimate.USUAL_GRANULES for answer in answers)
+    size = estimate.size_text(1e6 * estimate.temporary_mb(plan.config, granules, pixels))
+    return (
+        f"{tile.key.tile} {tile.key.direction}: the reference of {month_ranges(tile.period)} is made before all months;"
+        f" the bursts of its months stay on disk until then, about {size} of {granules} granules"
+    )
 
 
 def made_again(plan: Plan) -> list[str]:
