@@ -126,6 +126,47 @@ def test_no_cog_at_all_names_the_months_that_have_some(two_zones: Path) -> None:
         find_cogs(Layout("nowhere"), Month(2024, 7), "ALL", prefix="50R")
 
 
+RECIPE: dict[str, object] = {
+    "composite": {"method": "median"},
+    "despeckle": {"method": "tv_bregman", "reg_param": 5.0},
+    "mosaic": "mean",
+}
+
+
+@pytest.mark.parametrize(
+    ("change", "what"),
+    [
+        ({"radiometry": "beta0"}, "quantity gamma0_terrain of .*10SFD.*, beta0 of .*11SLT"),
+        ({"composite": {"method": "mean"}}, "composite method median of .*, method mean of"),
+        ({"despeckle": {"method": "lee", "window_size": 7}}, "despeckling method tv_bregman, reg_param 5.0 of .* lee"),
+        ({"angle_normalisation": {"reference": 38, "exponent": 2}}, "angle normalisation none of .* 38 degrees"),
+        ({"despeckle": {"reg_param": 5.0, "method": "tv_bregman"}, "keep_bits": 12, "mosaic": "first"}, ""),
+    ],
+)
+def test_cogs_made_by_recipes_that_cannot_be_compared_are_refused(
+    tmp_path: Path, change: dict[str, object], what: str
+) -> None:
+    put(tmp_path, "10SEE", "ASCENDING")  # of an older version, without a recipe
+    put(tmp_path, "10SFD", "ASCENDING", recipe=RECIPE)
+    put(tmp_path, "11SLT", "ASCENDING", recipe={**RECIPE, **change})
+    layout = Layout(str(tmp_path))
+    if what:
+        with pytest.raises(ProductError, match=f"do not go together: {what}"):
+            find_cogs(layout, MAY, "ASCENDING")
+        assert len(find_cogs(layout, MAY, "ASCENDING", "10")[0]) == 2
+    else:
+        assert len(find_cogs(layout, MAY, "ASCENDING")[0]) == 3
+
+
+def test_a_mosaic_of_another_quantity_says_so(tmp_path: Path) -> None:
+    put(tmp_path, "10SFD", recipe=RECIPE)
+    (plain,) = planned(tmp_path)
+    assert plain.tags["TITLE"].endswith("ASCENDING 2024-05") and "RADIOMETRY" not in plain.tags
+    put(tmp_path, "10SFD", recipe={**RECIPE, "radiometry": "sigma0_terrain"})
+    (other,) = planned(tmp_path)
+    assert other.tags["TITLE"].endswith("2024-05, sigma0 terrain") and other.tags["RADIOMETRY"] == "sigma0_terrain"
+
+
 @pytest.mark.parametrize(
     ("other", "what"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -61,8 +62,12 @@ def put(
     pair: tuple[str, str] = ("VV", "VH"),
     others: bool = False,
     level: str = "hARDCp",
+    recipe: dict[str, object] | None = None,
 ) -> Path:
-    """Write a tile's COG: power of a field times a factor, VH a fifth of VV or less; `others`: texture and spread."""
+    """Write a tile's COG: power of a field times a factor, VH a fifth of VV or less; `others`: texture and spread.
+
+    `recipe`: that in its tags.
+    """
     box = tile_geobox(Tile(tile), size, epsg)
     co = (factor * power_of(box, field)).astype(np.float32)
     if empty:
@@ -75,7 +80,13 @@ def put(
         labels += spread_bands(pair[:1], ["max", "std"])
         values += [(7 + 100 * co).astype(np.float32), db(np.float32(2) * co), (5 * co).astype(np.float32)]
     path = Path(Layout(str(base)).of(CompositeKey(Tile(tile), Stack.parse(direction), month)).cog)
-    write_cog(path, values, box, labels, tags={"PROCESSING_LEVEL": level})
+    write_cog(
+        path,
+        values,
+        box,
+        labels,
+        tags={"PROCESSING_LEVEL": level, **({"RECIPE": json.dumps(recipe)} if recipe else {})},
+    )
     return path
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import shapely
@@ -16,9 +17,10 @@ from s1monthly.errors import GridError, ProductError
 from s1monthly.grid.crs import degrees_a_unit, map_crs, metres_a_unit
 from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.grid.outlines import is_torn, transformer
-from s1monthly.kernels.options import INDEX_BANDS
+from s1monthly.kernels.options import INDEX_BANDS, RADIOMETRY
 from s1monthly.layout import Layout, mosaic_name, parse_folder
 from s1monthly.model import CompositeKey, Month, Polarization, Stack, Tile, TileDirection
+from s1monthly.mosaic.likeness import likeness, radiometry_of, recipe_of
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import open_dataset
 from s1monthly.records.seal import read_summary
@@ -63,6 +65,8 @@ class Cog:
         Digest of the month's values that it was made from; empty if the file does not name it.
     files : tuple of Path
         File of each band where each has one; empty if one file holds all bands.
+    recipe : mapping
+        How the month was made; empty if the file does not say so.
     """
 
     key: CompositeKey
@@ -72,6 +76,7 @@ class Cog:
     level: str
     digest: str = ""
     files: tuple[Path, ...] = ()
+    recipe: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     def source(self, place: int) -> tuple[Path, int]:
         """Return the file of a band, and the band's number in it; `place` counts from 0."""
@@ -108,8 +113,12 @@ class Mosaic:
         month, stacks = self.cogs[0].key.month, sorted({cog.key.direction for cog in self.cogs})
         directions = list(dict.fromkeys(str(stack.pooled) for stack in stacks))
         tracks = [str(track) for track in sorted({stack.track for stack in stacks if stack.track})]
+        radiometry = next((radiometry_of(cog.recipe) for cog in self.cogs if cog.recipe), RADIOMETRY)
+        other = radiometry != RADIOMETRY
         return {
-            "TITLE": f"Sentinel-1 monthly composites {' and '.join(stacks)} {month}",
+            "TITLE": f"Sentinel-1 monthly composites {' and '.join(stacks)} {month}"
+            + (f", {radiometry.replace('_', ' ')}" if other else ""),
+            **({"RADIOMETRY": radiometry} if other else {}),
             "MONTH": str(month),
             "DIRECTION": " ".join(directions),
             **({"TRACK": " ".join(tracks)} if tracks else {}),
@@ -248,7 +257,8 @@ def _read_cog(key: CompositeKey, path: Path) -> Cog:
         tags = dataset.tags()
     if header.nodata is None or not math.isnan(header.nodata):
         raise _foreign(path, labels, f", no data {header.nodata}")
-    return Cog(key, path, header.geobox, tuple(labels), tags.get("PROCESSING_LEVEL", ""), tags.get("DIGEST", ""))
+    level, digest = tags.get("PROCESSING_LEVEL", ""), tags.get("DIGEST", "")
+    return Cog(key, path, header.geobox, tuple(labels), level, digest, recipe=recipe_of(tags))
 
 
 def _checked(cog: Cog) -> Cog:
@@ -310,21 +320,32 @@ def _months_there(layout: Layout, keys: Sequence[CompositeKey]) -> str:
 
 
 def _refuse_mixture(cogs: Sequence[Cog]) -> None:
-    """Raise an error if a COG has other bands, another quantity, level or pixel size than the first."""
-    first = cogs[0]
+    """Raise an error if COGs differ in bands, quantity, level, pixel size, or in how values were made (`likeness`).
+
+    How COGs without a recipe were made is not known: they go together with all others of their quantity.
+    """
+    first, known = cogs[0], next((cog for cog in cogs if cog.recipe), cogs[0])
+    made = likeness(known.recipe)
     for cog in cogs:
-        for what, one, other in (
-            ("bands", *(", ".join(label.name for label in each.labels) for each in (first, cog))),
-            ("quantity", *(each.labels[0].description.split(",")[0] for each in (first, cog))),
-            ("processing level", first.level, cog.level),
-            ("pixel size", *(f"{_metres_a_pixel(each.geobox):g} m" for each in (first, cog))),
-        ):
+        pairs = [(first, _traits(first), _traits(cog)), (known, made, likeness(cog.recipe))]
+        compared = [(what, model, of[what], other) for model, of, others in pairs for what, other in others.items()]
+        for what, model, one, other in compared:
             if one != other:
                 raise ProductError(
-                    f"COGs of {cog.key.month} do not go together: {what} {one} of {first.path.name},"
+                    f"COGs of {cog.key.month} do not go together: {what} {one} of {model.path.name},"
                     f" {other} of {cog.path.name}",
                     "choose tiles of one kind by --mgrs-prefix or --direction, or keep each kind in a tree of its own",
                 )
+
+
+def _traits(cog: Cog) -> dict[str, str]:
+    """Return what must be equal in all COGs of a mosaic, whether their recipes are known or not."""
+    return {
+        "bands": ", ".join(label.name for label in cog.labels),
+        "quantity": cog.labels[0].description.split(",")[0],
+        "processing level": cog.level,
+        "pixel size": f"{_metres_a_pixel(cog.geobox):g} m",
+    }
 
 
 def plan_mosaics(
