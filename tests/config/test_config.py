@@ -322,3 +322,16 @@ def test_only_chunks_that_are_given_differ_from_those_of_an_older_cube() -> None
     assert not Processing().keeps_other_chunks((1024, 1024))
     given = Processing(zarr_chunks=[512, 512])
     assert given.keeps_other_chunks((1024, 1024)) and not given.keeps_other_chunks((512, 512))
+
+
+def test_options_without_what_they_need_are_pointed_out() -> None:
+    def notes(**sections: Any) -> str:
+        return "\n".join(load_config(changed(**sections)).notes())
+
+    lonely = notes(processing={"angle_normalisation": {"reference": 30}})
+    assert "WARNING processing.angle_normalisation: reference has no effect without exponent" in lonely
+    assert notes(processing={"angle_normalisation": {"reference": 38}}) == ""
+    assert notes(processing={"angle_normalisation": {"reference": 30, "exponent": 2}}) == ""
+    beta0 = {"radiometry": "beta0"}
+    assert "static.enabled: false has no effect here" in notes(processing=beta0, static={"enabled": False})
+    assert notes(processing=beta0) == notes(static={"enabled": False}) == ""

@@ -177,3 +177,26 @@ def test_fewer_bands_and_bits_take_less_space() -> None:
     assert kept(bands=[]) == pytest.approx(166 / 343 * whole, rel=0.05)
     assert kept(keep_bits=12) == pytest.approx(195 / 343 * whole, rel=0.05)
     assert kept(bands=["VV_dB"], keep_bits=12) == pytest.approx(90 / 343 * whole, rel=0.1)
+
+
+def test_static_granules_and_further_cogs_are_counted() -> None:
+    plain = cost(config(), [answer(36, 500_000_000)], 0)
+    static = cost(config(), [answer(36, 500_000_000)], 0, statics=24)
+    assert static.download - plain.download == 24 * 21_000_000 and plain.sized and not static.sized
+    ellipsoid = cost(config(radiometry="sigma0_ellipsoid"), [answer(36, 500_000_000)], 0)
+    assert ellipsoid.download - plain.download == 36 * 6_400_000
+    assert cost(config("simulated", radiometry="beta0"), [answer(36)], 0, statics=24).download == 0
+    values = {
+        "roi": {"manual_mgrs_tiles": ["10SGD"], "flight_direction": "ASCENDING"},
+        "time": {"start": "2021-11", "end": "2022-02"},
+        **ASF,
+    }
+    further = load_config({**values, "output": {"formats": {"power": True, "overview": True}}})
+    assert cost(further, [answer(36)], 0).kept - plain.kept == 144e6
+
+
+def test_two_tracks_cost_a_quarter_more_time_and_half_more_disk_than_both_in_one() -> None:
+    pooled = cost(config(), [answer(36)], 0)
+    tracks = cost(config(by_track=True), [answer(18), answer(18)], 0)
+    assert tracks.cpu_seconds / pooled.cpu_seconds == pytest.approx(1.25, abs=0.03)
+    assert tracks.kept / pooled.kept == 1.5

@@ -212,6 +212,11 @@ class AngleNormalisation(Section):
         """Return both options as plain JSON; None if nothing is normalised."""
         return None if self.exponent is None else {"reference": self.reference, "exponent": self.exponent}
 
+    @property
+    def lacks_exponent(self) -> bool:
+        """True if another angle than the default is given, and no exponent, so that nothing is normalised."""
+        return self.exponent is None and self.reference != AngleNormalisation.model_fields["reference"].default
+
 
 class ZarrTimeFix(Section):
     """S1-GRiTS's repair of unordered cubes."""

@@ -158,6 +158,10 @@ class Config(Section):
             lines.append(
                 "WARNING roi: the polygon has no effect beside manual_mgrs_tiles; with use_roi_mask it masks the tiles"
             )
+        if self.processing.angle_normalisation.lacks_exponent:
+            lines.append("WARNING processing.angle_normalisation: reference has no effect without exponent")
+        if self.makes_statics and not self.static.enabled and "enabled" in self.static.model_fields_set:
+            lines.append("static.enabled: false has no effect here, other options need static layers, so they are made")
         return [*self._translated, *lines]
 
 

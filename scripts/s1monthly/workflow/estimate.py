@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from s1monthly.config.root import Config
-from s1monthly.kernels.options import INDEX_BANDS, MANTISSA_BITS
+from s1monthly.kernels.options import INDEX_BANDS, MANTISSA_BITS, RADIOMETRY_LAYERS
 from s1monthly.model import TILE_SIDE
 from s1monthly.records.search_log import Answer
 
@@ -38,6 +38,28 @@ TEXTURE_BAND_CPU_SECONDS, TEXTURE_BAND_BYTES = 0.8, 78_000_000
 
 SPREAD_BAND_CPU_SECONDS, SPREAD_BAND_BYTES = 0.8, 95_000_000
 """The same for a band of the spread, measured with ten such bands: single passes are noisy and compress little."""
+
+POWER_BYTES, OVERVIEW_COG_BYTES = 97_000_000, 47_000_000
+"""Disk space of a month's COG of linear power, and of its three 8-bit overviews, at 30 m on a full tile."""
+
+STATIC_GRANULE_BYTES = 21_000_000
+"""Size of a static granule with its six layers, as in the archive."""
+
+STATIC_LAYER_BYTES = {
+    "incidence_angle": 1_300_000,
+    "rtc_anf_gamma0_to_beta0": 5_100_000,
+    "rtc_anf_gamma0_to_sigma0": 3_500_000,
+}
+"""Size of the layers that convert to another quantity, which are fetched with every granule."""
+
+USUAL_BURSTS = 12
+"""Bursts of a track over a tile that was not searched yet."""
+
+TRACK_CPU_SHARE, TRACK_DISK_SHARE = 0.67, 0.75
+"""Cost of a month of one of two tracks, compared with a month of both (processing.by_track).
+
+Measured for both together: 1.25 times the CPU time of the pooled month with its granules, 1.5 times the disk space.
+"""
 
 FETCHED_A_SECOND = 20_000_000
 """Assumed download rate from the archive in bytes a second, all jobs together: 160 Mbit/s."""
@@ -112,6 +134,7 @@ def cost(
     pixels: float | None = None,
     share: float = 1.0,
     covered: float = 1.0,
+    statics: int = 0,
 ) -> Cost:
     """Estimate the cost of some months.
 
@@ -125,6 +148,8 @@ def cost(
         Pixels of a tile's grid; default: `usual_pixels`.
     share, covered : float
         Shares of a tile's granules and pixels that the polygon of use_roi_mask leaves, 0 to 1.
+    statics : int
+        Number of static granules to read for static layers.
     """
     usual = max(1, round(USUAL_GRANULES * share))
     known = list(answers)
@@ -137,14 +162,21 @@ def cost(
     more_cpu = texture_cpu + spread_bands * SPREAD_BAND_CPU_SECONDS
     more_bytes = texture_bytes + spread_bands * SPREAD_BAND_BYTES
     overviews = OVERVIEW_BYTES * _core_share(config) * config.output.multiscales
+    formats = config.output.formats
+    further = POWER_BYTES * formats.power + OVERVIEW_COG_BYTES * formats.overview
+    cpu_share, disk_share = (TRACK_CPU_SHARE, TRACK_DISK_SHARE) if config.processing.by_track else (1.0, 1.0)
+    a_month = (_core_bytes(config) + more_bytes) * _kept_share(config) + overviews + further
+    converting = sum(STATIC_LAYER_BYTES[name] for name in RADIOMETRY_LAYERS[config.processing.radiometry])
+    fetched = sum(sizes) + GRANULE_BYTES * usual * unsearched
+    fetched += converting * granules + STATIC_GRANULE_BYTES * statics
     month_cpu = MONTH_CPU_FIXED + (MONTH_CPU_SECONDS - MONTH_CPU_FIXED + more_cpu) * tiles
     return Cost(
         months=months,
         granules=granules,
-        download=sum(sizes) + GRANULE_BYTES * usual * unsearched if config.source.kind == "asf" else 0,
-        sized=not unsearched and all(answer.size >= 0 for answer in known),
-        cpu_seconds=months * month_cpu + GRANULE_CPU_SECONDS * granules,
-        kept=months * ((_core_bytes(config) + more_bytes) * _kept_share(config) + overviews) * tiles * covered,
+        download=fetched if config.source.kind == "asf" else 0,
+        sized=not (unsearched or statics or converting) and all(answer.size >= 0 for answer in known),
+        cpu_seconds=months * month_cpu * cpu_share + GRANULE_CPU_SECONDS * granules,
+        kept=months * a_month * disk_share * tiles * covered,
         temporary=(TEMPORARY_BYTES * share + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
     )

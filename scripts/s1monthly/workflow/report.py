@@ -33,7 +33,7 @@ def before_run(
     yield from plan.config.notes()
     yield from _low_disk_space(plan)
     to_make: list[Answer] = []
-    unsearched = 0
+    unsearched = statics = 0
     shares: list[tuple[float, float]] = []
     for tile in plan.tiles:
         yield f"{tile.key.tile} {tile.key.direction}: {describe(tile)}"
@@ -47,11 +47,12 @@ def before_run(
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
         granules, covered = limits(tile.key.tile) if limits and months else (1.0, 1.0)
         shares += [(granules * plan.share_of_granules(tile), covered)] * months
+        statics += _static_granules(tile)
     if to_make or unsearched:
         granules, covered = (sum(share) / len(shares) for share in zip(*shares, strict=True))
         tiles = {tile.key.tile for tile in plan.tiles}
         mean = sum(map(pixels, tiles)) / len(tiles) if pixels else None
-        found = estimate.cost(plan.config, to_make, unsearched, mean, granules, covered)
+        found = estimate.cost(plan.config, to_make, unsearched, mean, granules, covered, statics)
         yield estimate.as_text(found, unsearched)
 
 
@@ -157,6 +158,17 @@ def _products(made: Iterable[MonthState]) -> Iterator[str]:
     yield _count(
         made, "whose products are out of date, to be made again", lambda state: state.outdated and not state.lacking
     )
+
+
+def _static_granules(tile: TileMonths) -> int:
+    """Return how many static granules are to be read, as far as known."""
+    if tile.statics is None:
+        return 0
+    answer = tile.statics.answer
+    if answer is None:
+        return estimate.USUAL_BURSTS * (1 if tile.key.direction.track else estimate.USUAL_TRACKS)
+    to_read = [answer.tracks[track] for track, state in tile.statics.tracks.items() if state.step is StaticStep.READ]
+    return sum(len(track.bursts) - len(track.without) for track in to_read)
 
 
 def _static_layers(tile: TileMonths) -> str:
