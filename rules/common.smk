@@ -20,6 +20,7 @@ from s1monthly.workflow.tile_statics import StaticStep
 wildcard_constraints:
     tile=naming.TILE_PATTERN,
     direction=naming.DIRECTION_PATTERN,
+    passes=naming.PASSES_PATTERN,
     month=naming.MONTH_PATTERN,
     track=naming.TRACK_PATTERN,
     question=naming.DIGEST_PATTERN,

@@ -9,7 +9,7 @@ rule static:
         item=LAYOUT.static_item,
         cogs=static_cogs(),
     log:
-        f"{LAYOUT.logs}/static/{{tile}}_{{direction}}_{{track}}.log",
+        f"{LAYOUT.logs}/static/{{tile}}_{{direction}}/{{passes}}_{{track}}.log",
     priority: 70_000_000
     retries: SETTINGS.memory.batch_max_retries
     conda:

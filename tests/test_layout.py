@@ -35,6 +35,7 @@ REAL = "OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30
 PATTERNS = sorted(name for name, made in vars(Layout).items() if isinstance(made, property) and name[0] != "_")
 WILDCARDS = {
     "track": ("T137", naming.TRACK_PATTERN),
+    "passes": ("ASCENDING", naming.PASSES_PATTERN),
     "layer": ("mask", "|".join(naming.STATIC_LAYERS)),
     "tile": ("10SGD", naming.TILE_PATTERN),
     "direction": ("ASCENDING", naming.DIRECTION_PATTERN),
@@ -284,3 +285,9 @@ def test_home_is_expanded(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_folder_that_a_library_would_take_for_something_else_is_refused(path: str, says: str) -> None:
     with pytest.raises(NameFormatError, match=says):
         naming.folder_path(path)
+
+
+def test_static_products_name_their_track_once() -> None:
+    for direction in ("ASCENDING", "ASCENDING_T137"):
+        paths = Layout("o").of(TileDirection(Tile("10SGD"), Stack.parse(direction)))
+        assert paths.static_files(137)["mask"] == f"o/10SGD_{direction}/static/10SGD_S1_Static_ASCENDING_T137_mask.tif"

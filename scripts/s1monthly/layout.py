@@ -40,6 +40,7 @@ DIRECTION_PATTERN = r"(?:ASCENDING|DESCENDING)(?:_T(?:0(?:0[1-9]|[1-9]\d)|1(?:[0
 """Text of a `Stack`: a direction, one track of it, or both directions."""
 MONTH_PATTERN = r"\d{4}-\d{2}"
 DIGEST_PATTERN = "[0-9a-f]{16}"
+PASSES_PATTERN = "ASCENDING|DESCENDING|COMBINED"
 TRACK_PATTERN = r"T\d{3}"
 SLOTS_PATTERN = rf"{MONTH_PATTERN}_{MONTH_PATTERN}_{DIGEST_PATTERN}"
 
@@ -401,7 +402,8 @@ class Layout:
 
     @property
     def _static_product(self) -> str:
-        return f"{self.folder}/static/{self.tile}_S1_Static_{self.direction}_{{track}}"
+        passes = "{passes}" if self.direction == "{direction}" else self.direction.partition("_")[0]
+        return f"{self.folder}/static/{self.tile}_S1_Static_{passes}_{{track}}"  # which names the track, once
 
     @property
     def static_cog(self) -> str:

@@ -53,6 +53,7 @@ def test_items_of_one_track_and_of_both_directions_say_so() -> None:
     for document in (one, both):
         stac_rules.validate(document)
         assert document["properties"]["sat:relative_orbit"] == 137
+        assert document["properties"]["title"].count("T137") == document["id"].count("T137") == 1
     assert one["properties"]["sat:orbit_state"] == one["properties"]["s1monthly:orbit_direction"] == "ascending"
     assert one["collection"] == "s1-grits-monthly-ascending-t137"
     assert "sat:orbit_state" not in both["properties"] and both["collection"] == "s1-grits-monthly-combined"

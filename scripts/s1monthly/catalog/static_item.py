@@ -43,7 +43,9 @@ _ASSET = re.compile(rf"T\d{{3}}_(?:{'|'.join(STATIC_LAYERS)})")
 
 def static_item_id(origin: StaticOrigin) -> str:
     """Return the id of the Item of a track's static layers."""
-    return f"{origin.tile}_{origin.direction}_static_{track_name(origin.track)}"
+    name = track_name(origin.track)
+    of_cube = f"{origin.tile}_{origin.direction}_static"
+    return of_cube if origin.direction.endswith(f"_{name}") else f"{of_cube}_{name}"
 
 
 def static_item(

@@ -40,8 +40,9 @@ class StaticOrigin:
 
     @property
     def name(self) -> str:
-        """Tile, direction and track as text."""
-        return f"{self.tile} {self.direction} {track_name(self.track)}"
+        """Tile, direction and track as text, the track once."""
+        name = track_name(self.track)
+        return f"{self.tile} {self.direction.removesuffix(f'_{name}')} {name}"
 
 
 def read_origins(path: str | Path) -> dict[int, StaticOrigin]:
