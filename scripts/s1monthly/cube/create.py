@@ -33,6 +33,7 @@ CELL_METHODS = {
     "median": "time: median (of the power of the passes)",
     "mean": "time: mean (of the power of the passes)",
     "trimmed_mean": "time: mean (trimmed, of the power of the passes)",
+    "local_resolution": "time: mean (weighted by local resolution, of the power of the passes)",
 }
 """Composite method of a recipe -> CF ``cell_methods``."""
 

@@ -602,6 +602,8 @@ def test_the_lines_of_the_readme_plot_a_series(
     for text in more:
         if not all(find_spec(name) for name in re.findall(r"^import (\w+)", text, re.MULTILINE)):
             continue  # a client that is not installed here
+        if "S1_static.zarr" in text or "odc.stac" in text:
+            continue  # this tree has no static layers; odc-stac is tested with Items, in fewer seconds
         for pattern, ours in changes.items():
             text = re.sub(pattern, lambda _, ours=ours: ours, text)
         exec(text, names)
