@@ -74,7 +74,8 @@ def test_killed_at_every_step_and_at_random(fast_folder: Path) -> None:
 
 SLOTS = {"overwrite": 0, "write": 1}
 """Slot that a change writes."""
-ONE, TWO = spec_of(of=CORE[:1], chunk=64), spec_of(TEXTURE_RECIPE, of=(CORE[0], TEXTURES[0]), chunk=64)
+ONE = spec_of(of=CORE[:1], chunk=64, overviews=(2,))
+TWO = spec_of(TEXTURE_RECIPE, of=(CORE[0], TEXTURES[0]), chunk=64, overviews=(2,))
 CHANGES: dict[str, Callable[[Path], object]] = {
     "create": lambda path: prepare(path, ONE, *months("2020-01", "2020-04")),
     "write": lambda path: write(path, "2020-02"),
