@@ -9,6 +9,7 @@ from functools import cache
 from snakemake.io import report as in_report
 
 from s1monthly import layout as naming
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.model import Month
 from s1monthly.workflow import jobs
 from s1monthly.workflow.plan import recipe_part
@@ -163,7 +164,7 @@ def publish_again(wildcards):
 def static_cogs():
     """Return the path patterns of a track's static COGs."""
     return [
-        LAYOUT.static_cog.replace("{layer}", layer) for layer in naming.STATIC_LAYERS
+        LAYOUT.static_cog.replace("{layer}", layer) for layer in STATIC_LAYERS
     ]
 
 

@@ -4,9 +4,9 @@ from contextlib import nullcontext
 from dataclasses import replace
 
 import light_imports  # noqa: F401
+from s1monthly.granule_names import layer_file, seen_file
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
-from s1monthly.layout import layer_file, seen_file
 from s1monthly.model import CompositeKey
 from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import write_account

@@ -10,8 +10,8 @@ from s1monthly.catalog.assets import asset_file
 from s1monthly.catalog.item import write_document
 from s1monthly.catalog.static_item import static_item
 from s1monthly.cube.static import StaticOrigin, read_origins
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.grid.lattice import tile_geobox
-from s1monthly.layout import STATIC_LAYERS
 from s1monthly.model import Stack, Tile, TileDirection
 from s1monthly.records.search_log import read_static_answer
 from s1monthly.records.static_list import read_static_list

@@ -30,7 +30,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
 from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, slopes, static_layers, texture
 from benchmarks.report import WIDTH
-from s1monthly.model import Granule
+from s1monthly.granules import Granule
 
 LIBRARIES = ("numpy", "numba", "rasterio", "zarr", "xarray", "scikit-image", "snakemake")
 

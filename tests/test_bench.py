@@ -15,9 +15,9 @@ import pytest
 from benchmarks import accuracy, cube_growth, kernels, recipes, report, slopes, texture, yardstick
 from benchmarks.pipeline import BURSTS, MONTH, PROBE, TILE, planned_granules
 from benchmarks.report import Job, Run
+from s1monthly.granules import passes_of
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.texture import textures
-from s1monthly.model import passes_of
 from s1monthly.sources.simulated.scene import LandCover
 
 nan = np.nan

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIBRARY = ROOT / "scripts" / "s1monthly"
 
 LINES = (
-    ("errors", "model", "layout", "files", "versions"),
+    ("errors", "model", "granules", "granule_names", "layout", "files", "versions"),
     ("kernels", "grid"),
     ("config",),
     ("raster", "cube"),

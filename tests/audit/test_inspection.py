@@ -22,9 +22,10 @@ from s1monthly.catalog.table import tile_rows, write_catalog
 from s1monthly.config.root import Config, load_config
 from s1monthly.cube.header import BEING_WRITTEN, COMPLETE
 from s1monthly.errors import ProductError
+from s1monthly.granules import Granule, GranuleList, SetAside
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.layout import Layout
-from s1monthly.model import Direction, Granule, GranuleList, Month, SetAside, Tile, TileDirection
+from s1monthly.model import Direction, Month, Tile, TileDirection
 from s1monthly.records.granule_list import list_digest, write_granule_list
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.recipe import digest, recipe

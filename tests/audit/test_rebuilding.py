@@ -19,7 +19,8 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog import update as cataloguing
 from s1monthly.cube import months as cube
 from s1monthly.cube.write import write_month
-from s1monthly.model import GranuleList, TileDirection
+from s1monthly.granules import GranuleList
+from s1monthly.model import TileDirection
 from s1monthly.raster.cog import write_cog
 from s1monthly.records.month import read_record
 from s1monthly.records.search_log import Answer, write_answers

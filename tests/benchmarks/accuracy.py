@@ -15,6 +15,7 @@ from benchmarks.pipeline import DIRECTION, TILE, Progress
 from benchmarks.recipes import scikit_image_recipe
 from benchmarks.report import table
 from s1monthly.config.processing import Processing
+from s1monthly.granules import Burst, Granule, passes_of
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.compositing import PassMosaic, composite
 from s1monthly.kernels.options import DESPECKLE_OPTIONS
@@ -22,7 +23,7 @@ from s1monthly.kernels.speckle.despeckling import despeckle
 from s1monthly.kernels.speckle.looks import estimate_looks
 from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.speckle.rabasar import rabasar
-from s1monthly.model import Burst, Granule, Polarization, passes_of
+from s1monthly.model import Polarization
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.simulated.scene import LandCover, Scene
 from s1monthly.stages.burst import BurstWindow, read_burst

@@ -17,11 +17,12 @@ from s1monthly.cube.axis import prepare
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.months import read_bands
 from s1monthly.cube.write import write_month
+from s1monthly.granule_names import layer_file
+from s1monthly.granules import Granule
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands, compute
 from s1monthly.kernels.speckle.despeckling import despeckle
-from s1monthly.layout import layer_file
-from s1monthly.model import CompositeKey, Granule, Polarization
+from s1monthly.model import CompositeKey, Polarization
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview, write_raster
 from s1monthly.records.record_builder import RecordBuilder

@@ -26,6 +26,7 @@ from s1monthly.cube.axis import prepare
 from s1monthly.cube.create import CODEC
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.write import write_month
+from s1monthly.granules import Granule, passes_of
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.kernels.compositing import PassMosaic, composite
@@ -33,7 +34,7 @@ from s1monthly.kernels.options import DESPECKLE_OPTIONS
 from s1monthly.kernels.speckle.despeckling import METHODS, despeckle
 from s1monthly.kernels.speckle.looks import estimate_looks
 from s1monthly.kernels.speckle.rabasar import rabasar
-from s1monthly.model import Granule, Polarization, passes_of
+from s1monthly.model import Polarization
 from s1monthly.raster.cog import write_cog
 from s1monthly.stages.burst import BurstWindow, read_burst
 

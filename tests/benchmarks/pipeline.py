@@ -24,11 +24,12 @@ import yaml
 from benchmarks import yardstick
 from benchmarks.report import Job, Run, read_probes, run_of, summary, summary_table, table
 from s1monthly.files import replacing
+from s1monthly.granule_names import layer_file
+from s1monthly.granules import Burst, Granule
 from s1monthly.grid.lattice import GeoBox, overlap, tile_geobox
 from s1monthly.grid.orbit import utm_footprint
 from s1monthly.kernels.options import DESPECKLE_OPTIONS
-from s1monthly.layout import layer_file
-from s1monthly.model import Burst, Direction, Granule, Month, Polarization, Tile
+from s1monthly.model import Direction, Month, Polarization, Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.simulated.source import SimulatedSource

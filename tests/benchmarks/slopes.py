@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from benchmarks.pipeline import TILE, Progress
 from benchmarks.report import table
+from s1monthly.granules import Burst
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
 from s1monthly.grid.orbit import bursts_over, footprint, incidence_angle, utm_epsg
 from s1monthly.kernels.compositing import composite
 from s1monthly.kernels.options import COMPOSITE_METHODS, CompositeMethod
-from s1monthly.model import Burst, Direction
+from s1monthly.model import Direction
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.simulated.granules import LOOKS
 from s1monthly.sources.simulated.scene import Scene

@@ -16,8 +16,9 @@ from typing import Any
 from benchmarks.pipeline import MONTH, TILE
 from benchmarks.report import table
 from s1monthly.cube.static import StaticOrigin
+from s1monthly.granules import Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox, tile_geobox
-from s1monthly.model import Direction, Granule, Polarization, StaticGranule
+from s1monthly.model import Direction, Polarization
 from s1monthly.sources.simulated.source import SimulatedSource
 from s1monthly.stages.burst import read_burst
 from s1monthly.stages.static import write_group, write_static_cogs

@@ -16,7 +16,7 @@ import rasterio
 from skimage.restoration import denoise_tv_bregman
 
 from benchmarks.report import WIDTH
-from s1monthly.model import Granule
+from s1monthly.granules import Granule
 
 REFERENCE = {"decode": 1.8, "despeckle": 4.5}
 """CPU seconds: both polarizations of 36 granules, by rasterio; one band of 3660 x 3660, by scikit-image."""

@@ -17,7 +17,7 @@ from s1monthly.catalog.items_table import items_of, joined, read_items
 from s1monthly.catalog.table import read_catalog
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.errors import ProductError
-from s1monthly.layout import STATIC_LAYERS
+from s1monthly.granule_names import STATIC_LAYERS
 from support.month_samples import ANTIMERIDIAN, lay_down, month_record, write_search
 
 EMPTY = np.zeros((3660, 3660), bool)

@@ -13,8 +13,9 @@ from s1monthly.catalog.assets import AssetFile
 from s1monthly.catalog.item import item
 from s1monthly.catalog.static_item import REL, static_item, with_static_layers
 from s1monthly.cube.static import StaticOrigin
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.grid.lattice import tile_geobox
-from s1monthly.layout import STATIC_LAYERS, Layout
+from s1monthly.layout import Layout
 from s1monthly.model import Tile, TileDirection
 from support import stac_rules
 from support.month_samples import month_record

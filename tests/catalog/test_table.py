@@ -24,9 +24,10 @@ from s1monthly.catalog.table import ADDED, COLUMNS, PATHS, SCHEMA, global_rows, 
 from s1monthly.catalog.update import catalog_lock
 from s1monthly.errors import ProductError
 from s1monthly.files import flock
+from s1monthly.granules import GranuleList, SetAside
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.layout import lock_file
-from s1monthly.model import GranuleList, Month, SetAside, Tile
+from s1monthly.model import Month, Tile
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import ANTIMERIDIAN, granule, lay_down, month_record, publish, write_search
 

@@ -12,11 +12,12 @@ import rasterio
 import shapely
 
 from s1monthly.errors import GridError
+from s1monthly.granule_names import parse_granule_id, parse_layer_file
+from s1monthly.granules import Burst, Granule
 from s1monthly.grid import orbit
 from s1monthly.grid.orbit import BURST_INTERVAL, ORBIT_PERIOD, orbit_direction
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import parse_granule_id, parse_layer_file
-from s1monthly.model import Burst, Direction, Granule, Tile
+from s1monthly.model import Direction, Tile
 from s1monthly.sources.asf.footprints import MODEL_MARGIN
 from s1monthly.workflow.grids import tracks_over
 

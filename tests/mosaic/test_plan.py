@@ -11,10 +11,11 @@ import pytest
 import rasterio
 
 from s1monthly.errors import GridError, ProductError
+from s1monthly.granules import GranuleList
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.layout import Layout, mosaic_name, parse_folder
-from s1monthly.model import GranuleList, Month, Tile
+from s1monthly.model import Month, Tile
 from s1monthly.mosaic.cog import write_cog_mosaic
 from s1monthly.mosaic.plan import epsg_code, find_cogs, plan_mosaics
 from s1monthly.mosaic.vrt import write_vrt

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import Layer
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import Layer
 from s1monthly.records.account import Account, read_account, write_account
 
 GRANULES = [

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.model import Granule, GranuleList, Layer, SetAside
+from s1monthly.granules import Granule, GranuleList, Layer, SetAside
 from s1monthly.records.granule_list import COLUMNS, list_digest, read_granule_list, write_granule_list
 from support.sites import burst_of, granule, set_time
 

@@ -16,10 +16,11 @@ from shapely.geometry import shape
 
 from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import ProductError
+from s1monthly.granules import SetAside
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.statistics import band_statistics
-from s1monthly.model import SetAside, Tile
+from s1monthly.model import Tile
 from s1monthly.records.footprint import footprint
 from s1monthly.records.month import (
     read_record,

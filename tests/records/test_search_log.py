@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.model import Granule, GranuleList, Layer, Month, SetAside
+from s1monthly.granules import Granule, GranuleList, Layer, SetAside
+from s1monthly.model import Month
 from s1monthly.records.granule_list import list_digest
 from s1monthly.records.search_log import Answer, read_answers, set_aside_of, write_answers
 from support.sites import burst_of, granule

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.layout import parse_static_id
-from s1monthly.model import Burst, GranuleList, Layer, Month, StaticGranule, newest_static
+from s1monthly.granule_names import parse_static_id
+from s1monthly.granules import Burst, GranuleList, Layer, StaticGranule, newest_static
+from s1monthly.model import Month
 from s1monthly.records.search_log import Answer, read_answers, read_static_answer, write_answers
 from s1monthly.records.static_list import StaticAnswer, read_static_list, write_static_list
 

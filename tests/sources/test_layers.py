@@ -12,7 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError, SourceError
-from s1monthly.model import Granule
+from s1monthly.granules import Granule
 from s1monthly.sources.layers import open_layer
 from support.granules import ORIGIN, write_granule
 

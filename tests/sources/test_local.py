@@ -16,10 +16,11 @@ import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import SourceError
+from s1monthly.granules import Burst, Granule, GranuleList
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.grid.tiles import tiles_of_roi
-from s1monthly.model import COMBINED, Burst, Direction, Granule, GranuleList, Month, Polarization, Tile
+from s1monthly.model import COMBINED, Direction, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.local import LocalSource
 from support.granules import ORIGIN, static_layers, write_granule, write_static, write_tiff

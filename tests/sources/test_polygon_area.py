@@ -10,10 +10,11 @@ import pytest
 import shapely
 from shapely.geometry import Polygon
 
+from s1monthly.granules import Burst, Granule, GranuleList, SetAside
 from s1monthly.grid.orbit import bursts_over, footprint
 from s1monthly.grid.regions import wkt_of_bounds
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.model import Burst, Direction, Granule, GranuleList, Month, SetAside, Tile
+from s1monthly.model import Direction, Month, Tile
 from s1monthly.sources.asf.footprints import FOOTPRINT_MARGIN
 from s1monthly.sources.polygon_area import PolygonArea
 from support.sites import granule

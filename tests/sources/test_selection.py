@@ -11,19 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, Layer, SetAside
 from s1monthly.grid.orbit import orbit_direction
-from s1monthly.model import (
-    COMBINED,
-    PASS_GAP,
-    Burst,
-    Direction,
-    Granule,
-    GranuleList,
-    Layer,
-    Month,
-    Polarization,
-    SetAside,
-)
+from s1monthly.model import COMBINED, Direction, Month, Polarization
 from s1monthly.sources.selection import Selection, by_month, of_track
 
 UP = Burst(137, 292318, "IW1")

@@ -20,10 +20,11 @@ from rasterio.io import MemoryFile
 from rasterio.vrt import WarpedVRT
 
 from s1monthly.errors import SourceError
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import Granule, Layer, StaticGranule
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
 from s1monthly.kernels.options import RADIOMETRY_LAYERS
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import Granule, Layer, StaticGranule, Tile
+from s1monthly.model import Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.raster.geotiff import crop
 from s1monthly.stages.burst import BurstWindow, NoPixels, read_burst

@@ -19,7 +19,7 @@ import rasterio
 import bursts
 from s1monthly.config.root import load_config
 from s1monthly.errors import ProductError, SourceError
-from s1monthly.model import Granule, GranuleList
+from s1monthly.granules import Granule, GranuleList
 from s1monthly.raster import writing as rasters
 from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import list_digest, write_granule_list

@@ -9,10 +9,10 @@ import pytest
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError
+from s1monthly.granule_names import layer_file
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels import compositing
 from s1monthly.kernels.spread import spread
-from s1monthly.layout import layer_file
 from s1monthly.raster.geotiff import crop
 from s1monthly.raster.writing import write_raster
 from s1monthly.stages.composite import Merging, compose

@@ -9,9 +9,9 @@ import pytest
 from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError
+from s1monthly.granule_names import layer_file, seen_file
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.masking import EXCLUDED_CLASSES
-from s1monthly.layout import layer_file, seen_file
 from s1monthly.raster.writing import write_raster
 from s1monthly.stages.burst import NoPixels, read_burst
 from s1monthly.stages.composite import Merging, compose

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from s1monthly.errors import CredentialsError, ProductError, SourceError
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import CompositeKey, Granule, GranuleList, SetAside
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import Granule, GranuleList, SetAside
+from s1monthly.model import CompositeKey
 from s1monthly.records.account import Account
 from s1monthly.stages.bursts import read_all
 from s1monthly.workflow.resume import KeptPieces, Piece

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 from s1monthly.errors import ProductError
+from s1monthly.granule_names import layer_file
+from s1monthly.granules import GranuleList, SetAside
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.layout import Layout, layer_file
-from s1monthly.model import CompositeKey, GranuleList, SetAside
+from s1monthly.layout import Layout
+from s1monthly.model import CompositeKey
 from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import Account, write_account
 from s1monthly.records.granule_list import list_digest, write_granule_list

@@ -16,9 +16,9 @@ from scipy.ndimage import map_coordinates
 
 from s1monthly.cube.static import StaticOrigin, read_origins, read_static
 from s1monthly.errors import SourceError
+from s1monthly.granules import StaticGranule
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.model import StaticGranule
 from s1monthly.raster.geotiff import open_raster
 from s1monthly.stages.static import compose_static, refuse_incomplete, write_group, write_static_cogs
 from support.granules import ORIGIN, static_layers, write_static

@@ -16,14 +16,15 @@ from scipy.ndimage import maximum_filter
 from s1monthly.cube.static import new_group
 from s1monthly.cube.static_header import StaticOrigin
 from s1monthly.errors import CubeError, SourceError
+from s1monthly.granule_names import layer_file, parse_granule_id
+from s1monthly.granules import GranuleList, SetAside
 from s1monthly.grid.lattice import GeoBox, geobox_outline, tile_geobox
 from s1monthly.grid.orbit import bursts_over, incidence_angle, utm_footprint
 from s1monthly.kernels import compositing
 from s1monthly.kernels.angle_normalisation import angle_factors
 from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import CompositeKey, Direction, GranuleList, SetAside, Tile
+from s1monthly.model import CompositeKey, Direction, Tile
 from s1monthly.raster.geotiff import crop
 from s1monthly.raster.writing import write_raster
 from s1monthly.records.account import Account

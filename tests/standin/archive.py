@@ -14,9 +14,9 @@ from pathlib import Path
 import shapely
 from shapely.geometry import MultiPolygon, Polygon
 
+from s1monthly.granule_names import layer_file, parse_granule_id, parse_layer_file, parse_static_file
+from s1monthly.granules import Granule, Layer, StaticGranule
 from s1monthly.grid.lattice import geobox_outline
-from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file, parse_static_file
-from s1monthly.model import Granule, Layer, StaticGranule
 from s1monthly.raster.fast_geotiff import open_header
 
 DURATION = timedelta(seconds=3)

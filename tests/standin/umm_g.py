@@ -9,8 +9,8 @@ import shapely
 from shapely.affinity import translate
 from shapely.geometry import MultiPolygon
 
+from s1monthly.granule_names import layer_file
 from s1monthly.grid.orbit import orbit_direction
-from s1monthly.layout import layer_file
 from standin.archive import Entry
 
 BUCKET = "asf-cumulus-prod-opera-products"

@@ -10,8 +10,8 @@ import numpy as np
 import rasterio
 from numpy.typing import NDArray
 
-from s1monthly.layout import layer_file, parse_granule_id, parse_static_id
-from s1monthly.model import Granule, Layer, StaticGranule
+from s1monthly.granule_names import layer_file, parse_granule_id, parse_static_id
+from s1monthly.granules import Granule, Layer, StaticGranule
 
 ORIGIN = (399960.0, 3700020.0)
 """Upper-left corner of a granule unless told otherwise: on the 30 m lattice."""

@@ -13,23 +13,12 @@ from s1monthly.catalog import collection
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.granules import Burst, Granule, GranuleList, Layer, SetAside
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics
 from s1monthly.layout import Layout
-from s1monthly.model import (
-    Burst,
-    CompositeKey,
-    Granule,
-    GranuleList,
-    Layer,
-    Level,
-    Month,
-    Polarization,
-    SetAside,
-    Stack,
-    Tile,
-)
+from s1monthly.model import CompositeKey, Level, Month, Polarization, Stack, Tile
 from s1monthly.records.footprint import footprint
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.search_log import Answer, write_answers

@@ -17,8 +17,9 @@ import pytest
 import search
 from s1monthly.config.root import Config, load_config
 from s1monthly.cube.header import COMPLETE, cached_header
-from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import Burst, Direction, Granule, GranuleList, Layer, Month, Tile
+from s1monthly.granule_names import layer_file, parse_granule_id
+from s1monthly.granules import Burst, Granule, GranuleList, Layer
+from s1monthly.model import Direction, Month, Tile
 from s1monthly.records.seal import seal
 from s1monthly.sources.listing import list_folder
 from s1monthly.workflow import logs, report

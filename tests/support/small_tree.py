@@ -19,10 +19,11 @@ from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import Status, cached_header
 from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.write import write_month
+from s1monthly.granules import Granule, GranuleList
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.kernels.bands import bands
 from s1monthly.layout import Layout
-from s1monthly.model import CompositeKey, Direction, Granule, GranuleList
+from s1monthly.model import CompositeKey, Direction
 from s1monthly.raster.cog import write_cog
 from s1monthly.raster.writing import write_preview
 from s1monthly.records.granule_list import list_digest, read_granule_list, write_granule_list

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from s1monthly.model import GranuleList, Month, SetAside
+from s1monthly.granules import GranuleList, SetAside
+from s1monthly.model import Month
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.workflow import report
 from s1monthly.workflow.plan import Plan

@@ -14,7 +14,8 @@ import pytest
 
 from s1monthly.cube.header import BEING_WRITTEN, COMPLETE, EMPTY
 from s1monthly.errors import ConfigError
-from s1monthly.model import GranuleList, Month, SetAside
+from s1monthly.granules import GranuleList, SetAside
+from s1monthly.model import Month
 from s1monthly.records.reference import Reference, write_reference
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.workflow.month_state import Step

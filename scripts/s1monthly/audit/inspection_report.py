@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from s1monthly.audit.inspection import MISSING, OUT_OF_DATE, InspectedMonth, InspectedTile, Kind
 from s1monthly.errors import NameFormatError
-from s1monthly.layout import parse_granule_id
+from s1monthly.granule_names import parse_granule_id
 from s1monthly.model import month_ranges
 
 WIDTH = 80

@@ -12,7 +12,8 @@ from pathlib import Path
 from s1monthly.catalog.table import is_output_tree, owner_of, record_paths
 from s1monthly.cube import months as cube
 from s1monthly.errors import CubeError, NameFormatError, ProductError
-from s1monthly.layout import BAND_PATTERN, DERIVED_PATTERN, MONTH_PATTERN, STATIC_LAYERS, TRACK_PATTERN, Layout, is_cog
+from s1monthly.granule_names import STATIC_LAYERS
+from s1monthly.layout import BAND_PATTERN, DERIVED_PATTERN, MONTH_PATTERN, TRACK_PATTERN, Layout, is_cog
 from s1monthly.model import CompositeKey, Month, TileDirection
 from s1monthly.records.month import read_record
 

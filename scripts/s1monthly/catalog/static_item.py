@@ -25,10 +25,11 @@ from s1monthly.catalog.item import (
     projection,
 )
 from s1monthly.cube.static import StaticOrigin
+from s1monthly.granule_names import STATIC_LAYERS, parse_static_id
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.layout import STATIC_LAYERS, Layout, parse_static_id, track_name
+from s1monthly.layout import Layout, track_name
 from s1monthly.model import COMBINED, Stack, Tile, TileDirection
 from s1monthly.records.footprint import footprint, geojson, tidy
 

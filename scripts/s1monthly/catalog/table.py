@@ -140,7 +140,7 @@ _REMEDY = "delete it; the next run, or catalog_rebuild, writes it again"
 
 
 def row_key(row: Mapping[str, Any]) -> tuple[str, str, str]:
-    """Return the key by which rows are unique and sorted: tile, direction (with its track, if it has one), month."""
+    """Return the key that identifies and sorts rows: tile, direction (with its track, if it has one), month."""
     return row["mgrs_tile_id"], stack_of(row), row["month"]
 
 

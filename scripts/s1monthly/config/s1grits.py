@@ -185,7 +185,7 @@ def _take(values: dict[str, Any], key: str) -> Any:
 
 
 def table() -> str:
-    """Return a Markdown table of all keys that are spelled otherwise here or not needed."""
+    """Return a Markdown table of the keys of S1-GRiTS that have another name here, or no effect."""
     rows = ["| key of S1-GRiTS | here |", "|---|---|"]
     for key, ours in RENAMED.items():
         spellings = ", ".join(f"`{theirs}`: `{str(own).lower()}`" for theirs, own in VALUES.get(key, {}).items())

@@ -35,7 +35,7 @@ STATUS = "status"
 """Array of the slots' statuses: a file with one byte for each slot, no file for an empty one."""
 
 ADDED = {"textures": "texture", "spread": "spread", "quality": "quality"}
-"""Key of the recipe -> name among its algorithms, of what determines bands beside the core bands, never these."""
+"""Key of the recipe -> name of its algorithm. They add bands or classes, and never change the core bands."""
 
 AWAY = "move it away, or give another output.base_dir; it is never written into"
 """Remedy for a store of another product."""

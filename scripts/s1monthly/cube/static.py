@@ -25,8 +25,9 @@ from s1monthly.cube.header import ATTRIBUTE
 from s1monthly.cube.static_header import StaticOrigin, read_origins
 from s1monthly.cube.transaction import cube_errors, flush, locked, replace_store, staging
 from s1monthly.errors import CubeError
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.layout import STATIC_LAYERS, track_name
+from s1monthly.layout import track_name
 from s1monthly.model import Stack
 
 __all__ = ["StaticOrigin", "StaticWriter", "new_group", "read_origins", "read_static"]

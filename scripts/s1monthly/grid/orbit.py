@@ -27,8 +27,9 @@ from shapely.geometry import Polygon
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.errors import GridError
+from s1monthly.granules import Burst
 from s1monthly.grid.outlines import to_lonlat, transformer
-from s1monthly.model import Burst, Direction
+from s1monthly.model import Direction
 
 if TYPE_CHECKING:
     from pyproj import Transformer

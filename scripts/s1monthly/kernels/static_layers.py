@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.kernels.masking import NO_DATA
-from s1monthly.layout import STATIC_LAYERS
 
 
 @dataclass(frozen=True)

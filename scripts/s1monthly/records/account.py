@@ -10,7 +10,7 @@ from pathlib import Path
 
 from s1monthly.errors import ProductError
 from s1monthly.files import write_text
-from s1monthly.model import Granule, Layer
+from s1monthly.granules import Granule, Layer
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import Granule, GranuleList, Layer, SetAside
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import Granule, GranuleList, Layer, SetAside
 from s1monthly.records.recipe import digest
 
 COLUMNS = ("granule", "layer", "url", "s3_url", "size", "md5", "footprint", "set_aside", "lost")

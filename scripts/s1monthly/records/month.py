@@ -19,22 +19,11 @@ from shapely.geometry.base import BaseGeometry
 from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, Layer, Pass, SetAside, passes_of
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics, band_statistics
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import (
-    PASS_GAP,
-    Burst,
-    CompositeKey,
-    Granule,
-    GranuleList,
-    Layer,
-    Level,
-    Pass,
-    Polarization,
-    SetAside,
-    passes_of,
-)
+from s1monthly.model import CompositeKey, Level, Polarization
 from s1monthly.records.account import Account
 from s1monthly.records.footprint import tidy
 from s1monthly.records.granule_list import list_digest

@@ -17,7 +17,8 @@ from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import FileState, file_state, write_text
-from s1monthly.model import GranuleList, Month, passes_of
+from s1monthly.granules import GranuleList, passes_of
+from s1monthly.model import Month
 from s1monthly.records.granule_list import list_digest
 from s1monthly.records.static_list import StaticAnswer
 

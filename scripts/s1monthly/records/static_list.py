@@ -14,8 +14,9 @@ from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
-from s1monthly.layout import parse_static_id, track_name
-from s1monthly.model import Burst, Layer, StaticGranule
+from s1monthly.granule_names import parse_static_id
+from s1monthly.granules import Burst, Layer, StaticGranule
+from s1monthly.layout import track_name
 from s1monthly.records.recipe import digest
 
 

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from s1monthly.cube.static_header import read_origins
-from s1monthly.layout import parse_static_id, track_name
+from s1monthly.granule_names import parse_static_id
+from s1monthly.layout import track_name
 
 STATIC = "static_granule"
 """Fact of a granule in the account of a month: id of the static granule that converted its burst."""

@@ -6,7 +6,8 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from s1monthly.model import AnyGranule, Burst, GranuleList, Month, Stack, StaticGranule, Tile
+from s1monthly.granules import AnyGranule, Burst, GranuleList, StaticGranule
+from s1monthly.model import Month, Stack, Tile
 
 
 class Source(Protocol):

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError, SourceError
+from s1monthly.granules import Granule, StaticGranule
 from s1monthly.kernels.masking import CLASSES, NO_DATA
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import Raster, open_raster
 
 MOST_PIXELS = 50_000_000

@@ -10,15 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s1monthly.errors import SourceError, SourceGoneError
-from s1monthly.layout import (
-    CUBE_FOLDER,
-    FOLDER_LIKE_GRANULES,
-    WORK_MARKER,
-    parse_granule_id,
-    parse_layer_file,
-    parse_like_granule,
-    parse_static_file,
-)
+from s1monthly.granule_names import parse_granule_id, parse_layer_file, parse_like_granule, parse_static_file
+from s1monthly.layout import CUBE_FOLDER, FOLDER_LIKE_GRANULES, WORK_MARKER
 from s1monthly.model import Month
 
 LayerFiles = Mapping[str, Mapping[str, tuple[str, int]]]

@@ -13,24 +13,13 @@ import shapely
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
+from s1monthly.granule_names import parse_granule_id, parse_static_id
+from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, Layer, StaticGranule, newest_static
 from s1monthly.grid.lattice import geobox_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import parse_granule_id, parse_static_id
-from s1monthly.model import (
-    AnyGranule,
-    Burst,
-    Granule,
-    GranuleList,
-    Layer,
-    Month,
-    Polarization,
-    Stack,
-    StaticGranule,
-    Tile,
-    newest_static,
-)
+from s1monthly.model import Month, Polarization, Stack, Tile
 from s1monthly.raster.fast_geotiff import open_header
 from s1monthly.sources.listing import list_folder
 from s1monthly.sources.selection import Selection, by_month

@@ -9,6 +9,8 @@ from functools import cached_property
 import shapely
 from shapely.geometry.base import BaseGeometry
 
+from s1monthly.granule_names import parse_granule_id
+from s1monthly.granules import Burst, Granule, GranuleList
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.orbit import footprint as burst_footprint
@@ -16,8 +18,7 @@ from s1monthly.grid.outlines import LONLAT, transformer
 from s1monthly.grid.polygon_mask import part_near
 from s1monthly.grid.regions import polygons_of
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import parse_granule_id
-from s1monthly.model import Burst, Granule, GranuleList, Month, Tile
+from s1monthly.model import Month, Tile
 from s1monthly.sources.asf.footprints import FOOTPRINT_MARGIN, MODEL_MARGIN
 
 BURST = (85_000.0, 20_000.0)

@@ -5,19 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from s1monthly.granule_names import layer_file, parse_granule_id
+from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, SetAside, newest_versions
 from s1monthly.grid.orbit import orbit_direction
-from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import (
-    PASS_GAP,
-    Burst,
-    Granule,
-    GranuleList,
-    Month,
-    Polarization,
-    SetAside,
-    Stack,
-    newest_versions,
-)
+from s1monthly.model import Month, Polarization, Stack
 
 
 @dataclass(frozen=True)

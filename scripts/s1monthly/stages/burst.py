@@ -13,11 +13,11 @@ import shapely
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError, SourceError
+from s1monthly.granules import Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
 from s1monthly.kernels.options import MASK, RADIOMETRY, Radiometry
 from s1monthly.kernels.quality import seen
-from s1monthly.model import Granule, StaticGranule
 from s1monthly.raster.geotiff import crop
 from s1monthly.records.source_facts import facts_of
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer

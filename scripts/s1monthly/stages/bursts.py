@@ -8,8 +8,9 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
-from s1monthly.layout import seen_file
-from s1monthly.model import CompositeKey, Granule, GranuleList
+from s1monthly.granule_names import seen_file
+from s1monthly.granules import Granule, GranuleList
+from s1monthly.model import CompositeKey
 from s1monthly.records.account import Account
 from s1monthly.records.granule_list import granule_digest, list_digest
 from s1monthly.records.source_facts import MARK

@@ -15,14 +15,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from s1monthly.granule_names import layer_file, parse_granule_id
+from s1monthly.granules import Pass, passes_of
 from s1monthly.grid.lattice import GeoBox, overlap
 from s1monthly.kernels.bands import NODATA, spread_bands
 from s1monthly.kernels.compositing import Counts, PassMosaic, Power, composite, row_blocks
 from s1monthly.kernels.options import COMPOSITE_METHOD, MOSAIC_STRATEGY, TRIM_FRACTION
 from s1monthly.kernels.speckle.quegan_yu import quegan_yu
 from s1monthly.kernels.spread import spread
-from s1monthly.layout import layer_file, parse_granule_id
-from s1monthly.model import Pass, passes_of
 from s1monthly.raster.band_file import BandFile
 from s1monthly.raster.fast_geotiff import RowReader, row_reader
 from s1monthly.stages.viewing import Viewing

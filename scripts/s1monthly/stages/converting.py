@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.errors import GridError, ProductError
+from s1monthly.granules import StaticGranule
 from s1monthly.grid.lattice import GeoBox, overlap
 from s1monthly.kernels.options import RADIOMETRY_LAYERS, Radiometry
 from s1monthly.kernels.radiometry import conversion_factor
-from s1monthly.model import StaticGranule
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,7 +32,7 @@ Values = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class Placing:
+class Placing(ABC):
     """The part of a raster that lies on a grid.
 
     Attributes
@@ -47,13 +48,13 @@ class Placing:
     row: int
     col: int
 
+    @abstractmethod
     def resample(self, values: Values) -> Values:
         """Bring values, float32 with NaN for no data, onto the grid, by the rules of `placing`."""
-        raise NotImplementedError
 
+    @abstractmethod
     def nearest(self, classes: NDArray[Any], missing: int) -> NDArray[Any]:
         """Bring classes onto the grid: each target pixel takes that at its centre; `missing` outside the raster."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

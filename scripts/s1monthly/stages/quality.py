@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from s1monthly.granule_names import seen_file
 from s1monthly.grid.lattice import GeoBox, overlap
 from s1monthly.kernels.quality import classes_of
-from s1monthly.layout import seen_file
 from s1monthly.raster.fast_geotiff import row_reader
 
 

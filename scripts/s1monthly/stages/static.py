@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from s1monthly.cube.static import StaticOrigin, new_group, read_static
 from s1monthly.errors import GridError, ProductError, SourceError
+from s1monthly.granule_names import STATIC_LAYERS
+from s1monthly.granules import StaticGranule
 from s1monthly.grid.lattice import LATTICE_TOLERANCE, GeoBox
 from s1monthly.kernels.bands import Band
 from s1monthly.kernels.static_layers import LAYERS
-from s1monthly.layout import STATIC_LAYERS
-from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression, StaticGranule
+from s1monthly.model import COG_BLOCK_SIZE, COG_COMPRESSION, CogCompression
 from s1monthly.raster.byte_cog import write_byte_cog
 from s1monthly.raster.cog import write_cog
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer

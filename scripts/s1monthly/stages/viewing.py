@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from s1monthly.cube.static import read_static
 from s1monthly.cube.static_header import read_origins
 from s1monthly.errors import CubeError
+from s1monthly.granule_names import parse_granule_id, parse_static_id
+from s1monthly.granules import Burst, GranuleList
 from s1monthly.kernels.angle_normalisation import angle_factors
-from s1monthly.layout import parse_granule_id, parse_static_id
-from s1monthly.model import Burst, CompositeKey, GranuleList
+from s1monthly.model import CompositeKey
 from s1monthly.raster.band_file import BandFile
 from s1monthly.records.account import Account
 from s1monthly.stages.bursts import refuse_failures

@@ -96,7 +96,7 @@ def direction(text: str) -> str:
 
 
 def track(text: str) -> int:
-    """Parse the number of a track, as ``137`` or ``T137``.
+    """Parse the number of a track, written ``137`` or ``T137``.
 
     Raises
     ------

@@ -43,7 +43,7 @@ POWER_BYTES, OVERVIEW_COG_BYTES = 97_000_000, 47_000_000
 """Disk space of a month's COG of linear power, and of its three 8-bit overviews, at 30 m on a full tile."""
 
 STATIC_GRANULE_BYTES = 21_000_000
-"""Size of a static granule with its six layers, as in the archive."""
+"""Bytes of a static granule with its six layers in the archive."""
 
 STATIC_LAYER_BYTES = {
     "incidence_angle": 1_300_000,

@@ -30,7 +30,7 @@ class Step(StrEnum):
     """Make COG, preview or Item from the cube."""
 
     COMPLETE = "complete"
-    """Nothing."""
+    """Nothing is left to do."""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from s1monthly.errors import ProductError
+from s1monthly.granules import Burst
 from s1monthly.layout import Layout
-from s1monthly.model import Burst, Month, TileDirection
+from s1monthly.model import Month, TileDirection
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import read_record
 from s1monthly.records.search_log import Answer

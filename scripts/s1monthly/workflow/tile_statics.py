@@ -28,7 +28,7 @@ class StaticStep(StrEnum):
     """Write COGs and Item from the store."""
 
     COMPLETE = "complete"
-    """Nothing."""
+    """Nothing is left to do."""
 
 
 @dataclass(frozen=True)

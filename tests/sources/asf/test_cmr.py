@@ -23,10 +23,11 @@ import requests
 import shapely
 
 from s1monthly.errors import SourceError
+from s1monthly.granules import Burst
 from s1monthly.grid import orbit
 from s1monthly.grid.orbit import bursts_over
 from s1monthly.grid.tiles import tile_origin, tile_outline
-from s1monthly.model import Burst, Direction, Month, Tile
+from s1monthly.model import Direction, Month, Tile
 from s1monthly.sources.asf import cmr, retries
 from s1monthly.sources.asf.cmr import month_ranges, search_months
 from s1monthly.sources.asf.footprints import QUERY_MARGIN

@@ -18,9 +18,10 @@ import shapely
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from s1monthly.granules import Burst
 from s1monthly.grid.orbit import footprint as model
 from s1monthly.grid.tiles import tile_origin
-from s1monthly.model import Burst, Tile
+from s1monthly.model import Tile
 from s1monthly.sources.asf.footprints import FOOTPRINT_MARGIN, Footprint, query_outline
 
 CORNERS = [(-147.09, 64.92), (-148.95, 65.11), (-149.03, 64.94), (-147.18, 64.76), (-147.09, 64.92)]

@@ -16,7 +16,7 @@ from unittest import mock
 import pytest
 
 from s1monthly import files
-from s1monthly.layout import layer_file
+from s1monthly.granule_names import layer_file
 from s1monthly.sources.asf import granule_cache
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from standin import trickle

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from s1monthly.model import Burst, Direction, GranuleList, Month, Polarization, Tile
+from s1monthly.granules import Burst, GranuleList
+from s1monthly.model import Direction, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from support.archive_scene import Scene
 from support.granules import static_layers, write_static

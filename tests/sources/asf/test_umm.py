@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from s1monthly.errors import SourceError
-from s1monthly.model import Layer
+from s1monthly.granules import Layer
 from s1monthly.sources.asf.umm import read_record, record_key
 
 NAME = "OPERA_L2_RTC-S1_T131-279916-IW1_20231202T162856Z_20231202T232622Z_S1A_30_v1.0"

@@ -18,11 +18,12 @@ import rasterio.features
 import shapely
 
 from s1monthly.errors import SourceError
+from s1monthly.granule_names import layer_file, parse_granule_id, parse_layer_file
+from s1monthly.granules import Granule, passes_of
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import layer_file, parse_granule_id, parse_layer_file
-from s1monthly.model import COMBINED, Direction, Granule, Month, Polarization, Tile, passes_of
+from s1monthly.model import COMBINED, Direction, Month, Polarization, Tile
 from s1monthly.records.source_facts import facts_of
 from s1monthly.sources import open_source
 from s1monthly.sources.simulated.granules import burst_geobox, footprint_spans, simulate

@@ -11,9 +11,10 @@ import pytest
 import rasterio
 from numpy.typing import NDArray
 
+from s1monthly.granule_names import STATIC_LAYERS, parse_static_file, parse_static_id
+from s1monthly.granules import Burst, Granule
 from s1monthly.grid.orbit import incidence_angle, utm_epsg
-from s1monthly.layout import STATIC_LAYERS, parse_static_file, parse_static_id
-from s1monthly.model import Burst, Granule, Polarization
+from s1monthly.model import Polarization
 from s1monthly.sources import open_source
 from s1monthly.sources.simulated.granules import burst_geobox, simulate
 from s1monthly.sources.simulated.scene import Scene

@@ -23,7 +23,8 @@ from s1monthly.audit.validation import validate
 from s1monthly.catalog.item import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
-from s1monthly.model import Granule, Month, StaticGranule
+from s1monthly.granules import Granule, StaticGranule
+from s1monthly.model import Month
 from s1monthly.records.month import read_record
 from standin import Archive, Hold, World, standins, status
 from support.granules import ORIGIN, static_layers, write_granule, write_static

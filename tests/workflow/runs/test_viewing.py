@@ -11,7 +11,7 @@ from s1monthly.audit.validation import validate
 from s1monthly.catalog.item import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
-from s1monthly.layout import parse_static_id
+from s1monthly.granule_names import parse_static_id
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
 from s1monthly.records.statics_used import static_granules

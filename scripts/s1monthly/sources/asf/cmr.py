@@ -20,8 +20,9 @@ import urllib3.exceptions
 from asf_search.ASFSearchOptions import ASFSearchOptions
 
 from s1monthly.errors import SourceError
+from s1monthly.granules import Burst, Granule, StaticGranule
 from s1monthly.layout import track_name
-from s1monthly.model import Burst, Granule, Month, StaticGranule, Tile
+from s1monthly.model import Month, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
 from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry, retry_after
 from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body

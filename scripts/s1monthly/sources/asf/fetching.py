@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from rasterio.io import MemoryFile
 
 from s1monthly.errors import CredentialsError, SourceError
-from s1monthly.layout import layer_file
-from s1monthly.model import AnyGranule, Granule, Layer, StaticGranule
+from s1monthly.granule_names import layer_file
+from s1monthly.granules import AnyGranule, Granule, Layer, StaticGranule
 from s1monthly.sources.asf.earthdata import Login, is_tiff
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.sources.asf.refused_login import RefusedLogin

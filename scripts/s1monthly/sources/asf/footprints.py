@@ -12,11 +12,12 @@ import shapely
 from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
+from s1monthly.granules import Burst
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.grid.outlines import LONLAT, SEGMENT, transformer
 from s1monthly.grid.regions import polygons_of, split_at_antimeridian
 from s1monthly.grid.tiles import tile_origin
-from s1monthly.model import TILE_SIDE, Burst, Tile
+from s1monthly.model import TILE_SIDE, Tile
 
 Floats = NDArray[np.float64]
 

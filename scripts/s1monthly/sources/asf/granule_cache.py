@@ -14,7 +14,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from s1monthly.files import LEFT_BEHIND, replacing
-from s1monthly.layout import burst_of_file, track_name
+from s1monthly.granule_names import burst_of_file
+from s1monthly.layout import track_name
 
 LOGGER = logging.getLogger("s1monthly")
 

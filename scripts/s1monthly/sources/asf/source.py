@@ -6,18 +6,8 @@ from collections.abc import Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
-from s1monthly.model import (
-    AnyGranule,
-    Burst,
-    Granule,
-    GranuleList,
-    Month,
-    Polarization,
-    Stack,
-    StaticGranule,
-    Tile,
-    newest_static,
-)
+from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, StaticGranule, newest_static
+from s1monthly.model import Month, Polarization, Stack, Tile
 from s1monthly.sources.asf.cmr import Listed, month_ranges, search_months, search_static
 from s1monthly.sources.asf.fetching import Fetcher
 from s1monthly.sources.selection import Selection, by_month

@@ -11,8 +11,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from s1monthly.errors import NameFormatError, SourceError
-from s1monthly.layout import parse_granule_id, parse_layer_file, parse_static_file, parse_static_id
-from s1monthly.model import Granule, Layer, Polarization, StaticGranule
+from s1monthly.granule_names import parse_granule_id, parse_layer_file, parse_static_file, parse_static_id
+from s1monthly.granules import Granule, Layer, StaticGranule
+from s1monthly.model import Polarization
 
 FileParser = Callable[[str], tuple[str, str] | None]
 """Splits a file's name into granule id and layer name; returns None for any other file."""

@@ -17,9 +17,10 @@ from numba import njit
 from shapely.geometry import Polygon
 
 from s1monthly.files import replacing
+from s1monthly.granules import Burst, Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
-from s1monthly.model import Burst, Granule, Polarization, StaticGranule
+from s1monthly.model import Polarization
 from s1monthly.raster.geotiff import GDAL_OPTIONS
 from s1monthly.sources.simulated.ground import Integers, Power
 from s1monthly.sources.simulated.scene import Scene

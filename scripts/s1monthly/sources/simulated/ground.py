@@ -465,7 +465,7 @@ def paint(
 def relief(
     fields: Power, fine: int, phase: tuple[int, int], spans: Integers, slope: NDArray[np.float32], mask: Codes
 ) -> None:
-    """Give the relief under a raster as `paint` sees it; parameters are those of `paint`.
+    """Compute the slopes under a raster, from the same relief as `paint`; the other parameters are those of `paint`.
 
     Parameters
     ----------

@@ -17,22 +17,11 @@ from rasterio.errors import RasterioError
 
 from s1monthly.errors import SourceError
 from s1monthly.files import md5_of
+from s1monthly.granule_names import STATIC_LAYERS, layer_file
+from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, Layer, StaticGranule
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
 from s1monthly.grid.tiles import tile_outline
-from s1monthly.layout import STATIC_LAYERS, layer_file
-from s1monthly.model import (
-    AnyGranule,
-    Burst,
-    Direction,
-    Granule,
-    GranuleList,
-    Layer,
-    Month,
-    Polarization,
-    Stack,
-    StaticGranule,
-    Tile,
-)
+from s1monthly.model import Direction, Month, Polarization, Stack, Tile
 from s1monthly.sources.selection import Selection, by_month
 from s1monthly.sources.simulated.granules import SPACING, burst_geobox, simulate, tags_of, write_layers
 from s1monthly.sources.simulated.scene import Scene

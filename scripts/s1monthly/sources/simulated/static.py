@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from s1monthly.granules import Burst
 from s1monthly.grid.orbit import incidence_angle, orbit_direction, utm_footprint
-from s1monthly.model import Burst
 from s1monthly.sources.simulated.granules import LOOKS, burst_geobox, footprint_spans
 from s1monthly.sources.simulated.scene import Scene
 

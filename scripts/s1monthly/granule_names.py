@@ -1,0 +1,156 @@
+"""Names of granules and of their files: this module alone formats and parses them. Standard library only."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime
+
+from s1monthly.errors import NameFormatError
+from s1monthly.granules import Burst, Granule, StaticGranule
+
+LAYER_NAMES = ("VV", "VH", "HH", "HV", "mask")
+STATIC_LAYERS = (
+    "incidence_angle",
+    "local_incidence_angle",
+    "number_of_looks",
+    "rtc_anf_gamma0_to_beta0",
+    "rtc_anf_gamma0_to_sigma0",
+    "mask",
+)
+"""Layers of a static granule, as OPERA names them."""
+_GRANULE = re.compile(
+    r"OPERA_L2_RTC-S1_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<acquired>\d{8}T\d{6}Z)_(?P<processed>\d{8}T\d{6}Z)"
+    r"_(?P<platform>S1[A-D])_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
+)
+_OLDER_NAMES = {"layover_shadow_mask": "mask"}
+"""Layer names in earlier product versions."""
+_LAYER_FILE = re.compile(
+    rf"(?P<granule>{_GRANULE.pattern})_(?P<layer>{'|'.join((*LAYER_NAMES, *_OLDER_NAMES))})\.tiff?",
+    re.IGNORECASE | re.ASCII,
+)
+_LAYERS = {name.lower(): name for name in LAYER_NAMES} | _OLDER_NAMES
+_LIKE_GRANULE = re.compile(rf"(?P<granule>{_GRANULE.pattern})|OPERA_L2_RTC-S1_", re.IGNORECASE | re.ASCII)
+_BESIDE_LAYERS = (".xml", ".png", ".jpg", ".jpeg", ".kml", ".json", ".html", ".txt", ".md5", ".sha256", ".ovr")
+"""Suffixes of files that accompany a granule but hold no layer."""
+_STATIC = re.compile(
+    r"OPERA_L2_RTC-S1-STATIC_(?P<burst>T\d{3}-\d{6}-IW[123])_(?P<day>\d{8})_(?P<platform>S1[A-D])"
+    r"_(?P<spacing>\d+)_v(?P<version>\d+(?:\.\d+)*)"
+)
+_STATIC_FILE = re.compile(
+    rf"(?P<granule>{_STATIC.pattern})_(?P<layer>{'|'.join(STATIC_LAYERS)})\.tiff?", re.IGNORECASE | re.ASCII
+)
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def parse_granule_id(name: str) -> Granule:
+    """Parse a granule's name; return a Granule without layers or footprint.
+
+    Raises
+    ------
+    NameFormatError
+        If the name does not follow the OPERA RTC-S1 product specification.
+    """
+    match = _GRANULE.fullmatch(name)
+    if not match:
+        raise NameFormatError(
+            f"not an OPERA RTC-S1 granule name: {name!r}",
+            "expected OPERA_L2_RTC-S1_<burst>_<acquired>_<processed>_<platform>_<spacing>_v<version>",
+        )
+    try:
+        return Granule(
+            burst=Burst.parse(match["burst"]),
+            acquired=_moment(match["acquired"]),
+            processed=_moment(match["processed"]),
+            platform=match["platform"],
+            spacing=int(match["spacing"]),
+            version=match["version"],
+        )
+    except ValueError as error:
+        raise NameFormatError(
+            f"granule {name}: {error}", "the name holds an impossible date; remove the file"
+        ) from error
+
+
+def parse_layer_file(name: str) -> tuple[str, str] | None:
+    """Split a layer's file name into granule id and layer name; return None for any other file.
+
+    Accepts upper and lower case, ``.tif`` and ``.tiff``, and ``_layover_shadow_mask.tif``, the mask layer's older name.
+    Returns id and layer name as OPERA writes them today.
+    """
+    match = _LAYER_FILE.fullmatch(name)
+    return (_as_published(match["granule"]), _LAYERS[match["layer"].lower()]) if match else None
+
+
+def parse_static_id(name: str) -> StaticGranule:
+    """Parse a static granule's name; return a StaticGranule without layers.
+
+    Raises
+    ------
+    NameFormatError
+        If the name does not follow the OPERA RTC-S1-STATIC product specification.
+    """
+    match = _STATIC.fullmatch(name)
+    if not match:
+        raise NameFormatError(
+            f"not an OPERA RTC-S1-STATIC granule name: {name!r}",
+            "expected OPERA_L2_RTC-S1-STATIC_<burst>_<day>_<platform>_<spacing>_v<version>",
+        )
+    try:
+        day = date.fromisoformat(match["day"])
+    except ValueError as error:
+        raise NameFormatError(
+            f"granule {name}: {error}", "the name holds an impossible date; remove the file"
+        ) from error
+    burst, spacing = Burst.parse(match["burst"]), int(match["spacing"])
+    return StaticGranule(burst, day, match["platform"], spacing, match["version"])
+
+
+def parse_static_file(name: str) -> tuple[str, str] | None:
+    """Split a static layer's file name into granule id and layer name; return None for any other file.
+
+    Accepts upper and lower case, ``.tif`` and ``.tiff``. Returns id and layer name as OPERA writes them.
+    """
+    match = _STATIC_FILE.fullmatch(name)
+    return (_as_published(match["granule"]), match["layer"].lower()) if match else None
+
+
+def burst_of_file(name: str) -> Burst | None:
+    """Return the burst of a layer's file, of a granule or a static granule; None for any other file."""
+    if granule := parse_layer_file(name):
+        return parse_granule_id(granule[0]).burst
+    static = parse_static_file(name)
+    return parse_static_id(static[0]).burst if static else None
+
+
+def parse_like_granule(name: str) -> str | None:
+    """Return the id of the granule that a file seems to belong to, judging by its name.
+
+    Returns
+    -------
+    str or None
+        Granule id; empty if the name only begins like a granule's. None for any other name, and for files that
+        accompany the layers, such as pictures and metadata.
+    """
+    match = _LIKE_GRANULE.search(name)
+    if not match or name.lower().endswith(_BESIDE_LAYERS):
+        return None
+    return _as_published(match["granule"]) if match["granule"] else ""
+
+
+def _as_published(granule_id: str) -> str:
+    """Return a granule id in OPERA's upper and lower case."""
+    *parts, version = granule_id.upper().split("_")
+    return "_".join([*parts, version.lower()])
+
+
+def layer_file(granule_id: str, layer: str) -> str:
+    """Return the file name of a granule's layer."""
+    return f"{granule_id}_{layer}.tif"
+
+
+def seen_file(granule_id: str) -> str:
+    """Return the name of the file of what a burst saw of each pixel, see `kernels.quality`."""
+    return layer_file(granule_id, "seen")
