@@ -163,9 +163,7 @@ def publish_again(wildcards):
 
 def static_cogs():
     """Return the path patterns of a track's static COGs."""
-    return [
-        LAYOUT.static_cog.replace("{layer}", layer) for layer in STATIC_LAYERS
-    ]
+    return [LAYOUT.static_cog.replace("{layer}", layer) for layer in STATIC_LAYERS]
 
 
 def static_state(wildcards):

@@ -29,7 +29,7 @@ def begin_run():
 
 
 def refuse_input_trigger():
-    """As a module the profile beside our Snakefile does not apply, without which months would be made twice."""
+    """Refuse Snakemake's trigger `input`: our profile leaves it out, but it does not apply to a module."""
     if RUN.module is not None and "INPUT" in RUN.triggers:
         raise WorkflowError(
             f"module {RUN.module}: with the rerun trigger `input`, every run would make finished months again"
