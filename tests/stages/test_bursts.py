@@ -23,6 +23,7 @@ from s1monthly.granules import Granule, GranuleList
 from s1monthly.raster import writing as rasters
 from s1monthly.records.account import read_account
 from s1monthly.records.granule_list import list_digest, write_granule_list
+from s1monthly.stages import cutting
 from s1monthly.workflow import logs
 from s1monthly.workflow.plan import Plan
 from support.granules import write_granule
@@ -149,11 +150,11 @@ def test_a_full_disk_ends_the_job_and_the_next_try_goes_on(month: Month, monkeyp
         write(path, *args)
         written.append(path)
 
-    monkeypatch.setattr(bursts, "write_raster", until_full)
+    monkeypatch.setattr(cutting, "write_raster", until_full)
     with pytest.raises(ProductError, match="No space left"):
         month.read(ratio=1.0)
     assert not (month.folder / "bursts").exists(), "a full disk is no unreadable granule: nothing is delivered"
-    monkeypatch.setattr(bursts, "write_raster", write)
+    monkeypatch.setattr(cutting, "write_raster", write)
     assert len(contents(month.read())) == 8
     assert month.fetched.count(month.granules[0].id) == 1, "the one that was finished is not read again"
     assert not list(month.folder.rglob("*.part*"))

@@ -1,0 +1,112 @@
+"""Cut a granule to the tile, and write what it shows there: one GeoTIFF a layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from s1monthly.granule_names import layer_file, seen_file
+from s1monthly.granules import Burst, Granule, StaticGranule
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS, Radiometry
+from s1monthly.raster.writing import write_raster
+from s1monthly.records.source_facts import MARK
+from s1monthly.records.static_list import read_static_list
+from s1monthly.records.statics_used import STATIC
+from s1monthly.sources.contract import Source
+from s1monthly.stages.burst import NoPixels, read_burst
+from s1monthly.workflow.resume import Piece
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """Cuts the granules of a month to the tile, and writes their files.
+
+    Attributes
+    ----------
+    source : Source
+        Where granules come from.
+    layers : tuple of str
+        Co- and cross-polarized layer.
+    geobox : GeoBox
+        The tile's grid.
+    recipe : mapping
+        Recipe of the cube.
+    statics : mapping of Burst to StaticGranule
+        Static granules that convert to the recipe's quantity, see `converting_granules`; empty for gamma0.
+    folder : Path
+        Folder of the files.
+    """
+
+    source: Source
+    layers: tuple[str, str]
+    geobox: GeoBox
+    recipe: Mapping[str, Any]
+    statics: Mapping[Burst, StaticGranule]
+    folder: Path
+
+    def cut(self, granule: Granule) -> Piece:
+        """Cut a granule, and write its layers; also what it saw, if the recipe keeps classes of pixels.
+
+        Raises
+        ------
+        SourceError
+            If the source cannot deliver it, or as for `read_burst`.
+        ProductError
+            If a file cannot be written.
+        """
+        recipe, static = self.recipe, self.statics.get(granule.burst)
+        with self.source.prepared(granule) as ready, self._prepared(static) as factors:
+            burst = read_burst(
+                ready,
+                self.layers,
+                self.geobox,
+                recipe["min_valid_power"],
+                recipe["mask"],
+                recipe.get("radiometry", RADIOMETRY),
+                factors,
+                with_seen=bool(recipe.get("quality")),
+            )
+            facts = {layer.name: layer.md5 for layer in ready.layers}
+        facts |= {f"{MARK}{name}": text for name, text in burst.facts.items()}
+        facts |= {f"{MARK}{STATIC}": static.id} if static else {}
+        seen: tuple[str, ...] = ()
+        if burst.seen:
+            seen = (seen_file(granule.id),)
+            write_raster(self.folder / seen[0], [burst.seen.bits], burst.seen.geobox, ["seen"])
+        if isinstance(burst, NoPixels):
+            return Piece(burst.reason, seen, facts)
+        files = {layer: layer_file(granule.id, layer) for layer in burst.power}
+        for layer, file in files.items():
+            write_raster(self.folder / file, [burst.power[layer]], burst.geobox, [layer])
+        return Piece("read" if burst.masked else "read, unmasked", (*files.values(), *seen), facts)
+
+    def _prepared(self, static: StaticGranule | None) -> Any:
+        return self.source.prepared(static) if static else nullcontext()
+
+
+def converting_granules(path: str | Path, radiometry: Radiometry) -> dict[Burst, StaticGranule]:
+    """Read the static granule of each burst, with only the layers that convert to a quantity; none for gamma0.
+
+    Parameters
+    ----------
+    path : path
+        List of the static granules of the tile and direction.
+    radiometry : str
+        Key of `RADIOMETRY_LAYERS`.
+
+    Raises
+    ------
+    ProductError
+        If the list cannot be read.
+    """
+    if radiometry == RADIOMETRY:
+        return {}
+    names = RADIOMETRY_LAYERS[radiometry]
+    return {
+        granule.burst: replace(granule, layers=tuple(layer for layer in granule.layers if layer.name in names))
+        for granule in read_static_list(path)
+    }
