@@ -99,8 +99,9 @@ class Site:
         self.folder = folder
         self.granules: list[Granule] = []
         self.granule_folder = folder / "granules"
-        source = SimpleNamespace(search=self._found)
-        monkeypatch.setattr("s1monthly.stages.search.open_source", lambda kind, **_: source)
+        monkeypatch.setattr(
+            "s1monthly.stages.search.open_source", lambda kind, **_: SimpleNamespace(search=self._found)
+        )
         monkeypatch.setattr(logs, "start", lambda *_, **__: logging.getLogger("s1monthly"))
 
     def values(self, **sections: Any) -> dict[str, Any]:
