@@ -19,7 +19,7 @@ import rasterio
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.granule_names import layer_file
 from s1monthly.granules import Granule
-from s1monthly.sources.asf import retries
+from s1monthly.sources import retries
 from s1monthly.sources.asf.fetching import Fetcher
 from standin import Archive, WebServer, World, standins
 from standin.umm_g import BUCKET, PREFIX

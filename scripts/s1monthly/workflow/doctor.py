@@ -29,8 +29,6 @@ from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import flock
 
 if TYPE_CHECKING:
-    from requests import PreparedRequest
-
     from s1monthly.config.root import Config
 
 LEAST_PYTHON = (3, 11)
@@ -303,14 +301,11 @@ def check_network(hosts: Iterable[str]) -> Iterator[Finding]:
 
 def _ask(host: str) -> tuple[Finding, float | None]:
     """Return whether a host answers, and by how many seconds our clock is ahead of its."""
-    import requests
-
-    from s1monthly.sources.asf.retries import FinalFault
-    from s1monthly.sources.asf.transfer import fault_of
+    from s1monthly.sources.retries import FinalFault
+    from s1monthly.sources.transfer import Session, fault_of
 
     began = time.monotonic()
-    with requests.Session() as session:
-        session.auth = _without_login
+    with Session() as session:
         try:
             answer = session.get(f"https://{host}/", timeout=NETWORK_SECONDS, stream=True, allow_redirects=False)
         except (OSError, ValueError) as error:
@@ -322,11 +317,6 @@ def _ask(host: str) -> tuple[Finding, float | None]:
     told = answer.headers.get("Date")
     ahead = time.time() - parsedate_to_datetime(told).timestamp() if told else None
     return well("network", f"{host} answers in {1000 * (time.monotonic() - began):.0f} ms"), ahead
-
-
-def _without_login(request: PreparedRequest) -> PreparedRequest:
-    """Send no login: requests would send an entry of netrc."""
-    return request
 
 
 def check_login(config: Config) -> Iterator[Finding]:

@@ -28,7 +28,8 @@ from s1monthly.grid import orbit
 from s1monthly.grid.orbit import bursts_over
 from s1monthly.grid.tiles import tile_origin, tile_outline
 from s1monthly.model import Direction, Month, Tile
-from s1monthly.sources.asf import cmr, retries
+from s1monthly.sources import retries
+from s1monthly.sources.asf import cmr
 from s1monthly.sources.asf.cmr import month_ranges, search_months
 from s1monthly.sources.asf.footprints import QUERY_MARGIN
 from standin import Archive, Hold, Reply, World, cut, drop, standins, status, trickle

@@ -19,9 +19,10 @@ import rasterio
 from rasterio.errors import RasterioIOError
 
 from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
-from s1monthly.sources.asf import fetching, retries, transfer
+from s1monthly.sources import retries, transfer
+from s1monthly.sources.asf import fetching
 from s1monthly.sources.asf.refused_login import VALID_SECONDS, RefusedLogin
-from s1monthly.sources.asf.transfer import Clock
+from s1monthly.sources.transfer import Clock
 from standin import Hold, Reply, cut, drop, flip, login_page, reset, status, trickle
 from standin.web import Fault
 from support.archive_scene import Scene, shown_by, written_in

@@ -25,7 +25,7 @@ from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.fetching import S3_PATIENCE
 from s1monthly.sources.asf.refused_login import RefusedLogin
 from s1monthly.sources.asf.s3_keys import FILE, S3Keys, SharedKeys
-from s1monthly.sources.asf.transfer import Clock
+from s1monthly.sources.transfer import Clock
 from standin import Hold, Reply, World, cut, drop, flip, login_page, slow_down, status, trickle
 from standin.earthdata import s3_error
 from standin.web import Fault

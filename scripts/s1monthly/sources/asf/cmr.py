@@ -24,9 +24,9 @@ from s1monthly.granules import Burst, Granule, StaticGranule
 from s1monthly.layout import track_name
 from s1monthly.model import Month, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
-from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry, retry_after
-from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
 from s1monthly.sources.asf.umm import read_record, read_static_record, record_key
+from s1monthly.sources.retries import FinalFault, GaveUpError, PassingFault, retry, retry_after
+from s1monthly.sources.transfer import PASSING, Clock, fault_of, read_body
 
 T = TypeVar("T")
 

@@ -5,25 +5,21 @@ from __future__ import annotations
 import logging
 import re
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from urllib.parse import urlsplit
 
 import requests
 
-from s1monthly import VERSION
 from s1monthly.errors import CredentialsError
-from s1monthly.sources.asf import transfer
+from s1monthly.sources import transfer
 from s1monthly.sources.asf.credentials import TOKEN, Credentials, find_credentials
-from s1monthly.sources.asf.retries import FinalFault, PassingFault
-from s1monthly.sources.asf.transfer import PAGE, PASSING, Answer, Clock, without_query
+from s1monthly.sources.retries import FinalFault, PassingFault
+from s1monthly.sources.transfer import PAGE, PASSING, Answer, Clock, Session, is_tiff, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
 APPLICATION = "Alaska Satellite Facility Data Access"
 """Name under which a user approves the archive in their Earthdata Login profile."""
-
-MOST_REDIRECTS = 12
-"""A login needs five redirects."""
 
 
 class Login:
@@ -70,7 +66,7 @@ class Login:
         """The session of this thread; threads do not share connections or cookies."""
         session: requests.Session | None = getattr(self._local, "session", None)
         if session is None:
-            session = self._local.session = _Session(self.authorization)
+            session = self._local.session = Session(self.authorization)
         return session
 
     def get(self, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
@@ -142,33 +138,6 @@ class Login:
         )
 
 
-class _Session(requests.Session):
-    """A session in which a function gives the Authorization header of every request and redirect, by its address.
-
-    On its own, `requests` sends netrc entries (even ``default``) to any host and drops the token at every redirect to
-    another host. Proxies and certificates come from the environment as usual.
-    """
-
-    def __init__(self, authorization: Callable[[str], str | None]) -> None:
-        super().__init__()
-        self._authorization = authorization
-        self.auth = self._authorize
-        self.max_redirects = MOST_REDIRECTS
-        # identity: the archive's own bytes, so that their number can be compared
-        self.headers.update({"User-Agent": f"s1monthly/{VERSION}", "Accept-Encoding": "identity"})
-
-    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        request.headers.pop("Authorization", None)
-        value = self._authorization(request.url or "")
-        if value:
-            request.headers["Authorization"] = value
-        return request
-
-    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
-        """Set the header of a redirect."""
-        self._authorize(prepared_request)
-
-
 def _within(url: str, domain: str, subdomains: bool = True) -> bool:
     """Return True if an address is on a host; on any port if the host is given without one."""
     parts, named = urlsplit(url), urlsplit(f"//{domain}")
@@ -176,11 +145,6 @@ def _within(url: str, domain: str, subdomains: bool = True) -> bool:
     if named.port and (parts.port or 443) != named.port:
         return False
     return bool(name) and (host == name or (subdomains and host.endswith(f".{name}")))
-
-
-def is_tiff(body: bytes) -> bool:
-    """Return True if bytes begin like a TIFF or BigTIFF."""
-    return body[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def _is_page(answer: Answer) -> bool:

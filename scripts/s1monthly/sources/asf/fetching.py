@@ -17,13 +17,13 @@ from rasterio.io import MemoryFile
 from s1monthly.errors import CredentialsError, SourceError
 from s1monthly.granule_names import layer_file
 from s1monthly.granules import AnyGranule, Granule, Layer, StaticGranule
-from s1monthly.sources.asf.earthdata import Login, is_tiff
+from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.sources.asf.refused_login import RefusedLogin
-from s1monthly.sources.asf.retries import FinalFault, GaveUpError, PassingFault, retry
 from s1monthly.sources.asf.s3 import S3Reader, in_region
 from s1monthly.sources.asf.s3_keys import RefusedError, SharedKeys
-from s1monthly.sources.asf.transfer import Clock, without_query
+from s1monthly.sources.retries import FinalFault, GaveUpError, PassingFault, retry
+from s1monthly.sources.transfer import Clock, is_tiff, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 

@@ -13,9 +13,9 @@ from urllib.parse import urlsplit
 
 import urllib3.exceptions
 
-from s1monthly.sources.asf.retries import FinalFault, PassingFault
 from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
-from s1monthly.sources.asf.transfer import PASSING, Clock, fault_of, read_body
+from s1monthly.sources.retries import FinalFault, PassingFault
+from s1monthly.sources.transfer import PASSING, Clock, fault_of, read_body
 
 REGION = "us-west-2"
 """AWS region of the archive's buckets."""

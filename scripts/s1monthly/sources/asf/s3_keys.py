@@ -13,8 +13,8 @@ from pathlib import Path
 
 from s1monthly.files import replacing
 from s1monthly.sources.asf.earthdata import Login
-from s1monthly.sources.asf.retries import FinalFault
-from s1monthly.sources.asf.transfer import PAGE, Clock, without_query
+from s1monthly.sources.retries import FinalFault
+from s1monthly.sources.transfer import PAGE, Clock, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 

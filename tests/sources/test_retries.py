@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1monthly.sources.asf import retries
-from s1monthly.sources.asf.retries import FIRST_WAIT, LONGEST_WAIT, GaveUpError, PassingFault, retry, retry_after
+from s1monthly.sources import retries
+from s1monthly.sources.retries import FIRST_WAIT, LONGEST_WAIT, GaveUpError, PassingFault, retry, retry_after
 
 
 class _FakeTime:

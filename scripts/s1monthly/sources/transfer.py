@@ -8,6 +8,7 @@ import logging
 import re
 import ssl
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -16,7 +17,8 @@ from urllib.parse import urlsplit
 import requests
 import urllib3.exceptions
 
-from s1monthly.sources.asf.retries import FinalFault, PassingFault, retry_after
+from s1monthly import VERSION
+from s1monthly.sources.retries import FinalFault, PassingFault, retry_after
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 60.0
@@ -30,6 +32,9 @@ PAGE = 1 << 16
 
 PASSING = {408, 425, 429}
 """HTTP statuses below 500 that may pass."""
+
+MOST_REDIRECTS = 12
+"""A login needs five redirects."""
 
 
 class Clock:
@@ -79,6 +84,35 @@ class Answer:
     def host(self) -> str:
         """Host that answered."""
         return urlsplit(self.url).hostname or ""
+
+
+class Session(requests.Session):
+    """A session in which a function gives the Authorization header of every request and redirect, by its address.
+
+    Without a function it sends none.
+
+    On its own, `requests` sends netrc entries (even ``default``) to any host and drops the token at every redirect to
+    another host. Proxies and certificates come from the environment as usual.
+    """
+
+    def __init__(self, authorization: Callable[[str], str | None] = lambda url: None) -> None:
+        super().__init__()
+        self._authorization = authorization
+        self.auth = self._authorize
+        self.max_redirects = MOST_REDIRECTS
+        # identity: the archive's own bytes, so that their number can be compared
+        self.headers.update({"User-Agent": f"s1monthly/{VERSION}", "Accept-Encoding": "identity"})
+
+    def _authorize(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers.pop("Authorization", None)
+        value = self._authorization(request.url or "")
+        if value:
+            request.headers["Authorization"] = value
+        return request
+
+    def rebuild_auth(self, prepared_request: requests.PreparedRequest, response: requests.Response) -> None:
+        """Set the header of a redirect."""
+        self._authorize(prepared_request)
 
 
 class _Stream(Protocol):
@@ -150,6 +184,11 @@ def _page(stream: _Stream, clock: Clock) -> bytes:
     with suppress(PassingFault, OSError, urllib3.exceptions.HTTPError):
         return read_body(stream, clock, PAGE)
     return b""
+
+
+def is_tiff(body: bytes) -> bool:
+    """Return True if bytes begin like a TIFF or BigTIFF."""
+    return body[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 def fault_of(error: BaseException) -> PassingFault | FinalFault:
