@@ -10,9 +10,9 @@ import numpy as np
 from pyproj import Transformer
 
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.grd.geocoding import ImageGeometry, Places, ground_knots, locate, locate_lattice
-from s1monthly.kernels.grd.visibility import layover_shadow
-from s1monthly.sources.grd.dem import STEP, knots_lonlat
+from s1monthly.kernels.grd.geocoding import ImageGeometry, Places, locate
+from s1monthly.sources.grd.dem import TileHeights
+from s1monthly.sources.grd.view import TileView, view_tile
 
 LIGHT_TIME = 2 / 299_792_458.0
 """Two-way time in seconds of one metre of slant range."""
@@ -28,6 +28,7 @@ class Scene:
     geometry: ImageGeometry
     box: GeoBox
     terrain: Terrain
+    margin: int = 10
 
     @cached_property
     def centres(self) -> tuple[np.ndarray, np.ndarray]:
@@ -43,19 +44,11 @@ class Scene:
         return self.terrain(*self.centres).astype(np.float32)
 
     @cached_property
-    def knots(self) -> np.ndarray:
-        """Knots for the kernels."""
-        return ground_knots(self.geometry, *knots_lonlat(self.box))
-
-    @cached_property
-    def places(self) -> tuple[np.ndarray, np.ndarray]:
-        """Lines and samples of the pixels."""
-        return locate_lattice(self.geometry, self.knots, STEP, self.heights)
-
-    @cached_property
-    def mask(self) -> np.ndarray:
-        """Layover and shadow."""
-        return layover_shadow(self.geometry, self.knots, STEP, self.heights)
+    def view(self) -> TileView:
+        """How the image sees the lattice within `margin`."""
+        view = view_tile(self.geometry, TileHeights(self.box, self.margin, self.heights))
+        assert view is not None
+        return view
 
     def lonlat(self, x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return longitude and latitude of places on the lattice."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import numpy as np
@@ -9,21 +10,13 @@ import pytest
 from pyproj import Transformer
 
 from s1monthly.kernels.grd.calibration import mean_power
-from s1monthly.kernels.grd.flattening import (
-    LookGrid,
-    flattened,
-    illuminated_area,
-    local_incidence,
-    look_grid,
-    on_lattice,
-    points_at,
-    square_area,
-)
+from s1monthly.kernels.grd.flattening import flattened, illuminated_area, look_grid, on_lattice, points_at
 from s1monthly.kernels.grd.geocoding import azimuth_spacing, earth_fixed, locate
 from s1monthly.sources.grd.dem import STEP
 from s1monthly.sources.grd.image import image_geometry
 from s1monthly.sources.grd.product import Product
 from s1monthly.sources.grd.radiometry import gain_table, noise_table
+from s1monthly.sources.grd.view import TileView, reaching, static_layers, view_tile
 from support.grd_scenes import LIGHT_TIME, Scene, Terrain, scene_at
 
 MOST_OFF = {"5371": 0.03, "6FF8": 0.045, "6D00": 0.03}
@@ -56,14 +49,10 @@ def assumed_heights(product: Product, layer: str, lines: np.ndarray, slant_range
     return chosen
 
 
-def projected(scene: Scene, parts: int = 2) -> tuple[np.ndarray, LookGrid]:
-    """Return gamma0 of a scene whose beta0 is 1, in the image."""
-    lines, samples = scene.places
-    grid = look_grid(scene.geometry, lines, samples)
-    assert grid is not None
-    area = illuminated_area(grid, scene.knots, STEP, scene.heights, lines, samples, scene.mask, parts)
-    radius = float(np.linalg.norm(scene.knots[:3, 1, 1]) + np.mean(scene.heights))
-    return flattened(np.ones(area.shape, np.float32), area, square_area(scene.geometry, grid, radius)), grid
+def projected(view: TileView) -> np.ndarray:
+    """Return gamma0 of the squares of an image whose beta0 is 1."""
+    area = view.area()
+    return flattened(np.ones(area.shape, np.float32), area, view.square)
 
 
 def db(ratio: np.ndarray) -> np.ndarray:
@@ -76,54 +65,93 @@ def test_flat_ground_has_the_gamma0_of_the_processor(products: dict[str, Product
     flat = scene(products, unique, 2, lambda x, y: 0 * x)
     middle = flat.located(*(centre[:1, 0] for centre in flat.centres))
     height = assumed_heights(products[unique], "VV", middle.lines, middle.slant_ranges * LIGHT_TIME)
-    near = scene(products, unique, 400, lambda x, y: 0 * x + height)
-    gamma, grid = projected(near)
-    beta, table = (
+    view = scene(products, unique, 400, lambda x, y: 0 * x + height).view
+    grid, gamma = view.grid, projected(view)
+    beta, table, sigma = (
         mean_power(np.ones((grid.rows * 3, grid.columns * 3), np.uint16), grid.first_line, grid.first_sample,
                    gain_table(vectors, annotation.samples), None, 3)
-        for vectors in (calibration.beta, calibration.gamma)
+        for vectors in (calibration.beta, calibration.gamma, calibration.sigma)
     )  # fmt: skip
     inside = np.s_[120:-120, 120:-120]  # the lattice lies aslant in the image
     off = db(gamma * beta / table)[inside]
-    assert np.isfinite(off).all()
     assert abs(off.mean()) < MOST_OFF[unique]
-    assert off.std() < 0.01  # even: no moire
-    assert db(projected(near, parts=1)[0][inside]).std() > 2 * off.std()
+    assert off.std() < 0.01
+    even = db(view.on_tile(gamma * beta / table))[20:-20, 20:-20]
+    assert np.abs(even - even.mean()).max() < 0.03
+    single = illuminated_area(grid, view.knots, STEP, view.tile.heights, *view.places, view.visibility, parts=1)
+    assert db(single[inside] / view.area()[inside]).std() > 2 * off.std()
+    angle = np.radians(view.incidence())
+    for factor, wanted in ((np.tan(angle), table), (np.sin(angle), sigma)):
+        assert np.nanmax(np.abs(db(factor * view.on_tile(beta / wanted)))) < MOST_OFF[unique]
 
 
-def test_slopes_have_the_area_of_the_formula(products: dict[str, Product]) -> None:
-    """Area by the derivative of line and sample along the ground, against facets that were added up."""
+def test_static_layers_of_flat_ground(products: dict[str, Product]) -> None:
+    """The formulas of OPERA's layers, under a part of the image and beyond its last line."""
+    whole = scene(products, "5371", 100, lambda x, y: 0 * x + 40)
+    line = round(float(np.mean(whole.view.lines)))
+    ends = replace(whole, geometry=replace(whole.geometry, lines=line))
+    half = static_layers(ends.view)
+    layers = static_layers(replace(ends, geometry=reaching(ends.geometry, ends.view.tile)).view)
+    assert 0.4 < (half["mask"] == 255).mean() < 0.6
+    assert all(np.isnan(values[half["mask"] == 255]).all() for name, values in half.items() if name != "mask")
+    assert not layers["mask"].any()
+    theta = np.radians(layers["incidence_angle"])
+    assert 36 < layers["incidence_angle"].mean() < 44
+    np.testing.assert_allclose(layers["local_incidence_angle"], layers["incidence_angle"], atol=0.01)
+    np.testing.assert_allclose(layers["rtc_anf_gamma0_to_beta0"], 1 / np.tan(theta), rtol=0.007)
+    np.testing.assert_allclose(layers["rtc_anf_gamma0_to_sigma0"], np.cos(theta), rtol=0.003)
+    spacing = azimuth_spacing(whole.geometry, *at_middle(whole))
+    np.testing.assert_allclose(layers["number_of_looks"], 900 / (10 * spacing[0]), rtol=0.005)
+    for name, values in half.items():  # the squares begin elsewhere
+        seen = half["mask"] == 0
+        np.testing.assert_allclose(values[seen], layers[name][seen], rtol=0.007, err_msg=name)
+
+
+def at_middle(scene: Scene) -> tuple[np.ndarray, np.ndarray]:
+    """Return time and Earth-fixed position of the middle of a scene."""
+    x, y = (values[50:51, 50] for values in scene.centres)
+    return scene.located(x, y).times, earth_fixed(*scene.lonlat(x, y), scene.terrain(x, y))[0]
+
+
+def test_static_layers_of_slopes(products: dict[str, Product]) -> None:
+    """Areas by the derivatives of line and sample along the ground, against facets that were added up."""
     hills = scene(products, "5371", 400, lambda x, y: 500 + 150 * np.sin(x / 700) * np.cos(y / 900) + 0.1 * x)
-    assert not hills.mask.any()
-    gamma, grid = projected(hills)
-    found = on_lattice(gamma, grid, *hills.places)
+    layers = static_layers(hills.view)
+    assert not layers["mask"].any()
     rng = np.random.default_rng(1)
     rows, columns = rng.integers(60, 340, (2, 400))
+    found = {name: values[rows - hills.margin, columns - hills.margin] for name, values in layers.items()}
     x, y = hills.centres[0][rows, columns], hills.centres[1][rows, columns]
     step = 5.0
-    ahead = [hills.located(x + dx, y + dy) for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step))]
-    points = [
-        earth_fixed(*hills.lonlat(x + dx, y + dy), hills.terrain(x + dx, y + dy))[0]
-        for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step))
-    ]
+    moved = [(x + dx, y + dy) for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step))]
+    ahead = [hills.located(*place) for place in moved]
+    points = [earth_fixed(*hills.lonlat(*place), hills.terrain(*place))[0] for place in moved]
     here = hills.located(x, y)
-    at, _ = earth_fixed(*hills.lonlat(x, y), hills.terrain(x, y))
+    at, up = earth_fixed(*hills.lonlat(x, y), hills.terrain(x, y))
     to_satellite = hills.geometry.orbit.position(here.times) - at
     to_satellite /= np.linalg.norm(to_satellite, axis=1, keepdims=True)
-    facet = np.einsum("pk,pk->p", np.cross(points[0] - points[1], points[2] - points[3]), to_satellite)
+    facet = np.cross(points[0] - points[1], points[2] - points[3])
+    surface = np.linalg.norm(facet, axis=1)
+    seen = np.einsum("pk,pk->p", facet, to_satellite)
     in_time = (ahead[0].times - ahead[1].times, ahead[2].times - ahead[3].times)
     in_range = (ahead[0].slant_ranges - ahead[1].slant_ranges, ahead[2].slant_ranges - ahead[3].slant_ranges)
     spacing = azimuth_spacing(hills.geometry, here.times, at) / hills.geometry.line_interval
     in_image = np.abs(in_time[0] * in_range[1] - in_time[1] * in_range[0]) * spacing
-    off = db(found[rows, columns] * facet / in_image)
-    assert abs(off.mean()) < 0.02
-    assert np.abs(off).max() < 0.3
-    assert off.std() < 0.06
-    angle = local_incidence(hills.knots, STEP, hills.heights)[rows, columns]
-    normal = np.cross(points[0] - points[1], points[2] - points[3])
-    cosine = np.einsum("pk,pk->p", normal, to_satellite) / np.linalg.norm(normal, axis=1)
-    np.testing.assert_allclose(angle, np.degrees(np.arccos(cosine)), atol=0.1)
-    assert np.ptp(angle) > 20
+    in_pixels = np.abs((ahead[0].lines - ahead[1].lines) * (ahead[2].samples - ahead[3].samples)
+                       - (ahead[2].lines - ahead[3].lines) * (ahead[0].samples - ahead[1].samples))  # fmt: skip
+    for name, wanted, most in (
+        ("rtc_anf_gamma0_to_beta0", seen / in_image, 0.06),
+        ("rtc_anf_gamma0_to_sigma0", seen / surface, 0.03),
+        ("number_of_looks", in_pixels * (15 / step) ** 2, 0.06),
+    ):
+        off = db(found[name] / wanted)
+        assert abs(off.mean()) < 0.02, name
+        assert off.std() < most, name
+        assert np.abs(off).max() < 0.3, name
+    cosine = np.einsum("pk,pk->p", up, to_satellite)
+    np.testing.assert_allclose(found["incidence_angle"], np.degrees(np.arccos(cosine)), atol=1e-3)
+    np.testing.assert_allclose(found["local_incidence_angle"], np.degrees(np.arccos(seen / surface)), atol=0.1)
+    assert np.ptp(found["local_incidence_angle"]) > 20
 
 
 def steep(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -139,7 +167,7 @@ def steep(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("unique", ["5371", "6FF8"])
 def test_layover_and_shadow_are_those_of_ray_tracing(products: dict[str, Product], unique: str) -> None:
     hills = scene(products, unique, 360, steep)
-    mask = hills.mask
+    mask = hills.view.visibility
     assert {1, 2, 3} <= set(np.unique(mask).tolist())
     rng = np.random.default_rng(2)
     rows, columns = rng.integers(60, 300, (2, 1500))
@@ -177,26 +205,25 @@ def test_layover_and_shadow_are_those_of_ray_tracing(products: dict[str, Product
 
 def test_ground_in_shadow_is_no_data_and_layover_is_added_up(products: dict[str, Product]) -> None:
     hills = scene(products, "5371", 360, steep)
-    gamma, grid = projected(hills)
-    lines, samples = hills.places
-    found = on_lattice(gamma, grid, lines, samples)
-    seen = hills.mask == 0
+    view = hills.view
+    found = view.on_tile(projected(view))
+    seen = view.mask == 0
     inside = np.s_[60:300, 60:300]
     assert np.isfinite(found[inside][seen[inside]]).mean() > 0.99
-    layover = (hills.mask == 2)[inside]
+    assert np.isnan(found[view.mask & 1 > 0]).all()
+    layover = (view.mask == 2)[inside]
     assert db(np.nanmedian(found[inside][layover]) / np.nanmedian(found[inside][seen[inside]])) < -5
 
 
 def test_the_window_is_that_of_the_image(products: dict[str, Product]) -> None:
     flat = scene(products, "5371", 100, lambda x, y: 0 * x)
-    lines, samples = flat.places
-    grid = look_grid(flat.geometry, lines, samples)
-    assert grid is not None
+    lines, samples, grid = flat.view.lines, flat.view.samples, flat.view.grid
     rows, columns = grid.window
     assert rows.start % 3 == columns.start % 3 == 0
     assert rows.start <= lines.min() - 2 and rows.stop >= lines.max() + 2
     assert columns.start <= samples.min() - 2 and columns.stop >= samples.max() + 2
-    assert look_grid(flat.geometry, lines - 20_000, samples) is None
+    far = replace(flat.geometry, orbit=replace(flat.geometry.orbit, centre=flat.geometry.orbit.centre - 30))
+    assert view_tile(far, flat.view.tile) is None
     assert look_grid(flat.geometry, lines * np.nan, samples) is None
     cut = look_grid(flat.geometry, lines - lines.mean(), samples)  # half of it before the first line
     assert cut is not None and cut.first_line == 0

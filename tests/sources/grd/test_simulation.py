@@ -11,11 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 
 from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import GeoBox
-from s1monthly.kernels.grd.geocoding import locate
+from s1monthly.kernels.grd.geocoding import ImageGeometry, locate
+from s1monthly.kernels.options import RADIOMETRY_LAYERS
+from s1monthly.kernels.radiometry import conversion_factor
 from s1monthly.model import Polarization
 from s1monthly.sources.grd.dem import TileHeights
 from s1monthly.sources.grd.image import bistatic_reference, image_geometry
@@ -29,6 +31,7 @@ from s1monthly.sources.grd.simulation.write import (
     write_product,
 )
 from s1monthly.sources.grd.terrain_correction import terrain_corrected
+from s1monthly.sources.grd.view import static_layers
 from support.grd_scenes import scene_at
 
 LON, LAT, EPSG = 12.5, 42.0, 32633
@@ -41,11 +44,17 @@ Grid = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Simulated:
-    """A simulated product and the tile beneath it."""
+    """A simulated product and the tile beneath it.
+
+    `slices` are the products into which it was cut; `beta` is the power of the image, by polarization.
+    """
 
     folder: Path
     tile: TileHeights
     box: GeoBox
+    slices: tuple[Path, ...]
+    geometry: ImageGeometry
+    beta: dict[str, np.ndarray]
 
 
 def sampled(function: Grid, step: float = 1 / 7200, half: float = 0.16) -> Field:
@@ -76,8 +85,9 @@ def simulated(
     *,
     noise: float = 0,
     looks: float | None = None,
+    cut: int | None = None,
 ) -> Simulated:
-    """Write a product that shows a scene, from the annotation of a real one."""
+    """Write a product that shows a scene, from the annotation of a real one; once more in two parts with `cut`."""
     whole = original.annotation("VV")
     centre = locate(image_geometry(whole), np.array([LON]), np.array([LAT]), np.array([200.0]))
     first = round(centre.lines[0]) - LINES // 2, round(centre.samples[0]) - SAMPLES // 2
@@ -93,11 +103,20 @@ def simulated(
         if blocks:
             level *= np.interp(np.arange(LINES), blocks[0].lines, blocks[0].values)[:, None]
         images[layer] = digital_numbers(beta, CALIBRATION, level.astype(np.float32), looks, rng)
-    manifest = replace(original.manifest, polarizations=tuple(gamma), start=part.first_line)
-    path = write_product(
-        folder, f"{original.name.id}.SAFE", manifest, annotations,
-        {layer: tables[layer][0] for layer in gamma}, {layer: tables[layer][1] for layer in gamma}, images,
-    )  # fmt: skip
+
+    def written(where: Path, first: int, last: int) -> Path:
+        parts = {layer: cropped(value, first, last - first, 0, SAMPLES) for layer, value in annotations.items()}
+        start = parts[layer].first_line
+        manifest = replace(original.manifest, polarizations=tuple(gamma), start=start)
+        return write_product(
+            where, f"{original.name.id}.SAFE", manifest, parts,
+            {layer: tables[layer][0] for layer in gamma}, {layer: tables[layer][1] for layer in gamma},
+            {layer: image[first:last] for layer, image in images.items()},
+        )  # fmt: skip
+
+    path = written(folder, 0, LINES)
+    bounds = ((0, cut), (cut, LINES)) if cut else ()
+    slices = tuple(written(folder / str(first), first, last) for first, last in bounds)
     scene = scene_at(image_geometry(whole), LON, LAT, EPSG, PIXELS, lambda x, y: 0 * x)
     heights = bilinear(dem, *scene.lonlat(*scene.centres)).astype(np.float32)
     margin = 60
@@ -105,7 +124,8 @@ def simulated(
         scene.box, left=scene.box.left + margin * 30, top=scene.box.top - margin * 30, width=PIXELS - 2 * margin,
         height=PIXELS - 2 * margin,
     )  # fmt: skip
-    return Simulated(path, TileHeights(scene.box, margin, heights), inner)
+    tile = TileHeights(scene.box, margin, heights)
+    return Simulated(path, tile, inner, slices, image_geometry(part), power)
 
 
 def pixel_lonlat(box: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -168,21 +188,70 @@ def test_real_terrain_is_flattened(
     assert result is not None
     power, view = result
     off = db(power["VV"] / 0.1)
-    seen = (view.mask == 0) & (view.incidence < 70)
+    angle = view.incidence(local=True)
+    seen = (view.mask == 0) & (angle < 70)
     assert np.isfinite(off[seen]).mean() > 0.999
     steep = (view.mask > 0).mean() > 0.1
     assert steep == (factor == 3)
     assert abs(np.nanmean(off[seen])) < (0.1 if steep else 0.05)
     groups = 0
     for low, high in ((0, 20), (20, 30), (30, 45), (45, 55), (55, 70)):
-        group = seen & (view.incidence > low) & (view.incidence < high)
+        group = seen & (angle > low) & (angle < high)
         if group.sum() > 100:
             groups += 1
             assert abs(np.nanmean(off[group])) < 0.3, (low, high)
     assert groups >= 2
-    assert np.nanstd(off[seen]) < np.std(db(1 / np.tan(np.radians(view.incidence[seen])))) / 3
+    assert np.nanstd(off[seen]) < np.std(db(1 / np.tan(np.radians(angle[seen])))) / 3
     # ground in shadow is never given a value
     assert np.isnan(off[view.mask & 1 > 0]).all()
+
+
+def test_every_quantity_of_backscatter(products: dict[str, Product], real_dem: RealDem, tmp_path: Path) -> None:
+    made = simulated(products["5371"], tmp_path, real_dem("fairbanks_dem_ellipsoid.tif", 4.0), {"VV": constant(0.1)})
+    found = {}
+    for name in RADIOMETRY_LAYERS:
+        result = terrain_corrected(open_product(made.folder), ["VV"], made.tile, radiometry=name)
+        assert result is not None
+        found[name], view = result[0]["VV"], result[1]
+    seen = (view.mask == 0) & np.isfinite(found["gamma0_terrain"])
+    assert seen.mean() > 0.95
+    angle = np.radians(view.incidence())
+    beta = map_coordinates(uniform_filter(made.beta["VV"], 3), [view.lines, view.samples], order=1)
+    for name, expected, most in (
+        ("beta0", beta, 0.2),
+        ("sigma0_ellipsoid", beta * np.sin(angle), 0.2),
+        ("gamma0_ellipsoid", beta * np.tan(angle), 0.2),
+        ("sigma0_terrain", 0.1 * np.cos(np.radians(view.incidence(local=True))), 0.3),
+    ):
+        off = db(found[name][seen] / expected[seen])
+        assert abs(off.mean()) < 0.05, name
+        assert off.std() < most, name
+    # the static layers turn one into another, as they do with OPERA's
+    layers = static_layers(view)
+    for name in RADIOMETRY_LAYERS:
+        if name != "gamma0_terrain":
+            off = db(found["gamma0_terrain"] * conversion_factor(name, layers) / found[name])[seen]
+            assert abs(np.nanmean(off)) < 0.01, name
+            assert np.nanstd(off) < 0.2, name
+
+
+@pytest.mark.parametrize("cut", [286, 287])
+def test_slices_meet_without_a_gap(products: dict[str, Product], real_dem: RealDem, tmp_path: Path, cut: int) -> None:
+    """Two slices of a datatake, cut within a square: each pixel lies in one, and has the value of the whole."""
+    dem = real_dem("los_angeles_dem_ellipsoid.tif", 1.0)
+    made = simulated(products["5371"], tmp_path, dem, {"VV": constant(0.1)}, cut=cut)
+    results = [terrain_corrected(open_product(path), ["VV"], made.tile) for path in (made.folder, *made.slices)]
+    (whole, view), first, second = (result for result in results if result is not None)
+    parts = np.stack([first[0]["VV"], second[0]["VV"]])
+    number = np.isfinite(parts).sum(axis=0)
+    np.testing.assert_array_equal(number, np.isfinite(whole["VV"]))
+    assert np.isfinite(parts).any(axis=(1, 2)).all()
+    np.testing.assert_array_equal(np.fmin(first[1].mask, second[1].mask), view.mask)
+    joint = (np.abs(view.lines - cut) < 6) & (view.mask == 0)
+    off = db(np.nansum(parts, axis=0) / whole["VV"])[joint]
+    assert joint.sum() > 300
+    assert abs(off.mean()) < 0.03
+    assert off.std() < 0.2
 
 
 def test_places_are_found_again(products: dict[str, Product], real_dem: RealDem, tmp_path: Path) -> None:

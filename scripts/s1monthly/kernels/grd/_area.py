@@ -50,8 +50,11 @@ def _squares(places: Singles, row: int, first: int, looks: int, found: Floats) -
 
 
 @njit(nogil=True, cache=True)
-def _seen_area(upper: Floats, lower: Floats, c: int) -> float:
-    """Return the area of a facet as the radar sees it; negative if it faces away, NaN without height."""
+def _facet_area(upper: Floats, lower: Floats, c: int) -> tuple[float, float]:
+    """Return the area of a facet as the radar sees it, negative if it faces away, and of its surface.
+
+    NaN without height.
+    """
     ax, ay, az = lower[0, c + 1] - upper[0, c], lower[1, c + 1] - upper[1, c], lower[2, c + 1] - upper[2, c]
     bx, by, bz = upper[0, c + 1] - lower[0, c], upper[1, c + 1] - lower[1, c], upper[2, c + 1] - lower[2, c]
     # half the product of the diagonals is the vector area of the facet, whether it is flat or not
@@ -59,7 +62,8 @@ def _seen_area(upper: Floats, lower: Floats, c: int) -> float:
     lx = upper[6, c] - (upper[0, c] + lower[0, c + 1]) / 2
     ly = upper[7, c] - (upper[1, c] + lower[1, c + 1]) / 2
     lz = upper[8, c] - (upper[2, c] + lower[2, c + 1]) / 2
-    return (nx * lx + ny * ly + nz * lz) / (2 * math.sqrt(lx * lx + ly * ly + lz * lz))
+    seen = (nx * lx + ny * ly + nz * lz) / (2 * math.sqrt(lx * lx + ly * ly + lz * lz))
+    return seen, math.sqrt(nx * nx + ny * ny + nz * nz) / 2
 
 
 @njit(nogil=True, cache=True)
@@ -100,6 +104,7 @@ def add_area(
     first_sample: int,
     looks: int,
     parts: int,
+    surface: bool,
     area: Singles,
 ) -> None:
     """Add the facets between rows first to last of a lattice to the area; see `flattening.illuminated_area`."""
@@ -123,18 +128,21 @@ def add_area(
                 continue  # beyond the window, or nowhere
             if mask[r, c] & mask[r, c + 1] & mask[r + 1, c] & mask[r + 1, c + 1] & SHADOW:
                 continue
-            seen = _seen_area(upper, lower, c)
+            seen, whole = _facet_area(upper, lower, c)
             if not (seen > 0.0 and abs(x0 + x1 + x2 + x3 + y0 + y1 + y2 + y3) < np.inf):
                 continue
             inside = low_y >= 0.0 and high_y < most_y and low_x >= 0.0 and high_x < most_x
-            _add_facet(area, (y0, y1, y2, y3), (x0, x1, x2, x3), seen / (parts * parts), parts, inside)
+            share = (whole if surface else seen) / (parts * parts)
+            _add_facet(area, (y0, y1, y2, y3), (x0, x1, x2, x3), share, parts, inside)
         upper, lower = lower, upper
         upper_y, lower_y, upper_x, lower_x = lower_y, upper_y, lower_x, upper_x
 
 
 @njit(nogil=True, cache=True)
-def fill_incidence(first: int, last: int, knots: Floats, step: int, heights: Singles, incidence: Singles) -> None:
-    """Fill the local incidence angle of rows first to last - 1; see `flattening.local_incidence`."""
+def fill_incidence(
+    first: int, last: int, knots: Floats, step: int, heights: Singles, local: bool, incidence: Singles
+) -> None:
+    """Fill incidence angles of rows first to last - 1; see `flattening.incidence_angle`."""
     rows, columns = heights.shape
     before, here, after = (
         np.empty((knots.shape[0], columns)),
@@ -146,10 +154,13 @@ def fill_incidence(first: int, last: int, knots: Floats, step: int, heights: Sin
     for r in range(first, last):
         _points(knots, min(r + 1, rows - 1), step, heights, after)
         for c in range(columns):
-            left, right = max(c - 1, 0), min(c + 1, columns - 1)
-            ax, ay, az = here[0, right] - here[0, left], here[1, right] - here[1, left], here[2, right] - here[2, left]
-            bx, by, bz = before[0, c] - after[0, c], before[1, c] - after[1, c], before[2, c] - after[2, c]
-            nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
+            nx, ny, nz = here[3, c], here[4, c], here[5, c]
+            if local:
+                left, right = max(c - 1, 0), min(c + 1, columns - 1)
+                ax, ay = here[0, right] - here[0, left], here[1, right] - here[1, left]
+                az = here[2, right] - here[2, left]
+                bx, by, bz = before[0, c] - after[0, c], before[1, c] - after[1, c], before[2, c] - after[2, c]
+                nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
             lx, ly, lz = here[6, c] - here[0, c], here[7, c] - here[1, c], here[8, c] - here[2, c]
             cosine = (nx * lx + ny * ly + nz * lz) / math.sqrt(
                 (nx * nx + ny * ny + nz * nz) * (lx * lx + ly * ly + lz * lz)
@@ -180,6 +191,8 @@ def fill_sampled(
             x = (samples[i, j] - first_sample - middle) / looks
             if not (-1.0 < y < rows and -1.0 < x < columns):
                 continue
+            # up to the outer edge of the image the outermost squares count
+            y, x = min(max(y, 0.0), rows - 1.0), min(max(x, 0.0), columns - 1.0)
             r, c = math.floor(y), math.floor(x)
             down, along = y - r, x - c
             total = weights = 0.0

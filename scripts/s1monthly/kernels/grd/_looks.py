@@ -43,13 +43,14 @@ def mean_power(
     power: Singles,
 ) -> None:
     """Fill means of calibrated power; see `calibration.mean_power`."""
-    width = power.shape[1] * looks
+    height, width = counts.shape
     gain, noise = np.empty(width, np.float32), np.zeros(width, np.float32)
     total, number = np.empty(power.shape[1]), np.empty(power.shape[1], np.int64)
     for r in range(power.shape[0]):
         total[:] = 0.0
         number[:] = 0
-        for i in range(r * looks, (r + 1) * looks):
+        below = min((r + 1) * looks, height)
+        for i in range(r * looks, below):
             line = first_line + i
             _table_row(gain_lines, gains, line, first_sample, gain)
             if noises.shape[0]:
@@ -61,10 +62,11 @@ def mean_power(
                         for c in range(max(start, 0), min(stop, width)):
                             noise[c] *= factor
             for c in range(power.shape[1]):
-                for k in range(c * looks, (c + 1) * looks):
+                for k in range(c * looks, min((c + 1) * looks, width)):
                     count = np.float32(counts[i, k])
                     if count > 0:
                         total[c] += (count * count - noise[k]) * gain[k]
                         number[c] += 1
         for c in range(power.shape[1]):
-            power[r, c] = total[c] / number[c] if 2 * number[c] >= looks * looks else np.nan
+            whole = (below - r * looks) * (min((c + 1) * looks, width) - c * looks)
+            power[r, c] = total[c] / number[c] if 2 * number[c] >= whole else np.nan

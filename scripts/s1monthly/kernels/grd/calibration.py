@@ -82,8 +82,9 @@ def mean_power(
 
     Returns
     -------
-    float32 (rows // looks, columns // looks)
-        Linear power, which may be negative; NaN where less than half of a square's pixels are valid.
+    float32 (ceil(rows / looks), ceil(columns / looks))
+        Linear power, which may be negative; NaN where less than half of a square's pixels are valid. The last squares
+        may have fewer pixels.
 
     Raises
     ------
@@ -92,11 +93,11 @@ def mean_power(
     """
     from s1monthly.kernels.grd._looks import mean_power as fill  # imported late: loading the compiled code is slow
 
-    rows, columns = counts.shape[0] // looks, counts.shape[1] // looks
+    rows, columns = (-(-size // looks) for size in counts.shape)
     least = min(table.values.shape[1] for table in (gain, noise) if table is not None)
-    if first_sample < 0 or first_sample + columns * looks > least:
+    if first_sample < 0 or first_sample + counts.shape[1] > least:
         raise S1MonthlyError(
-            f"samples {first_sample} to {first_sample + columns * looks - 1} reach beyond the {least} of the tables",
+            f"samples {first_sample} to {first_sample + counts.shape[1] - 1} reach beyond the {least} of the tables",
             "pass a window of the image, and tables for its whole width",
         )
     used = noise or NoiseTable(np.zeros(0), np.zeros((0, 0), np.float32))

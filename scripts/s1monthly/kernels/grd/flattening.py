@@ -16,12 +16,15 @@ from s1monthly.kernels.grd.geocoding import ImageGeometry, azimuth_spacing, by_r
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Codes = NDArray[np.uint8]
+Flags = NDArray[np.bool_]
 
 LOOKS = 3
 """Side in pixels of the squares of the image in which area is added up."""
 PARTS = 2
 """Parts of a side of a facet, which fall into the image one by one. With facets of 30 m and squares of 3 pixels, flat
 ground is even within 0.01 dB; with one part or single pixels it is not (moire)."""
+SLIVER = 0.002
+"""Pixels by which images that follow each other may lie apart: 0.0003 lines between real slices, and rounding."""
 LEAST_SEEN = 0.05
 """Share of the area of flat ground below which a square counts as shadow."""
 
@@ -48,7 +51,7 @@ class LookGrid:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Lines and samples of the image."""
+        """Lines and samples of the image; the last squares may reach beyond it."""
         return (
             slice(self.first_line, self.first_line + self.rows * self.looks),
             slice(self.first_sample, self.first_sample + self.columns * self.looks),
@@ -73,17 +76,27 @@ def look_grid(geometry: ImageGeometry, lines: Singles, samples: Singles, looks: 
         Squares are counted from the image's first pixel, so that neighbouring tiles have the same ones. None if the
         tile does not meet the image.
     """
-    with np.errstate(invalid="ignore"):
-        inside = (lines >= 0) & (lines <= geometry.lines - 1) & (samples >= 0) & (samples <= geometry.samples - 1)
+    inside = within(geometry, lines, samples)
     if not inside.any():
         return None
     bounds = []
     for places, count in ((lines[inside], geometry.lines), (samples[inside], geometry.samples)):
         first = max(int(places.min()) // looks - 1, 0)
-        last = min(int(places.max()) // looks + 1, count // looks - 1)
+        last = min(int(places.max()) // looks + 1, -(-count // looks) - 1)
         bounds.append((first * looks, last - first + 1))
     (first_line, rows), (first_sample, columns) = bounds
-    return LookGrid(first_line, first_sample, rows, columns, looks) if min(rows, columns) > 0 else None
+    return LookGrid(first_line, first_sample, rows, columns, looks)
+
+
+def within(geometry: ImageGeometry, lines: Singles, samples: Singles) -> Flags:
+    """Return which places lie in an image: within its outermost pixels, up to their outer edges.
+
+    A place at the joint of two images that follow each other lies in one of them; `SLIVER` makes sure of that.
+    """
+    found: Flags = np.isfinite(lines)
+    for places, count in ((lines, geometry.lines), (samples, geometry.samples)):
+        found &= (places >= -0.5 - SLIVER) & (places <= count - 0.5 + SLIVER)
+    return found
 
 
 def illuminated_area(
@@ -95,6 +108,7 @@ def illuminated_area(
     samples: Singles,
     mask: Codes,
     parts: int = PARTS,
+    surface: bool = False,
     threads: int = 1,
 ) -> Singles:
     """Add up the ground area that falls into each square of the image, as the radar sees it.
@@ -116,6 +130,8 @@ def illuminated_area(
         From `visibility.layover_shadow`.
     parts : int
         Parts of a side of a facet.
+    surface : bool
+        Add up the surface of the facets that are seen, not their projection: sigma0 refers to it.
     threads : int
         Threads that work at once, each on a sum of its own.
 
@@ -132,7 +148,7 @@ def illuminated_area(
         area = np.zeros((grid.rows, grid.columns), np.float32)
         add_area(
             first, last, knots, step, heights, lines, samples, mask, grid.first_line, grid.first_sample, grid.looks,
-            parts, area,
+            parts, surface, area,
         )  # fmt: skip
         return area
 
@@ -268,13 +284,15 @@ def on_lattice(values: Singles, grid: LookGrid, lines: Singles, samples: Singles
     return sampled
 
 
-def local_incidence(knots: Floats, step: int, heights: Singles, threads: int = 1) -> Singles:
-    """Return the angle between the line of sight and the normal of the ground, in degrees.
+def incidence_angle(knots: Floats, step: int, heights: Singles, local: bool = False, threads: int = 1) -> Singles:
+    """Return the angle between the line of sight and the normal of the ellipsoid or the ground, in degrees.
 
     Parameters
     ----------
     knots, step, heights
         As for `illuminated_area`.
+    local : bool
+        Take the normal of the ground.
 
     Returns
     -------
@@ -283,6 +301,6 @@ def local_incidence(knots: Floats, step: int, heights: Singles, threads: int = 1
     """
     from s1monthly.kernels.grd._area import fill_incidence
 
-    incidence = np.empty(heights.shape, np.float32)
-    by_rows(lambda first, last: fill_incidence(first, last, knots, step, heights, incidence), len(heights), threads)
-    return incidence
+    angle = np.empty(heights.shape, np.float32)
+    by_rows(lambda first, last: fill_incidence(first, last, knots, step, heights, local, angle), len(heights), threads)
+    return angle

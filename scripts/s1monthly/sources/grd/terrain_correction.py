@@ -2,98 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.kernels.grd.flattening import (
-    LOOKS,
-    LookGrid,
-    flattened,
-    illuminated_area,
-    local_incidence,
-    look_grid,
-    on_lattice,
-    square_area,
-)
-from s1monthly.kernels.grd.geocoding import ImageGeometry, ground_knots, locate_lattice
-from s1monthly.kernels.grd.visibility import layover_shadow
+from s1monthly.kernels.grd.flattening import LookGrid, flattened
+from s1monthly.kernels.options import RADIOMETRY, Radiometry
 from s1monthly.sources.grd.annotation import Annotation, StateVectors, check_same_image
-from s1monthly.sources.grd.dem import STEP, TileHeights, knots_lonlat
+from s1monthly.sources.grd.dem import TileHeights
 from s1monthly.sources.grd.image import image_geometry
 from s1monthly.sources.grd.measurement import border_cut, has_border_noise, read_power
 from s1monthly.sources.grd.product import Product
 from s1monthly.sources.grd.radiometry import gain_table, noise_table
+from s1monthly.sources.grd.view import TileView, view_tile
 
 Singles = NDArray[np.float32]
-Codes = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class TileView:
-    """How an image sees a tile.
-
-    Attributes
-    ----------
-    geometry : ImageGeometry
-        Of the image.
-    grid : LookGrid
-        Squares of the image that the tile needs.
-    lines, samples : float32 (rows, columns)
-        Places of the tile's pixels in the image, without the margin.
-    mask : uint8 (rows, columns)
-        0 seen, 1 shadow, 2 layover, 3 both.
-    incidence : float32 (rows, columns)
-        Local incidence angle in degrees.
-    area : float32 (grid rows, grid columns)
-        Ground area in each square, as the radar sees it, in square metres.
-    radius : float
-        Distance of the tile's ground from the Earth's centre in metres.
-    """
-
-    geometry: ImageGeometry
-    grid: LookGrid
-    lines: Singles
-    samples: Singles
-    mask: Codes
-    incidence: Singles
-    area: Singles
-    radius: float
-
-
-def view_tile(geometry: ImageGeometry, tile: TileHeights, threads: int = 1) -> TileView | None:
-    """Find a tile in an image, and the area of its ground.
-
-    Parameters
-    ----------
-    geometry : ImageGeometry
-        Of the image.
-    tile : TileHeights
-        The tile's heights, with their margin.
-    threads : int
-        Threads that work at once.
-
-    Returns
-    -------
-    TileView or None
-        None if the image does not meet the tile.
-    """
-    inner = np.s_[tile.margin : tile.box.height - tile.margin, tile.margin : tile.box.width - tile.margin]
-    knots = ground_knots(geometry, *knots_lonlat(tile.box))
-    lines, samples = locate_lattice(geometry, knots, STEP, tile.heights, threads)
-    grid = look_grid(geometry, lines[inner], samples[inner], LOOKS)
-    if grid is None:
-        return None
-    mask = layover_shadow(geometry, knots, STEP, tile.heights, threads)
-    area = illuminated_area(grid, knots, STEP, tile.heights, lines, samples, mask, threads=threads)
-    middle = knots.shape[1] // 2, knots.shape[2] // 2
-    radius = float(np.linalg.norm(knots[:3, middle[0], middle[1]]) + tile.heights[inner].mean())
-    incidence = local_incidence(knots, STEP, tile.heights, threads)
-    lines, samples, incidence = (np.ascontiguousarray(values[inner]) for values in (lines, samples, incidence))
-    return TileView(geometry, grid, lines, samples, np.ascontiguousarray(mask[inner]), incidence, area, radius)
 
 
 def terrain_corrected(
@@ -101,6 +26,7 @@ def terrain_corrected(
     layers: Sequence[str],
     tile: TileHeights,
     *,
+    radiometry: Radiometry = RADIOMETRY,
     orbit: StateVectors | None = None,
     remove_noise: bool = True,
     remove_border: bool | None = None,
@@ -117,6 +43,9 @@ def terrain_corrected(
         Polarizations, the co-polarized one first: its border noise counts for all.
     tile : TileHeights
         The tile's heights, with their margin.
+    radiometry : str
+        Quantity of backscatter, as `kernels.radiometry` defines them. The angle of the two on the ellipsoid is that at
+        the height of the ground; the processor's tables take a mean height.
     orbit : StateVectors, optional
         From an orbit file.
     remove_noise : bool
@@ -131,7 +60,7 @@ def terrain_corrected(
     Returns
     -------
     dict of str to float32 (rows, columns), and TileView; or None
-        Linear terrain-flattened gamma0 by polarization, which may be negative where there is more noise than signal;
+        Linear power by polarization, which may be negative where there is more noise than signal;
         NaN for no data and in shadow. None if the product does not meet the tile.
 
     Raises
@@ -149,13 +78,8 @@ def terrain_corrected(
     if remove_border is None:
         remove_border = has_border_noise(product)
     betas = _read_beta0(product, annotations, view.grid, remove_noise, remove_border, threads)
-    square = square_area(geometry, view.grid, view.radius)
-    power = {}
-    for layer, beta in zip(layers, betas, strict=True):
-        gamma = flattened(beta, view.area, square)
-        power[layer] = on_lattice(gamma, view.grid, view.lines, view.samples, threads)
-        power[layer][view.mask & 1 > 0] = np.nan
-    return power, view
+    convert = _converted(view, radiometry, threads)
+    return {layer: convert(beta) for layer, beta in zip(layers, betas, strict=True)}, view
 
 
 def _read_beta0(
@@ -182,3 +106,15 @@ def _read_beta0(
 
     with ThreadPoolExecutor(min(threads, len(layers))) as pool:
         return list(pool.map(read, range(len(layers))))
+
+
+def _converted(view: TileView, radiometry: Radiometry, threads: int) -> Callable[[Singles], Singles]:
+    """Return the function from beta0 of squares to a quantity of backscatter on the tile."""
+    if radiometry.endswith("_terrain"):
+        area = view.area(surface=radiometry == "sigma0_terrain", threads=threads)
+        return lambda beta: view.on_tile(flattened(beta, area, view.square), threads)
+    if radiometry == "beta0":
+        return lambda beta: view.on_tile(beta, threads)
+    angle = np.radians(view.incidence(threads=threads))
+    factor = np.sin(angle) if radiometry == "sigma0_ellipsoid" else np.tan(angle)
+    return lambda beta: view.on_tile(beta, threads) * factor
