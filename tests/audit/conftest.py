@@ -18,7 +18,16 @@ NOBODY = 65534
 @pytest.fixture(scope="session")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
     """Two months of one direction, one of the other; a month without data before each."""
-    tree = SmallTree(tmp_path_factory.mktemp("trees") / "output")
+    return made(SmallTree(tmp_path_factory.mktemp("trees") / "output"))
+
+
+@pytest.fixture(scope="session")
+def whole_with_overviews(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
+    """The same months in cubes that have overviews."""
+    return made(SmallTree(tmp_path_factory.mktemp("trees") / "output", overviews=(2, 4)))
+
+
+def made(tree: SmallTree) -> SmallTree:
     for key in (NOVEMBER, DECEMBER, DESCENDING):
         tree.make(tree.add(str(key.month), direction=str(key.direction)))
     return tree
@@ -27,8 +36,18 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
 @pytest.fixture
 def tree(whole: SmallTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallTree:
     """A copy, called ``output`` in the working directory."""
-    shutil.copytree(whole.base, tmp_path / "output")
-    monkeypatch.chdir(tmp_path)
+    return copied(whole, tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def tree_with_overviews(whole_with_overviews: SmallTree, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SmallTree:
+    """As `tree`, of cubes that have overviews."""
+    return copied(whole_with_overviews, tmp_path, monkeypatch)
+
+
+def copied(whole: SmallTree, folder: Path, monkeypatch: pytest.MonkeyPatch) -> SmallTree:
+    shutil.copytree(whole.base, folder / "output")
+    monkeypatch.chdir(folder)
     return copy_of(whole, Path("output"))
 
 

@@ -19,11 +19,8 @@ from s1monthly.audit.validation import validate
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import cached_header
-from s1monthly.cube.layout import CubeSpec
 from s1monthly.cube.write import write_month
 from s1monthly.errors import CubeError
-from s1monthly.grid.lattice import tile_geobox
-from s1monthly.kernels.bands import bands
 from s1monthly.model import Month
 from support.audited_tree import (
     DECEMBER,
@@ -108,10 +105,6 @@ METADATA: dict[str, Damage] = {
     "root with nonsense for chunks": described(chunks=[0, 128]),
     "root and a band's metadata lost": gone(ROOT, "VV_dB/zarr.json"),
     "root and a coordinate lost": gone(ROOT, "x"),
-    "an overview's metadata lost": gone("overviews/2/VH_dB/zarr.json"),
-    "an overview's coordinate lost": gone("overviews/4/time"),
-    "a level's group lost": gone("overviews/4/zarr.json"),
-    "the overviews' group empty": text("overviews/zarr.json", ""),
     "recipe edited": root(lambda found: found["attributes"]["s1monthly"]["recipe"].update(mosaic="first")),
     "tile edited": described(tile="11SLT"),
     "grid edited": root(lambda found: found["attributes"]["s1monthly"]["grid"].update(left=300.0)),
@@ -134,13 +127,21 @@ CHUNKS: dict[str, Damage] = {
     "a chunk without its header": cut("VH_dB/c/0/1/1", 10),
     "chunks of a month lost": gone("RVI/c/1"),
     "a band lost": gone("VV_dB"),
+}
+DAMAGES = METADATA | STATUS | CHUNKS
+OVERVIEW_METADATA: dict[str, Damage] = {
+    "an overview's metadata lost": gone("overviews/2/VH_dB/zarr.json"),
+    "an overview's coordinate lost": gone("overviews/4/time"),
+    "a level's group lost": gone("overviews/4/zarr.json"),
+    "the overviews' group empty": text("overviews/zarr.json", ""),
+}
+OVERVIEWS: dict[str, Damage] = OVERVIEW_METADATA | {
     "an overview lost": gone("overviews/2/VV_dB/c/0"),
     "an overview cut": cut("overviews/4/RVI/c/0/0/0", -1),
     "an overview empty": text("overviews/4/RVI/c/1/0/0", ""),
     "a level lost": gone("overviews/4"),
     "all levels lost": gone("overviews"),
 }
-DAMAGES = METADATA | STATUS | CHUNKS
 
 
 def store_of(tree: SmallTree) -> Path:
@@ -149,8 +150,17 @@ def store_of(tree: SmallTree) -> Path:
 
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_cube_comes_back_to_the_byte(tree: SmallTree, name: str) -> None:
+    check_that_it_comes_back(tree, DAMAGES[name])
+
+
+@pytest.mark.parametrize("name", OVERVIEWS)
+def test_damaged_overviews_come_back_to_the_byte(tree_with_overviews: SmallTree, name: str) -> None:
+    check_that_it_comes_back(tree_with_overviews, OVERVIEWS[name])
+
+
+def check_that_it_comes_back(tree: SmallTree, damage: Damage) -> None:
     before = contents(tree.base)
-    DAMAGES[name](store_of(tree))
+    damage(store_of(tree))
     problems = validate(tree.base).problems
     assert problems and {finding.commands for finding in problems} == {(RepairCommands(tree.base).rebuild,)}
     assert rebuild(tree) == 0
@@ -179,16 +189,20 @@ def test_a_record_of_other_values_does_not_describe_a_cube_without_root(tree: Sm
     assert rebuild(tree) == 1 and contents(store) == before
 
 
-def spec_of(tree: SmallTree) -> CubeSpec:
-    grid = tile_geobox(NOVEMBER.tile, 300.0)
-    return CubeSpec(NOVEMBER.tile, NOVEMBER.direction, grid, bands("VV", "VH"), (128, 128), tree.recipe, (2, 4))
-
-
 @pytest.mark.parametrize("name", [*METADATA, "every status lost"])
 def test_no_rule_takes_a_damaged_cube_for_none(tree: SmallTree, name: str) -> None:
+    check_that_no_rule_takes_it_for_none(tree, DAMAGES[name])
+
+
+@pytest.mark.parametrize("name", OVERVIEW_METADATA)
+def test_no_rule_takes_a_cube_of_damaged_overviews_for_none(tree_with_overviews: SmallTree, name: str) -> None:
+    check_that_no_rule_takes_it_for_none(tree_with_overviews, OVERVIEWS[name])
+
+
+def check_that_no_rule_takes_it_for_none(tree: SmallTree, damage: Damage) -> None:
     """What a run reads before its first job, or what its jobs do, stops or goes on as before; the months stay."""
-    store, spec = store_of(tree), spec_of(tree)
-    DAMAGES[name](store)
+    store, spec = store_of(tree), tree.spec(NOVEMBER)
+    damage(store)
     chunks = [path for path in store.glob("*/c/*/*/*") if path.parts[-5] in (*(b.name for b in spec.bands), "count")]
     for rule in (
         lambda: (cached_header(store) or pytest.fail("taken for none")).refuse_damage(),
@@ -224,7 +238,7 @@ def test_an_axis_that_grows_while_a_cube_is_mended_stays(tree: SmallTree, monkey
     def locked_late(path: Path) -> object:
         monkeypatch.setattr(cube_metadata, "locked", original)
         copy_of("RVI", fill_value="NaN")(store)
-        prepare(store, spec_of(tree), NOVEMBER.month, Month(2022, 6))
+        prepare(store, tree.spec(NOVEMBER), NOVEMBER.month, Month(2022, 6))
         copy_of("VV_dB", fill_value=0.0)(store)
         return original(path)
 
@@ -244,7 +258,7 @@ def test_a_check_of_a_cube_whose_axis_grows_meanwhile_finds_nothing(
     def read_early(path: Path) -> object:
         monkeypatch.setattr(cube_metadata, "read_header", original)
         header = original(path)
-        prepare(store, spec_of(tree), NOVEMBER.month, Month(2022, 6))
+        prepare(store, tree.spec(NOVEMBER), NOVEMBER.month, Month(2022, 6))
         return header
 
     monkeypatch.setattr(cube_metadata, "read_header", read_early)
@@ -307,8 +321,9 @@ def test_what_is_not_the_cube_is_moved_out_and_made_again(
     assert validate(tree.base).to_text() == VALID
 
 
-def test_an_overview_of_other_values_is_found_by_digests_and_made_again(tree: SmallTree) -> None:
+def test_an_overview_of_other_values_is_found_by_digests_and_made_again(tree_with_overviews: SmallTree) -> None:
     """Whole files that hold the average of another month: only all values tell."""
+    tree = tree_with_overviews
     before, store = contents(tree.base), store_of(tree)
     for factor in (2, 4):
         level = store / f"overviews/{factor}/VH_dB/c"

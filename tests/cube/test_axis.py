@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import zarr
+from zarr.core.buffer import default_buffer_prototype
 
 from s1monthly.cube import months as cube
 from s1monthly.cube import transaction as cube_files
@@ -100,6 +101,16 @@ def test_shuffled_months_of_three_processes_under_a_growing_axis_give_the_same_b
 
 
 # extension
+
+
+def test_metadata_of_arrays_have_the_bytes_that_zarr_gives_them(tmp_path: Path) -> None:
+    prepare(tmp_path / "cube", spec_of(RECIPE | {"quality": True}), Month(2021, 1), Month(2021, 2))
+    arrays = [path for path in (tmp_path / "cube").rglob("zarr.json") if '"array"' in path.read_text()]
+    arrays = [path for path in arrays if '"consolidated_metadata"' not in path.read_text()]
+    assert len(arrays) == 4 + 3 + 5 + 2 * (4 + 4)
+    for path in arrays:
+        written = zarr.open_array(path.parent, mode="r").metadata.to_buffer_dict(default_buffer_prototype())
+        assert path.read_bytes() == written["zarr.json"].to_bytes(), path
 
 
 def test_prepare_returns_the_axis_and_never_shrinks(held: Path) -> None:

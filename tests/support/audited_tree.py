@@ -27,7 +27,7 @@ Damage = Callable[[SmallTree], object]
 
 def copy_of(tree: SmallTree, base: Path) -> SmallTree:
     """The same tree elsewhere; its files have been copied there."""
-    again = SmallTree(base)
+    again = SmallTree(base, tree.overviews)
     again.months = dict(tree.months)
     return again
 

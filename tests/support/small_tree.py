@@ -48,10 +48,12 @@ class SmallTree:
     base : Path
     months : dict of CompositeKey to int
         Every month, and how often its granules have changed: other values each time.
+    overviews : tuple of int
+        Factors of the cubes' overviews.
     """
 
-    def __init__(self, base: Path) -> None:
-        self.base = base
+    def __init__(self, base: Path, overviews: tuple[int, ...] = ()) -> None:
+        self.base, self.overviews = base, overviews
         self.layout = Layout(str(base), str(base / "work"))
         self.months: dict[CompositeKey, int] = {}
         self.config = load_config(
@@ -111,11 +113,14 @@ class SmallTree:
         for step in steps or STEPS:
             getattr(self, f"_write_{step}")(key)
 
+    def spec(self, key: CompositeKey) -> CubeSpec:
+        """What a month's cube is made of."""
+        grid, made_of = tile_geobox(key.tile, COARSE), bands("VV", "VH")
+        return CubeSpec(key.tile, key.direction, grid, made_of, (128, 128), self.recipe, self.overviews)
+
     def _write_cube(self, key: CompositeKey) -> None:
-        grid = tile_geobox(key.tile, COARSE)
-        spec = CubeSpec(key.tile, key.direction, grid, bands("VV", "VH"), (128, 128), self.recipe, (2, 4))
         mine = [other.month for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
-        prepare(self.path("cube", key), spec, min(mine), max(mine))
+        prepare(self.path("cube", key), self.spec(key), min(mine), max(mine))
         write_month(self.path("cube", key), key.month, *self.values(key))
 
     def _write_record(self, key: CompositeKey) -> None:

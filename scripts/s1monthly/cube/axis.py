@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from s1monthly.cube.create import create
 from s1monthly.cube.header import (
     MASK,
     QUALITY,
@@ -77,8 +78,6 @@ def prepare(
         message names the differences); if bands would be added to months that the run does not write; if the axis would
         exceed `AXIS_LIMIT` months; if the folder cannot be written.
     """
-    from s1monthly.cube.create import create  # here: loads zarr, which reading and writing a month do not need
-
     path = Path(path)
     if last < first:
         raise CubeError(f"cube {path}: {first} to {last} ends before it begins", "give the earlier month first")

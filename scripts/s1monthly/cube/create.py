@@ -1,4 +1,4 @@
-"""Write a new, empty cube: its metadata and coordinates, with zarr."""
+"""Write a new, empty cube: its metadata and coordinates, as zarr writes them, without loading zarr."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ import base64
 import json
 import math
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
 from numpy.typing import NDArray
-from zarr.codecs import BloscCodec, BytesCodec, ShardingCodec
 
 from s1monthly.cube.attributes import description_attributes
 from s1monthly.cube.header import ATTRIBUTE, COUNT, MASK, OVERVIEWS, QUALITY, STATUS, Status, level_path
@@ -25,7 +23,16 @@ from s1monthly.kernels.bands import NODATA, Band, rounding
 from s1monthly.kernels.quality import CLASSES
 from s1monthly.model import Month
 
-CODEC = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=4)
+Codec = dict[str, Any]
+
+
+def blosc(cname: str, clevel: int, typesize: int) -> Codec:
+    """Describe a compression by Blosc, of values of `typesize` bytes, as array metadata name it."""
+    options = {"typesize": typesize, "cname": cname, "clevel": clevel, "shuffle": "bitshuffle", "blocksize": 0}
+    return {"name": "blosc", "configuration": options}
+
+
+CODEC = blosc("lz4", 5, 4)
 """Compression of the bands of a new cube. Compared with zstd 3 (``tests/benchmarks/README.md``), a month is written in
 about half the time and is 3.5 % larger; reading the series of a point takes two thirds of the CPU time."""
 
@@ -68,6 +75,8 @@ CONVENTIONS = {
 }
 """GeoZarr conventions that a cube follows: name -> UUID and description, as the conventions give them."""
 
+_BYTES: Codec = {"name": "bytes", "configuration": {"endian": "little"}}
+
 
 def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapping[str, Any] | None = None) -> None:
     """Write an empty cube: metadata and coordinates, no chunks of any slot.
@@ -85,7 +94,7 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     """
     described = description(spec)
     months = last.ordinal - first.ordinal + 1
-    data = {
+    data: dict[str, Any] = {
         "shape": (months, *spec.geobox.shape),
         "chunks": (1, *described["chunks"]),
         "dimension_names": ("time", "y", "x"),
@@ -93,11 +102,11 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
     for band in spec.bands:
         attributes = _band_attributes(band, spec.recipe)
         create_array(folder / band.name, "float32", NODATA, attributes, CODEC, **data)
-    counts = BloscCodec(cname="zstd", clevel=3, shuffle="bitshuffle", typesize=1)
+    counts = blosc("zstd", 3, 1)
     create_array(folder / COUNT, "uint8", 0, COUNT_ATTRIBUTES, counts, **data)
     if spec.recipe.get(QUALITY):
         create_array(folder / MASK, "uint8", 0, MASK_ATTRIBUTES, counts, **data)
-    statuses = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
+    statuses: dict[str, Any] = {"shape": (months,), "chunks": (1,), "dimension_names": ("time",)}
     # not compressed: `cube.header` reads the one byte of a chunk without zarr
     create_array(folder / STATUS, "uint8", int(Status.EMPTY), STATUS_ATTRIBUTES, None, **statuses)
     _create_time(folder, first, months, with_bounds=True)
@@ -117,21 +126,54 @@ def create(folder: Path, spec: CubeSpec, first: Month, last: Month, codecs: Mapp
 
 
 def create_array(
-    path: Path, dtype: str, fill_value: float, attributes: Mapping[str, Any], codec: BloscCodec | None, **layout: Any
-) -> zarr.Array[Any]:
-    """Create an array as a store of its own: in a group, zarr needs hard links, which some file systems lack."""
-    return zarr.create_array(
-        path, dtype=dtype, fill_value=fill_value, compressors=codec, attributes=dict(attributes), **layout
-    )
+    path: Path,
+    dtype: str,
+    fill_value: float,
+    attributes: Mapping[str, Any],
+    codec: Codec | None,
+    *,
+    shape: Sequence[int],
+    chunks: Sequence[int],
+    dimension_names: Sequence[str],
+    serializer: Codec | None = None,
+) -> None:
+    """Write the metadata of an array, ``zarr.json``, with the bytes of ``zarr.create_array``.
+
+    Parameters
+    ----------
+    dtype : str
+        Such as ``float32``.
+    codec : dict or None
+        Compression; None for none.
+    serializer : dict, optional
+        What turns values into bytes, if not their own bytes, little-endian.
+    """
+    plain = _BYTES if np.dtype(dtype).itemsize > 1 else {"name": "bytes"}
+    document = {
+        "shape": shape,
+        "data_type": dtype,
+        "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunks}},
+        "chunk_key_encoding": {"name": "default", "configuration": {"separator": "/"}},
+        "fill_value": "NaN" if math.isnan(fill_value) else fill_value,
+        "codecs": [serializer or plain, *([codec] if codec else [])],
+        "attributes": dict(attributes),
+        **({"dimension_names": dimension_names} if dimension_names else {}),
+        "zarr_format": 3,
+        "node_type": "array",
+        "storage_transformers": [],
+    }
+    path.mkdir(parents=True)
+    (path / "zarr.json").write_text(json.dumps(document, indent=2, allow_nan=False), "utf-8")
 
 
 def _create_overview(path: Path, shape: tuple[int, int, int], attributes: Mapping[str, Any]) -> None:
     """Create the array of an overview, with one shard for each slot: few files, and chunks of the size of a view."""
     chunk = [min(size, LARGEST) for size in shape[1:]]
     shard = [-(-size // side) * side for size, side in zip(shape[1:], chunk, strict=True)]
-    codec = ShardingCodec(chunk_shape=(1, *chunk), codecs=[BytesCodec(), CODEC], index_codecs=[BytesCodec()])
-    layout = {"shape": shape, "chunks": (1, *shard), "dimension_names": ("time", "y", "x")}
-    create_array(path, "float32", NODATA, attributes, None, serializer=codec, **layout)
+    sharding = {"chunk_shape": [1, *chunk], "codecs": [_BYTES, CODEC], "index_codecs": [_BYTES]}
+    serializer = {"name": "sharding_indexed", "configuration": sharding | {"index_location": "end"}}
+    layout: dict[str, Any] = {"shape": shape, "chunks": [1, *shard], "dimension_names": ("time", "y", "x")}
+    create_array(path, "float32", NODATA, attributes, None, serializer=serializer, **layout)
 
 
 def _create_coordinate(
@@ -141,11 +183,15 @@ def _create_coordinate(
     dimensions: tuple[str, ...],
     attributes: Mapping[str, Any],
     fill_value: float = 0,
-) -> zarr.Array[Any]:
-    layout = {"shape": values.shape, "chunks": values.shape, "dimension_names": dimensions}
-    array = create_array(folder / name, values.dtype.name, fill_value, attributes, None, **layout)
-    array[...] = values
-    return array
+    visible: int | None = None,
+) -> None:
+    """Write an array of one chunk; of its values, only the first `visible` ones can be seen, all by default."""
+    shape = (visible or len(values), *values.shape[1:])
+    layout: dict[str, Any] = {"shape": shape, "chunks": values.shape, "dimension_names": dimensions}
+    create_array(folder / name, values.dtype.name, fill_value, attributes, None, **layout)
+    chunk = folder.joinpath(name, "c", *("0" for _ in shape))
+    chunk.parent.mkdir(parents=True)
+    chunk.write_bytes(values.astype(values.dtype.newbyteorder("<")).tobytes())
 
 
 def _band_attributes(band: Band, recipe: Mapping[str, Any]) -> dict[str, Any]:
@@ -182,12 +228,11 @@ def _create_time(folder: Path, first: Month, months: int, with_bounds: bool) -> 
     attributes = {"standard_name": "time", "long_name": "first day of the month", "axis": "T"}
     attributes |= {"bounds": "time_bnds"} if with_bounds else {}
     attributes |= units | {"units_metadata": "leap_seconds: none"}
-    arrays = [_create_coordinate(folder, "time", days[:-1], ("time",), attributes)]
+    # the chunk holds all values, the shape limits what is visible
+    _create_coordinate(folder, "time", days[:-1], ("time",), attributes, visible=months)
     if with_bounds:
         bounds = np.stack([days[:-1], days[1:]], axis=1)
-        arrays.append(_create_coordinate(folder, "time_bnds", bounds, ("time", "bnds"), units))
-    for array in arrays:
-        array.resize((months, *array.shape[1:]))  # the chunk keeps all values; the shape limits what is visible
+        _create_coordinate(folder, "time_bnds", bounds, ("time", "bnds"), units, visible=months)
 
 
 def create_space(folder: Path, geobox: GeoBox, shape: tuple[int, int] | None = None) -> None:
@@ -212,7 +257,7 @@ def create_space(folder: Path, geobox: GeoBox, shape: tuple[int, int] | None = N
     geotransform = " ".join(repr(float(value)) for value in (left, a, 0.0, top, 0.0, e))
     attributes = {"long_name": "coordinate reference system", **mapping}
     attributes |= {"spatial_ref": mapping["crs_wkt"], "GeoTransform": geotransform}
-    create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), dimension_names=())
+    create_array(folder / GRID_MAPPING, "int32", 0, attributes, None, shape=(), chunks=(), dimension_names=())
 
 
 def _write_groups(folder: Path, spec: CubeSpec, described: Mapping[str, Any], first: Month, last: Month) -> None:

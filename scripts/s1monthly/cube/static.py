@@ -91,20 +91,20 @@ class StaticWriter:
 
         `attributes` are CF's, such as units.
         """
-        from zarr.codecs import BloscCodec
+        import zarr
 
-        from s1monthly.cube.create import create_array
+        from s1monthly.cube.create import blosc, create_array
         from s1monthly.cube.layout import GRID_MAPPING
 
         floating = values.dtype == np.float32
         fill = float("nan") if floating else 255
-        codec = BloscCodec(cname="lz4", clevel=5, shuffle="bitshuffle", typesize=values.itemsize)
         described = {**attributes, "grid_mapping": GRID_MAPPING, "coordinates": GRID_MAPPING}
         if floating:  # with a _FillValue, xarray would turn classes into float
             described["_FillValue"] = base64.b64encode(struct.pack("<d", fill)).decode()
-        layout = {"shape": self._geobox.shape, "chunks": self._chunks, "dimension_names": ("y", "x")}
-        array = create_array(self._folder / name, values.dtype.name, fill, described, codec, **layout)
-        array[...] = values
+        layout: dict[str, Any] = {"shape": self._geobox.shape, "chunks": self._chunks, "dimension_names": ("y", "x")}
+        codec = blosc("lz4", 5, values.itemsize)
+        create_array(self._folder / name, values.dtype.name, fill, described, codec, **layout)
+        zarr.open_array(self._folder / name, mode="r+")[...] = values
 
 
 @contextmanager
