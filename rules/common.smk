@@ -9,7 +9,6 @@ from functools import cache
 from snakemake.io import report as in_report
 
 from s1monthly import layout as naming
-from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.model import Month
 from s1monthly.workflow import jobs
 from s1monthly.workflow.plan import recipe_part
@@ -121,36 +120,6 @@ def slots_stamp(wildcards):
     return PLAN.slots_stamp(tile_of(wildcards)) if needed else []
 
 
-def reference_bursts(kind):
-    """Return an input function: folders or accounts of all months that the reference of a tile is made of."""
-
-    def files(wildcards):
-        after_search(wildcards)
-        tile = tile_of(wildcards)
-        return [getattr(tile.paths(month), kind) for month in tile.reference_months]
-
-    return files
-
-
-def reference_months(wildcards):
-    """Return the months that the reference of a tile is made of."""
-    return ",".join(map(str, tile_of(wildcards).reference_months))
-
-
-def reference_made(wildcards):
-    """Wait for the reference if there is none yet; one that exists is no reason to make a month again."""
-    after_search(wildcards)
-    tile = tile_of(wildcards)
-    if RUN.draws or not tile.period or tile.reference:
-        return []
-    if not tile.reference_months:
-        raise WorkflowError(
-            f"{tile.key.tile} {tile.key.direction}: the source has no granules in the reference period"
-            " -> give another processing.despeckle.kwargs.reference"
-        )
-    return tile.paths().reference_facts
-
-
 def compose_again(wildcards):
     """Force a month to be made if its granules, recipe, record or cube changed."""
     return REMAKE if state_of(wildcards).to_make_again else []
@@ -159,28 +128,6 @@ def compose_again(wildcards):
 def publish_again(wildcards):
     """Force products to be made if something changed them, or if they are older than the record."""
     return REMAKE if state_of(wildcards).outdated else []
-
-
-def static_cogs():
-    """Return the path patterns of a track's static COGs."""
-    return [LAYOUT.static_cog.replace("{layer}", layer) for layer in STATIC_LAYERS]
-
-
-def static_state(wildcards):
-    """Return the state of a track's static layers."""
-    track = int(wildcards.track.removeprefix("T"))
-    return tile_of(wildcards).statics.tracks[track]
-
-
-def static_again(wildcards):
-    """Force static layers to be made if the source has other granules than those they were made of."""
-    searched = after_search(wildcards)
-    return REMAKE if static_state(wildcards).step == StaticStep.READ else searched
-
-
-def static_made_of(wildcards):
-    """Return a param that changes with the static granules of a track."""
-    return static_state(wildcards).made_of
 
 
 def static_files(wildcards):
@@ -194,12 +141,6 @@ def static_files(wildcards):
         if not (leave_out and state.step == StaticStep.COMPLETE)
         for path in statics.paths.static_files(track).values()
     ]
-
-
-def reference_static(wildcards):
-    """Wait for the static layers of a tile, if an option of its composites reads them."""
-    needed = PLAN.config.composite_needs_statics and not RUN.draws
-    return static_files(wildcards) if needed else []
 
 
 def static_needed(wildcards):
