@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.cube_months import LAYERS, Count, Values, realistic_month
 from benchmarks.kernels import timed
 from benchmarks.pipeline import DIRECTION, TILE, Progress
-from benchmarks.report import MIB, table
+from benchmarks.report import MIB, peak_bytes, table
 from s1monthly.config.processing import Processing
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.header import COMPLETE
@@ -94,8 +94,7 @@ def peak_of_writing(store: Path, month: Month, kept: Path) -> float:
         values: Values = {name: arrays[name] for name in arrays.files if name != "count"}
         count: Count = arrays["count"]
     write_month(store, month, values, count)
-    status = Path("/proc/self/status").read_text()  # getrusage would tell of the process that began this one
-    return int(status.split("VmHWM:")[1].split()[0]) * 1024 / MIB
+    return peak_bytes() / MIB
 
 
 def size_of(store: Path) -> int:

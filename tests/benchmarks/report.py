@@ -14,6 +14,11 @@ WIDTH = 80
 MIB = 2**20
 
 
+def peak_bytes() -> int:
+    """Return the peak resident memory of this process; `getrusage` would tell of the process that began it, too."""
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) * 1024
+
+
 def table(header: Sequence[str], rows: Iterable[Sequence[Any]], digits: int = 2) -> str:
     """Lay out a table: first column to the left, all others to the right; None is a dash, an empty row is a rule.
 

@@ -183,6 +183,7 @@ def test_static_granules_and_further_cogs_are_counted() -> None:
     plain = cost(config(), [answer(36, 500_000_000)], 0)
     static = cost(config(), [answer(36, 500_000_000)], 0, statics=24)
     assert static.download - plain.download == 24 * 21_000_000 and plain.sized and not static.sized
+    assert static.kept - plain.kept == pytest.approx(413e6 / 36 * 24, rel=0.01), "measured on a full tile"
     ellipsoid = cost(config(radiometry="sigma0_ellipsoid"), [answer(36, 500_000_000)], 0)
     assert ellipsoid.download - plain.download == 36 * 6_400_000
     assert cost(config("simulated", radiometry="beta0"), [answer(36)], 0, statics=24).download == 0

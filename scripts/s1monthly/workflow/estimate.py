@@ -45,6 +45,9 @@ POWER_BYTES, OVERVIEW_COG_BYTES = 97_000_000, 47_000_000
 STATIC_GRANULE_BYTES = 21_000_000
 """Bytes of a static granule with its six layers in the archive."""
 
+STATIC_KEPT_BYTES = 11_500_000
+"""Disk space of a static granule in store and COGs at 30 m (bench: 413 MB of 36)."""
+
 STATIC_LAYER_BYTES = {
     "incidence_angle": 1_300_000,
     "rtc_anf_gamma0_to_beta0": 5_100_000,
@@ -176,7 +179,7 @@ def cost(
         download=fetched if config.source.kind == "asf" else 0,
         sized=not (unsearched or statics or converting) and all(answer.size >= 0 for answer in known),
         cpu_seconds=months * month_cpu * cpu_share + GRANULE_CPU_SECONDS * granules,
-        kept=months * a_month * disk_share * tiles * covered,
+        kept=(months * a_month * disk_share * covered + STATIC_KEPT_BYTES * statics) * tiles,
         temporary=(TEMPORARY_BYTES * share + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
     )
