@@ -28,7 +28,18 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "scripts"))
 
-from benchmarks import accuracy, breakdown, cube_growth, kernels, pipeline, scale, slopes, static_layers, texture
+from benchmarks import (
+    accuracy,
+    breakdown,
+    cube_growth,
+    kernels,
+    month_options,
+    pipeline,
+    scale,
+    slopes,
+    static_layers,
+    texture,
+)
 from benchmarks.report import WIDTH
 from s1monthly.granules import Granule
 
@@ -61,6 +72,12 @@ PARTS = {
         "The workflow, case by case",
         lambda b: pipeline.measure(b.granules, b.folder, b.cores, b.repeat, b.progress),
         lambda found: pipeline.tables(found["pipeline"], found["cores"]),
+        of_granules=True,
+    ),
+    "options": Part(
+        "What options add to a tile-month",
+        lambda b: month_options.measure(b.granules, b.folder, b.cores, b.repeat, b.progress),
+        lambda found: month_options.options_table(found["options"]),
         of_granules=True,
     ),
     "speckle": Part(

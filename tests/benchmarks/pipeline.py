@@ -1,4 +1,4 @@
-"""The real workflow over simulated granules: a tile-month plain, with textures, with spread, empty, crowded; a year."""
+"""The real workflow over simulated granules: a tile-month plain, with textures, empty, crowded; a year."""
 
 from __future__ import annotations
 
@@ -46,12 +46,10 @@ PIXELS_LEFT = 366
 
 TEXTURES = {"texture_features": {"enabled": True, "levels": 16, "angles": [0, 90]}}
 """Four metrics of both bands: eight texture bands."""
-SPREAD = {"spread": ["min", "max", "std", "p10", "p90"]}
 TITLES = {
     "full": "A tile-month: 36 granules, 3 passes, 4 bands",
     "textures": "The same with textures: 16 levels, 2 angles, 8 bands more",
     "empty": "A month that is 99 % empty",
-    "spread": "The same with the spread of the passes: five statistics, 10 bands more",
     "crowded": "A month of 108 granules, 9 passes",
     "year": "12 months of 36 granules",
 }
@@ -129,6 +127,8 @@ def run_workflow(
     cores: int,
     processing: Mapping[str, Any] | None = None,
     months: tuple[Month, Month] = (MONTH, MONTH),
+    formats: Mapping[str, Any] | None = None,
+    statics: bool = False,
 ) -> Run:
     """Run the workflow over a folder of granules, in a new folder, from the first to the last month, and measure it.
 
@@ -142,8 +142,9 @@ def run_workflow(
         "roi": {"manual_mgrs_tiles": [str(TILE)], "flight_direction": str(DIRECTION)},
         "time": {"start": str(months[0]), "end": str(months[1])},
         "source": {"kind": "local", "path": str(granules.resolve())},
-        "output": {"disk_warn_gb": 0},
+        "output": {"disk_warn_gb": 0, "formats": dict(formats or {})},
         "processing": dict(processing or {}),
+        "static": {"enabled": statics},
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
@@ -171,7 +172,6 @@ def measure(
     sources = {
         "full": full,
         "textures": full,
-        "spread": full,
         **{case: folder / f"granules_{case}" for case in ("empty", "crowded", "year")},
     }
     progress("the same granules: 99 % empty, on other days, in other months")
@@ -184,8 +184,8 @@ def measure(
     run_workflow(sources["empty"], folder / "run_first", cores, TEXTURES)
     runs: dict[str, list[Run]] = {case: [] for case in TITLES}
     speeds = [yardstick.measure(granules)]
-    for number, case in [*product(range(1, repeat + 1), CASES), (1, "spread"), (1, "crowded"), (1, "year")]:
-        processing = {"textures": TEXTURES, "spread": SPREAD}.get(case)
+    for number, case in [*product(range(1, repeat + 1), CASES), (1, "crowded"), (1, "year")]:
+        processing = TEXTURES if case == "textures" else None
         run = run_workflow(sources[case], folder / f"run_{case}", cores, processing, months.get(case, (MONTH, MONTH)))
         runs[case].append(run)
         progress(f"{TITLES[case]}, run {number}: {run.wall:.1f} s, {run.cpu:.1f} CPU s")
