@@ -54,8 +54,10 @@ def test_deep_nesting_is_no_danger() -> None:
     ("value", "message"),
     [
         ("<v>abc</v>", "product/v is 'abc', not a number"),
-        ("<v>nan</v>", "product/v is 'nan', not between 0 and 10"),
-        ("<v>inf</v>", "product/v is 'inf', not between 0 and 10"),
+        ("<v>nan</v>", "product/v is 'nan', not a number"),
+        ("<v>1_0</v>", "product/v is '1_0', not a number"),
+        ("<v>\u0661</v>", "product/v is '\u0661', not a number"),
+        ("<v>1e999</v>", "product/v is '1e999', not between 0 and 10"),
         ("<v>5000</v>", "product/v is '5000', not between 0 and 10"),
         ("<v> </v>", "product/v is empty"),
         ("<w/>", "product/v is missing"),
@@ -75,7 +77,8 @@ def test_numbers_are_checked(value: str, message: str) -> None:
         ('<v count="3">1 2</v>', "product/v says count='3', but has 2"),
         ("<v>1 2 3</v>", "product/v has 3 numbers, not 2"),
         ("<v>1 b</v>", "product/v is not a list of numbers: '1 b'"),
-        ("<v>1 nan</v>", "product/v holds 'nan', not between 0 and 10"),
+        ("<v>1 nan</v>", "product/v is not a list of numbers: '1 nan'"),
+        ("<v>1 1_0</v>", "product/v is not a list of numbers: '1 1_0'"),
         ("<v>1 11</v>", "product/v holds '11', not between 0 and 10"),
     ],
 )

@@ -16,6 +16,9 @@ Floats = NDArray[np.float64]
 MOST_SAMPLES = 100_000
 """More samples or lines than any image has."""
 
+MOST_COEFFICIENTS = 30
+"""More than any polynomial from ground range to slant range has."""
+
 _FAR = 1e8  # metres or metres a second: nothing near the Earth is further away or faster
 
 
@@ -240,7 +243,7 @@ def _ground_range(conversion: Element) -> GroundRange:
     coefficients = [item.numbers("grsrCoefficients", -1e9, 1e9) for item in sets]
     order = max(map(len, coefficients))
     for item, values in zip(sets, coefficients, strict=True):
-        if not (len(values) >= 2 and 5e5 < values[0] < 2e6 and 0 < values[1] < 1):
+        if not (2 <= len(values) <= MOST_COEFFICIENTS and 5e5 < values[0] < 2e6 and 0 < values[1] < 1):
             item.fail("is no polynomial from ground range to slant range in metres", "grsrCoefficients")
     return GroundRange(
         times=_increasing([item.time("azimuthTime") for item in sets], conversion.child("coordinateConversionList")),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NoReturn
@@ -29,6 +29,8 @@ LIST = "tileList.txt"
 
 FEWEST_TILES = 26_400
 """A list with fewer names was cut short: GLO-30 has 26,450 tiles, GLO-90 a few more."""
+
+_LIST_REMEDY = f"get it again: https://copernicus-dem-30m.s3.amazonaws.com/{LIST}"
 
 _NAME = re.compile(
     r"Copernicus_DSM(?:_COG)?_(?P<seconds>10|30)_(?P<ns>[NS])(?P<latitude>\d\d)_00_(?P<ew>[EW])(?P<longitude>\d{3})_00_DEM"
@@ -101,23 +103,41 @@ def read_tile_list(path: str | os.PathLike[str]) -> TileList:
         If it cannot be read, was cut short, or is no such list.
     """
     name = os.fspath(path)
-    remedy = f"get it again: https://copernicus-dem-30m.s3.amazonaws.com/{LIST}"
     try:
-        with open(name, encoding="utf-8") as file:
-            lines = file.read().split()
-    except (OSError, UnicodeDecodeError) as error:
-        raise GridError(f"list of DEM tiles {name}: {error}", remedy) from error
+        with open(name, "rb") as file:
+            content = file.read()
+    except OSError as error:
+        raise GridError(f"list of DEM tiles {name}: {error}", _LIST_REMEDY) from error
+    return parse_tile_list(content, name)
+
+
+def parse_tile_list(content: bytes, name: str) -> TileList:
+    """Parse the list of tiles of one of the public buckets; `name` is for messages.
+
+    Raises
+    ------
+    GridError
+        If it was cut short, or is no such list.
+    """
     cells, seconds = set(), set()
-    for line in lines:
+    for line in content.decode("ascii", "replace").split():
         found = _parse_name(line)
         if found is None:
-            raise GridError(f"list of DEM tiles {name}: {line[:60]!r} is no name of a tile", remedy)
+            raise GridError(f"list of DEM tiles {name}: {line[:60]!r} is no name of a tile", _LIST_REMEDY)
         cells.add(found[0])
         seconds.add(found[1])
     if len(cells) < FEWEST_TILES or len(seconds) != 1:
         problem = f"{len(cells):,} tiles, not all of GLO-30 or of GLO-90"
-        raise GridError(f"list of DEM tiles {name}: {problem}", remedy)
+        raise GridError(f"list of DEM tiles {name}: {problem}", _LIST_REMEDY)
     return TileList(name, frozenset(cells), seconds.pop())
+
+
+def _both(lists: Sequence[TileList]) -> TileList | None:
+    """Return one list of the squares of all lists, which knows ocean as well as the best of them."""
+    if not lists:
+        return None
+    cells = frozenset().union(*(each.cells for each in lists))
+    return TileList(" or ".join(each.path for each in lists), cells, max(each.seconds for each in lists))
 
 
 @dataclass(frozen=True)
@@ -131,7 +151,7 @@ class TileFolder:
     files : mapping of (int, int) to str
         Path of the tile of each square.
     listed : TileList or None
-        The list of all tiles that exist, if the folder has it.
+        The tiles that exist by the lists in the folder, if it has any.
     ocean : frozenset of (int, int)
         Squares that the user knows to be all ocean.
     """
@@ -279,7 +299,7 @@ def open_tiles(folder: str | os.PathLike[str], ocean: Iterable[str] = ()) -> Til
     """List the tiles of the Copernicus DEM in a folder, at any depth. GLO-30 counts before GLO-90.
 
     Ocean has no tile. So that it is told from a forgotten tile, put `tileList.txt` of the bucket copernicus-dem-30m or
-    copernicus-dem-90m into the folder, or name the tiles that are ocean.
+    copernicus-dem-90m into the folder, or both into folders in it, or name the tiles that are ocean.
 
     Parameters
     ----------
@@ -297,23 +317,23 @@ def open_tiles(folder: str | os.PathLike[str], ocean: Iterable[str] = ()) -> Til
     """
     name = os.fspath(folder)
     found: dict[Cell, tuple[int, str]] = {}
+    lists: list[TileList] = []
     for here, folders, files in os.walk(name):
         folders[:] = sorted(entry for entry in folders if not entry.startswith("."))
+        lists += [read_tile_list(os.path.join(here, LIST))] if LIST in files else []
         for file in sorted(files):
             stem, _, suffix = file.partition(".")
             tile = _parse_name(stem) if suffix in _SUFFIXES else None
             if tile:
                 entry = (tile[1], os.path.join(here, file))
                 found[tile[0]] = min(found.get(tile[0], entry), entry)
-    if not found:
+    if not (found or lists):
         raise GridError(
             f"DEM folder {name}: no tile of the Copernicus DEM in it",
             f"put tiles there under their own names, such as {tile_name((42, 12))}.tif, or give a GeoTIFF or VRT",
         )
-    path = os.path.join(name, LIST)
-    listed = read_tile_list(path) if os.path.exists(path) else None
     tiles = {cell: path for cell, (_, path) in found.items()}
-    return TileFolder(name, tiles, listed, frozenset(_ocean_cell(entry, tiles) for entry in ocean))
+    return TileFolder(name, tiles, _both(lists), frozenset(_ocean_cell(entry, tiles) for entry in ocean))
 
 
 def _ocean_cell(name: str, tiles: Mapping[Cell, str]) -> Cell:

@@ -206,6 +206,12 @@ def knots_lonlat(box: GeoBox) -> tuple[Floats, Floats]:
     return _to(box, LONLAT, *_knots(box))
 
 
+def surroundings_lonlat(box: GeoBox) -> tuple[Floats, Floats]:
+    """Return longitude and latitude of the knots of a tile's lattice with the widest margin, without a jump at 180."""
+    longitudes, latitudes = knots_lonlat(grown(box, _pixels(box, WIDEST_MARGIN)))
+    return _unwrapped(longitudes), latitudes
+
+
 def _to(box: GeoBox, crs: int | str, x: Floats, y: Floats) -> tuple[Floats, Floats]:
     found_x, found_y = transformer(box.epsg, crs).transform(x, y) if box.epsg != crs else (x, y)
     if not (np.isfinite(found_x).all() and np.isfinite(found_y).all()):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +22,9 @@ MOST_ELEMENTS = 2_000_000
 
 REMEDY = "get the product again, or remove it"
 
-_TIME = re.compile(r"(?:UTC=)?(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)Z?")
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?", re.ASCII)
+_NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?", re.ASCII)
+_IN_NUMBERS = re.compile(r"[\s\d.eE+-]*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -135,10 +136,10 @@ class Element:
         if unit is not None and stated not in (None, unit):
             element.fail(f"is in {_short(str(stated))}, not in {unit}")
         try:
-            number = float(value)
+            number = parse_number(value)
         except ValueError:
             element.fail(f"is {_short(value)}, not a number")
-        if not (math.isfinite(number) and low <= number <= high):
+        if not low <= number <= high:
             element.fail(f"is {_short(value)}, not between {low:g} and {high:g}")
         return number
 
@@ -159,12 +160,13 @@ class Element:
             How many there must be. The attribute ``count``, if there is one, is checked in any case.
         """
         element = self.child(path)
-        words = element.text().split()
+        text = element.text()
+        words = text.split()
         element._check_count(len(words))
         if length is not None and len(words) != length:
             element.fail(f"has {len(words)} numbers, not {length}")
         try:
-            values = np.array(words, dtype=np.float64)
+            values = np.array(words if _IN_NUMBERS.fullmatch(text) else ["no"], dtype=np.float64)
         except ValueError:
             element.fail(f"is not a list of numbers: {_short(' '.join(words))}")
         if not ((values >= low) & (values <= high)).all():
@@ -172,15 +174,11 @@ class Element:
             element.fail(f"holds {_short(wrong)}, not between {low:g} and {high:g}")
         return values
 
-    def time(self, path: str = "") -> np.datetime64:
-        """Return a time in UTC, in microseconds; a prefix ``UTC=`` is allowed."""
+    def time(self, path: str = "", prefix: str = "UTC=") -> np.datetime64:
+        """Return a time, in microseconds; it may have the prefix."""
         element = self.child(path) if path else self
         value = element.text()
-        try:
-            found = _TIME.fullmatch(value)
-            time: np.datetime64 = np.datetime64(found[1] if found else "NaT", "us")
-        except ValueError:
-            time = np.datetime64("NaT", "us")
+        time = parse_time(value.removeprefix(prefix))
         if not np.datetime64("2014-01-01") <= time < np.datetime64("2100-01-01"):
             element.fail(f"is {_short(value)}, not a time since 2014")
         return time
@@ -189,6 +187,22 @@ class Element:
         count = self.node.get("count")
         if count is not None and count.strip() != str(found):
             self.fail(f"says count={_short(count)}, but has {found}")
+
+
+def parse_number(text: str) -> float:
+    """Return a number in decimal digits, with an exponent or without; raise ValueError on any other text."""
+    if not _NUMBER.fullmatch(text):
+        raise ValueError(text)
+    return float(text)
+
+
+def parse_time(text: str) -> np.datetime64:
+    """Return a time such as 2021-08-09T17:39:53.153776Z in microseconds; NaT if it is none."""
+    text = text.removesuffix("Z")
+    try:
+        return np.datetime64(text if _TIME.fullmatch(text) else "NaT", "us")
+    except ValueError:
+        return np.datetime64("NaT", "us")
 
 
 def _short(value: str) -> str:

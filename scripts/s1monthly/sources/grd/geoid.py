@@ -101,17 +101,21 @@ def open_geoid(path: str | os.PathLike[str]) -> Geoid:
     name = os.fspath(path)
     try:
         with rasterio.Env(**CACHE), rasterio.open(name) as dataset:
-            values = dataset.read(1, masked=True).astype(np.float32).filled(np.nan)
-            transform, crs = dataset.transform, dataset.crs
+            values = dataset.read(1, out_dtype=np.float32)
+            transform, crs, nodata = dataset.transform, dataset.crs, dataset.nodata
             scale, offset = dataset.scales[0], dataset.offsets[0]
     except (RasterioError, OSError) as error:
         raise GridError(f"geoid {name}: {error}", REMEDY) from error
     if crs is None or not crs.is_geographic or transform.b or transform.d or transform.a <= 0 or transform.e >= 0:
         raise GridError(f"geoid {name}: no north-up grid in longitude and latitude", REMEDY)
-    values = values * np.float32(scale) + np.float32(offset)
-    known = values[np.isfinite(values)]
-    if min(values.shape) < 2 or not known.size or known.min() < LOWEST or known.max() > HIGHEST:
-        span = f"{known.min():g} to {known.max():g}" if known.size else "no"
+    # in place: EGM2008 at 2.5 minutes has 150 MB
+    if nodata is not None:
+        values[values == np.float32(nodata)] = np.nan
+    values *= np.float32(scale)
+    values += np.float32(offset)
+    lowest, highest = np.fmin.reduce(values, axis=None), np.fmax.reduce(values, axis=None)
+    if min(values.shape) < 2 or not (lowest >= LOWEST and highest <= HIGHEST):
+        span = f"{lowest:g} to {highest:g}" if np.isfinite(lowest) else "no"
         raise GridError(f"geoid {name}: {span} m are no heights of the geoid ({LOWEST:g} to {HIGHEST:g} m)", REMEDY)
     west, north = transform.c + transform.a / 2, transform.f + transform.e / 2
     return Geoid(name, values, west, north, transform.a, -transform.e)

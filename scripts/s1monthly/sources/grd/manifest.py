@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from s1monthly.model import TRACKS, Direction
-from s1monthly.sources.grd.elements import Element, parse_xml
+from s1monthly.sources.grd.elements import Element, parse_number, parse_time, parse_xml
 
+_VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
+_BYTES = re.compile(r"\d{1,15}", re.ASCII)
 _DATA = {
     "s1Level1ProductSchema": "annotation",
     "s1Level1CalibrationSchema": "calibration",
@@ -178,19 +181,19 @@ def _ipf(processing: Element) -> tuple[int, int]:
     """Return the version of the processor: of the outermost step that names it, since others are nested within."""
     for node in processing.node.iter("software"):
         if "IPF" in node.get("name", ""):
-            major, _, minor = node.get("version", "").partition(".")
-            if major.isdecimal() and minor.isdecimal():
-                return int(major), int(minor)
+            version = _VERSION.fullmatch(node.get("version", ""))
+            if version:
+                return int(version[1]), int(version[2])
             processing.fail(f"has the version {node.get('version', '')!r}, not one such as 003.40", "facility/software")
     return processing.fail("with the name of the processor (IPF) is missing", "facility/software")
 
 
 def _processed(processing: Element) -> np.datetime64:
     stop = processing.node.get("stop", "")
-    try:
-        return np.datetime64(stop.removesuffix("Z"), "us")
-    except ValueError:
-        return processing.fail(f"has stop={stop!r}, not a time")
+    time = parse_time(stop)
+    if np.isnat(time):
+        processing.fail(f"has stop={stop!r}, not a time")
+    return time
 
 
 def _footprint(part: Element) -> tuple[tuple[float, float], ...]:
@@ -201,7 +204,7 @@ def _footprint(part: Element) -> tuple[tuple[float, float], ...]:
         for pair in coordinates.text().split():
             latitude, _, longitude = pair.partition(",")
             try:
-                corner = float(longitude), float(latitude)
+                corner = parse_number(longitude), parse_number(latitude)
             except ValueError:
                 coordinates.fail(f"holds {pair!r}, not latitude,longitude")
             if not (abs(corner[0]) <= 360 and abs(corner[1]) <= 90):
@@ -220,7 +223,7 @@ def _objects(root: Element) -> list[DataObject]:
             continue
         stream = item.child("byteStream")
         size = stream.node.get("size", "")
-        if not size.isdecimal():
+        if not _BYTES.fullmatch(size):
             stream.fail(f"has size={size!r}, not a number of bytes")
         name = stream.child("fileLocation").node.get("href", "").removeprefix("./")
         found.append(DataObject(kind, name, int(size), stream.text("checksum").lower()))

@@ -14,7 +14,7 @@ import numpy as np
 
 from s1monthly.errors import SourceError
 from s1monthly.sources.grd.annotation import StateVectors
-from s1monthly.sources.grd.elements import MOST_BYTES, Element, parse_xml
+from s1monthly.sources.grd.elements import MOST_BYTES, Element, parse_time, parse_xml
 
 MARGIN = np.timedelta64(65, "s")
 """Vectors are used that lie this close to the product, as in annotations."""
@@ -60,21 +60,27 @@ def list_orbit_files(folder: str | os.PathLike[str]) -> list[OrbitFile]:
     """
     if not os.path.isdir(folder):
         raise SourceError(f"folder of orbit files {folder}: no such folder", "give an existing folder")
-    found = []
+    found: list[OrbitFile] = []
     for here, folders, files in os.walk(folder, followlinks=False):
         folders.sort()
-        for name in sorted(files):
-            match = _NAME.fullmatch(name)
-            if match:
-                made, start, stop = (_time(match[key]) for key in ("made", "start", "stop"))
-                path = os.path.join(here, name)
-                found.append(OrbitFile(path, match["mission"], match["kind"], made, start, stop))
+        parsed = (parse_orbit_name(os.path.join(here, name)) for name in sorted(files))
+        found += [file for file in parsed if file is not None]
     return found
 
 
+def parse_orbit_name(path: str) -> OrbitFile | None:
+    """Return what the name of an orbit file says; None if it is none."""
+    match = _NAME.fullmatch(os.path.basename(path))
+    if match is None:
+        return None
+    made, start, stop = times = [_time(match[key]) for key in ("made", "start", "stop")]
+    if np.isnat(times).any():
+        return None
+    return OrbitFile(path, match["mission"], match["kind"], made, start, stop)
+
+
 def _time(text: str) -> np.datetime64:
-    parts = re.findall(r"\d\d", text)
-    return np.datetime64("{}{}-{}-{}T{}:{}:{}".format(*parts), "us")
+    return parse_time("{}{}-{}-{}T{}:{}:{}".format(*re.findall(r"\d\d", text)))
 
 
 def best_orbit_file(
@@ -102,6 +108,27 @@ def best_orbit_file(
         if file.mission == mission and file.start <= start - MARGIN and file.stop >= stop + MARGIN
     ]
     return max(covering, key=lambda file: (_RANK[file.kind], file.made, file.path), default=None)
+
+
+def orbit_file_in(folder: str | os.PathLike[str], mission: str, start: np.datetime64, stop: np.datetime64) -> OrbitFile:
+    """Choose the orbit file for a product in a folder, as `best_orbit_file` does.
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder, or no file in it covers the product.
+    """
+    files = list_orbit_files(folder)
+    best = best_orbit_file(files, mission, start, stop)
+    if best is None:
+        same = [file for file in files if file.mission == mission]
+        span = f" ({min(file.start for file in same)} to {max(file.stop for file in same)})" if same else ""
+        has = f"{len(same)} of {mission}{span} and {len(files) - len(same)} of other satellites"
+        raise SourceError(
+            f"folder of orbit files {folder}: none of {mission} covers {start} to {stop}; it has {has}",
+            "put the file there (POEORB or RESORB); or set grd.orbits: fetch, or none for the annotated orbit",
+        )
+    return best
 
 
 def read_orbit_file(
@@ -148,7 +175,7 @@ def _near(item: Element, start: np.datetime64, stop: np.datetime64) -> bool:
 
 def _check_leap_seconds(vectors: Sequence[Element], times: np.ndarray, block: Element) -> None:
     """Refuse vectors on both sides of a leap second: their times do not tell how far apart they are."""
-    atomic = np.array([np.datetime64(item.text("TAI").removeprefix("TAI="), "us") for item in vectors])
+    atomic = np.array([item.time("TAI", prefix="TAI=") for item in vectors])
     if len(set(atomic - times)) > 1:
         block.fail("has a leap second near the product", "List_of_OSVs")
 
