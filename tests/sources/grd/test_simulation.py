@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
+from scipy.ndimage import map_coordinates, uniform_filter
 
 from s1monthly.errors import SourceError
 from s1monthly.grid.lattice import GeoBox
@@ -141,12 +141,12 @@ def db(ratio: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(scope="module")
 def real_dem(sentinel1: Path) -> RealDem:
-    """Real heights, put under the image, and smoothed as the geocoder's lattice is."""
+    """Real heights, put under the image; relief can be increased."""
 
     def field(name: str, factor: float) -> Field:
         with rasterio.open(sentinel1 / "dem" / name) as dataset:
             values = dataset.read(1).astype(float)[:360, -360:]
-        values = np.pad(gaussian_filter(values, 1) * factor, 300, mode="reflect")
+        values = np.pad(values * factor, 300, mode="reflect")
         return Field(LON - 480 / 3600, LAT + 480 / 3600, 1 / 3600, 1 / 3600, values.astype(np.float32))
 
     return field
@@ -174,8 +174,8 @@ def test_flat_ground(products: dict[str, Product], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "factor"),
     [
-        ("fairbanks_dem_ellipsoid.tif", 4.0),
         ("Rome-30m-DEM.tif", 1.0),
+        ("los_angeles_dem_ellipsoid.tif", 1.0),
         ("los_angeles_dem_ellipsoid.tif", 3.0),
     ],
 )
@@ -193,15 +193,15 @@ def test_real_terrain_is_flattened(
     assert np.isfinite(off[seen]).mean() > 0.999
     steep = (view.mask > 0).mean() > 0.1
     assert steep == (factor == 3)
-    assert abs(np.nanmean(off[seen])) < (0.1 if steep else 0.05)
+    assert abs(np.nanmean(off[seen])) < 0.03
     groups = 0
     for low, high in ((0, 20), (20, 30), (30, 45), (45, 55), (55, 70)):
         group = seen & (angle > low) & (angle < high)
         if group.sum() > 100:
             groups += 1
-            assert abs(np.nanmean(off[group])) < 0.3, (low, high)
+            assert abs(np.nanmean(off[group])) < 0.25, (low, high)
     assert groups >= 2
-    assert np.nanstd(off[seen]) < np.std(db(1 / np.tan(np.radians(angle[seen])))) / 3
+    assert np.nanstd(off[seen]) < np.std(db(1 / np.tan(np.radians(angle[seen])))) / 2.5
     # ground in shadow is never given a value
     assert np.isnan(off[view.mask & 1 > 0]).all()
 

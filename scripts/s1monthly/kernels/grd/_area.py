@@ -16,6 +16,8 @@ Codes = NDArray[np.uint8]
 Corners = tuple[float, float, float, float]
 
 SHADOW = 1
+_SIDE, _MIDDLE = np.float32(1 / 24), np.float32(22 / 24)
+"""Weights of three neighbours, which widen a square's mean as far as `_splat` spreads area: to a variance of 1/6."""
 _LEAST_WEIGHT = 0.5  # smallest total weight of valid neighbours
 
 
@@ -167,6 +169,28 @@ def fill_incidence(
             )
             incidence[r, c] = math.degrees(math.acos(min(max(cosine, -1.0), 1.0)))
         before, here, after = here, after, before
+
+
+@njit(nogil=True, cache=True)
+def fill_flattened(
+    first: int, last: int, beta: Singles, area: Singles, slant: Singles, least: Singles, gamma: Singles
+) -> None:
+    """Fill terrain-flattened gamma0 of rows first to last - 1; see `flattening.flattened`."""
+    rows, columns = beta.shape
+    for r in range(first, last):
+        for c in range(columns):
+            gamma[r, c] = np.nan
+            here = beta[r, c]
+            if not (abs(here) < np.inf and area[r, c] >= least[c]):
+                continue
+            mean = np.float32(0.0)
+            for k in range(9):
+                i, j = k // 3 - 1, k % 3 - 1
+                value = here
+                if 0 <= r + i < rows and 0 <= c + j < columns and abs(beta[r + i, c + j]) < np.inf:
+                    value = beta[r + i, c + j]
+                mean += (_SIDE if i else _MIDDLE) * (_SIDE if j else _MIDDLE) * value
+            gamma[r, c] = mean * slant[c] / area[r, c]
 
 
 @njit(nogil=True, cache=True)

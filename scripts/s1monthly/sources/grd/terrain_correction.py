@@ -112,7 +112,7 @@ def _converted(view: TileView, radiometry: Radiometry, threads: int) -> Callable
     """Return the function from beta0 of squares to a quantity of backscatter on the tile."""
     if radiometry.endswith("_terrain"):
         area = view.area(surface=radiometry == "sigma0_terrain", threads=threads)
-        return lambda beta: view.on_tile(flattened(beta, area, view.square), threads)
+        return lambda beta: view.on_tile(flattened(beta, area, view.square, threads), threads)
     if radiometry == "beta0":
         return lambda beta: view.on_tile(beta, threads)
     angle = np.radians(view.incidence(threads=threads))
