@@ -31,7 +31,7 @@ from support.small_tree import SmallTree
 
 OWN = multiprocessing.get_context("spawn")
 """Processes of their own, not forks: PROJ, once used, can hang in a forked process."""
-PATIENCE = 1.5
+PATIENCE = 0.7
 """Seconds that the first writer, having read the tree, gives the second to overtake it."""
 
 NOVEMBER = CompositeKey.parse("10SGD", "ASCENDING", "2021-11")

@@ -29,14 +29,10 @@ def printed(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 EDITS: dict[str, Callable[[dict], object]] = {
-    "count of passes": lambda record: record["count"].update(minimum=9, maximum=9, mean=9.0),
-    "footprint": lambda record: record["footprint"]["coordinates"][0][0].__setitem__(0, -120.0),
     "a granule": lambda record: record["granules"][0].update(
         id=record["granules"][0]["id"].replace("T137-292318", "T042-292318")
     ),
-    "software of another kind": lambda record: record.update(software="none"),
     "no recipe": lambda record: record.update(recipe=None),
-    "set aside": lambda record: record.update(set_aside=[{"id": "x", "reason": "made up", "lost": True}]),
     "digest": lambda record: record.update(digest="0" * 64),
 }
 LOSSES: dict[str, Callable[[Path], object]] = {
@@ -64,7 +60,7 @@ def test_a_record_that_is_not_believed_is_measured_in_the_cube(
     item = stac.read_document(tree.path("item", NOVEMBER))
     stac_rules.validate(item)
     assert not set(ITEM_ORIGIN) & set(item["properties"])
-    report = validate(tree.base, Depth(digests=True))
+    report = validate(tree.base)
     assert report.problems == []
     (note,) = report.notes
     assert f"{', '.join(ORIGIN)} not known" in note.problem and "reads its granules again" in note.problem

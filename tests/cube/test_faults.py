@@ -62,7 +62,7 @@ def fast_folder(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_killed_at_every_step_and_at_random(fast_folder: Path) -> None:
-    kills = os.environ.get("S1MONTHLY_KILLS", "12")
+    kills = os.environ.get("S1MONTHLY_KILLS", "4")
     command = [sys.executable, str(TESTS / "support" / "kill_cube.py"), str(fast_folder / "kills"), "--random", kills]
     run = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stdout + run.stderr
