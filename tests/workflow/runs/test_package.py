@@ -21,7 +21,12 @@ from support.same_tree import content
 from support.workflow import ROOT, run_snakemake, snakemake_command
 
 MONTHS = ("2021-11", "2021-12")
-CONFIG = config(time={"start": MONTHS[0], "end": MONTHS[-1]})
+CONFIG = config(
+    time={"start": MONTHS[0], "end": MONTHS[-1]},
+    processing={"target_resolution": 300, "post_processing": False},  # what is installed anew compiles its kernels anew
+)
+
+pytestmark = pytest.mark.xdist_group("package")  # one run, one wheel, one environment, made once, in one process
 
 
 def run(folder: Path, *command: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -36,6 +36,9 @@ def add(folder: Path, month: str) -> Path:
     return Path(write_granule(folder / "granules", layers, acquired=acquired).layers[0].url)
 
 
+pytestmark = pytest.mark.xdist_group("tools")  # one run, made once, in one process
+
+
 def tool(folder: Path, name: str, options: str = "", check: bool = True, config: dict[str, Any] = CONFIG) -> Run:
     """Run a tool as a target, without any login."""
     given = ["--config", f"options={options}"] if options else []

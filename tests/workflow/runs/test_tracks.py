@@ -35,6 +35,8 @@ PASSES = {
 
 Power = NDArray[np.float64]
 
+pytestmark = pytest.mark.xdist_group("tracks")  # two runs, made once, in one process
+
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Run, Run]:
