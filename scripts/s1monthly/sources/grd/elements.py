@@ -111,7 +111,7 @@ class Element:
         """Return a text that must be one of some."""
         value = self.text(path)
         if value not in allowed:
-            self.child(path).fail(f"is {_short(value)}, not one of {', '.join(allowed)}")
+            self.child(path).fail(f"is {quoted(value)}, not one of {', '.join(allowed)}")
         return value
 
     def flag(self, path: str) -> bool:
@@ -134,13 +134,13 @@ class Element:
         value = element.text()
         stated = element.node.get("unit")
         if unit is not None and stated not in (None, unit):
-            element.fail(f"is in {_short(str(stated))}, not in {unit}")
+            element.fail(f"is in {quoted(str(stated))}, not in {unit}")
         try:
             number = parse_number(value)
         except ValueError:
-            element.fail(f"is {_short(value)}, not a number")
+            element.fail(f"is {quoted(value)}, not a number")
         if not low <= number <= high:
-            element.fail(f"is {_short(value)}, not between {low:g} and {high:g}")
+            element.fail(f"is {quoted(value)}, not between {low:g} and {high:g}")
         return number
 
     def whole(self, path: str, low: int, high: int) -> int:
@@ -148,7 +148,7 @@ class Element:
         element = self.child(path) if path else self
         number = element.number("", low, high)
         if number != int(number):
-            element.fail(f"is {_short(element.text())}, not a whole number")
+            element.fail(f"is {quoted(element.text())}, not a whole number")
         return int(number)
 
     def numbers(self, path: str, low: float, high: float, length: int | None = None) -> Floats:
@@ -168,10 +168,10 @@ class Element:
         try:
             values = np.array(words if _IN_NUMBERS.fullmatch(text) else ["no"], dtype=np.float64)
         except ValueError:
-            element.fail(f"is not a list of numbers: {_short(' '.join(words))}")
+            element.fail(f"is not a list of numbers: {quoted(' '.join(words))}")
         if not ((values >= low) & (values <= high)).all():
             wrong = words[int(np.argmin((values >= low) & (values <= high)))]
-            element.fail(f"holds {_short(wrong)}, not between {low:g} and {high:g}")
+            element.fail(f"holds {quoted(wrong)}, not between {low:g} and {high:g}")
         return values
 
     def time(self, path: str = "", prefix: str = "UTC=") -> np.datetime64:
@@ -180,13 +180,13 @@ class Element:
         value = element.text()
         time = parse_time(value.removeprefix(prefix))
         if not np.datetime64("2014-01-01") <= time < np.datetime64("2100-01-01"):
-            element.fail(f"is {_short(value)}, not a time since 2014")
+            element.fail(f"is {quoted(value)}, not a time since 2014")
         return time
 
     def _check_count(self, found: int) -> None:
         count = self.node.get("count")
         if count is not None and count.strip() != str(found):
-            self.fail(f"says count={_short(count)}, but has {found}")
+            self.fail(f"says count={quoted(count)}, but has {found}")
 
 
 def parse_number(text: str) -> float:
@@ -205,7 +205,8 @@ def parse_time(text: str) -> np.datetime64:
         return np.datetime64("NaT", "us")
 
 
-def _short(value: str) -> str:
+def quoted(value: str) -> str:
+    """Return a value in quotes for a message, cut if it is long."""
     return repr(value if len(value) <= 40 else value[:37] + "...")
 
 
@@ -252,5 +253,5 @@ def parse_xml(content: bytes, file: str, root: str, remedy: str = REMEDY) -> Ele
             raise SourceError(f"{file}: more than {MOST_ELEMENTS:,} elements", remedy)
         element.tag = element.tag.rpartition("}")[2]
     if node.tag != root:
-        raise SourceError(f"{file}: its root is {_short(node.tag)}, not {root!r}", remedy)
+        raise SourceError(f"{file}: its root is {quoted(node.tag)}, not {root!r}", remedy)
     return Element(file, root, node, remedy)

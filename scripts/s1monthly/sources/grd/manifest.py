@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from s1monthly.model import TRACKS, Direction
-from s1monthly.sources.grd.elements import Element, parse_number, parse_time, parse_xml
+from s1monthly.sources.grd.elements import Element, parse_number, parse_time, parse_xml, quoted
 
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
 _BYTES = re.compile(r"\d{1,15}", re.ASCII)
@@ -151,7 +151,7 @@ def _metadata(root: Element) -> dict[str, Element]:
         if item.node.find("metadataWrap") is None:
             continue
         if name in found:
-            item.fail(f"has the identifier {name!r} of another one")
+            item.fail(f"has the identifier {quoted(name)} of another one")
         found[name] = item.child("metadataWrap/xmlData")
     return found
 
@@ -170,8 +170,7 @@ def _product_information(part: Element) -> Element:
 
 def _first(orbit: Element, name: str) -> Element:
     """Return the number at the start of the product; another may follow for its stop."""
-    numbers = orbit.every(name)
-    starts = [element for element in numbers if element.node.get("type") == "start"] or numbers
+    starts = [element for element in orbit.every(name) if element.node.get("type") != "stop"]
     if len(starts) != 1:
         orbit.fail(f"at the start exists {len(starts)} times, not once", name)
     return starts[0]
@@ -184,7 +183,9 @@ def _ipf(processing: Element) -> tuple[int, int]:
             version = _VERSION.fullmatch(node.get("version", ""))
             if version:
                 return int(version[1]), int(version[2])
-            processing.fail(f"has the version {node.get('version', '')!r}, not one such as 003.40", "facility/software")
+            processing.fail(
+                f"has the version {quoted(node.get('version', ''))}, not one such as 003.40", "facility/software"
+            )
     return processing.fail("with the name of the processor (IPF) is missing", "facility/software")
 
 
@@ -192,7 +193,7 @@ def _processed(processing: Element) -> np.datetime64:
     stop = processing.node.get("stop", "")
     time = parse_time(stop)
     if np.isnat(time):
-        processing.fail(f"has stop={stop!r}, not a time")
+        processing.fail(f"has stop={quoted(stop)}, not a time")
     return time
 
 
@@ -206,9 +207,9 @@ def _footprint(part: Element) -> tuple[tuple[float, float], ...]:
             try:
                 corner = parse_number(longitude), parse_number(latitude)
             except ValueError:
-                coordinates.fail(f"holds {pair!r}, not latitude,longitude")
+                coordinates.fail(f"holds {quoted(pair)}, not latitude,longitude")
             if not (abs(corner[0]) <= 360 and abs(corner[1]) <= 90):
-                coordinates.fail(f"holds {pair!r}, not latitude,longitude")
+                coordinates.fail(f"holds {quoted(pair)}, not latitude,longitude")
             corners.append(corner)
     if len(corners) < 3:
         part.fail(f"has {len(corners)} corners", "frameSet/frame/footPrint/coordinates")
@@ -224,7 +225,7 @@ def _objects(root: Element) -> list[DataObject]:
         stream = item.child("byteStream")
         size = stream.node.get("size", "")
         if not _BYTES.fullmatch(size):
-            stream.fail(f"has size={size!r}, not a number of bytes")
+            stream.fail(f"has size={quoted(size)}, not a number of bytes")
         name = stream.child("fileLocation").node.get("href", "").removeprefix("./")
         found.append(DataObject(kind, name, int(size), stream.text("checksum").lower()))
     return found

@@ -149,7 +149,14 @@ def read_orbit_file(
         If the file is damaged, of another satellite, in another frame or unit, or does not cover the product.
     """
     path = os.fspath(path)
-    root = parse_xml(_content(path), path, "Earth_Explorer_File", REMEDY)
+    return parse_orbit_file(_content(path), path, mission, start, stop)
+
+
+def parse_orbit_file(
+    content: bytes, file: str, mission: str, start: np.datetime64, stop: np.datetime64
+) -> StateVectors:
+    """Parse the state vectors around a product, as `read_orbit_file` does; `file` is for messages."""
+    root = parse_xml(content, file, "Earth_Explorer_File", REMEDY)
     header = root.child("Earth_Explorer_Header")
     header.choice("Fixed_Header/Mission", (f"Sentinel-{mission[1:]}",))
     header.choice("Variable_Header/Ref_Frame", ("EARTH_FIXED",))

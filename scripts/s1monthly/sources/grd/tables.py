@@ -14,6 +14,7 @@ from s1monthly.sources.grd.elements import Element, parse_xml
 Floats = NDArray[np.float64]
 
 _LARGEST = 1e9  # no value of a table is larger
+_WIDEST = 4.0  # largest over smallest value of a calibration table; at most 1.8 in real products
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,8 +105,14 @@ def parse_calibration(content: bytes, file: str) -> Calibration:
     """
     root = parse_xml(content, file, "calibration")
     vectors = root.counted("calibrationVectorList", "calibrationVector")
-    sigma, beta, gamma = (_range_vectors(vectors, name, least=1e-3) for name in ("sigmaNought", "betaNought", "gamma"))
-    return Calibration(_polarization(root), sigma, beta, gamma)
+    tables = [_range_vectors(vectors, name, least=1.0, largest=1e5) for name in ("sigmaNought", "betaNought", "gamma")]
+    for name, table in zip(("sigmaNought", "betaNought", "gamma"), tables, strict=True):
+        least, most = min(values.min() for values in table.values), max(values.max() for values in table.values)
+        if most > _WIDEST * least:
+            root.fail(
+                f"holds {name} of {least:g} and of {most:g}: these belong to no one image", "calibrationVectorList"
+            )
+    return Calibration(_polarization(root), *tables)
 
 
 def parse_noise(content: bytes, file: str) -> Noise:
@@ -127,7 +134,7 @@ def _polarization(root: Element) -> str:
     return root.choice("adsHeader/polarisation", ("HH", "HV", "VV", "VH"))
 
 
-def _range_vectors(vectors: Sequence[Element], name: str, least: float) -> RangeVectors:
+def _range_vectors(vectors: Sequence[Element], name: str, least: float, largest: float = _LARGEST) -> RangeVectors:
     lines = np.array([vector.number("line", -MOST_SAMPLES, MOST_SAMPLES) for vector in vectors])
     for before, after, vector in zip(lines, lines[1:], vectors[1:], strict=False):
         if not before < after:
@@ -136,7 +143,7 @@ def _range_vectors(vectors: Sequence[Element], name: str, least: float) -> Range
     for vector in vectors:
         at = _increasing(vector, "pixel")
         pixels.append(at)
-        values.append(vector.numbers(name, least, _LARGEST, len(at)))
+        values.append(vector.numbers(name, least, largest, len(at)))
     return RangeVectors(lines, tuple(pixels), tuple(values))
 
 
