@@ -32,6 +32,7 @@ checkpoint search:
 rule bursts:
     input:
         read_again,
+        heights=heights_needed,
     output:
         bursts=temp(directory(LAYOUT.bursts)),
         account=temp(LAYOUT.account),
@@ -43,7 +44,7 @@ rule bursts:
         "../envs/s1monthly.yaml"
     threads: burst_threads
     resources:
-        mem_mb=reading_mb,
+        mem_mb=slice_mb if SETTINGS.source.kind == "grd" else reading_mb,
         runtime=lambda w, attempt: 60 * attempt,
         temp_mb=temporary_mb,
         downloads=int(SETTINGS.source.kind == "asf"),
@@ -57,6 +58,7 @@ rule bursts:
             "min_valid_power",
             "polarization",
             "radiometry",
+            "grd",
         ),
     shell:
         jobs.command(
@@ -65,6 +67,7 @@ rule bursts:
             "wildcards.month",
             "params.granules_digest",
             "params.recipe",
+            "input.heights",
             "output.bursts",
             "output.account",
         )

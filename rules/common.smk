@@ -23,6 +23,7 @@ wildcard_constraints:
     passes=naming.PASSES_PATTERN,
     month=naming.MONTH_PATTERN,
     track=naming.TRACK_PATTERN,
+    made_of=naming.DIGEST_PATTERN,
     question=naming.DIGEST_PATTERN,
     slots=naming.SLOTS_PATTERN,
 
@@ -107,6 +108,16 @@ def read_again(wildcards):
     """Force granules to be read if the work folder has bursts of other granules or another recipe."""
     searched = after_search(wildcards)
     return REMAKE if state_of(wildcards).stale_bursts else searched
+
+
+def heights_needed(wildcards):
+    """Wait for the heights of a tile, if its granules are GRD products and the month is made.
+
+    A month that is made needs them no more: heights that are made again do not make it again.
+    """
+    after_search(wildcards)
+    heights = PLAN.heights(wildcards.tile)
+    return heights if heights and (RUN.draws or state_of(wildcards).to_make) else []
 
 
 def slots_stamp(wildcards):

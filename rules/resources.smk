@@ -12,6 +12,8 @@ def cores_a_month():
 
 def burst_threads(wildcards):
     """Return the cores for reading granules, which is partly waiting: one serves two from a disk, four from the archive."""
+    if SETTINGS.source.kind == "grd":
+        return compute_threads(wildcards)
     served = 4 if SETTINGS.source.kind == "asf" else 2
     return -(-SETTINGS.read_workers // served)
 
@@ -39,6 +41,18 @@ def reading_mb(wildcards, attempt):
     """Return the memory of a job that reads granules onto the grid of its tile; each attempt asks for more."""
     of_tile = pixels(Tile(wildcards.tile))
     return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+
+
+def slice_mb(wildcards, attempt):
+    """Return the memory of a job that corrects GRD slices for the terrain; each attempt asks for more."""
+    of_tile = estimate.slice_pixels(SETTINGS, pixels(Tile(wildcards.tile)))
+    return attempt * estimate.memory_mb("slices", of_tile)
+
+
+def heights_mb(wildcards, attempt):
+    """Return the memory of a job that makes the heights of a tile; each attempt asks for more."""
+    of_tile = estimate.slice_pixels(SETTINGS, pixels(Tile(wildcards.tile)))
+    return attempt * estimate.memory_mb("heights", of_tile)
 
 
 def static_mb(wildcards, attempt):

@@ -19,7 +19,7 @@ from s1monthly.granule_names import (
     parse_layer_file,
     parse_like_granule,
 )
-from s1monthly.granules import Burst, Granule
+from s1monthly.granules import Burst, BurstGranule, Slice
 
 REAL = "OPERA_L2_RTC-S1_T137-292318-IW1_20211119T015854Z_20250830T120333Z_S1A_30_v1.0"
 MOMENTS = st.datetimes(datetime(2014, 4, 3), datetime(2099, 12, 31), timezones=st.just(UTC))
@@ -40,7 +40,7 @@ def test_real_granule_names_are_read_and_written_again(shared_data: Path, name: 
 
 @given(
     st.builds(
-        Granule,
+        BurstGranule,
         burst=st.builds(Burst, st.integers(1, 175), st.integers(1, 375887), st.sampled_from(["IW1", "IW2", "IW3"])),
         acquired=MOMENTS.map(lambda moment: moment.replace(microsecond=0)),
         processed=MOMENTS.map(lambda moment: moment.replace(microsecond=0)),
@@ -50,7 +50,7 @@ def test_real_granule_names_are_read_and_written_again(shared_data: Path, name: 
     ),
     st.sampled_from(LAYER_NAMES),
 )
-def test_any_granule_is_what_its_name_says(one: Granule, layer: str) -> None:
+def test_any_granule_is_what_its_name_says(one: BurstGranule, layer: str) -> None:
     assert parse_granule_id(one.id) == one
     assert parse_layer_file(layer_file(one.id, layer)) == (one.id, layer)
 
@@ -130,3 +130,21 @@ def test_case_ending_and_the_masks_older_name_do_not_matter(name: str, layer: st
 )
 def test_what_looks_like_a_granule_is_known(name: str, granule: str | None) -> None:
     assert parse_like_granule(name) == granule
+
+
+SLICE = "S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13_6FF8"
+
+
+def test_a_slice_is_what_its_name_says() -> None:
+    granule = parse_granule_id(f"{SLICE}_T059")
+    assert isinstance(granule, Slice)
+    assert (granule.id, granule.product, granule.track, granule.beam) == (f"{SLICE}_T059", SLICE, 59, "IW")
+    assert granule.acquired == datetime(2021, 8, 9, 17, 39, 53, tzinfo=UTC)
+    assert granule.end == datetime(2021, 8, 9, 17, 40, 18, tzinfo=UTC)
+    assert granule.scene == "S1A datatake 049F13" and str(granule.month) == "2021-08"
+    assert parse_granule_id(SLICE).track == 0, "a product whose manifest cannot be read"
+    assert parse_granule_id(f"{SLICE}_COG_T059").id == f"{SLICE}_COG_T059"
+    assert parse_granule_id(layer_file(granule.id, "VV").removesuffix("_VV.tif")) == granule
+    for wrong in (f"{SLICE}_T59", f"{SLICE}_", SLICE.replace("IW", "XX"), SLICE[:-1]):
+        with pytest.raises(NameFormatError):
+            parse_granule_id(wrong)

@@ -14,7 +14,7 @@ import pytest
 
 from s1monthly.errors import NameFormatError
 from s1monthly.granule_names import parse_granule_id
-from s1monthly.granules import Burst, Granule, newest_versions, passes_of
+from s1monthly.granules import Burst, Granule, Slice, newest_versions, passes_of
 from support.sites import burst_of, granule
 
 CMR_LISTS = {"granules_19HBD.csv.gz": 666, "granules_22WFD.csv.gz": 443}
@@ -158,3 +158,57 @@ def test_one_granule_a_burst_and_overflight_is_left_of_a_real_list(shared_data: 
     kept, replaced = newest_versions([*again, *granules])
     assert set(kept) == set(newest.values()) and len(kept) == len(newest)
     assert len(kept) + len(replaced) == len({*granules, *again}) > len(granules)
+
+
+MORNING = datetime(2024, 5, 3, 5, 11, tzinfo=UTC)
+
+
+def slice_of(
+    start: float, stop: float, ipf: tuple[int, int] = (3, 60), datatake: str = "00012C", day: int = 0
+) -> Slice:
+    """Lines from `start` to `stop`, in seconds; processed so many days later."""
+    begin, end = (MORNING + timedelta(seconds=moment) for moment in (start, stop))
+    name = f"S1A_IW_GRDH_1SDV_{begin:%Y%m%dT%H%M%S}_{end:%Y%m%dT%H%M%S}_000300_{datatake}_{ipf[1]:02X}{day:02X}"
+    return replace(parse_slice(f"{name}_T022"), ipf=ipf, processed=MORNING + timedelta(days=day))
+
+
+def parse_slice(name: str) -> Slice:
+    granule = parse_granule_id(name)
+    assert isinstance(granule, Slice)
+    return granule
+
+
+def test_slices_of_a_datatake_are_one_pass() -> None:
+    pass_, *others = passes_of([slice_of(25, 50), slice_of(0, 25), slice_of(50, 75)])
+    assert not others and pass_.name == "T022_20240503T051100Z" and len(pass_.granules) == 3
+
+
+@pytest.mark.parametrize(
+    ("older", "newer", "replaced"),
+    [
+        ([(0, 25)], [(0, 25)], [(0, 25)]),
+        ([(0, 25)], [(1, 26)], [(0, 25)]),
+        ([(0, 25), (25, 50)], [(-13, 12), (12, 37), (37, 62)], [(0, 25), (25, 50)]),
+        ([(0, 25), (25, 50)], [(12, 37)], []),  # both have lines that the newer one lacks
+        ([(0, 25), (25, 50)], [(0, 25)], [(0, 25)]),  # neighbours are no versions of each other
+    ],
+    ids=["same lines", "a second later", "cut otherwise", "only a part", "neighbour"],
+)
+def test_a_slice_gives_way_to_newer_ones_with_all_its_lines(
+    older: list[tuple[int, int]], newer: list[tuple[int, int]], replaced: list[tuple[int, int]]
+) -> None:
+    old, new = [slice_of(*span, ipf=(2, 36)) for span in older], [slice_of(*span) for span in newer]
+    kept, aside = newest_versions([*old, *new])
+    gone = [one for one, span in zip(old, older, strict=True) if span in replaced]
+    assert {one.granule_id for one in aside} == {one.id for one in gone}
+    assert {one.id for one in kept} == {one.id for one in [*old, *new]} - {one.id for one in gone}
+    assert all(one.reason.removeprefix("older version of ") in {one.id for one in new} for one in aside)
+
+
+def test_processor_counts_before_time_of_processing_and_datatakes_are_apart() -> None:
+    by_version, by_time = slice_of(0, 25, (3, 10)), slice_of(0, 25, (2, 90), day=9)
+    assert newest_versions([by_time, by_version])[0] == [by_version]
+    early, late = slice_of(0, 25, day=1), slice_of(0, 25, day=2)
+    assert newest_versions([late, early])[0] == [late]
+    other = slice_of(0, 25, datatake="00012D")
+    assert len(newest_versions([early, other])[0]) == 2

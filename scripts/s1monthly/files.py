@@ -14,8 +14,13 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
+from s1monthly.errors import FileError
+
 LEFT_BEHIND = 24 * 3600
 """Age in seconds at which a temporary file counts as left behind by a killed process."""
+
+SAMPLE = 1 << 20
+"""Bytes at the beginning and at the end of a file that `sample_digest` reads."""
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL}
 
@@ -150,3 +155,23 @@ def file_state(path: str | Path) -> FileState | None:
     except FileNotFoundError:
         return None
     return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def sample_digest(path: str | Path) -> str:
+    """Return a short digest of a file's size, first and last MiB: fast, also of a large file.
+
+    Raises
+    ------
+    FileError
+        If it cannot be read.
+    """
+    try:
+        with open(path, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            content = hashlib.sha256(str(size).encode())
+            for start in (0, max(size - SAMPLE, 0)):
+                file.seek(start)
+                content.update(file.read(SAMPLE))
+    except OSError as error:
+        raise FileError.of(error, str(path)) from error
+    return content.hexdigest()[:16]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, TypeVar
@@ -14,8 +15,14 @@ from s1monthly.model import Month
 PASS_GAP = timedelta(minutes=10)
 """Acquisitions of one track further apart than this belong to different passes.
 
-Bursts of a pass follow each other within seconds; the same track returns after days.
+Bursts and slices of a pass follow each other within seconds; the same track returns after days.
 """
+
+UNKNOWN_TRACK = 0
+"""Track of a GRD slice whose manifest cannot be read."""
+
+SAME_LINES = timedelta(seconds=2)
+"""Lines that newer products of a datatake may lack of an older one, which they replace: names have whole seconds."""
 
 
 @dataclass(frozen=True, order=True)
@@ -69,36 +76,91 @@ class Layer:
     s3_url: str = ""
 
 
-@dataclass(frozen=True)
-class Granule:
-    """One OPERA RTC-S1 product: one burst at one time, with its layers.
+@dataclass(frozen=True, kw_only=True)
+class Granule(ABC):
+    """One product of a satellite's overflight, with its layers: an OPERA burst, or a GRD slice.
 
     Attributes
     ----------
-    burst : Burst
-        Burst that was acquired.
-    acquired, processed : datetime
-        Start of acquisition and time of processing, UTC, whole seconds.
+    acquired : datetime
+        Start of acquisition, UTC, whole seconds.
     platform : str
         S1A, S1B, S1C or S1D.
-    spacing : int
-        Pixel spacing in metres, as in the name.
-    version : str
-        Product version as in the name, for example ``1.0``.
     layers : tuple of Layer
         Files of the granule; empty if unknown.
     footprint : str
         WKT polygon in longitude and latitude; empty if unknown.
     """
 
-    burst: Burst
     acquired: datetime
-    processed: datetime
     platform: str
-    spacing: int
-    version: str
     layers: tuple[Layer, ...] = field(default=(), compare=False)
     footprint: str = field(default="", compare=False)
+
+    @property
+    @abstractmethod
+    def id(self) -> str:
+        """The granule's name, from which `granule_names.parse_granule_id` makes it again."""
+
+    @property
+    @abstractmethod
+    def track(self) -> int:
+        """Relative orbit; `UNKNOWN_TRACK` if it is not known."""
+
+    @property
+    @abstractmethod
+    def beam(self) -> str:
+        """Sub-swath or mode, such as IW2 or IW."""
+
+    @property
+    @abstractmethod
+    def scene(self) -> str:
+        """What other granules of the same acquisition share: the burst's id, or the datatake."""
+
+    @property
+    @abstractmethod
+    def recency(self) -> tuple[tuple[int, ...], datetime]:
+        """Sort key, largest for the newest: version of product or processor, then processing time."""
+
+    @abstractmethod
+    def shown_by(self, others: Sequence[Granule]) -> Granule | None:
+        """Return the first of other granules that shows some of this one, if together they show all; else None."""
+
+    @property
+    def month(self) -> Month:
+        """UTC month of the acquisition's start."""
+        return Month.of(self.acquired)
+
+    @property
+    def in_short(self) -> str:
+        """Scene, time and platform, for reports."""
+        return f"{self.scene} {self.acquired:%Y-%m-%d %H:%M:%S} {self.platform}"
+
+    def layer(self, name: str) -> Layer | None:
+        """Return the layer called `name`, or None."""
+        return next((layer for layer in self.layers if layer.name == name), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BurstGranule(Granule):
+    """One OPERA RTC-S1 product: one burst at one time.
+
+    Attributes
+    ----------
+    burst : Burst
+        Burst that was acquired.
+    processed : datetime
+        Time of processing, UTC, whole seconds.
+    spacing : int
+        Pixel spacing in metres, as in the name.
+    version : str
+        Product version as in the name, for example ``1.0``.
+    """
+
+    burst: Burst
+    processed: datetime
+    spacing: int
+    version: str
 
     @property
     def id(self) -> str:
@@ -107,18 +169,98 @@ class Granule:
         return f"OPERA_L2_RTC-S1_{self.burst}_{acquired}_{processed}_{self.platform}_{self.spacing}_v{self.version}"
 
     @property
-    def month(self) -> Month:
-        """UTC month of the acquisition's start."""
-        return Month.of(self.acquired)
+    def track(self) -> int:
+        """Relative orbit."""
+        return self.burst.track
+
+    @property
+    def beam(self) -> str:
+        """Sub-swath."""
+        return self.burst.subswath
+
+    @property
+    def scene(self) -> str:
+        """The burst's id."""
+        return str(self.burst)
 
     @property
     def recency(self) -> tuple[tuple[int, ...], datetime]:
         """Sort key, largest for the newest: product version, then processing time."""
         return tuple(int(part) for part in self.version.split(".")), self.processed
 
-    def layer(self, name: str) -> Layer | None:
-        """Return the layer called `name`, or None."""
-        return next((layer for layer in self.layers if layer.name == name), None)
+    def shown_by(self, others: Sequence[Granule]) -> Granule | None:
+        """Return the first granule of the same burst and pass, or None.
+
+        A pass sees a burst once. So granules of one burst within `PASS_GAP` show the same acquisition, even if
+        reprocessing shifted the start in the name by a second.
+        """
+        same = (one for one in others if one.scene == self.scene and abs(one.acquired - self.acquired) <= PASS_GAP)
+        return next(same, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Slice(Granule):
+    """One GRD product: some lines of a datatake.
+
+    Attributes
+    ----------
+    product : str
+        Name of the product, without ``.SAFE``.
+    end : datetime
+        Time of the last line, UTC, whole seconds.
+    mode : str
+        Such as IW.
+    datatake : str
+        Hexadecimal number of the datatake.
+    track : int
+        Relative orbit, which the name of the product does not tell.
+    ipf : tuple of int
+        Version of the processor; empty if unknown.
+    processed : datetime or None
+        Time of processing, UTC; None if unknown.
+    """
+
+    product: str
+    end: datetime
+    mode: str
+    datatake: str
+    track: int = UNKNOWN_TRACK
+    ipf: tuple[int, ...] = field(default=(), compare=False)
+    processed: datetime | None = field(default=None, compare=False)
+
+    @property
+    def id(self) -> str:
+        """Name of the product and track, such as ``S1A_IW_GRDH_1SDV_..._6FF8_T059``."""
+        return f"{self.product}_T{self.track:03d}" if self.track else self.product
+
+    @property
+    def beam(self) -> str:
+        """Mode."""
+        return self.mode
+
+    @property
+    def scene(self) -> str:
+        """Satellite and datatake."""
+        return f"{self.platform} datatake {self.datatake}"
+
+    @property
+    def recency(self) -> tuple[tuple[int, ...], datetime]:
+        """Sort key, largest for the newest: version of the processor, then processing time."""
+        return self.ipf, self.processed or self.acquired
+
+    def shown_by(self, others: Sequence[Granule]) -> Granule | None:
+        """Return the first slice of the datatake with some of these lines, if all have all but `SAME_LINES`; or None.
+
+        Processing again may have cut the datatake at other lines.
+        """
+        same = [one for one in others if isinstance(one, Slice) and one.scene == self.scene]
+        same = [one for one in same if one.acquired < self.end and one.end > self.acquired]
+        missing, shown = timedelta(), self.acquired
+        for one in sorted(same, key=lambda one: one.acquired):
+            missing += max(one.acquired - shown, timedelta())
+            shown = max(shown, one.end)
+        missing += max(self.end - shown, timedelta())
+        return same[0] if same and missing <= SAME_LINES else None
 
 
 @dataclass(frozen=True)
@@ -221,9 +363,9 @@ class Pass:
 
 
 def _group(granules: Iterable[Granule], key: Callable[[Granule], Any]) -> list[list[Granule]]:
-    """Group granules of equal keys that follow each other within `PASS_GAP`; each group by time, then burst."""
+    """Group granules of equal keys that follow each other within `PASS_GAP`; each group by time, then scene."""
     groups: list[list[Granule]] = []
-    for granule in sorted(granules, key=lambda g: (key(g), g.acquired, g.burst, g.id)):
+    for granule in sorted(granules, key=lambda g: (key(g), g.acquired, g.scene, g.id)):
         last = groups[-1][-1] if groups else None
         if last and key(last) == key(granule) and granule.acquired - last.acquired <= PASS_GAP:
             groups[-1].append(granule)
@@ -240,30 +382,33 @@ def passes_of(granules: Iterable[Granule]) -> list[Pass]:
     Returns
     -------
     list of Pass
-        Sorted by start, then track. Granules of a pass are sorted by time, then burst.
+        Sorted by start, then track. Granules of a pass are sorted by time, then scene.
     """
-    passes = [Pass(group[0].burst.track, tuple(group)) for group in _group(granules, lambda g: g.burst.track)]
+    passes = [Pass(group[0].track, tuple(group)) for group in _group(granules, lambda g: g.track)]
     return sorted(passes, key=lambda p: (p.start, p.track))
 
 
 def newest_versions(granules: Iterable[Granule]) -> tuple[list[Granule], list[SetAside]]:
-    """Find the newest granule of each burst and acquisition (by version, then processing time).
-
-    A pass sees a burst once. So granules of one burst within `PASS_GAP` show the same acquisition, even if
-    reprocessing shifted the start in the name by a second.
+    """Find the granules that are not shown by newer ones of the same acquisition, see `Granule.shown_by`.
 
     Returns
     -------
     newest : list of Granule
         Newest granules, sorted by id.
     older : list of SetAside
-        All others, sorted by id; each names the granule that replaces it.
+        All others, sorted by id; each names the newest granule that replaces it.
     """
-    newest, older = [], []
-    for versions in _group(set(granules), lambda g: g.burst):
-        best = max(versions, key=lambda g: (g.recency, g.id))
-        newest.append(best)
-        older += [SetAside(g.id, f"older version of {best.id}") for g in versions if g != best]
+    newest: list[Granule] = []
+    older: list[SetAside] = []
+    for versions in _group(set(granules), lambda g: g.scene):
+        used: list[Granule] = []
+        for granule in sorted(versions, key=lambda g: (g.recency, g.id), reverse=True):
+            best = granule.shown_by(used)
+            if best:
+                older.append(SetAside(granule.id, f"older version of {best.id}"))
+            else:
+                used.append(granule)
+        newest += used
     return sorted(newest, key=lambda g: g.id), sorted(older, key=lambda s: s.granule_id)
 
 

@@ -379,6 +379,11 @@ class Layout:
     # the work folder
 
     @property
+    def heights(self) -> str:
+        """Heights on a tile's grid, for GRD products; a pattern with ``{made_of}``, a digest."""
+        return f"{self.work_dir}/heights/{self.tile}_{{made_of}}.tif"
+
+    @property
     def _work(self) -> str:
         """Work folder of a tile and direction."""
         return f"{self.work_dir}/{self._folder_name}"

@@ -12,6 +12,7 @@ ALGORITHMS = {
     "quality": 1,
     "radiometry": 1,
     "resampling": 1,
+    "sources.grd": 1,
     "sources.reading": 1,  # includes the pixel positions of `grid`
     "sources.simulated": 1,
     "spread": 1,

@@ -107,7 +107,7 @@ def changed(**sections: Any) -> dict[str, Any]:
             "processing",
             "does not divide a tile's side of 109800 m; give 5",
         ),
-        (changed(source={"kind": "ftp"}), "source.kind", "'asf', 'local' or 'simulated'"),
+        (changed(source={"kind": "ftp"}), "source.kind", "'asf', 'local', 'grd' or 'simulated'"),
         (changed(processing={"mosaic_strategy": "best"}), "processing.mosaic_strategy", "'mean', 'first' or 'last'"),
         (changed(processing={"despeckle": {"method": "best"}}), "processing.despeckle.method", "'tv_bregman'"),
         (despeckled("lee", damping=2), "processing.despeckle", "damping is no option of method lee; it takes window"),

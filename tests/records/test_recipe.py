@@ -38,6 +38,8 @@ CHANGES_VALUES = flat(
 roi: {polarization: HH+HV, tracks: [137], wkt: "POLYGON((-122 38, -121 38, -121 39.5, -122 38))",
   bbox: [-122, 38, -121, 39.5], filter: NAME = 'a'}
 source: {kind: simulated, simulation: {seed: 2, tracks: 1, passes_per_track: 1}}
+grd: {dem_heights: egm96, ocean: [Copernicus_DSM_COG_10_N38_00_W122_00_DEM], thermal_noise: false,
+  border_noise: always, tropospheric_delay: false}
 output: {bands: [RVI], keep_bits: 12, formats: {quality: true}}
 processing:
   post_processing: false
@@ -60,6 +62,7 @@ processing:
 )
 """Options whose change makes another cube, with another value than the default."""
 
+CHANGES_VALUES["grd.dem"] = CHANGES_VALUES["grd.geoid"] = str(Path(__file__).parent / "test_month.py")
 CHANGES_VALUES["roi.file"] = str(Path(AREAS).with_name("area.geojson"))
 
 KEEPS_VALUES = flat(
@@ -70,6 +73,7 @@ source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: http
   s3_endpoint: https://localhost, trusted: [localhost]}}
 search: {refresh: true, settle_days: 0, retry_timeout_seconds: 60}
 download: {access: https, max_workers: 9, cache_dir: elsewhere, cache_max_gb: 1}
+grd: {orbits: .}
 output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb: 1, public_url: https://localhost/,
   cog_compression: zstd, cog_layout: per_band, multiscales: false,
   credits: {creator_name: A, creator_type: person, creator_email: a@b, creator_url: c, institution: d, project: e,
@@ -86,7 +90,10 @@ logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, 
 )
 """Options that change files, speed or what is asked for, and no value of any month; each direction has its own cube."""
 
+GRD = {"source.kind": "grd", "source.path": ".", "grd.dem": __file__, "grd.geoid": __file__}
+
 BESIDE: dict[str, dict[str, Any]] = {
+    "grd.": GRD,
     "roi.wkt": MASKED,
     "roi.bbox": {"processing.use_roi_mask": True, "roi.bbox": [-122, 38, -121, 39]},
     "roi.file": {"processing.use_roi_mask": True, "roi.file": AREAS},
@@ -294,6 +301,7 @@ def test_a_recipe_without_textures_does_not_know_of_them() -> None:
 
 
 WHERE_USED = {
+    "sources.grd": GRD,
     "polygon_mask": MASKED,
     "sources.simulated": SIMULATED,
     "quality": {"output.formats.quality": True},

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, Layer, SetAside
+from s1monthly.granules import PASS_GAP, Burst, BurstGranule, GranuleList, Layer, SetAside
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.model import COMBINED, Direction, Month, Polarization
 from s1monthly.sources.selection import Selection, by_month, of_track
@@ -27,21 +27,21 @@ BOTH = ("VV", "VH", "mask")
 
 def granule(
     burst: Burst = UP, later: float = 0, version: str = "1.0", layers: Sequence[str] = BOTH, processed: float = 0
-) -> Granule:
+) -> BurstGranule:
     """A granule that began so many seconds after `START`, processed so many days after `PROCESSED`."""
-    return Granule(
-        burst,
-        START + timedelta(seconds=later),
-        PROCESSED + timedelta(days=processed),
-        "S1A",
-        30,
-        version,
+    return BurstGranule(
+        burst=burst,
+        acquired=START + timedelta(seconds=later),
+        processed=PROCESSED + timedelta(days=processed),
+        platform="S1A",
+        spacing=30,
+        version=version,
         layers=tuple(Layer(name, url=name) for name in layers),
     )
 
 
 def aside(
-    *granules: Granule, acquired: Mapping[str, Sequence[str]] | None = None, **wanted: Any
+    *granules: BurstGranule, acquired: Mapping[str, Sequence[str]] | None = None, **wanted: Any
 ) -> dict[str, tuple[str, bool]]:
     """Reason and loss of every granule that is set aside."""
     options = {"direction": Direction.ASCENDING, "polarization": Polarization.VV_VH, "only_tracks": None} | wanted
@@ -182,7 +182,7 @@ DECLARED = st.sampled_from([None, ("VV", "VH"), ("HH", "HV"), ("VV",), ("HH",)])
 
 @given(granules=GRANULES, data=st.data(), tracks=st.sampled_from([None, [137], [64, 18]]))
 def test_every_acquisition_is_used_once_left_out_or_lost(
-    granules: list[Granule], data: st.DataObject, tracks: list[int] | None
+    granules: list[BurstGranule], data: st.DataObject, tracks: list[int] | None
 ) -> None:
     text = {one.id: data.draw(DECLARED) for one in granules}
     declared = {name: pair for name, pair in text.items() if pair}
@@ -190,13 +190,13 @@ def test_every_acquisition_is_used_once_left_out_or_lost(
     left_out = selection.set_aside(granules, declared)
     assert selection.set_aside(data.draw(st.permutations(granules)), declared) == left_out
 
-    def polarizations(one: Granule) -> set[str]:
+    def polarizations(one: BurstGranule) -> set[str]:
         existing = {layer.name for layer in one.layers} - {"mask"}
         return existing | set(
             declared.get(one.id, () if existing.isdisjoint({"VV", "VH"}) and existing else ("VV", "VH"))
         )
 
-    def complete(one: Granule) -> bool:
+    def complete(one: BurstGranule) -> bool:
         return {"VV", "VH"} <= {layer.name for layer in one.layers}
 
     wanted = [
@@ -206,7 +206,7 @@ def test_every_acquisition_is_used_once_left_out_or_lost(
         and (tracks is None or one.burst.track in tracks)
         and {"VV", "VH"} <= polarizations(one)
     ]
-    acquisitions: dict[tuple[Burst, int], list[Granule]] = {}
+    acquisitions: dict[tuple[Burst, int], list[BurstGranule]] = {}
     for one in wanted:
         acquisitions.setdefault((one.burst, (one.acquired - START).days), []).append(one)
     used, lost = set(), set()
@@ -222,7 +222,7 @@ def test_every_acquisition_is_used_once_left_out_or_lost(
 
 
 @given(granules=GRANULES, data=st.data())
-def test_months_get_their_own_granules_in_order(granules: list[Granule], data: st.DataObject) -> None:
+def test_months_get_their_own_granules_in_order(granules: list[BurstGranule], data: st.DataObject) -> None:
     months = [Month(2021, 10), Month(2021, 11), Month(2021, 12)][: data.draw(st.integers(0, 3))]
     names = data.draw(st.sets(st.sampled_from([one.id for one in granules] or [""])))
     left_out = {name: SetAside(name, "for a reason") for name in names}

@@ -13,7 +13,7 @@ from s1monthly.catalog import collection
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.assets import asset_file, preview_file
-from s1monthly.granules import Burst, Granule, GranuleList, Layer, SetAside
+from s1monthly.granules import Burst, BurstGranule, Granule, GranuleList, Layer, SetAside
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands_of
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics
@@ -57,7 +57,15 @@ def granule(
 ) -> Granule:
     """Make a granule with layers of invented size and checksum."""
     made = tuple(Layer(name, f"https://host/{name}", 7_000_000 + number % 100, "0" * 32) for name in layers.split())
-    return Granule(Burst(track, number, "IW1"), day, datetime(2025, 8, 30, tzinfo=UTC), platform, 30, "1.0", made)
+    return BurstGranule(
+        burst=Burst(track, number, "IW1"),
+        acquired=day,
+        processed=datetime(2025, 8, 30, tzinfo=UTC),
+        platform=platform,
+        spacing=30,
+        version="1.0",
+        layers=made,
+    )
 
 
 def month_record(

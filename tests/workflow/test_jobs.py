@@ -30,6 +30,7 @@ SETTINGS = {
     "products": ["cog", "item"],
     "overviews": True,
     "credits": {},
+    "dem": {},
 }
 
 

@@ -529,7 +529,9 @@ def test_every_part_of_the_recipe_that_the_rules_name_is_there(site: Site) -> No
         for key in re.findall(r'"(\w+)"', call)
     }
     full = site.config(processing={"texture_features": {"enabled": True}, "radiometry": "beta0"})
-    assert named <= set(recipe(full))
+    grd = {"dem": __file__, "dem_heights": "ellipsoid"}
+    slices = site.config(source={"kind": "grd", "path": str(site.folder)}, grd=grd)
+    assert named <= {*recipe(full), *recipe(slices)}
     assert {"algorithms", "grid", "mask"} <= named
 
 

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from s1monthly.audit.inspection import MISSING, OUT_OF_DATE, InspectedMonth, InspectedTile, Kind
 from s1monthly.errors import NameFormatError
-from s1monthly.granule_names import parse_granule_id
+from s1monthly.granule_names import SLICE_PATTERN, parse_granule_id
 from s1monthly.model import month_ranges
 
 WIDTH = 80
 
-_GRANULE_ID = re.compile(r"OPERA_L2_RTC-S1_[^\s/]+?_v[\d.]*\d(?=[\s:,;)]|$)")
+_GRANULE_ID = re.compile(rf"(?:OPERA_L2_RTC-S1_[^\s/]+?_v[\d.]*\d|{SLICE_PATTERN})(?=[\s:,;)]|$)")
 
 MOST_LINES = 14
 """Largest number of lines shown of a reason; the log named there has all."""
@@ -123,12 +123,11 @@ def _granules(missing: Mapping[str, str], made: bool) -> Iterator[str]:
 
 
 def _short(granule_id: str) -> str:
-    """Return burst, time and platform of a granule; other text stays unchanged."""
+    """Return a granule's scene, time and platform; other text stays unchanged."""
     try:
-        granule = parse_granule_id(granule_id)
+        return parse_granule_id(granule_id).in_short
     except NameFormatError:
         return granule_id
-    return f"{granule.burst} {granule.acquired:%Y-%m-%d %H:%M:%S} {granule.platform}"
 
 
 def _wrapped(text: str, first: str, others: str, width: int = WIDTH) -> str:

@@ -71,7 +71,7 @@ def acquisitions(record: Record) -> list[dict[str, Any]] | None:
             "granule": granule.id,
             "acquired": granule.acquired.isoformat().replace("+00:00", "Z"),
             "platform": granule.platform,
-            "beam": granule.id.split("_")[3].split("-")[-1],
+            "beam": granule.beam,
             **({"source": own[granule.id]} if granule.id in own else {}),
         }
         for number, granule in enumerate(ordered, 1)

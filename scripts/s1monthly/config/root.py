@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import PrivateAttr, ValidationError, model_validator
 
 from s1monthly.config.fields import Section, refusal
+from s1monthly.config.grd import Grd
 from s1monthly.config.messages import explain, without_effect
 from s1monthly.config.output import Output
 from s1monthly.config.processing import Processing
@@ -37,6 +38,7 @@ class Config(Section):
     source: SourceSection = SourceSection()
     search: Search = Search()
     download: Download = Download()
+    grd: Grd = Grd()
     output: Output = Output()
     processing: Processing = Processing()
     static: Static = Static()
@@ -49,6 +51,22 @@ class Config(Section):
     def _mask_has_polygon(self) -> Config:
         if self.processing.use_roi_mask and self.roi.polygon is None:
             raise refusal("processing.use_roi_mask needs the polygon to mask with: roi.wkt, roi.file or roi.bbox")
+        return self
+
+    @model_validator(mode="after")
+    def _grd_is_possible(self) -> Config:
+        if self.source.kind != "grd":
+            return self
+        self.grd.refuse_unusable()
+        if self.converts:
+            raise refusal(
+                "processing.radiometry {quantity}: from source.kind grd there is only {only}",
+                quantity=self.processing.radiometry,
+                only=RADIOMETRY,
+            )
+        if self.makes_statics:
+            option = "static.enabled" if self.static.enabled else "an option of processing that reads static layers"
+            raise refusal("{option}: there are no static layers of source.kind grd", option=option)
         return self
 
     @model_validator(mode="after")
@@ -113,7 +131,7 @@ class Config(Section):
 
     @property
     def source_path(self) -> Path | None:
-        """Folder of the local or simulated source; None for the archive."""
+        """Folder of the source; None for the archive."""
         if self.source.kind == "simulated":
             return Path(self.source.path or os.path.join(self.work_dir, SIMULATED))
         return Path(self.source.path) if self.source.path else None
@@ -134,6 +152,8 @@ class Config(Section):
                 "fetch_seconds": self.memory.scene_retry_timeout_seconds,
             }
         options |= {"folder": str(self.source_path)}
+        if self.source.kind == "grd":
+            return options | {"orbits": self.grd.orbits_folder}
         if self.source.kind == "simulated":
             return options | self.source.simulation.model_dump()
         return options | {"with_mask": self.processing.mask != "none", **self.run_folders}
@@ -148,6 +168,8 @@ class Config(Section):
     @property
     def read_workers(self) -> int:
         """Number of granules read at once in one job."""
+        if self.source.kind == "grd":
+            return 1  # a slice takes as much memory as a whole tile, and several threads
         fetched = self.download.max_workers if self.source.kind == "asf" else None
         return fetched or self.memory.max_download_workers
 
@@ -160,6 +182,8 @@ class Config(Section):
             )
         if self.processing.angle_normalisation.lacks_exponent:
             lines.append("WARNING processing.angle_normalisation: reference has no effect without exponent")
+        if self.source.kind != "grd" and self.grd != Grd():
+            lines.append(f"WARNING grd: no effect with source.kind {self.source.kind}")
         if self.makes_statics and not self.static.enabled and "enabled" in self.static.model_fields_set:
             lines.append("static.enabled: false has no effect here, other options need static layers, so they are made")
         return [*self._translated, *lines]

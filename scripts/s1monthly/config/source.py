@@ -70,12 +70,14 @@ class Hosts(Section):
 class SourceSection(Section):
     """Where granules come from."""
 
-    kind: Literal["asf", "local", "simulated"] = option(
-        "asf", "asf: NASA's archive, found by CMR and served by ASF; local: a folder; simulated: made up, for trials"
+    kind: Literal["asf", "local", "grd", "simulated"] = option(
+        "asf",
+        "asf: NASA's archive, found by CMR and served by ASF; local: a folder of OPERA granules; grd: a folder of"
+        " Sentinel-1 GRD products; simulated: made up, for trials",
     )
     path: FolderPath | None = option(
         None,
-        "local: the folder that holds the granules, in any depth; simulated: where they are made",
+        "local, grd: the folder that holds the granules, in any depth; simulated: where they are made",
         example="./granules",
     )
     simulation: Simulation = Simulation()
@@ -83,9 +85,9 @@ class SourceSection(Section):
 
     @model_validator(mode="after")
     def _path_given(self) -> SourceSection:
-        if self.kind == "local":
+        if self.kind in ("local", "grd"):
             if not self.path:
-                raise refusal("source.kind local needs source.path, the folder that holds the granules")
+                raise refusal("source.kind {kind} needs source.path, the folder of granules", kind=self.kind)
             _refuse_file(self.path)
         return self
 

@@ -198,6 +198,15 @@ class TextureOptions:
         return tuple(f"{metric}_{degrees(angle)}" for angle in self.angles for metric in self.metrics)
 
 
+SLICE_PIXEL = 30.0
+"""Metres of the pixels on which GRD slices are corrected for the terrain: those of the means over 3 x 3 pixels."""
+
+
+def slice_parts(metres: float) -> int:
+    """Return into how many parts a side of a pixel is divided to correct GRD slices, for pixels of so many metres."""
+    return max(1, round(metres / SLICE_PIXEL))
+
+
 def degrees(angle: float) -> str:
     """Write an angle without a needless ``.0``."""
     return str(int(angle) if angle == int(angle) else angle)

@@ -20,7 +20,7 @@ from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
 from s1monthly.granule_names import parse_granule_id
-from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, Layer, Pass, SetAside, passes_of
+from s1monthly.granules import Granule, GranuleList, Layer, Pass, SetAside, passes_of
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.kernels.statistics import BandStatistics, CountStatistics, band_statistics
 from s1monthly.model import CompositeKey, Level, Polarization
@@ -190,7 +190,7 @@ class Record(Origin):
     @property
     def tracks(self) -> list[int] | None:
         """Tracks (relative orbits), ascending; None if the granules are unknown."""
-        return None if self.granules is None else sorted({granule.burst.track for granule in self.granules})
+        return None if self.granules is None else sorted({granule.track for granule in self.granules})
 
     @property
     def passes_by_track(self) -> dict[int, int] | None:
@@ -229,9 +229,6 @@ class Record(Origin):
         """Sorted ids of lost granules whose acquisition no other granule covers; None if unknown."""
         if self.granules is None or self.set_aside is None:
             return None
-        used: dict[Burst, list[datetime]] = {}
-        for granule in self.granules:
-            used.setdefault(granule.burst, []).append(granule.acquired)
         missing = set()
         for left_out in self.set_aside:
             if not left_out.lost:
@@ -240,7 +237,7 @@ class Record(Origin):
                 granule = parse_granule_id(left_out.granule_id)
             except NameFormatError:
                 continue
-            if all(abs(granule.acquired - other) > PASS_GAP for other in used.get(granule.burst, [])):
+            if granule.shown_by(self.granules) is None:
                 missing.add(granule.id)
         return sorted(missing)
 

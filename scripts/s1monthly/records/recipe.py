@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from s1monthly.cube.header import ADDED, adds_only_bands
 from s1monthly.errors import CubeError
+from s1monthly.files import sample_digest
 from s1monthly.kernels.options import INDEX_BANDS, SPREAD_STATISTICS, TEXTURE_METRICS
 from s1monthly.kernels.pixel_pairs import canonical_angles
 from s1monthly.model import Level, Month, Tile, TileDirection, canonical_tracks
@@ -16,6 +18,11 @@ from s1monthly.versions import ALGORITHMS, LEFT_OUT_AT_1
 
 if TYPE_CHECKING:  # building the model of Config takes longer than some jobs that only need a digest
     from s1monthly.config.root import Config
+
+
+OPERA, GRD = "OPERA RTC-S1", "Sentinel-1 GRD"
+"""Data of a recipe."""
+COPERNICUS = "Copernicus DEM"
 
 
 def recipe(config: Config) -> dict[str, Any]:
@@ -27,7 +34,11 @@ def recipe(config: Config) -> dict[str, Any]:
     simulation = config.source.simulation.model_dump()
     textures, angle = config.textures, processing.angle_normalisation.recipe()
     roi_mask = config.roi.polygon if processing.use_roi_mask else None
+    grd = config.source.kind == "grd"
     used = {
+        "resampling": not grd,
+        "sources.reading": not grd,
+        "sources.grd": grd,
         "polygon_mask": roi_mask,
         "radiometry": config.converts,
         "sources.simulated": config.source.kind == "simulated",
@@ -43,7 +54,7 @@ def recipe(config: Config) -> dict[str, Any]:
                 if used.get(name, True) and not (version == 1 and name in LEFT_OUT_AT_1)
             },
             "composite": composite,
-            "data": {"simulated": simulation} if config.source.kind == "simulated" else "OPERA RTC-S1",
+            "data": {"simulated": simulation} if config.source.kind == "simulated" else GRD if grd else OPERA,
             "despeckle": processing.despeckle.recipe() if processing.level is Level.HARDCP else None,
             "grid": {"crs": processing.target_crs, "resolution": processing.target_resolution},
             "level": str(processing.level),
@@ -58,9 +69,28 @@ def recipe(config: Config) -> dict[str, Any]:
             **({"spread": processing.spread} if processing.spread else {}),
             **({"radiometry": processing.radiometry} if config.converts else {}),
             **({"quality": True} if config.output.formats.quality else {}),
+            **({"grd": _of_grd(config)} if grd else {}),
             **_of_bands(config),
         }
     )
+
+
+def _of_grd(config: Config) -> dict[str, Any]:
+    """Return the options of the terrain correction; DEM and geoid by digests of their content.
+
+    The tiles of the Copernicus DEM are the same wherever they lie, and a folder may get more of them.
+    """
+    options = config.grd
+    dem = options.dem or ""
+    return {
+        "border_noise": options.border_noise,
+        "dem": COPERNICUS if os.path.isdir(dem) else sample_digest(dem),
+        "dem_heights": options.dem_heights,
+        **({"geoid": sample_digest(options.geoid)} if options.geoid else {}),
+        **({"ocean": sorted(options.ocean)} if options.ocean else {}),
+        "thermal_noise": options.thermal_noise,
+        "tropospheric_delay": options.tropospheric_delay,
+    }
 
 
 def _of_bands(config: Config) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import FileState, file_state, write_text
+from s1monthly.granule_names import SLICE_PATTERN
 from s1monthly.granules import GranuleList, passes_of
 from s1monthly.model import Month
 from s1monthly.records.granule_list import list_digest
@@ -121,7 +122,7 @@ _TYPES |= dict.fromkeys(("digest", "listing", "polygon", "tile_digest"), str)
 _TYPES |= dict.fromkeys(("granules", "passes", "set_aside", "size"), int)
 """Key of an entry of ``search.json`` -> type of its value."""
 
-_ONE_GRANULE = re.compile(r"OPERA_L2_RTC-S1_[^\s;,]+?(?:_([A-Z]+\.tif))?(?=[\s;,]|$)")
+_ONE_GRANULE = re.compile(rf"(?:OPERA_L2_RTC-S1_[^\s;,]+?|{SLICE_PATTERN})(?:_([A-Z]+\.tif))?(?=[\s;,]|$)")
 
 
 def _any_granule(name: re.Match[str]) -> str:

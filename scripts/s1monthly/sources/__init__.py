@@ -16,10 +16,10 @@ def open_source(kind: str, **options: Any) -> Source:
     Parameters
     ----------
     kind : str
-        ``asf``, ``local`` or ``simulated``.
+        ``asf``, ``local``, ``grd`` or ``simulated``.
     options
-        Arguments of `s1monthly.sources.asf.source.AsfSource`, `s1monthly.sources.local.LocalSource` or
-        `s1monthly.sources.simulated.source.SimulatedSource`.
+        Arguments of `s1monthly.sources.asf.source.AsfSource`, `s1monthly.sources.local.LocalSource`,
+        `s1monthly.sources.grd.source.GrdSource` or `s1monthly.sources.simulated.source.SimulatedSource`.
 
     Raises
     ------
@@ -34,6 +34,10 @@ def open_source(kind: str, **options: Any) -> Source:
         from s1monthly.sources.local import LocalSource
 
         return LocalSource(**options)
+    if kind == "grd":
+        from s1monthly.sources.grd.source import GrdSource
+
+        return GrdSource(**options)
     if kind == "simulated":
         from s1monthly.sources.simulated.source import SimulatedSource
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from s1monthly.errors import SourceError, SourceGoneError
-from s1monthly.granule_names import parse_granule_id, parse_layer_file, parse_like_granule, parse_static_file
+from s1monthly.granule_names import parse_burst_id, parse_layer_file, parse_like_granule, parse_static_file
 from s1monthly.layout import CUBE_FOLDER, FOLDER_LIKE_GRANULES, WORK_MARKER
 from s1monthly.model import Month
 
@@ -284,7 +284,7 @@ def digests(files: LayerFiles) -> dict[Month, str]:
     """
     contents: dict[Month, hashlib._Hash] = {}
     for granule_id in sorted(files):
-        content = contents.setdefault(parse_granule_id(granule_id).month, hashlib.sha256())
+        content = contents.setdefault(parse_burst_id(granule_id).month, hashlib.sha256())
         for layer, (_, size) in sorted(files[granule_id].items()):
             content.update(f"{granule_id} {layer} {size}\n".encode())
     return {month: content.hexdigest() for month, content in contents.items()}

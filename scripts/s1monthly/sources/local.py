@@ -13,8 +13,8 @@ import shapely
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.files import md5_of
-from s1monthly.granule_names import parse_granule_id, parse_static_id
-from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, Layer, StaticGranule, newest_static
+from s1monthly.granule_names import parse_burst_id, parse_static_id
+from s1monthly.granules import AnyGranule, Burst, BurstGranule, GranuleList, Layer, StaticGranule, newest_static
 from s1monthly.grid.lattice import geobox_outline
 from s1monthly.grid.orbit import footprint as burst_footprint
 from s1monthly.grid.orbit import orbit_direction
@@ -98,16 +98,16 @@ class LocalSource:
             raise SourceError(f"granule {granule.id}: {error}", "repair the file, or remove it") from error
         return nullcontext(replace(granule, layers=layers))
 
-    def _granules(self) -> Iterator[Granule]:
+    def _granules(self) -> Iterator[BurstGranule]:
         for granule_id, files in list_folder(self.folder, self.trees, self.cache).files.items():
-            yield replace(parse_granule_id(granule_id), layers=_layers(files))
+            yield replace(parse_burst_id(granule_id), layers=_layers(files))
 
 
 def _layers(files: Mapping[str, tuple[str, int]]) -> tuple[Layer, ...]:
     return tuple(Layer(name, url=path, size=size) for name, (path, size) in files.items())
 
 
-def _meeting(tile: Tile, direction: Stack, granules: Iterable[Granule]) -> Iterator[Granule]:
+def _meeting(tile: Tile, direction: Stack, granules: Iterable[BurstGranule]) -> Iterator[BurstGranule]:
     """Yield the granules whose footprint meets the tile, with the footprint filled in."""
     outline = tile_outline(tile)
     shapely.prepare(outline)
@@ -118,7 +118,7 @@ def _meeting(tile: Tile, direction: Stack, granules: Iterable[Granule]) -> Itera
                 yield replace(granule, footprint=shapely.to_wkt(footprint, rounding_precision=6))
 
 
-def _footprint(direction: Stack, granule: Granule) -> shapely.Geometry:
+def _footprint(direction: Stack, granule: BurstGranule) -> shapely.Geometry:
     """Return the outline of a granule's raster in longitude and latitude, from the first layer that opens.
 
     If none opens, return the place of its burst: a damaged granule then stops only its own month when it is read, not

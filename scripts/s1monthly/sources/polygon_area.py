@@ -10,7 +10,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.granule_names import parse_granule_id
-from s1monthly.granules import Burst, Granule, GranuleList
+from s1monthly.granules import Burst, BurstGranule, Granule, GranuleList
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.orbit import footprint as burst_footprint
@@ -65,14 +65,20 @@ class PolygonArea:
         return bool(shapely.dwithin(self._part, outline, metres + self._pixels))
 
     def meets(self, granule: Granule) -> bool:
-        """Return whether a granule may hold values for the polygon, by its footprint if that is known."""
+        """Return whether a granule may hold values for the polygon, by its footprint if that is known.
+
+        A slice without a footprint, which was set aside, may always.
+        """
+        burst = granule.burst if isinstance(granule, BurstGranule) else None
         if not granule.footprint:
-            return self.meets_burst(granule.burst)
+            return burst is None or self.meets_burst(burst)
         outline = shapely.from_wkt(granule.footprint)
         if self._within(self._flat(outline), FOOTPRINT_MARGIN):
             return True
-        modelled = shapely.hausdorff_distance(outline, burst_footprint(granule.burst)) < SAME_OUTLINE
-        return modelled and self.meets_burst(granule.burst)
+        if burst is None:
+            return False
+        modelled = shapely.hausdorff_distance(outline, burst_footprint(burst)) < SAME_OUTLINE
+        return modelled and self.meets_burst(burst)
 
     def meets_burst(self, burst: Burst) -> bool:
         """Return whether a burst may hold values for the polygon, by the orbit model."""
@@ -83,9 +89,7 @@ class PolygonArea:
         return {
             month: GranuleList(
                 tuple(granule for granule in listed.granules if self.meets(granule)),
-                tuple(
-                    aside for aside in listed.set_aside if self.meets_burst(parse_granule_id(aside.granule_id).burst)
-                ),
+                tuple(aside for aside in listed.set_aside if self.meets(parse_granule_id(aside.granule_id))),
             )
             for month, listed in found.items()
         }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from s1monthly.granule_names import layer_file, parse_granule_id
-from s1monthly.granules import PASS_GAP, Burst, Granule, GranuleList, SetAside, newest_versions
+from s1monthly.granules import UNKNOWN_TRACK, BurstGranule, Granule, GranuleList, SetAside, newest_versions
 from s1monthly.grid.orbit import orbit_direction
 from s1monthly.model import Month, Polarization, Stack
+
+OneGranule = TypeVar("OneGranule", bound=Granule)
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Selection:
     needed: tuple[str, ...] = ()
 
     def set_aside(
-        self, granules: Iterable[Granule], acquired: Mapping[str, Collection[str]] | None = None
+        self, granules: Iterable[BurstGranule], acquired: Mapping[str, Collection[str]] | None = None
     ) -> dict[str, SetAside]:
         """Return the granules that are not used, with the reasons.
 
@@ -51,36 +54,18 @@ class Selection:
         dict of str to SetAside
             By granule id.
         """
-        granules = list(granules)
-        aside: dict[str, SetAside] = {}
-        incomplete: list[tuple[Granule, list[str]]] = []
-        complete: list[Granule] = []
-        for granule in granules:
-            missing = [name for name in (*self.polarization.layers, *self.needed) if granule.layer(name) is None]
-            if reason := self._unwanted(granule, (acquired or {}).get(granule.id)):
-                aside[granule.id] = SetAside(granule.id, reason)
-            elif missing:
-                incomplete.append((granule, missing))
-            else:
-                complete.append(granule)
-        newest, older = newest_versions(complete)
-        aside |= {replaced.granule_id: replaced for replaced in older}
-        by_burst: dict[Burst, list[Granule]] = {}
-        for granule in newest:
-            by_burst.setdefault(granule.burst, []).append(granule)
-        for granule, missing in incomplete:
-            reason = f"no layer {' and '.join(missing)}"
-            if missing == ["mask"]:
-                beside = layer_file(granule.id, self.polarization.layers[0])
-                reason += f" beside {beside} (processing.mask: none does without it)"
-            same = [g for g in by_burst.get(granule.burst, []) if abs(g.acquired - granule.acquired) <= PASS_GAP]
-            if same:
-                aside[granule.id] = SetAside(granule.id, f"{reason}; {same[0].id} is used instead")
-            else:
-                aside[granule.id] = SetAside(granule.id, reason, lost=True)
-        return aside
+        return set_aside(granules, lambda one: self._unwanted(one, (acquired or {}).get(one.id)), self._lacking)
 
-    def _unwanted(self, granule: Granule, acquired: Collection[str] | None) -> str:
+    def _lacking(self, granule: BurstGranule) -> str:
+        """Return which layers a granule lacks; empty if none."""
+        missing = [name for name in (*self.polarization.layers, *self.needed) if granule.layer(name) is None]
+        reason = f"no layer {' and '.join(missing)}" if missing else ""
+        if missing == ["mask"]:
+            beside = layer_file(granule.id, self.polarization.layers[0])
+            reason += f" beside {beside} (processing.mask: none does without it)"
+        return reason
+
+    def _unwanted(self, granule: BurstGranule, acquired: Collection[str] | None) -> str:
         """Return why a granule does not fit the search; empty if it does."""
         direction = orbit_direction(granule.burst)
         if direction not in self.direction.directions:
@@ -96,6 +81,42 @@ class Selection:
         if not wanted <= acquired:
             return f"polarization {'+'.join(sorted(acquired, key=_co_first))}, not {self.polarization}"
         return ""
+
+
+def set_aside(
+    granules: Iterable[OneGranule], unwanted: Callable[[OneGranule], str], unusable: Callable[[OneGranule], str]
+) -> dict[str, SetAside]:
+    """Return the granules that are not used, with the reasons: by granule id.
+
+    Those that cannot be used are lost, unless others show the same.
+
+    Parameters
+    ----------
+    granules : iterable of Granule
+        All known granules.
+    unwanted, unusable : callable
+        Return why a granule does not fit the search, and why it cannot be used; empty if it does and can.
+    """
+    aside: dict[str, SetAside] = {}
+    broken: list[tuple[OneGranule, str]] = []
+    whole: list[Granule] = []
+    for granule in granules:
+        if reason := unwanted(granule):
+            aside[granule.id] = SetAside(granule.id, reason)
+        elif reason := unusable(granule):
+            broken.append((granule, reason))
+        else:
+            whole.append(granule)
+    newest, older = newest_versions(whole)
+    aside |= {replaced.granule_id: replaced for replaced in older}
+    by_scene: dict[str, list[Granule]] = {}
+    for used in newest:
+        by_scene.setdefault(used.scene, []).append(used)
+    for granule, reason in broken:
+        same = granule.shown_by(by_scene.get(granule.scene, []))
+        what = f"{reason}; {same.id} is used instead" if same else reason
+        aside[granule.id] = SetAside(granule.id, what, lost=same is None)
+    return aside
 
 
 def of_track(listed: GranuleList, track: int | None, tracks: Collection[int]) -> GranuleList:
@@ -114,17 +135,17 @@ def of_track(listed: GranuleList, track: int | None, tracks: Collection[int]) ->
         return listed
 
     def aside(granule: Granule) -> SetAside:
-        number = granule.burst.track
+        number = granule.track
         why = f"track {number}, not {track}" if number in tracks else f"track {number} does not reach the tile"
         return SetAside(granule.id, why)
 
     unused = [
-        aside(granule) if one.lost and granule.burst.track != track else one
+        aside(granule) if one.lost and granule.track not in (track, UNKNOWN_TRACK) else one
         for one in listed.set_aside
         for granule in [parse_granule_id(one.granule_id)]
     ]
-    unused += [aside(granule) for granule in listed.granules if granule.burst.track != track]
-    used = tuple(granule for granule in listed.granules if granule.burst.track == track)
+    unused += [aside(granule) for granule in listed.granules if granule.track != track]
+    used = tuple(granule for granule in listed.granules if granule.track == track)
     return GranuleList(used, tuple(sorted(unused, key=lambda one: one.granule_id)))
 
 

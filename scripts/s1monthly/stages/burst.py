@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -142,11 +142,13 @@ def read_burst(
         converter = stack.enter_context(_converter(granule, radiometry, static))
         burst = _Burst(co, cross, mask, min_valid_power, excluded, converter, {} if with_seen else None)
         seen = burst.seen_on(geobox) if with_seen else None
+        facts = facts_of(co.tags)
         try:
-            window = _trimmed(burst.on(geobox), layers, geobox, masked=mask is not None)
-            return replace(window, seen=seen, facts=facts_of(co.tags))
+            placed = burst.on(geobox)
         except _NothingValid as nothing:
-            return NoPixels(str(nothing), seen, facts_of(co.tags))
+            return NoPixels(str(nothing), seen, facts)
+        power = dict(zip(layers, (placed.co, placed.cross), strict=True))
+        return trimmed(placed.row, placed.col, power, geobox, mask is not None, seen, facts)
 
 
 class _NothingValid(Exception):  # noqa: N818, no error: its text is the reason of `NoPixels`
@@ -294,15 +296,34 @@ def _place(geometry: shapely.Geometry) -> str:
     return f"longitude {west:.2f} to {east:.2f}, latitude {south:.2f} to {north:.2f}"
 
 
-def _trimmed(placed: _Placed, layers: tuple[str, str], geobox: GeoBox, masked: bool) -> BurstWindow:
-    """Cut off empty margins."""
-    valid = ~np.isnan(placed.co)
+def trimmed(
+    row: int,
+    col: int,
+    power: dict[str, Power],
+    geobox: GeoBox,
+    masked: bool,
+    seen: Seen | None,
+    facts: Mapping[str, str],
+) -> BurstWindow | NoPixels:
+    """Cut off empty margins.
+
+    Parameters
+    ----------
+    row, col : int
+        Place of the power's upper-left pixel on the tile's grid.
+    power : dict
+        Layer name -> power, NaN at the same pixels of all.
+    geobox : GeoBox
+        The tile's grid.
+    masked, seen, facts
+        See `BurstWindow`.
+    """
+    valid = ~np.isnan(next(iter(power.values())))
     rows, cols = np.flatnonzero(valid.any(axis=1)), np.flatnonzero(valid.any(axis=0))
     if not rows.size:
-        raise _NothingValid("its few measurements on the tile fill no pixel of its grid")
+        return NoPixels("its few measurements on the tile fill no pixel of its grid", seen, facts)
     inner = slice(int(rows[0]), int(rows[-1]) + 1), slice(int(cols[0]), int(cols[-1]) + 1)
-    row, col = placed.row + inner[0].start, placed.col + inner[1].start
-    power = dict(zip(layers, (placed.co[inner], placed.cross[inner]), strict=True))
-    height, width = power[layers[0]].shape
+    row, col = row + inner[0].start, col + inner[1].start
+    height, width = inner[0].stop - inner[0].start, inner[1].stop - inner[1].start
     box = crop(geobox, slice(row, row + height), slice(col, col + width))
-    return BurstWindow(box, row, col, power, masked)
+    return BurstWindow(box, row, col, {layer: values[inner] for layer, values in power.items()}, masked, seen, facts)

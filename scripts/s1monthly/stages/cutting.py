@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from s1monthly.granule_names import layer_file, seen_file
-from s1monthly.granules import Burst, Granule, StaticGranule
+from s1monthly.granules import Burst, BurstGranule, Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS, Radiometry
 from s1monthly.raster.writing import write_raster
@@ -17,12 +18,12 @@ from s1monthly.records.source_facts import MARK
 from s1monthly.records.static_list import read_static_list
 from s1monthly.records.statics_used import STATIC
 from s1monthly.sources.contract import Source
-from s1monthly.stages.burst import NoPixels, read_burst
+from s1monthly.stages.burst import BurstWindow, NoPixels, read_burst
 from s1monthly.workflow.resume import Piece
 
 
 @dataclass(frozen=True)
-class Cutter:
+class Cutter(ABC):
     """Cuts the granules of a month to the tile, and writes their files.
 
     Attributes
@@ -35,8 +36,6 @@ class Cutter:
         The tile's grid.
     recipe : mapping
         Recipe of the cube.
-    statics : mapping of Burst to StaticGranule
-        Static granules that convert to the recipe's quantity, see `converting_granules`; empty for gamma0.
     folder : Path
         Folder of the files.
     """
@@ -45,8 +44,11 @@ class Cutter:
     layers: tuple[str, str]
     geobox: GeoBox
     recipe: Mapping[str, Any]
-    statics: Mapping[Burst, StaticGranule]
     folder: Path
+
+    @abstractmethod
+    def read(self, granule: Granule) -> BurstWindow | NoPixels:
+        """Read the part of a granule that lies on the tile; its layers can be read now."""
 
     def cut(self, granule: Granule) -> Piece:
         """Cut a granule, and write its layers; also what it saw, if the recipe keeps classes of pixels.
@@ -54,14 +56,45 @@ class Cutter:
         Raises
         ------
         SourceError
-            If the source cannot deliver it, or as for `read_burst`.
+            If the source cannot deliver it, or it is damaged.
         ProductError
             If a file cannot be written.
         """
-        recipe, static = self.recipe, self.statics.get(granule.burst)
-        with self.source.prepared(granule) as ready, self._prepared(static) as factors:
-            burst = read_burst(
-                ready,
+        with self.source.prepared(granule) as ready:
+            window = self.read(ready)
+            facts = {layer.name: layer.md5 for layer in ready.layers}
+        facts |= {f"{MARK}{name}": text for name, text in window.facts.items()}
+        seen: tuple[str, ...] = ()
+        if window.seen:
+            seen = (seen_file(granule.id),)
+            write_raster(self.folder / seen[0], [window.seen.bits], window.seen.geobox, ["seen"])
+        if isinstance(window, NoPixels):
+            return Piece(window.reason, seen, facts)
+        files = {layer: layer_file(granule.id, layer) for layer in window.power}
+        for layer, file in files.items():
+            write_raster(self.folder / file, [window.power[layer]], window.geobox, [layer])
+        return Piece("read" if window.masked else "read, unmasked", (*files.values(), *seen), facts)
+
+
+@dataclass(frozen=True)
+class BurstCutter(Cutter):
+    """Cuts OPERA bursts.
+
+    Attributes
+    ----------
+    statics : mapping of Burst to StaticGranule
+        Static granules that convert to the recipe's quantity, see `converting_granules`; empty for gamma0.
+    """
+
+    statics: Mapping[Burst, StaticGranule]
+
+    def read(self, granule: Granule) -> BurstWindow | NoPixels:
+        """Read a burst on the tile, see `read_burst`; its facts name the static granule that converted it."""
+        static = self.statics.get(granule.burst) if isinstance(granule, BurstGranule) else None
+        recipe = self.recipe
+        with self._prepared(static) as factors:
+            window = read_burst(
+                granule,
                 self.layers,
                 self.geobox,
                 recipe["min_valid_power"],
@@ -70,19 +103,7 @@ class Cutter:
                 factors,
                 with_seen=bool(recipe.get("quality")),
             )
-            facts = {layer.name: layer.md5 for layer in ready.layers}
-        facts |= {f"{MARK}{name}": text for name, text in burst.facts.items()}
-        facts |= {f"{MARK}{STATIC}": static.id} if static else {}
-        seen: tuple[str, ...] = ()
-        if burst.seen:
-            seen = (seen_file(granule.id),)
-            write_raster(self.folder / seen[0], [burst.seen.bits], burst.seen.geobox, ["seen"])
-        if isinstance(burst, NoPixels):
-            return Piece(burst.reason, seen, facts)
-        files = {layer: layer_file(granule.id, layer) for layer in burst.power}
-        for layer, file in files.items():
-            write_raster(self.folder / file, [burst.power[layer]], burst.geobox, [layer])
-        return Piece("read" if burst.masked else "read, unmasked", (*files.values(), *seen), facts)
+        return replace(window, facts={**window.facts, STATIC: static.id}) if static else window
 
     def _prepared(self, static: StaticGranule | None) -> Any:
         return self.source.prepared(static) if static else nullcontext()

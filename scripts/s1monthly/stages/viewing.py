@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from s1monthly.cube.static import read_static
 from s1monthly.cube.static_header import read_origins
 from s1monthly.errors import CubeError
-from s1monthly.granule_names import parse_granule_id, parse_static_id
+from s1monthly.granule_names import parse_burst_id, parse_static_id
 from s1monthly.granules import Burst, GranuleList
 from s1monthly.kernels.angle_normalisation import angle_factors
 from s1monthly.model import CompositeKey
@@ -44,7 +44,7 @@ def granules_without_static(granules: Iterable[str], store: str | Path) -> dict[
     origins = read_origins(store).values()
     known = {parse_static_id(name).burst for origin in origins for name in origin.granules}
     without = {Burst.parse(name) for origin in origins for name in origin.without}
-    bursts = {name: parse_granule_id(name).burst for name in granules}
+    bursts = {name: parse_burst_id(name).burst for name in granules}
     unknown = sorted({str(burst) for burst in bursts.values()} - {str(burst) for burst in known | without})
     if unknown:
         raise CubeError(

@@ -6,7 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from s1monthly.config.root import Config
-from s1monthly.kernels.options import INDEX_BANDS, MANTISSA_BITS, RADIOMETRY_LAYERS
+from s1monthly.grid.crs import metres_a_unit
+from s1monthly.kernels.options import INDEX_BANDS, MANTISSA_BITS, RADIOMETRY_LAYERS, slice_parts
 from s1monthly.model import TILE_SIDE
 from s1monthly.records.search_log import Answer
 
@@ -87,7 +88,14 @@ PIXEL_BYTES = 4
 USUAL_TRACKS = 2
 """Tracks of a tile whose static layers a composite reads, if it does."""
 
-MEMORY = {"composite": (930, 50.0), "publish": (600, 30.0), "audit": (600, 30.0), "static": (150, 12.0)}
+MEMORY = {
+    "composite": (930, 50.0),
+    "publish": (600, 30.0),
+    "audit": (600, 30.0),
+    "static": (150, 12.0),
+    "heights": (400, 50.0),
+    "slices": (400, 60.0),
+}
 """Memory of a job: MB for any grid, and bytes for each pixel of the grid.
 
 Measured with four bands at 30 m and at 10 m: composite 0.8 and 5.0 GB, and 12 bytes a pixel more with textures; publish
@@ -208,6 +216,13 @@ def memory_mb(stage: str, pixels: float) -> int:
 def reading_mb(readers: int, pixels: float) -> int:
     """Return the memory in MB of a job that reads `readers` granules at a time onto a grid of `pixels` pixels."""
     return round(700 + readers * (READER_MB + READER_BYTES * pixels / 1e6))
+
+
+def slice_pixels(config: Config, pixels: float) -> float:
+    """Return the pixels of the grid on which GRD slices are corrected, for a tile's grid of `pixels` pixels."""
+    epsg = config.processing.epsg
+    unit = 1.0 if epsg is None else metres_a_unit(epsg)
+    return pixels * slice_parts(config.processing.target_resolution * unit) ** 2
 
 
 def usual_pixels(config: Config) -> float:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +51,8 @@ class JobSettings:
         Rows and columns of a chunk of a new cube.
     statics : bool
         True if static layers are made.
+    dem : mapping
+        DEM of GRD products: `path`, `above`, `geoid` and `ocean` of `stages.heights.make_heights`; empty otherwise.
     cog_compression : str
         Compression of COGs.
     products : sequence of str
@@ -79,6 +81,7 @@ class JobSettings:
     overviews: bool
     credits: Mapping[str, str]
     statics: bool = False
+    dem: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, path: str | Path) -> JobSettings:

@@ -19,6 +19,7 @@ from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_
 from s1monthly.records.reference import period_of
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
+from s1monthly.sources.grd import listing as grd_listing
 from s1monthly.versions import PRODUCTS
 from s1monthly.workflow import grids
 from s1monthly.workflow.job_settings import JobSettings
@@ -46,9 +47,19 @@ def question_of(config: Config) -> dict[str, Any]:
         source |= {"path": str(config.source_path)}
     if config.source.kind == "simulated":
         source |= config.source.simulation.model_dump()
+    elif config.source.kind == "grd":
+        source |= {"orbits": config.grd.orbits_folder}
     else:
         source |= {"mask": config.processing.mask != "none"}
     return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
+
+
+def dem_of(config: Config) -> dict[str, Any]:
+    """Return what `stages.heights.make_heights` needs to know of the DEM; empty without GRD products."""
+    if config.source.kind != "grd":
+        return {}
+    grd = config.grd
+    return {"path": grd.dem, "above": grd.dem_heights, "geoid": grd.geoid, "ocean": sorted(grd.ocean)}
 
 
 class Listed(NamedTuple):
@@ -71,6 +82,8 @@ def listings_of(config: Config) -> Listed:
     static : str or None
         Result of `listing.static_digest`; None for a source that is not a folder.
     """
+    if config.source.kind == "grd":
+        return Listed(*grd_listing.digests(str(config.source_path), config.grd.orbits_folder))
     if config.source.kind != "local":
         return Listed({}, ())
     content = listing.list_folder(str(config.source_path), **config.run_folders)
@@ -235,6 +248,7 @@ class Plan:
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,
             statics=config.makes_statics,
+            dem=dem_of(config),
             cog_compression=config.output.cog_compression,
             products=products_of(config),
             overviews=config.output.multiscales,
@@ -305,6 +319,18 @@ class Plan:
         first, last = self.axis(tile)
         name = f"{first}_{last}_{tile.recipe_digest}"
         return tile.paths().slots.replace("{slots}", name)
+
+    def heights(self, tile: str) -> str | None:
+        """Return the file of a tile's heights, named by what they are made of; None without GRD products."""
+        if self.config.source.kind != "grd":
+            return None
+        return self.layout.heights.format(tile=tile, made_of=self._heights_made_of)
+
+    @cached_property
+    def _heights_made_of(self) -> str:
+        recipe = self.recipe
+        dem = grd_listing.dem_files(self.config.grd.dem or "")
+        return digest([recipe["grd"], recipe["grid"], recipe["algorithms"]["sources.grd"], dem])
 
     @property
     def published(self) -> dict[str, str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 
 from s1monthly.errors import ProductError
-from s1monthly.granules import Burst
+from s1monthly.granules import Burst, BurstGranule
 from s1monthly.layout import Layout
 from s1monthly.model import Month, TileDirection
 from s1monthly.records.granule_list import read_granule_list
@@ -34,6 +34,6 @@ def bursts_of(layout: Layout, key: TileDirection, answers: Mapping[Month, Answer
             granules = ()
             with suppress(ProductError):
                 granules = read_record(paths.record).granules or ()
-        for granule in granules:
+        for granule in (one for one in granules if isinstance(one, BurstGranule)):
             bursts[granule.burst] = granule.footprint or bursts.get(granule.burst, "")
     return bursts

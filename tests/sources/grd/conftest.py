@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from s1monthly.sources.grd.listing import find_products
 from s1monthly.sources.grd.product import Product, open_product
-from s1monthly.sources.grd.safe import find_products
 
 
 @pytest.fixture(scope="session")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from s1monthly.granule_names import parse_product_name
 from s1monthly.kernels.grd.geocoding import locate
 from s1monthly.model import Direction
 from s1monthly.sources.grd.annotation import parse_annotation
 from s1monthly.sources.grd.image import image_geometry
 from s1monthly.sources.grd.manifest import parse_manifest
-from s1monthly.sources.grd.safe import parse_product_name
 from s1monthly.sources.grd.simulation.model import model_annotation, model_manifest, model_name
 from s1monthly.sources.grd.simulation.write import annotation_xml, calibration_xml, manifest_xml, noise_xml, tables_for
 from s1monthly.sources.grd.tables import parse_calibration, parse_noise

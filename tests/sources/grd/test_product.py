@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 from s1monthly.errors import NameFormatError, SourceError
+from s1monthly.granule_names import parse_product_name
 from s1monthly.model import Direction, Polarization
+from s1monthly.sources.grd.listing import find_products
 from s1monthly.sources.grd.product import Product, open_product
-from s1monthly.sources.grd.safe import find_products, open_safe, parse_product_name
+from s1monthly.sources.grd.safe import open_safe
 
 EXPECTED = {
     # last letters: satellite, mode, processor, track, direction, slice, orbit, noise known, azimuth blocks

@@ -12,7 +12,7 @@ import rasterio
 from numpy.typing import NDArray
 
 from s1monthly.granule_names import STATIC_LAYERS, parse_static_file, parse_static_id
-from s1monthly.granules import Burst, Granule
+from s1monthly.granules import Burst, BurstGranule
 from s1monthly.grid.orbit import incidence_angle, utm_epsg
 from s1monthly.model import Polarization
 from s1monthly.sources import open_source
@@ -47,7 +47,11 @@ def test_flat_ground_has_the_closed_forms(layers: dict[str, NDArray[np.generic]]
 def test_relief_is_that_of_the_granules(burst: Burst, layers: dict[str, NDArray[np.generic]]) -> None:
     """Slopes that face the radar are bright and have a small local angle; shadow and layover are the granule's."""
     moment = datetime(2024, 5, 7, tzinfo=UTC)
-    granule = simulate(Scene(1), Granule(burst, moment, moment, "S1A", 30, "1.0"), VV_VH)
+    granule = simulate(
+        Scene(1),
+        BurstGranule(burst=burst, acquired=moment, processed=moment, platform="S1A", spacing=30, version="1.0"),
+        VV_VH,
+    )
     inside = granule["mask"] != 255
     np.testing.assert_array_equal(layers["mask"][inside], granule["mask"][inside])
     seen = layers["mask"] != 255

@@ -20,7 +20,7 @@ import urllib3.exceptions
 from asf_search.ASFSearchOptions import ASFSearchOptions
 
 from s1monthly.errors import SourceError
-from s1monthly.granules import Burst, Granule, StaticGranule
+from s1monthly.granules import Burst, BurstGranule, StaticGranule
 from s1monthly.layout import track_name
 from s1monthly.model import Month, Tile
 from s1monthly.sources.asf.footprints import Footprint, query_outline
@@ -61,7 +61,7 @@ class Listed:
     `acquired` holds the polarizations in which it was acquired; it is empty if CMR does not declare them.
     """
 
-    granule: Granule
+    granule: BurstGranule
     acquired: tuple[str, ...]
 
 

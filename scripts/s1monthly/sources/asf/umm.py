@@ -11,8 +11,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from s1monthly.errors import NameFormatError, SourceError
-from s1monthly.granule_names import parse_granule_id, parse_layer_file, parse_static_file, parse_static_id
-from s1monthly.granules import Granule, Layer, StaticGranule
+from s1monthly.granule_names import parse_burst_id, parse_layer_file, parse_static_file, parse_static_id
+from s1monthly.granules import BurstGranule, Layer, StaticGranule
 from s1monthly.model import Polarization
 
 FileParser = Callable[[str], tuple[str, str] | None]
@@ -39,12 +39,12 @@ def record_key(record: Any) -> tuple[str, str]:
     return concept_id, granule_id
 
 
-def read_record(umm: Mapping[str, Any]) -> tuple[Granule, tuple[str, ...]]:
+def read_record(umm: Mapping[str, Any]) -> tuple[BurstGranule, tuple[str, ...]]:
     """Parse a record, except its outline.
 
     Returns
     -------
-    granule : Granule
+    granule : BurstGranule
         The granule with its layers, without a footprint. A layer is a file of the granule that HTTPS can fetch, with
         size and MD5 if the record declares them.
     acquired : tuple of str
@@ -59,7 +59,7 @@ def read_record(umm: Mapping[str, Any]) -> tuple[Granule, tuple[str, ...]]:
     """
     name = umm["GranuleUR"]
     with _naming(name):
-        return replace(parse_granule_id(name), layers=_layers(name, umm, parse_layer_file)), _acquired(umm)
+        return replace(parse_burst_id(name), layers=_layers(name, umm, parse_layer_file)), _acquired(umm)
 
 
 def read_static_record(umm: Mapping[str, Any]) -> StaticGranule:

@@ -8,11 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from s1monthly.errors import SourceError
+from s1monthly.granule_names import ProductName
 from s1monthly.model import Polarization
 from s1monthly.sources.grd.annotation import Annotation, parse_annotation
 from s1monthly.sources.grd.elements import REMEDY
+from s1monthly.sources.grd.listing import MANIFEST
 from s1monthly.sources.grd.manifest import Manifest, parse_manifest
-from s1monthly.sources.grd.safe import MANIFEST, ProductName, SafeFiles, open_safe
+from s1monthly.sources.grd.safe import SafeFiles, open_safe
 from s1monthly.sources.grd.tables import Calibration, Noise, parse_calibration, parse_noise
 
 _FILE = re.compile(
@@ -84,10 +86,11 @@ class Product:
         return noise
 
     def set_aside(self, polarization: Polarization) -> str | None:
-        """Return why the product cannot be used for a polarization pair, or None if it can.
+        """Return why the product cannot be used for a polarization pair, or None if it can."""
+        return self.unfit(polarization) or self.damage(polarization)
 
-        Sizes are those of the manifest, so a file that was cut short is found without reading it.
-        """
+    def unfit(self, polarization: Polarization) -> str | None:
+        """Return why a whole product of this kind is not used for a polarization pair, or None if it is."""
         kind = f"{self.manifest.mode} {self.manifest.product_type}{self.name.resolution}".rstrip("_")
         if kind != "IW GRDH":
             return f"it is {kind}; only IW GRDH products are used"
@@ -95,7 +98,23 @@ class Product:
             return f"it has one polarization only, {', '.join(self.manifest.polarizations)}"
         if set(self.manifest.polarizations) != set(polarization.layers):
             return f"its polarizations are {'+'.join(self.manifest.polarizations)}, not {polarization}"
+        return None
+
+    def damage(self, polarization: Polarization) -> str | None:
+        """Return what is missing of a product, or None if it is whole.
+
+        Sizes are those of the manifest, so a file that was cut short is found without reading it.
+        """
         return self._missing(polarization) or self._cut_short(polarization)
+
+    def size(self, polarization: str) -> int:
+        """Return the bytes of all files of a polarization."""
+        return sum(self.files.sizes[name] for name in self.layers.get(polarization, {}).values())
+
+    def md5(self, polarization: str) -> str:
+        """Return the checksum of the pixels of a polarization, as the manifest lists it; empty if it does not."""
+        listed = (item.md5 for item in self.manifest.objects if _kind_of(item.name) == (polarization, "measurement"))
+        return next(listed, "")
 
     def _missing(self, polarization: Polarization) -> str | None:
         for layer in polarization.layers:

@@ -3,102 +3,15 @@
 from __future__ import annotations
 
 import os
-import re
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
-from s1monthly.errors import NameFormatError, SourceError
+from s1monthly.errors import SourceError
+from s1monthly.granule_names import ProductName, is_product_name, parse_product_name
 from s1monthly.sources.grd.elements import MOST_BYTES, REMEDY
-
-MANIFEST = "manifest.safe"
-
-_NAME = re.compile(
-    r"(?P<mission>S1[A-D])_(?P<mode>IW|EW|WV|S[1-6]|EN|N[1-6])_(?P<type>GRD|SLC|OCN|RAW)(?P<resolution>[FHM_])_"
-    r"(?P<level>[012])(?P<kind>[SA])(?P<polarization>SH|SV|DH|DV|HH|HV|VV|VH)_(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})_"
-    r"(?P<orbit>\d{6})_(?P<datatake>[0-9A-F]{6})_(?P<unique>[0-9A-F]{4})(?P<cog>_COG)?(?:\.SAFE)?(?:\.zip)?"
-)
-
-
-@dataclass(frozen=True)
-class ProductName:
-    """What the name of a product says.
-
-    Attributes
-    ----------
-    id : str
-        The name without ``.SAFE`` and ``.zip``.
-    mission : str
-        S1A to S1D.
-    mode : str
-        IW, EW, WV, or the swath of a stripmap product, S1 to S6.
-    product_type : str
-        GRD, SLC, OCN or RAW.
-    resolution : str
-        F (full), H (high) or M (medium); ``_`` where there is none.
-    polarization : str
-        SH, SV, DH or DV: one (S) or two (D) layers, sent in H or V.
-    start, stop : datetime
-        First and last line, in whole seconds, UTC.
-    absolute_orbit : int
-        Orbits since launch.
-    datatake : str
-        Hexadecimal number of the datatake.
-    unique : str
-        Checksum of the metadata: tells apart products of the same lines.
-    """
-
-    id: str
-    mission: str
-    mode: str
-    product_type: str
-    resolution: str
-    polarization: str
-    start: datetime
-    stop: datetime
-    absolute_orbit: int
-    datatake: str
-    unique: str
-
-
-def parse_product_name(name: str) -> ProductName:
-    """Parse the name of a product, with or without ``.SAFE`` or ``.zip``.
-
-    Raises
-    ------
-    NameFormatError
-        If it is none.
-
-    Examples
-    --------
-    >>> parse_product_name("S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13_6FF8.SAFE").mode
-    'IW'
-    """
-    found = _NAME.fullmatch(name)
-    try:
-        if found is None:
-            raise ValueError(name)
-        start, stop = (datetime.strptime(found[key], "%Y%m%dT%H%M%S").replace(tzinfo=UTC) for key in ("start", "stop"))
-    except ValueError:
-        raise NameFormatError(
-            f"{name!r} is not the name of a Sentinel-1 product",
-            "keep the archive's names, as S1A_IW_GRDH_1SDV_20210809T173953_20210809T174018_039156_049F13_6FF8.SAFE",
-        ) from None
-    return ProductName(
-        id=name.removesuffix(".zip").removesuffix(".SAFE"),
-        mission=found["mission"],
-        mode=found["mode"],
-        product_type=found["type"],
-        resolution=found["resolution"],
-        polarization=found["polarization"],
-        start=start,
-        stop=stop,
-        absolute_orbit=int(found["orbit"]),
-        datatake=found["datatake"],
-        unique=found["unique"],
-    )
+from s1monthly.sources.grd.listing import MANIFEST
 
 
 @dataclass(frozen=True)
@@ -123,7 +36,7 @@ class SafeFiles:
     def name(self) -> ProductName:
         """What the name of the product says; in a zip, the folder's name counts if it is a product's."""
         names = [(self.inside or "").strip("/").rpartition("/")[2], os.path.basename(self.path.rstrip("/"))]
-        return parse_product_name(next((name for name in names if _NAME.fullmatch(name)), names[1]))
+        return parse_product_name(next(filter(is_product_name, names), names[1]))
 
     def label(self, name: str) -> str:
         """Return the full name of a file, for messages."""
@@ -203,32 +116,3 @@ def _list_zip(path: str) -> SafeFiles:
     inside = manifests[0].removesuffix(MANIFEST)
     sizes = {name.removeprefix(inside): size for name, size in members.items() if name.startswith(inside)}
     return SafeFiles(path, inside, sizes)
-
-
-def find_products(folder: str | os.PathLike[str]) -> Iterator[str]:
-    """Yield the paths of the products in a folder, at any depth, in alphabetical order.
-
-    A product is a folder with a manifest, or a zip with the name of a product. Hidden folders and files are skipped:
-    downloads that are under way live there. Links to folders are followed, each folder once.
-
-    Raises
-    ------
-    SourceError
-        If a folder cannot be listed.
-    """
-    seen: set[str] = set()
-
-    def refuse(error: OSError) -> None:
-        raise SourceError(f"folder {error.filename}: {error.strerror}", "make it readable, or remove it") from error
-
-    for here, folders, files in os.walk(os.fspath(folder), followlinks=True, onerror=refuse):
-        real = os.path.realpath(here)
-        if real in seen or MANIFEST in files:
-            folders.clear()
-        if real not in seen and MANIFEST in files:
-            yield here
-        elif real not in seen:
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            zips = (name for name in sorted(files) if name.endswith(".zip") and _NAME.fullmatch(name))
-            yield from (os.path.join(here, name) for name in zips)
-        seen.add(real)

@@ -17,7 +17,7 @@ from numba import njit
 from shapely.geometry import Polygon
 
 from s1monthly.files import replacing
-from s1monthly.granules import Burst, Granule, StaticGranule
+from s1monthly.granules import Burst, BurstGranule, Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.orbit import orbit_direction, utm_epsg, utm_footprint
 from s1monthly.model import Polarization
@@ -110,7 +110,7 @@ def _key(seed: int, granule: Granule, layer: str) -> np.uint64:
     return np.uint64(int.from_bytes(digest, "little"))
 
 
-def simulate(scene: Scene, granule: Granule, polarization: Polarization) -> dict[str, npt.NDArray[np.generic]]:
+def simulate(scene: Scene, granule: BurstGranule, polarization: Polarization) -> dict[str, npt.NDArray[np.generic]]:
     """Return the layers of a granule on its `burst_geobox`.
 
     Parameters

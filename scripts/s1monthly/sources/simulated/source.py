@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +19,7 @@ from rasterio.errors import RasterioError
 from s1monthly.errors import SourceError
 from s1monthly.files import md5_of
 from s1monthly.granule_names import STATIC_LAYERS, layer_file
-from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, Layer, StaticGranule
+from s1monthly.granules import AnyGranule, Burst, BurstGranule, Granule, GranuleList, Layer, StaticGranule
 from s1monthly.grid.orbit import CYCLE, REFERENCE_NODE, bursts_over, coverage, footprint, sensing_start
 from s1monthly.grid.tiles import tile_outline
 from s1monthly.model import Direction, Month, Polarization, Stack, Tile
@@ -81,7 +82,7 @@ class SimulatedSource:
         selection = Selection(direction, self.polarization, self.only_tracks)
         return by_month(months, granules, selection.set_aside(granules))
 
-    def _flown(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> Iterator[Granule]:
+    def _flown(self, tile: Tile, direction: Direction, months: Sequence[Month]) -> Iterator[BurstGranule]:
         """Yield the granules of all tracks of a direction."""
         outline = tile_outline(tile)
         bursts = bursts_over(outline, direction)
@@ -115,9 +116,10 @@ class SimulatedSource:
         layers = self._layers(granule)
         try:
             if not all(os.path.exists(layer.url) for layer in layers):
-                made = self._simulated(granule)
+                of_burst = cast(BurstGranule | StaticGranule, granule)  # it has no others
+                made = self._simulated(of_burst)
                 files = {layer_file(granule.id, name): values for name, values in made.items()}
-                write_layers(self._folder / granule.id, burst_geobox(granule.burst), files, tags_of(granule))
+                write_layers(self._folder / granule.id, burst_geobox(of_burst.burst), files, tags_of(granule))
             sized = tuple(replace(layer, size=Path(layer.url).stat().st_size) for layer in layers)
             return replace(granule, layers=sized)
         except (OSError, RasterioError) as error:
@@ -126,7 +128,7 @@ class SimulatedSource:
                 "free disk space there, or give a writable folder as source.path",
             ) from error
 
-    def _simulated(self, granule: Granule | StaticGranule) -> dict[str, npt.NDArray[np.generic]]:
+    def _simulated(self, granule: BurstGranule | StaticGranule) -> dict[str, npt.NDArray[np.generic]]:
         scene = Scene(self.seed)
         if isinstance(granule, StaticGranule):
             return simulate_static(scene, granule.burst)
@@ -137,7 +139,7 @@ class SimulatedSource:
         return tuple(Layer(name, str(self._folder / granule.id / layer_file(granule.id, name))) for name in names)
 
     @staticmethod
-    def _passes(footprints: dict[Burst, str], month: Month) -> list[list[Granule]]:
+    def _passes(footprints: dict[Burst, str], month: Month) -> list[list[BurstGranule]]:
         """Return a track's granules that start within a month, by pass; a pass may begin or end outside the month."""
         passes = []
         for day, platform in _overflights(next(iter(footprints)).track, month):
@@ -146,7 +148,16 @@ class SimulatedSource:
                 acquired = (day + sensing_start(burst)).replace(microsecond=0)
                 if Month.of(acquired) == month and acquired >= FIRST_ACQUISITION:
                     processed = acquired + PROCESSING_DELAY
-                    granules.append(Granule(burst, acquired, processed, platform, SPACING, "1.0", footprint=outline))
+                    of_burst = BurstGranule(
+                        burst=burst,
+                        acquired=acquired,
+                        processed=processed,
+                        platform=platform,
+                        spacing=SPACING,
+                        version="1.0",
+                        footprint=outline,
+                    )
+                    granules.append(of_burst)
             if granules:
                 passes.append(granules)
         return passes

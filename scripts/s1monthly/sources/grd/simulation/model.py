@@ -213,13 +213,25 @@ def _grid(annotation: Annotation, orbit: Orbit) -> GeolocationGrid:
     return GeolocationGrid(stamps, delays, lines, pixels, longitude, latitude, 0 * lines, incidence)
 
 
+def ground_at(annotation: Annotation, line: float, pixels: Floats) -> tuple[Floats, Floats]:
+    """Return longitude and latitude of pixels of a line, bilinear in the geolocation grid."""
+    grid = annotation.grid
+    lines, columns = np.unique(grid.lines), np.unique(grid.pixels)
+
+    def between(values: Floats) -> Floats:
+        by_line = [np.interp(pixels, columns, row) for row in values.reshape(len(lines), len(columns))]
+        return np.array([np.interp(line, lines, column) for column in np.transpose(by_line)])
+
+    return between(grid.longitudes), between(grid.latitudes)
+
+
 def model_manifest(annotation: Annotation, polarizations: tuple[str, ...], track: int) -> Manifest:
     """Return the manifest of a product with such an image."""
-    grid = annotation.grid
+    last, far = annotation.lines - 1, annotation.samples - 1
     corners = []
-    for line, pixel in ((0, 0), (0, annotation.samples), (annotation.lines, annotation.samples), (annotation.lines, 0)):
-        number = int(np.argmin(np.hypot(grid.lines - line, grid.pixels - pixel)))
-        corners.append((float(grid.longitudes[number]), float(grid.latitudes[number])))
+    for line, pixel in ((0, 0), (0, far), (last, far), (last, 0)):
+        longitude, latitude = ground_at(annotation, line, np.array([pixel]))
+        corners.append((float(longitude[0]), float(latitude[0])))
     seconds = (annotation.lines - 1) * annotation.line_interval
     stop = annotation.first_line + np.timedelta64(round(seconds * 1e6), "us")
     return Manifest(

@@ -1,0 +1,180 @@
+"""Products in a folder: what is found, what is set aside, and what stops a search."""
+
+from __future__ import annotations
+
+import shutil
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from s1monthly.errors import SourceError, SourceGoneError
+from s1monthly.granules import GranuleList, passes_of
+from s1monthly.model import COMBINED, Direction, Month, Polarization, Stack, Tile
+from s1monthly.sources import open_source
+from s1monthly.sources.grd.listing import digests
+from support.grd_products import write_small
+
+TILE = Tile("33TUG")
+MAY = Month(2024, 5)
+DAY = 86400.0
+
+
+def found(
+    folder: Path,
+    months: Sequence[Month] = (MAY,),
+    *,
+    tile: Tile = TILE,
+    direction: Stack = Direction.DESCENDING,
+    polarization: Polarization = Polarization.VV_VH,
+    tracks: Sequence[int] | None = None,
+    orbits: Path | None = None,
+) -> dict[Month, GranuleList]:
+    given = {"folder": folder, "only_tracks": tracks, "orbits": orbits and str(orbits)}
+    return open_source("grd", polarization=polarization, **given).search(tile, direction, months)
+
+
+def aside(listed: GranuleList) -> dict[str, tuple[str, bool]]:
+    """Reason and loss of what was set aside, by product."""
+    return {one.granule_id.partition("_T0")[0]: (one.reason, one.lost) for one in listed.set_aside}
+
+
+def products(listed: GranuleList) -> set[str]:
+    return {granule.id.removesuffix("_T022") for granule in listed.granules}
+
+
+def name(path: Path) -> str:
+    return path.name.removesuffix(".SAFE")
+
+
+def zipped(path: Path, target: Path) -> Path:
+    """Pack a product, and remove its folder."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w") as archive:
+        for file in sorted(path.rglob("*")):
+            archive.write(file, file.relative_to(path.parent))
+    shutil.rmtree(path)
+    return target
+
+
+def test_folders_and_zips_are_found_with_what_the_manifest_says(tmp_path: Path) -> None:
+    folder, other = write_small(tmp_path / "deep" / "down"), write_small(tmp_path, later=25)
+    packed = zipped(other, tmp_path / "zips" / f"{name(other)}.zip")
+    listed = found(tmp_path)[MAY]
+    assert listed.set_aside == () and products(listed) == {name(folder), name(other)}
+    first, second = listed.granules
+    assert (first.track, first.platform, first.beam) == (22, "S1A", "IW")
+    assert [layer.name for layer in first.layers] == ["VV", "VH"] and all(layer.size > 1000 for layer in first.layers)
+    assert {layer.url for layer in first.layers} == {str(folder)}
+    assert {layer.url for layer in second.layers} == {str(packed)}
+    assert [[layer.size, len(layer.md5)] for layer in first.layers] == [[layer.size, 32] for layer in second.layers]
+    assert len(passes_of(listed.granules)) == 1, "slices of a datatake"
+
+
+def test_only_what_lies_on_the_tile_in_the_direction_months_and_tracks_is_used(tmp_path: Path) -> None:
+    here = write_small(tmp_path)
+    ascending = write_small(tmp_path, direction=Direction.ASCENDING, track=44, datatake=301)
+    june, far = write_small(tmp_path, later=29 * DAY), write_small(tmp_path, place=(40.0, 10.0), datatake=302)
+    answer = found(tmp_path, (MAY, Month(2024, 6), Month(2024, 7)))
+    assert [products(listed) for listed in answer.values()] == [{name(here)}, {name(june)}, set()]
+    assert aside(answer[MAY]) == {name(ascending): ("direction ASCENDING, not DESCENDING", False)}
+    assert name(far) not in str(answer)
+    assert len(found(tmp_path, direction=COMBINED)[MAY].granules) == 2
+    (left_out,) = found(tmp_path, tracks=[44])[MAY].set_aside[-1:]
+    assert "track 22 is not among roi.tracks" in {one.reason for one in found(tmp_path, tracks=[44])[MAY].set_aside}
+    assert not left_out.lost
+
+
+def test_older_versions_give_way(tmp_path: Path) -> None:
+    old, new = write_small(tmp_path, ipf=(2, 36)), write_small(tmp_path, later=1, ipf=(3, 10))
+    neighbour = write_small(tmp_path, later=26, ipf=(2, 36))
+    listed = found(tmp_path)[MAY]
+    assert products(listed) == {name(new), name(neighbour)}
+    assert aside(listed) == {name(old): (f"older version of {name(new)}_T022", False)}
+
+
+def test_what_cannot_be_used_is_set_aside_with_the_reason(tmp_path: Path) -> None:
+    kinds = {
+        "single": (write_small(tmp_path, layers=("VV",), datatake=1), "it has one polarization only, VV"),
+        "other pair": (
+            write_small(tmp_path, layers=("HH", "HV"), datatake=2), "its polarizations are HH+HV, not VV+VH"),
+        "near real time": (
+            write_small(tmp_path, orbit_source="Downlink", datatake=3),
+            "made in near real time with the orbit of its satellite, and grd.orbits has no file for it"),
+    }  # fmt: skip
+    listed = found(tmp_path)[MAY]
+    assert not listed.granules
+    assert aside(listed) == {name(path): (reason, False) for path, reason in kinds.values()}
+
+
+def test_an_orbit_file_is_a_layer_and_serves_products_of_near_real_time(tmp_path: Path) -> None:
+    write_small(tmp_path / "products", orbit_source="Downlink")
+    orbits = tmp_path / "orbits"
+    orbits.mkdir()
+    good = "S1A_OPER_AUX_RESORB_OPOD_20240503T090000_V20240503T040000_20240503T073000.EOF"
+    for file in (good, good.replace("S1A", "S1B"), good.replace("V20240503", "V20240502")):
+        (orbits / file).write_text("x" * 50)
+    before = digests(str(tmp_path / "products"))[0]
+    (granule,) = found(tmp_path / "products", orbits=orbits)[MAY].granules
+    layer = granule.layer("orbit")
+    assert layer is not None and (layer.url, layer.size) == (str(orbits / good), 50)
+    assert digests(str(tmp_path / "products"), str(orbits))[0] != before, "a new orbit file makes answers void"
+
+
+def test_damaged_products_are_lost(tmp_path: Path) -> None:
+    missing, short, whole = (write_small(tmp_path, later=later) for later in (0, 30, 60))
+    shutil.rmtree(missing / "measurement")
+    (tiff, *_) = sorted((short / "measurement").iterdir())
+    tiff.write_bytes(tiff.read_bytes()[:-1])
+    unread = write_small(tmp_path, later=90)
+    (unread / "manifest.safe").write_text("<broken")
+    elsewhere = write_small(tmp_path, later=120, datatake=999)
+    (elsewhere / "manifest.safe").unlink()
+    listed = found(tmp_path)[MAY]
+    assert products(listed) == {name(whole)}
+    reasons = aside(listed)
+    assert reasons[name(missing)] == ("its measurement file of VV is missing", True)
+    assert reasons[name(short)][0].startswith("its file measurement/s1a-iw-grd-v") and reasons[name(short)][1]
+    assert "manifest.safe" in reasons[name(unread)][0] and reasons[name(unread)][1]
+    assert "no manifest.safe in it" in reasons[name(elsewhere)][0]
+    assert not reasons[name(elsewhere)][1], "nobody knows where it lies"
+    again = write_small(tmp_path / "again", later=1, ipf=(2, 36))
+    assert aside(found(tmp_path)[MAY])[name(missing)] == (
+        f"its measurement file of VV is missing; {name(again)}_T022 is used instead", False,
+    )  # fmt: skip
+
+
+def test_a_damaged_zip_does_not_matter_beside_the_whole_folder(tmp_path: Path) -> None:
+    folder = write_small(tmp_path / "whole")
+    (tmp_path / f"{name(folder)}.zip").write_bytes(b"PK no zip")
+    listed = found(tmp_path)[MAY]
+    assert products(listed) == {name(folder)} and not listed.set_aside
+
+
+def test_folders_without_products_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(SourceGoneError, match="no such folder"):
+        found(tmp_path / "nowhere")
+    with pytest.raises(SourceGoneError, match="no Sentinel-1 product in it"):
+        found(tmp_path)
+    write_small(tmp_path / "products")
+    with pytest.raises(SourceError, match="no such folder"):
+        found(tmp_path / "products", orbits=tmp_path / "orbits")
+
+
+def test_a_digest_changes_with_its_month_alone(tmp_path: Path) -> None:
+    write_small(tmp_path)
+    june = write_small(tmp_path, later=29 * DAY)
+    before, _ = digests(str(tmp_path))
+    (june / "measurement" / "more.tiff").touch()
+    after, _ = digests(str(tmp_path))
+    assert before[MAY] == after[MAY] and before[Month(2024, 6)] != after[Month(2024, 6)]
+    june.rename(tmp_path / "moved")
+    named, (warning,) = digests(str(tmp_path))
+    assert set(named) == {MAY} and "moved is not used" in warning
+
+
+def test_a_product_across_the_antimeridian_is_found(tmp_path: Path) -> None:
+    write_small(tmp_path, place=(179.99, 0.3))
+    for tile in (Tile("60NYF"), Tile("01NAA")):
+        assert len(found(tmp_path, tile=tile)[MAY].granules) == 1
