@@ -169,7 +169,14 @@ def test_lists_that_are_not_whole_are_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("longitude", "latitude", "epsg"), [(12.0, 50.0, 32633), (180.0, 50.0, 32601), (-60.0, 0.0, 32621)]
+    ("longitude", "latitude", "epsg"),
+    [
+        (12.0, 50.0, 32633),
+        (180.0, 50.0, 32601),
+        (-60.0, 0.0, 32621),
+        (15.0, 83.0, 32633),
+        (180.0, -79.0, 32760),
+    ],
 )
 def test_surfaces_have_no_seams(longitude: float, latitude: float, epsg: int, egm96: Path, tmp_path: Path) -> None:
     """A plane stays a plane across four tiles, which have no common nodes and differ in spacing."""
@@ -258,6 +265,19 @@ def test_rasters_that_end_or_have_holes_are_refused(sentinel1: Path, tmp_path: P
     with pytest.raises(GridError, match="are no heights in metres"):
         ellipsoid_heights(open_dem(tmp_path / "feet.tif", HeightsAbove.ELLIPSOID, None),
                           GeoBox(32633, 30, 501_000, 4_999_000, 50, 50))  # fmt: skip
+
+
+def test_rasters_across_180_degrees(tmp_path: Path) -> None:
+    box = box_around(180.0, -72.0, 32760, 300)
+    longitude = 178.5 + np.arange(300) / 100
+    write(tmp_path / "to_360.tif", np.tile(longitude, (100, 1)).astype(np.float32), 178.5, -71.5, 0.01, 0.01)
+    found = ellipsoid_heights(open_dem(tmp_path / "to_360.tif", HeightsAbove.ELLIPSOID, None), box)
+    assert np.abs(found - lonlat(box)[0] % 360).max() < 1e-3
+    # a raster from -180 to 180 ends in the middle of the box: that is no hole to be filled from its other end
+    whole = -180 + np.arange(3600) / 10
+    write(tmp_path / "to_180.tif", np.tile(whole, (100, 1)).astype(np.float32), -180, -65, 0.1, 0.1)
+    with pytest.raises(GridError, match=r"no heights on .* longitudes up to 360"):
+        ellipsoid_heights(open_dem(tmp_path / "to_180.tif", HeightsAbove.ELLIPSOID, None), box)
 
 
 def test_fine_dems_are_averaged(tmp_path: Path) -> None:

@@ -189,7 +189,8 @@ def _check_whole(dem: Dem, box: GeoBox, heights: Singles) -> None:
         place = f"longitude {longitudes[row, column]:.3f}, latitude {latitudes[row, column]:.3f}"
         raise GridError(
             f"DEM {dem.name}: no heights on {missing.mean():.2%} of the grid, such as near {place}",
-            "give a DEM that reaches 20 km beyond the tile and has no holes; over the sea, 0 above the geoid",
+            "give a DEM that reaches 20 km beyond the tile and has no holes; over the sea, 0 above the geoid; "
+            "across 180 degrees, longitudes up to 360",
         )
 
 
@@ -247,7 +248,8 @@ def _from_raster(path: str, box: GeoBox, x: Floats, y: Floats) -> Singles:
             dem_x, dem_y = _to(box, dataset.crs.to_wkt(), x, y)
             if dataset.crs.is_geographic:
                 centre = transform.c + transform.a * dataset.width / 2
-                dem_x = dem_x + 360 * np.rint((centre - dem_x) / 360)
+                dem_x = _unwrapped(dem_x)  # as a whole: it may lie across 180 degrees
+                dem_x = dem_x + 360 * np.rint((centre - np.median(dem_x)) / 360)
             columns, rows = (dem_x - transform.c) / transform.a - 0.5, (dem_y - transform.f) / transform.e - 0.5
             steps = [float(np.median(np.abs(np.diff(places, axis=axis)))) / STEP for places, axis in
                      ((rows, 0), (columns, 1))]  # fmt: skip
