@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 
 from s1monthly.errors import S1MonthlyError, SourceError
-from s1monthly.kernels.grd.geocoding import ImageGeometry, locate
+from s1monthly.kernels.grd.geocoding import locate
 from s1monthly.kernels.grd.orbit import fit_orbit
-from s1monthly.sources.grd.annotation import StateVectors, _state_vectors
-from s1monthly.sources.grd.elements import parse_xml
+from s1monthly.sources.grd.annotation import StateVectors
 from s1monthly.sources.grd.image import image_geometry
 from s1monthly.sources.grd.orbit_file import best_orbit_file, list_orbit_files, read_orbit_file
 from s1monthly.sources.grd.product import Product
@@ -156,43 +155,3 @@ def test_vectors_of_no_orbit_are_refused(products: dict[str, Product]) -> None:
         fit_orbit(times, vectors.positions, vectors.velocities * 1.001, "x")
     with pytest.raises(S1MonthlyError, match="from the Earth's centre"):
         fit_orbit(times, vectors.positions / 1000, vectors.velocities, "x")
-
-
-def slc_geometry(content: bytes, since: np.datetime64, orbit: StateVectors | None = None) -> ImageGeometry:
-    """Return a geometry that knows times and slant ranges only."""
-    vectors = orbit or _state_vectors(parse_xml(content, "slc", "product").child("generalAnnotation"))
-    seconds = (vectors.times - since) / np.timedelta64(1, "s")
-    return ImageGeometry(
-        orbit=fit_orbit(seconds, vectors.positions, vectors.velocities, "slc"),
-        lines=100, samples=100, line_interval=1.0, sample_spacing=10.0, set_times=np.zeros(1),
-        set_origins=np.zeros(1), set_coefficients=np.array([[8e5, 0.5]]), bistatic_reference=np.nan,
-    )  # fmt: skip
-
-
-def test_single_look_images_have_the_same_times_and_ranges(sentinel1: Path) -> None:
-    contents = []
-    for path in sorted((sentinel1 / "slc").glob("*.zip")):
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if "annotation/s1" in name and name.endswith(".xml")]
-            contents += [archive.read(name) for name in names]
-    scene = next((sentinel1 / "slc" / "real_pixels_20220918").glob("*.xml")).read_bytes()
-    assert len(contents) >= 7
-    start = np.datetime64("2022-09-18T07:49:21", "us")
-    restituted = next((sentinel1 / "orbit").glob("*20220918T093241*"))
-    precise = read_orbit_file(restituted, "S1A", start, start + np.timedelta64(25, "s"))
-    for content, orbit, most in [
-        *((content, None, 3.0) for content in contents),
-        (scene, None, 3.0),
-        (scene, precise, 6.0),
-    ]:
-        grid = parse_xml(content, "slc", "product").child("geolocationGrid")
-        points = grid.counted("geolocationGridPointList", "geolocationGridPoint")
-        since = points[0].time("azimuthTime")
-        longitudes, latitudes, heights, ranges = (
-            np.array([point.number(name, -1e9, 1e9) for point in points])
-            for name in ("longitude", "latitude", "height", "slantRangeTime")
-        )
-        places = locate(slc_geometry(content, since, orbit), longitudes, latitudes, heights)
-        times = (np.array([point.time("azimuthTime") for point in points]) - since) / np.timedelta64(1, "s")
-        assert np.abs(places.times - times).max() < most * MICROSECOND
-        assert np.abs(places.slant_ranges * LIGHT_TIME - ranges).max() < (3e-12 if orbit is None else 3e-10)
