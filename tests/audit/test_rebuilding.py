@@ -169,7 +169,7 @@ def test_an_item_is_written_again(tree: SmallTree, fault: str, capsys: pytest.Ca
 def pixels_changed(tree: SmallTree) -> None:
     with rasterio.open(tree.path("cog", NOVEMBER), "r+", IGNORE_COG_LAYOUT_BREAK="YES") as dataset:
         # compresses to fewer bytes than what was there, and is put in its place: the layout stays that of a COG
-        dataset.write(np.full((128, 128), -9, np.float32), 1, window=Window(0, 0, 128, 128))
+        dataset.write(np.full((64, 64), -9, np.float32), 1, window=Window(0, 0, 64, 64))
 
 
 def one_pixel_off(tree: SmallTree) -> None:

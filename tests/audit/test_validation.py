@@ -148,7 +148,7 @@ def properties(**values: object) -> Damage:
 
 AGAIN = {"cog": [f"rm {COG}.tif", RUN], "preview": [f"rm {PREVIEW}.png", RUN]}
 FAULTS: dict[str, tuple[Damage, str, str, list[str]]] = {
-    "COG cut short": (of("cog", truncate, 0.9), f"{COG}.tif", "cut short.*block 0, 2 of band 4", AGAIN["cog"]),
+    "COG cut short": (of("cog", truncate, 0.9), f"{COG}.tif", "cut short.*block 0, 1 of band 4", AGAIN["cog"]),
     "COG longer": (
         lambda tree: tree.path("cog", NOVEMBER).open("ab").write(b"more"),
         f"{COG}.tif",

@@ -85,7 +85,7 @@ def test_a_month_that_is_not_what_its_record_says_is_not_shown(
 
 def swapped(values: np.ndarray) -> np.ndarray:
     """Exchange two pixels of other values: no statistic of all pixels tells."""
-    first, second = (100, 10), (200, 20)
+    first, second = (100, 10), (150, 20)
     other = values.copy()
     other[first], other[second] = values[second], values[first]
     assert other[first] != values[first] and sorted(other.ravel()) == sorted(values.ravel())

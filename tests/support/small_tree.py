@@ -33,8 +33,10 @@ from s1monthly.records.record_builder import build_record
 from s1monthly.records.search_log import Answer, write_answers
 from support.month_samples import CALIFORNIA, granule
 
-COARSE = 300.0
-"""Resolution of the months of a `SmallTree`, metres: 366 x 366 pixels."""
+COARSE = 600.0
+"""Resolution of the months of a `SmallTree`, metres: 183 x 183 pixels, in 3 x 3 chunks."""
+SIDE = 64
+"""Rows and columns of a chunk."""
 
 STEPS = ("cube", "record", "cog", "preview", "item", "tile_catalog", "catalog", "collection")
 """What is written of a month, in the order of the rules."""
@@ -116,7 +118,7 @@ class SmallTree:
     def spec(self, key: CompositeKey) -> CubeSpec:
         """What a month's cube is made of."""
         grid, made_of = tile_geobox(key.tile, COARSE), bands("VV", "VH")
-        return CubeSpec(key.tile, key.direction, grid, made_of, (128, 128), self.recipe, self.overviews)
+        return CubeSpec(key.tile, key.direction, grid, made_of, (SIDE, SIDE), self.recipe, self.overviews)
 
     def _write_cube(self, key: CompositeKey) -> None:
         mine = [other.month for other in self.months if (other.tile, other.direction) == (key.tile, key.direction)]
@@ -155,7 +157,7 @@ class SmallTree:
             record.grid,
             stac.output_bands(record),
             tags=stac.processing_tags(record),
-            block_size=128,
+            block_size=SIDE,
             known=list(record.bands.values()),
         )
 
