@@ -132,6 +132,11 @@ class Granule(ABC):
         return Month.of(self.acquired)
 
     @property
+    def masked(self) -> bool:
+        """True if layover and shadow are known."""
+        return self.layer("mask") is not None
+
+    @property
     def in_short(self) -> str:
         """Scene, time and platform, for reports."""
         return f"{self.scene} {self.acquired:%Y-%m-%d %H:%M:%S} {self.platform}"
@@ -242,6 +247,11 @@ class Slice(Granule):
     def scene(self) -> str:
         """Satellite and datatake."""
         return f"{self.platform} datatake {self.datatake}"
+
+    @property
+    def masked(self) -> bool:
+        """True: they follow from the DEM."""
+        return True
 
     @property
     def recency(self) -> tuple[tuple[int, ...], datetime]:

@@ -93,6 +93,7 @@ logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, 
 GRD = {"source.kind": "grd", "source.path": ".", "grd.dem": __file__, "grd.geoid": __file__}
 
 BESIDE: dict[str, dict[str, Any]] = {
+    "grd.ocean": GRD | {"grd.dem": str(Path(__file__).parent)},
     "grd.": GRD,
     "roi.wkt": MASKED,
     "roi.bbox": {"processing.use_roi_mask": True, "roi.bbox": [-122, 38, -121, 39]},

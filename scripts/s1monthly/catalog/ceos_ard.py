@@ -16,6 +16,7 @@ from typing import Any
 from s1monthly.catalog.item import lineage
 from s1monthly.kernels.options import COMPOSITE_DOI, DESPECKLE_DOI, RADIOMETRY
 from s1monthly.records.month import Record
+from s1monthly.records.recipe import GRD
 from s1monthly.records.source_facts import values_of
 
 MET, PARTLY, NOT_MET = "met", "partly", "not met"
@@ -23,6 +24,7 @@ MET, PARTLY, NOT_MET = "met", "partly", "not met"
 PFS = "https://github.com/ceos-org/ceos-ard/blob/main/pfs/CB/document.yaml"
 TAGS_GONE = "the granules' files have lost OPERA's tags"
 RECORD, TAGS, SPEC = "record of the month", "tags of OPERA's GeoTIFFs, in the record of the month", "this document"
+ANNOTATION = "annotation of the GRD products and options of their correction, in the record of the month"
 
 Entry = dict[str, Any]
 
@@ -118,7 +120,9 @@ def _of_tags(
     status = MET if not missing else PARTLY if whole else NOT_MET
     gone = f" ({TAGS_GONE})" if not record.source else ""
     note = f"not known: {', '.join(missing)}{gone}" if missing else ""
-    return _entry(name, title, status, whole, TAGS if values else RECORD, note, level)
+    return _entry(
+        name, title, status, whole, (ANNOTATION if record.data == GRD else TAGS) if values else RECORD, note, level
+    )
 
 
 def _general(record: Record) -> list[Entry]:
@@ -155,6 +159,7 @@ def _source(record: Record) -> list[Entry]:
     processing = ("source_facility", "source_processed", "source_software", "source_level", "slc")
     image = (*(f"{axis}_{what}" for axis, what in (("azimuth", "spacing_s"), ("range", "spacing_m"))),
              "azimuth_resolution_m", "range_resolution_m", "near_angle", "far_angle")  # fmt: skip
+    geometry = {"geometry": "ground range" if record.data == GRD else "slant range"}
     return [
         _entry("acquisition-id", "Acquisition ID", if_known, listed, SPEC, unknown),
         _of_tags(record, "data-access-source", "Source data access", ("source_access",)),
@@ -175,7 +180,7 @@ def _source(record: Record) -> list[Entry]:
             processing,
             lacking=("azimuth and range number of looks",),
         ),
-        _of_tags(record, "image-attributes-sar", "Source data image attributes", image, {"geometry": "slant range"}),
+        _of_tags(record, "image-attributes-sar", "Source data image attributes", image, geometry),
         _of_tags(record, "performance-indicators", "Performance indicators", ("nesz_db",)),
         _wish("polarimetric-calibration-matrices", "Polarimetric calibration matrices"),
         _wish("ionosphere-indicator", "Ionosphere indicator"),

@@ -41,6 +41,7 @@ from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES, SPREAD_STAT
 from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import COMBINED, Month, Polarization, Stack
+from s1monthly.records.recipe import GRD, OPERA
 
 PARQUET_TYPE = "application/vnd.apache.parquet"
 
@@ -244,6 +245,7 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
     made = _made(rows)
     made_up = any(row["data"] == "simulated" for row in made)
     real = any(row["data"] != "simulated" for row in made)
+    sources = [name for name in (OPERA, GRD) if any(row["data"] == name for row in made)] or [OPERA]
     described = _described(made)
     quantities = sorted({row["radiometry"] or RADIOMETRY for row in made}) or [RADIOMETRY]
     assets = _item_assets(described, made)
@@ -254,8 +256,9 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
         "id": name,
         "title": title,
         "description": f"Monthly composites of Sentinel-1 backscatter ({_quantity(quantities)}, from "
-        "OPERA RTC-S1) on the Sentinel-2 tile grid, one Item a tile, direction and month. Backscatter in dB, their "
-        "ratio and a radar vegetation index; level hARDCp is despeckled, ARDC is the composite alone. "
+        f"{' and '.join(sources)}) on the Sentinel-2 tile grid, one Item a tile, direction and month. "
+        "Backscatter in dB, their ratio and a radar vegetation index; level hARDCp is despeckled, ARDC is the "
+        "composite alone. "
         + ("Contains modified Copernicus Sentinel data." if real else "")
         + (" Some months are simulated, for trials: column data of the catalog says which." if made_up else ""),
         "keywords": [
@@ -269,7 +272,7 @@ def _collection(name: str, title: str, rows: Sequence[Mapping[str, Any]]) -> dic
             "MGRS",
         ],
         "license": "other",
-        "providers": [dict(provider) for provider in PROVIDERS],
+        "providers": [dict(one) for one in PROVIDERS if OPERA in sources or OPERA not in one["description"]],
         "extent": _extent(made or rows),
         "summaries": _summaries(rows),
         **(renders(described, assets) if len({tuple(row["bands"]) for row in made}) == 1 else {}),

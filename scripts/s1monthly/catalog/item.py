@@ -30,6 +30,7 @@ from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson
 from s1monthly.records.month import Record
+from s1monthly.records.recipe import GRD
 from s1monthly.records.statics_used import static_granules
 
 T = TypeVar("T")
@@ -175,12 +176,13 @@ def lineage(record: Record) -> str:
     """Describe in words, from the recipe, how a month was made."""
     recipe, method = record.recipe, record.recipe["composite"]["method"]
     despeckle = record.despeckled or recipe.get("despeckle")
-    source = "simulated OPERA RTC-S1" if record.simulated else "OPERA RTC-S1"
+    source, pieces = ("simulated " * record.simulated + record.data), "slices" if record.data == GRD else "bursts"
     granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
     steps = [
         f"{granules}{source} granules (gamma0 power)",
+        *(["corrected for the terrain by DEM and orbit"] if record.data == GRD else []),
         *_conversion(recipe),
-        f"overlapping bursts of a pass merged ({recipe['mosaic']})",
+        f"overlapping {pieces} of a pass merged ({recipe['mosaic']})",
         *([normalisation(recipe)] if normalisation(recipe) else []),
         f"{COMPOSITE_TITLES.get(method, method.replace('_', ' '))} of {passes}passes",
     ]

@@ -45,6 +45,14 @@ class Grd(Section):
         """Raise an error of the configuration if source grd cannot work with these options."""
         if self.dem is None:
             raise refusal("source.kind grd needs grd.dem: a GeoTIFF, a VRT, or a folder of Copernicus tiles")
+        if os.path.isdir(self.dem) and self.dem_heights != "egm2008":
+            raise refusal(
+                "grd.dem_heights {above}: the tiles in grd.dem have heights above egm2008", above=self.dem_heights
+            )
+        if self.ocean and not os.path.isdir(self.dem):
+            raise refusal(
+                "grd.ocean names tiles, but grd.dem {path} is no folder of tiles; leave it out", path=self.dem
+            )
         if self.dem_heights == "ellipsoid":
             if self.geoid is not None:
                 raise refusal("grd.geoid: heights above the ellipsoid need no geoid; leave it out")

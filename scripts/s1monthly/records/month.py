@@ -27,6 +27,7 @@ from s1monthly.model import CompositeKey, Level, Polarization
 from s1monthly.records.account import Account
 from s1monthly.records.footprint import tidy
 from s1monthly.records.granule_list import list_digest
+from s1monthly.records.recipe import OPERA
 from s1monthly.records.recipe import digest as digest_of
 from s1monthly.records.seal import seal, seal_is_whole
 
@@ -181,6 +182,12 @@ class Record(Origin):
         """Acquisition start of the first and the last granule, UTC; None without known granules."""
         passes = self.passes
         return (passes[0].start, max(one.end for one in passes)) if passes else (None, None)
+
+    @property
+    def data(self) -> str:
+        """What the granules are: `recipe.OPERA` or `recipe.GRD`; simulated granules are like OPERA's."""
+        data = self.recipe.get("data")
+        return data if isinstance(data, str) else OPERA
 
     @property
     def simulated(self) -> bool:
@@ -361,7 +368,7 @@ def _granule_json(granule: Granule) -> dict[str, Any]:
         layer.name: {"size": None if layer.size < 0 else layer.size, "md5": layer.md5 or None}
         for layer in granule.layers
     }
-    return {"id": granule.id, "layers": layers, "mask": "mask" in layers}
+    return {"id": granule.id, "layers": layers, "mask": granule.masked}
 
 
 def _granule(entry: Mapping[str, Any]) -> Granule:

@@ -1,0 +1,63 @@
+"""Section grd: what is refused before any work, and what has no effect beside another source."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from s1monthly.config.root import Config, load_config
+from s1monthly.errors import ConfigError
+
+FILE, FOLDER = __file__, str(Path(__file__).parent)
+GOOD: dict[str, Any] = {
+    "roi": {"manual_mgrs_tiles": ["33TUG"], "flight_direction": "DESCENDING"},
+    "time": {"years": [2024]},
+    "source": {"kind": "grd", "path": FOLDER},
+    "grd": {"dem": FILE, "geoid": FILE},
+}
+
+
+def changed(**sections: dict[str, Any]) -> Config:
+    return load_config({**GOOD, **{name: {**GOOD.get(name, {}), **values} for name, values in sections.items()}})
+
+
+@pytest.mark.parametrize(
+    ("sections", "says"),
+    [
+        ({"source": {"path": None}}, "source.kind grd needs source.path"),
+        ({"source": {"path": FILE}}, "cannot be read"),
+        ({"grd": {"dem": None}}, "source.kind grd needs grd.dem: a GeoTIFF, a VRT, or a folder"),
+        ({"grd": {"dem": "lost.tif"}}, "grd.dem: lost.tif does not exist"),
+        ({"grd": {"geoid": None}}, "grd.dem_heights egm2008 needs grd.geoid"),
+        ({"grd": {"geoid": "lost.tif"}}, "grd.geoid: lost.tif does not exist"),
+        ({"grd": {"dem_heights": "ellipsoid"}}, "heights above the ellipsoid need no geoid"),
+        ({"grd": {"dem": FOLDER, "dem_heights": "egm96"}}, "the tiles in grd.dem have heights above egm2008"),
+        ({"grd": {"ocean": ["Copernicus_DSM_COG_10_S70_00_E162_00_DEM"]}}, "is no folder of tiles"),
+        ({"grd": {"dem_heights": "sea"}}, "'egm2008', 'egm96' or 'ellipsoid'"),
+        ({"grd": {"border_noise": "some"}}, "'auto', 'always' or 'never'"),
+        ({"grd": {"orbits": "https://host/orbits"}}, "a URL"),
+        ({"processing": {"radiometry": "beta0"}}, "processing.radiometry beta0: from source.kind grd there is only"),
+        ({"static": {"enabled": True}}, "static.enabled: there are no static layers"),
+        ({"processing": {"composite_method": "local_resolution"}}, "there are no static layers of source.kind grd"),
+    ],
+)
+def test_refusals_name_place_and_remedy(sections: dict[str, dict[str, Any]], says: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        changed(**sections)
+    assert says in str(refusal.value)
+
+
+def test_options_reach_the_source() -> None:
+    config = changed()
+    assert config.grd.orbits_folder is None and config.read_workers == 1 and not config.notes()
+    options = config.source_options
+    assert options.pop("polarization").layers == ("VV", "VH")
+    assert options == {"only_tracks": None, "folder": FOLDER, "orbits": None}
+    assert changed(grd={"orbits": FOLDER}).source_options["orbits"] == FOLDER
+
+
+def test_beside_another_source_the_section_has_no_effect_and_one_line_says_so() -> None:
+    config = changed(source={"kind": "simulated", "path": None}, grd={"dem": "lost.tif", "geoid": None})
+    assert config.notes() == ["WARNING grd: no effect with source.kind simulated"]
