@@ -75,6 +75,8 @@ def test_report_of_months_with_new_granules(made: Site) -> None:
 def test_report_of_products_that_were_deleted(made: Site) -> None:
     overviews = made.plan(output={"formats": {"overview": True}})
     assert "; 3 overview COGs to be made again: 2021-11, 2021-12, 2022-02" in line(overviews)
+    assessed = made.plan(output={"formats": {"ceos_ard": True}})
+    assert "; 3 assessments by CEOS-ARD to be made again: 2021-11, 2021-12, 2022-02" in line(assessed)
     tile = made.tile()
     for path in (tile.paths(NOVEMBER).cog, tile.paths(DECEMBER).cog, tile.paths(FEBRUARY).preview):
         Path(path).unlink()
@@ -173,4 +175,7 @@ def test_a_reference_that_must_be_made_is_told_with_its_disk_space(site: Site) -
         "10SGD ASCENDING: the reference of 2021-11, 2021-12 is made before all months; the bursts of its months stay on"
         " disk until then, about 1.3 GB of 72 granules"
     ]
+    plan = site.plan(processing={"despeckle": despeckle})
+    (small,) = [text for text in report.before_run(plan, limits=lambda tile: (0.25, 0.1)) if "reference" in text]
+    assert small.endswith(" of 18 granules"), "a polygon leaves a quarter of each month's 36"
     assert not any("reference" in text for text in report.before_run(site.plan()))

@@ -123,3 +123,9 @@ def product_name(kind: str) -> str:
     if is_derived(kind):
         return f"{kind.partition('-')[0]} COG"
     return "COG" if is_cog(kind) else {"item": "Item", "ceos_ard": "assessment by CEOS-ARD"}.get(kind, kind)
+
+
+def plural(product: str) -> str:
+    """Return the plural of a product's name: ``COGs``, ``assessments by CEOS-ARD``."""
+    noun, by, maker = product.partition(" by ")
+    return f"{noun}s{by}{maker}"

@@ -9,7 +9,7 @@ from pathlib import Path
 from s1monthly.model import Tile, month_ranges
 from s1monthly.records.search_log import Answer, no_data_months, set_aside_of
 from s1monthly.workflow import estimate
-from s1monthly.workflow.month_state import MonthState, Step, product_name
+from s1monthly.workflow.month_state import MonthState, Step, plural, product_name
 from s1monthly.workflow.plan import Plan
 from s1monthly.workflow.tile_months import TileMonths
 from s1monthly.workflow.tile_statics import StaticStep
@@ -40,13 +40,14 @@ def before_run(
         header = plan.header(tile)
         if header and header.recipe == tile.recipe and plan.config.processing.keeps_other_chunks(header.chunks):
             yield f"cube of {tile.key}: keeps its chunks {header.chunks}; zarr_chunks is for new cubes"
-        if tile.period and not tile.reference:
-            yield _reference_line(plan, tile, pixels(tile.key.tile) if pixels else None)
         to_make += [state.answer for state in tile.states if state.to_make and state.answer]
         months = sum(state.step is Step.SEARCH or state.to_make for state in tile.states)
         unsearched += sum(state.step is Step.SEARCH for state in tile.states)
         granules, covered = limits(tile.key.tile) if limits and months else (1.0, 1.0)
-        shares += [(granules * plan.share_of_granules(tile), covered)] * months
+        share = granules * plan.share_of_granules(tile)
+        if tile.period and not tile.reference:
+            yield _reference_line(plan, tile, share, pixels(tile.key.tile) if pixels else None)
+        shares += [(share, covered)] * months
         statics += _static_granules(tile)
     if to_make or unsearched:
         granules, covered = (sum(share) / len(shares) for share in zip(*shares, strict=True))
@@ -56,10 +57,11 @@ def before_run(
         yield estimate.as_text(found, unsearched)
 
 
-def _reference_line(plan: Plan, tile: TileMonths, pixels: float | None) -> str:
+def _reference_line(plan: Plan, tile: TileMonths, share: float, pixels: float | None) -> str:
     """Say that a reference is made first, and how much disk the bursts of its months need."""
     answers = [state.answer for state in tile.states if state.month in tile.period]
-    granules = sum(answer.granules if answer else estimate.USUAL_GRANULES for answer in answers)
+    usual = max(1, round(estimate.USUAL_GRANULES * share))
+    granules = sum(answer.granules if answer else usual for answer in answers)
     size = estimate.size_text(1e6 * estimate.temporary_mb(plan.config, granules, pixels))
     return (
         f"{tile.key.tile} {tile.key.direction}: the reference of {month_ranges(tile.period)} is made before all months;"
@@ -153,8 +155,8 @@ def _products(made: Iterable[MonthState]) -> Iterator[str]:
     further = sorted({product_name(kind) for state in made for kind in state.lacking})
     for product in dict.fromkeys(("COG", "preview", "Item", *further)):
         lacking = [state for state in made if product in map(product_name, state.lacking)]
-        plural = "s" if len(lacking) > 1 else ""
-        yield _count(lacking, f"{product}{plural} to be made again")
+        name = plural(product) if len(lacking) > 1 else product
+        yield _count(lacking, f"{name} to be made again")
     yield _count(
         made, "whose products are out of date, to be made again", lambda state: state.outdated and not state.lacking
     )
