@@ -57,6 +57,8 @@ def heights_mb(wildcards, attempt):
 
 def static_mb(wildcards, attempt):
     """Return the memory of a job that makes static layers, one at a time; each attempt asks for more."""
+    if SETTINGS.source.kind == "grd":
+        return slice_mb(wildcards, attempt)
     of_tile = pixels(Tile(wildcards.tile))
     layers = estimate.memory_mb("static", of_tile)
     return layers + attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)

@@ -25,10 +25,18 @@ def static_made_of(wildcards):
     return static_state(wildcards).made_of
 
 
+def static_heights(wildcards):
+    """Wait for the heights of a tile, if static layers are computed from a GRD product and are not there yet."""
+    after_search(wildcards)
+    needed = RUN.draws or static_state(wildcards).step == StaticStep.READ
+    return (PLAN.heights(wildcards.tile) or []) if needed else []
+
+
 rule static:
     """Made once: again only if the source has another burst of the track, or a newer static granule."""
     input:
         static_again,
+        heights=static_heights,
     output:
         item=LAYOUT.static_item,
         cogs=static_cogs(),
@@ -55,5 +63,6 @@ rule static:
             "wildcards.track",
             "params.made_of",
             "params.block_size",
+            "input.heights",
             "output.item",
         )

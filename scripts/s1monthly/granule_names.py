@@ -63,12 +63,13 @@ def parse_granule_id(name: str) -> Granule:
     NameFormatError
         If it is neither the name of an OPERA RTC-S1 product, nor that of a Sentinel-1 product with its track.
     """
-    slice_ = _SLICE.fullmatch(name)
-    return (
-        slice_of(parse_product_name(slice_["product"]), int(slice_["track"] or UNKNOWN_TRACK))
-        if slice_
-        else parse_burst_id(name)
-    )
+    return slice_of_id(name) or parse_burst_id(name)
+
+
+def slice_of_id(name: str) -> Slice | None:
+    """Parse the name of a Sentinel-1 product with its track; return None for any other name."""
+    match = _SLICE.fullmatch(name)
+    return slice_of(parse_product_name(match["product"]), int(match["track"] or UNKNOWN_TRACK)) if match else None
 
 
 def parse_burst_id(name: str) -> BurstGranule:
@@ -132,6 +133,17 @@ def parse_static_id(name: str) -> StaticGranule:
         ) from error
     burst, spacing = Burst.parse(match["burst"]), int(match["spacing"])
     return StaticGranule(burst, day, match["platform"], spacing, match["version"])
+
+
+def parse_static_source(name: str) -> StaticGranule | Slice:
+    """Parse the name of what static layers are made of: a static granule, or a slice of GRD products.
+
+    Raises
+    ------
+    NameFormatError
+        If it is neither.
+    """
+    return slice_of_id(name) or parse_static_id(name)
 
 
 def parse_static_file(name: str) -> tuple[str, str] | None:

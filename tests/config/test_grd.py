@@ -38,15 +38,18 @@ def changed(**sections: dict[str, Any]) -> Config:
         ({"grd": {"dem_heights": "sea"}}, "'egm2008', 'egm96' or 'ellipsoid'"),
         ({"grd": {"border_noise": "some"}}, "'auto', 'always' or 'never'"),
         ({"grd": {"orbits": "https://host/orbits"}}, "a URL"),
-        ({"processing": {"radiometry": "beta0"}}, "processing.radiometry beta0: from source.kind grd there is only"),
-        ({"static": {"enabled": True}}, "static.enabled: there are no static layers"),
-        ({"processing": {"composite_method": "local_resolution"}}, "there are no static layers of source.kind grd"),
     ],
 )
 def test_refusals_name_place_and_remedy(sections: dict[str, dict[str, Any]], says: str) -> None:
     with pytest.raises(ConfigError) as refusal:
         changed(**sections)
     assert says in str(refusal.value)
+
+
+def test_static_layers_are_made_if_wanted_or_needed_but_not_for_another_quantity() -> None:
+    assert not changed(processing={"radiometry": "beta0"}).makes_statics
+    assert changed(static={"enabled": True}).makes_statics
+    assert changed(processing={"composite_method": "local_resolution"}).makes_statics
 
 
 def test_options_reach_the_source() -> None:

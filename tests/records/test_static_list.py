@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from s1monthly.errors import ProductError
-from s1monthly.granule_names import parse_static_id
-from s1monthly.granules import Burst, GranuleList, Layer, StaticGranule, newest_static
+from s1monthly.granule_names import parse_granule_id, parse_static_id
+from s1monthly.granules import Burst, GranuleList, Layer, Slice, StaticGranule, newest_static
 from s1monthly.model import Month
 from s1monthly.records.search_log import Answer, read_answers, read_static_answer, write_answers
-from s1monthly.records.static_list import StaticAnswer, read_static_list, write_static_list
+from s1monthly.records.static_list import StaticAnswer, read_static_list, read_static_slice, write_static_list
 
 BURSTS = [Burst.parse(name) for name in ("T137-292318-IW1", "T137-292319-IW1", "T064-135524-IW1")]
 QUESTION = {"source": "one"}
@@ -30,6 +30,20 @@ def answer(found: dict[Burst, StaticGranule], bursts: list[Burst] = BURSTS) -> S
     return StaticAnswer.of(bursts, found, "2026-12-01T00:00:00Z", "listing", "")
 
 
+def test_slices_are_written_and_read(tmp_path: Path) -> None:
+    name = "S1A_IW_GRDH_1SDV_20240508T051129_20240508T051154_000007_000007_0889_T022"
+    one = replace(parse_granule_id(name), layers=(Layer("VV", "/a/product", 10),), footprint="POINT (1 2)")
+    assert isinstance(one, Slice)
+    write_static_list(tmp_path / "static.json", [one])
+    tracks = StaticAnswer.of_slices([one], "2026-12-01T00:00:00Z", "", "").tracks
+    assert tracks[22].bursts == (name,) and tracks[22].without == ()
+    found = read_static_slice(tmp_path / "static.json", tracks[22])
+    assert (found, found.layers, found.footprint) == (one, one.layers, one.footprint)
+    other = StaticAnswer.of_slices([replace(one, layers=())], "2026-12-01T00:00:00Z", "", "").tracks[22]
+    with pytest.raises(ProductError, match="not the static granules"):
+        read_static_slice(tmp_path / "static.json", other)
+
+
 def test_the_newest_version_counts() -> None:
     versions = [static(BURSTS[0], version) for version in ("1.2", "1.10", "1.0")]
     later = replace(versions[0], version="1.10", valid_from=versions[0].valid_from.replace(year=2015))
@@ -39,14 +53,14 @@ def test_the_newest_version_counts() -> None:
 
 def test_a_list_is_read_back_track_by_track(tmp_path: Path) -> None:
     path, found = tmp_path / "static.json", {burst: static(burst) for burst in BURSTS[1:]}
-    write_static_list(path, found)
+    write_static_list(path, found.values())
     tracks = answer(found).tracks
     assert read_static_list(path) == [found[BURSTS[2]], found[BURSTS[1]]]
     (granule,) = read_static_list(path, tracks[137])
     assert granule == found[BURSTS[1]]
     assert (granule.layers, granule.footprint) == (found[BURSTS[1]].layers, found[BURSTS[1]].footprint)
     assert tracks[137].without == ("T137-292318-IW1",) and tracks[64].without == ()
-    write_static_list(path, {BURSTS[1]: static(BURSTS[1], size=11)})
+    write_static_list(path, [static(BURSTS[1], size=11)])
     with pytest.raises(ProductError, match="not the static granules that the source gave"):
         read_static_list(path, tracks[137])
     path.write_text("[{}]")

@@ -8,11 +8,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyproj import Transformer
 
 from s1monthly.errors import ProductError, SourceError
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.granules import Granule
 from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.quality import IN_LAYOVER, MEASURED
+from s1monthly.kernels.radiometry import conversion_factor
 from s1monthly.model import Direction, Month, Polarization, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.grd.dem import TileHeights
@@ -20,7 +24,7 @@ from s1monthly.sources.grd.simulation.scene import Place
 from s1monthly.sources.grd.simulation.walk import Field
 from s1monthly.stages.burst import BurstWindow, NoPixels
 from s1monthly.stages.heights import make_heights, read_heights
-from s1monthly.stages.slices import part_near, read_slice
+from s1monthly.stages.slices import part_near, read_slice, static_of_slice
 from s1monthly.versions import ALGORITHMS
 
 TILE, LAYERS = Tile("33TUG"), ("VV", "VH")
@@ -72,8 +76,6 @@ def window(granule: Granule, heights: TileHeights) -> BurstWindow:
 
 def truth(box: GeoBox, field: Field) -> np.ndarray:
     """Values of a field at the pixel centres of a grid."""
-    from pyproj import Transformer
-
     x = box.left + (np.arange(box.width) + 0.5) * box.resolution
     y = box.top - (np.arange(box.height) + 0.5) * box.resolution
     lon, lat = Transformer.from_crs(box.epsg, 4326, always_xy=True).transform(*np.meshgrid(x, y))
@@ -155,6 +157,37 @@ def test_the_record_gets_the_facts(window: BurstWindow, granule: Granule, height
     noisy = read(granule, heights, thermal_noise=False)
     assert noisy.facts["noise_removed"] == "False"
     assert np.nanmean(noisy.power["VH"]) > np.nanmean(window.power["VH"]) + 1e-3
+
+
+def test_static_layers_are_those_of_the_slice(granule: Granule, scene: Path) -> None:
+    """They turn one quantity into another, go on before and after the slice, and end beside it."""
+    whole = tile_geobox(TILE, 30)
+    x, y = Transformer.from_crs(4326, whole.epsg, always_xy=True).transform(PLACE.longitude, PLACE.latitude)
+    left, top = (round(value / 30) * 30 for value in (x - 7200, y + 7200))
+    box = replace(whole, left=left, top=top, width=480, height=480)
+    path = scene / "33TUG_part.tif"
+    given = {"path": str(scene / "dem.tif"), "above": "ellipsoid", "geoid": None, "ocean": []}
+    heights = make_heights(given, box, path)
+    layers = dict(zip(STATIC_LAYERS, static_of_slice(granule, box, path, True), strict=True))
+    assert all(values.shape == box.shape for values in layers.values())
+    known = layers["mask"] < 255
+    assert known.any(axis=0).mean() < 1 < box.height / known.sum(axis=0).max() * 1.3  # as long as the box, but narrow
+    np.testing.assert_array_equal(np.isfinite(layers["incidence_angle"]), known)
+    power = {}
+    for radiometry in RADIOMETRY_LAYERS:
+        found = read_slice(granule, LAYERS, box, heights, LEAST, "shadow", OPTIONS, "dem", radiometry)
+        assert isinstance(found, BurstWindow)
+        rows, columns = (
+            slice(found.row, found.row + found.geobox.height),
+            slice(found.col, found.col + found.geobox.width),
+        )
+        power[radiometry] = found.power["VV"]
+    for radiometry in RADIOMETRY_LAYERS:
+        if radiometry != RADIOMETRY:
+            factor = conversion_factor(radiometry, layers)[rows, columns]
+            off = 10 * np.log10(power[RADIOMETRY] * factor / power[radiometry])
+            assert np.isfinite(off).sum() > 0.95 * np.isfinite(power[RADIOMETRY]).sum()
+            assert abs(np.nanmean(off)) < 0.02, radiometry
 
 
 def test_a_slice_beside_the_tile_has_no_pixels(granule: Granule, heights: TileHeights) -> None:

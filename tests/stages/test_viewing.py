@@ -172,6 +172,17 @@ def test_granules_without_a_static_granule_are_named_and_bursts_never_asked_for_
         granules_without_static(month.names, month.store.with_name("none.zarr"))
 
 
+def test_slices_share_the_static_layers_of_their_track(tmp_path: Path) -> None:
+    name = "S1A_IW_GRDH_1SDV_20240{month}08T051129_20240{month}08T051154_000007_000007_0889_T022"
+    origin = StaticOrigin("10SGD", "ASCENDING", 22, (name.format(month=5),), "0123")
+    with new_group(tmp_path / "S1_static.zarr", origin, BOX, (16, 16)) as group:
+        for layer in LAYERS.values():
+            group.write(layer.name, np.zeros(BOX.shape, layer.dtype), {})
+    assert granules_without_static([name.format(month=6)], tmp_path / "S1_static.zarr") == {}
+    with pytest.raises(CubeError, match="not made for T095"):
+        granules_without_static([name.format(month=6).replace("T022", "T095")], tmp_path / "S1_static.zarr")
+
+
 def test_granules_without_static_count_with_those_that_cannot_be_read(month: Month) -> None:
     lacking = ID.format(burst=WITHOUT, acquired=PASSES[0][1])
     key, lost = CompositeKey.parse("10SGD", "ASCENDING", "2021-11"), SetAside("a granule", "no layer VH", lost=True)

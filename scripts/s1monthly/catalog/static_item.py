@@ -25,7 +25,8 @@ from s1monthly.catalog.item import (
     projection,
 )
 from s1monthly.cube.static import StaticOrigin
-from s1monthly.granule_names import STATIC_LAYERS, parse_static_id
+from s1monthly.granule_names import STATIC_LAYERS, parse_static_source
+from s1monthly.granules import Slice
 from s1monthly.grid.lattice import GeoBox, geobox_outline
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.static_layers import LAYERS
@@ -65,7 +66,7 @@ def static_item(
     """
     outline = footprint(seen, grid)
     geometry = tidy(geobox_outline(grid)) if outline is None else shape(outline)
-    days = sorted(f"{parse_static_id(name).valid_from}" for name in origin.granules) or [DAY]
+    days = sorted(map(_first_day, origin.granules)) or [DAY]
     tile, direction = Tile(origin.tile), Stack.parse(origin.direction)
     above = Layout("../..").of(TileDirection(tile, direction))
     properties = {
@@ -114,6 +115,12 @@ def static_item(
         "collection": direction_id(direction),
     }
     return {**document, "stac_extensions": declared(document)}
+
+
+def _first_day(name: str) -> str:
+    """Return the day from which a static granule is valid, or a slice was acquired."""
+    made_of = parse_static_source(name)
+    return f"{made_of.acquired.date() if isinstance(made_of, Slice) else made_of.valid_from}"
 
 
 def _asset(name: str, file: AssetFile, grid: GeoBox) -> dict[str, Any]:

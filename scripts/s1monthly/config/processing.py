@@ -243,7 +243,8 @@ class Processing(Section):
         "Leave pixels outside the polygon of roi empty (their centre decides), and use only granules that meet it",
     )
     radiometry: options.Radiometry = option(
-        options.RADIOMETRY, "Quantity of backscatter; all but gamma0_terrain need static granules, see Radiometry"
+        options.RADIOMETRY,
+        "Quantity of backscatter, see Radiometry; from OPERA, all but gamma0_terrain need static granules",
     )
     mosaic_strategy: options.MosaicStrategy = option(
         options.MOSAIC_STRATEGY, "How overlapping bursts of a pass are merged"

@@ -58,15 +58,6 @@ class Config(Section):
         if self.source.kind != "grd":
             return self
         self.grd.refuse_unusable()
-        if self.converts:
-            raise refusal(
-                "processing.radiometry {quantity}: from source.kind grd there is only {only}",
-                quantity=self.processing.radiometry,
-                only=RADIOMETRY,
-            )
-        if self.makes_statics:
-            option = "static.enabled" if self.static.enabled else "an option of processing that reads static layers"
-            raise refusal("{option}: there are no static layers of source.kind grd", option=option)
         return self
 
     @model_validator(mode="after")
@@ -117,11 +108,12 @@ class Config(Section):
     @property
     def makes_statics(self) -> bool:
         """True if static layers are made: because they are wanted, or because another option needs them."""
-        return self.static.enabled or self.converts or self.composite_needs_statics
+        from_statics = self.converts and self.source.kind != "grd"
+        return self.static.enabled or from_statics or self.composite_needs_statics
 
     @property
     def converts(self) -> bool:
-        """True if bursts are converted to another quantity of backscatter, which needs their static granules."""
+        """True if power is not gamma0 of the terrain. Bursts are converted, which needs their static granules."""
         return self.processing.radiometry != RADIOMETRY
 
     @property

@@ -40,7 +40,7 @@ def recipe(config: Config) -> dict[str, Any]:
         "sources.reading": not grd,
         "sources.grd": grd,
         "polygon_mask": roi_mask,
-        "radiometry": config.converts,
+        "radiometry": config.converts and not grd,
         "sources.simulated": config.source.kind == "simulated",
         "spread": processing.spread,
         "quality": config.output.formats.quality,
@@ -91,6 +91,14 @@ def _of_grd(config: Config) -> dict[str, Any]:
         "thermal_noise": options.thermal_noise,
         "tropospheric_delay": options.tropospheric_delay,
     }
+
+
+def static_options(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what static layers depend on beside the grid, if they are computed: of the DEM, and version."""
+    if "grd" not in recipe:
+        return {}
+    options = {name: value for name, value in recipe["grd"].items() if not name.endswith("_noise")}
+    return {"grd": options, "version": recipe["algorithms"]["sources.grd"]}
 
 
 def _of_bands(config: Config) -> dict[str, Any]:

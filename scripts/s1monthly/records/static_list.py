@@ -7,15 +7,15 @@ list, which has layers, URLs and sizes, is deleted.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_text
-from s1monthly.granule_names import parse_static_id
-from s1monthly.granules import Burst, Layer, StaticGranule
+from s1monthly.granule_names import parse_static_source
+from s1monthly.granules import Burst, Layer, Slice, StaticGranule
 from s1monthly.layout import track_name
 from s1monthly.records.recipe import digest
 
@@ -27,7 +27,7 @@ class StaticTrack:
     Attributes
     ----------
     bursts : tuple of str
-        Bursts of the tile's granules, in order.
+        Bursts of the tile's granules, in order. Of GRD products: the slice whose geometry the layers are made of.
     without : tuple of str
         Those of them without a static granule.
     digest : str
@@ -65,10 +65,17 @@ class StaticAnswer:
         cls, bursts: Iterable[Burst], found: Mapping[Burst, StaticGranule], asked: str, listing: str, polygon: str
     ) -> StaticAnswer:
         """Summarise what was found for the bursts of a tile."""
-        by_track: dict[int, list[Burst]] = {}
+        by_track: dict[int, list[str]] = {}
         for burst in sorted(set(bursts)):
-            by_track.setdefault(burst.track, []).append(burst)
-        tracks = {track: _track(mine, found) for track, mine in by_track.items()}
+            by_track.setdefault(burst.track, []).append(str(burst))
+        named = {str(burst): granule for burst, granule in found.items()}
+        tracks = {track: _track(mine, named) for track, mine in by_track.items()}
+        return cls(asked, listing, polygon, tracks)
+
+    @classmethod
+    def of_slices(cls, slices: Iterable[Slice], asked: str, listing: str, polygon: str) -> StaticAnswer:
+        """Summarise the slices whose geometry the layers are made of, one of each track."""
+        tracks = {one.track: _track([one.id], {one.id: one}) for one in slices}
         return cls(asked, listing, polygon, tracks)
 
     @classmethod
@@ -89,21 +96,25 @@ class StaticAnswer:
         return {**asdict(self), "tracks": tracks}
 
 
-def _track(bursts: list[Burst], found: Mapping[Burst, StaticGranule]) -> StaticTrack:
-    granules = [found[burst] for burst in bursts if burst in found]
+def _track(names: Sequence[str], found: Mapping[str, StaticGranule | Slice]) -> StaticTrack:
+    granules = [found[name] for name in names if name in found]
     content = [[granule.id, *([x.name, x.size] for x in granule.layers)] for granule in granules]
-    names = tuple(map(str, bursts))
-    without = tuple(str(burst) for burst in bursts if burst not in found)
-    return StaticTrack(names, without, digest([names, content]))
+    without = tuple(name for name in names if name not in found)
+    return StaticTrack(tuple(names), without, digest([names, content]))
 
 
-def write_static_list(path: str | Path, found: Mapping[Burst, StaticGranule]) -> None:
-    """Write the static granules of a tile and direction, with their layers, in burst order."""
+def write_static_list(path: str | Path, found: Iterable[StaticGranule | Slice]) -> None:
+    """Write the static granules of a tile and direction, with their layers, in burst order; or slices."""
     granules = [
-        {"granule": found[b].id, "footprint": found[b].footprint, "layers": [asdict(x) for x in found[b].layers]}
-        for b in sorted(found)
+        {"granule": one.id, "footprint": one.footprint, "layers": [asdict(x) for x in one.layers]}
+        for one in sorted(found, key=_name)
     ]
     write_text(path, json.dumps(granules, indent=1) + "\n", only_if_changed=True)
+
+
+def _name(granule: StaticGranule | Slice) -> str:
+    """Return the burst of a static granule, or the name of a slice."""
+    return granule.id if isinstance(granule, Slice) else str(granule.burst)
 
 
 def read_static_list(path: str | Path, track: StaticTrack | None = None) -> list[StaticGranule]:
@@ -119,6 +130,22 @@ def read_static_list(path: str | Path, track: StaticTrack | None = None) -> list
     ProductError
         If the file is missing or damaged, or its granules are not those of `track`.
     """
+    return [one for one in _read(path, track) if isinstance(one, StaticGranule)]
+
+
+def read_static_slice(path: str | Path, track: StaticTrack) -> Slice:
+    """Read the slice whose geometry the static layers of a track are made of.
+
+    Raises
+    ------
+    ProductError
+        As for `read_static_list`.
+    """
+    (one,) = (one for one in _read(path, track) if isinstance(one, Slice))
+    return one
+
+
+def _read(path: str | Path, track: StaticTrack | None) -> list[StaticGranule | Slice]:
     remedy = "delete the work folder; the next run asks the source again"
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -127,13 +154,13 @@ def read_static_list(path: str | Path, track: StaticTrack | None = None) -> list
         raise ProductError(f"{path}: list of static granules cannot be read ({error})", remedy) from error
     if track is None:
         return granules
-    mine = [granule for granule in granules if str(granule.burst) in track.bursts]
-    bursts = [Burst.parse(name) for name in track.bursts]
-    if _track(bursts, {granule.burst: granule for granule in mine}).digest != track.digest:
+    mine = [granule for granule in granules if _name(granule) in track.bursts]
+    if _track(track.bursts, {_name(granule): granule for granule in mine}).digest != track.digest:
         raise ProductError(f"{path}: not the static granules that the source gave", remedy)
     return mine
 
 
-def _granule(entry: Mapping[str, Any]) -> StaticGranule:
+def _granule(entry: Mapping[str, Any]) -> StaticGranule | Slice:
+    granule = parse_static_source(entry["granule"])
     layers = tuple(Layer(**layer) for layer in entry["layers"])
-    return replace(parse_static_id(entry["granule"]), layers=layers, footprint=str(entry["footprint"]))
+    return replace(granule, layers=layers, footprint=str(entry["footprint"]))

@@ -6,20 +6,24 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import TYPE_CHECKING, cast
 
-from s1monthly.granules import GranuleList
+from s1monthly.granules import GranuleList, Slice
 from s1monthly.model import Month, Stack, Tile, TileDirection
 from s1monthly.records.granule_list import write_granule_list
 from s1monthly.records.recipe import polygon_digest
-from s1monthly.records.search_log import Answer, read_answers, write_answers
+from s1monthly.records.search_log import Answer, read_answers, read_static_answer, write_answers
 from s1monthly.records.static_list import StaticAnswer, write_static_list
 from s1monthly.sources import open_source
 from s1monthly.sources.contract import Source
 from s1monthly.sources.polygon_area import PolygonArea
 from s1monthly.sources.selection import of_track
 from s1monthly.workflow.job_settings import JobSettings
-from s1monthly.workflow.searched_bursts import bursts_of
+from s1monthly.workflow.searched_bursts import bursts_of, slices_of
 from s1monthly.workflow.work_folder import claim_work
+
+if TYPE_CHECKING:  # its libraries take longer to load than a search of another source
+    from s1monthly.sources.grd.source import GrdSource
 
 LOGGER = logging.getLogger("s1monthly")
 
@@ -94,12 +98,29 @@ def _search_static(
     """Ask the source for the static granules of all bursts that were ever found, and write their list."""
     question, earlier = read_answers(settings.layout.of(key).search)
     known = (earlier if question == settings.question else {}) | dict(answers)
+    about = f"{moment:%Y-%m-%dT%H:%M:%SZ}", listing, polygon_digest(settings.recipe)
+    if settings.source_kind == "grd":
+        slices = _static_slices(settings, cast("GrdSource", source), key, known)
+        write_static_list(settings.layout.of(key).static_granules, slices)
+        return StaticAnswer.of_slices(slices, *about)
     places = bursts_of(settings.layout, key, known)
     bursts = [burst for burst in places if area is None or area.meets_burst(burst)]
     granules = {burst: replace(one, footprint=places[burst]) for burst, one in source.static(bursts).items()}
-    write_static_list(settings.layout.of(key).static_granules, granules)
+    write_static_list(settings.layout.of(key).static_granules, granules.values())
     LOGGER.info("static granules: %d of %d bursts have one", len(granules), len(bursts))
-    return StaticAnswer.of(bursts, granules, f"{moment:%Y-%m-%dT%H:%M:%SZ}", listing, polygon_digest(settings.recipe))
+    return StaticAnswer.of(bursts, granules, *about)
+
+
+def _static_slices(
+    settings: JobSettings, source: GrdSource, key: TileDirection, known: Mapping[Month, Answer]
+) -> list[Slice]:
+    """Choose the slice of each track whose geometry its static layers have: as before, else the earliest."""
+    earlier = read_static_answer(settings.layout.of(key).search, settings.question)
+    chosen = {name for track in earlier.tracks.values() for name in track.bursts} if earlier else set()
+    found = source.static_slices(sorted(slices_of(settings.layout, key, known), key=lambda one: one.id not in chosen))
+    for track, one in found.items():
+        LOGGER.info("static layers of track %d: by the geometry of %s", track, one.id)
+    return list(found.values())
 
 
 def _report(what: str, answer: Answer, listed: GranuleList, of_tile: GranuleList) -> None:

@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from s1monthly.errors import S1MonthlyError, SourceError
 from s1monthly.granules import Granule
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.outlines import LONLAT, transformer
 from s1monthly.kernels.masking import EXCLUDED_CLASSES, valid_power
+from s1monthly.kernels.options import RADIOMETRY, Radiometry
 from s1monthly.kernels.quality import seen
+from s1monthly.kernels.static_layers import LAYERS
 from s1monthly.raster.geotiff import crop
+from s1monthly.sources.grd.annotation import StateVectors
 from s1monthly.sources.grd.dem import TileHeights, grown
 from s1monthly.sources.grd.facts import facts_of_product
+from s1monthly.sources.grd.image import image_geometry
 from s1monthly.sources.grd.orbit_file import read_orbit_file
-from s1monthly.sources.grd.product import open_product
+from s1monthly.sources.grd.product import Product, open_product
 from s1monthly.sources.grd.source import ORBIT
 from s1monthly.sources.grd.terrain_correction import terrain_corrected
+from s1monthly.sources.grd.view import reaching, static_layers, view_tile
 from s1monthly.stages.burst import BurstWindow, NoPixels, Power, Seen, trimmed
 from s1monthly.stages.cutting import Cutter
+from s1monthly.stages.heights import read_heights
 from s1monthly.stages.placing import placing
 
 BESIDE = "it lies beside the tile"
@@ -63,6 +71,7 @@ class SliceCutter(Cutter):
             self.recipe["mask"],
             self.recipe["grd"],
             self.dem,
+            self.recipe.get("radiometry", RADIOMETRY),
             with_seen=bool(self.recipe.get("quality")),
             threads=self.threads,
         )
@@ -77,6 +86,7 @@ def read_slice(
     mask_excludes: str,
     options: Mapping[str, Any],
     dem: str = "",
+    radiometry: Radiometry = RADIOMETRY,
     with_seen: bool = False,
     threads: int = 1,
 ) -> BurstWindow | NoPixels:
@@ -101,6 +111,8 @@ def read_slice(
         Options of `recipe["grd"]`.
     dem : str
         Name of the DEM, for the record.
+    radiometry : str
+        Quantity of backscatter.
     threads : int
         Threads that work at once.
 
@@ -120,14 +132,13 @@ def read_slice(
     try:
         product = open_product(next(layer.url for layer in granule.layers if layer.name in layers))
         orbit = granule.layer(ORBIT)
-        manifest = product.manifest
-        states = read_orbit_file(orbit.url, manifest.mission, manifest.start, manifest.stop) if orbit else None
         facts = facts_of_product(product, layers, orbit.url if orbit else None, dem, options["thermal_noise"])
         found = terrain_corrected(
             product,
             layers,
             part,
-            orbit=states,
+            radiometry=radiometry,
+            orbit=_states(product, granule),
             remove_noise=options["thermal_noise"],
             remove_border=REMOVE_BORDER[options["border_noise"]],
             tropospheric_delay=options["tropospheric_delay"],
@@ -151,6 +162,60 @@ def read_slice(
     valid = valid_power(co, cross, min_valid_power, view.mask, EXCLUDED_CLASSES[mask_excludes])
     of_tile = {layer: place.resample(values) for layer, values in zip(layers, valid, strict=True)}
     return trimmed(place.row, place.col, of_tile, geobox, True, saw, facts)
+
+
+def static_of_slice(
+    granule: Granule, geobox: GeoBox, heights: str | Path, tropospheric_delay: bool, threads: int = 1
+) -> Iterator[NDArray[Any]]:
+    """Yield the static layers of a track on a tile, in the order of `STATIC_LAYERS`, by the geometry of one slice.
+
+    The slice is taken to go on over the whole tile.
+
+    Parameters
+    ----------
+    granule : Granule
+        A slice, as for `read_slice`.
+    geobox : GeoBox
+        The tile's grid.
+    heights : path
+        File of the tile's heights.
+    tropospheric_delay : bool
+        Option of the terrain correction.
+    threads : int
+        Threads that work at once.
+
+    Yields
+    ------
+    array (rows, columns)
+        float32, NaN beside the swath; the mask uint8, 255 there.
+
+    Raises
+    ------
+    SourceError
+        If the product is damaged; the message names granule and file.
+    """
+    tile = read_heights(heights, geobox)
+    try:
+        product = open_product(next(layer.url for layer in granule.layers if layer.name != ORBIT))
+        annotation = product.annotation(next(iter(product.layers)))
+        geometry = image_geometry(annotation, _states(product, granule), tropospheric_delay=tropospheric_delay)
+    except S1MonthlyError as error:
+        raise SourceError(f"granule {granule.id}: {error.problem}", error.remedy) from error
+    view = view_tile(reaching(geometry, tile), tile, threads)
+    layers = static_layers(view, threads) if view else {}
+    place = placing(grown(tile.box, -tile.margin), geobox, granule.id)
+    for name, facts in LAYERS.items():
+        if place is None or name not in layers:
+            yield np.full(geobox.shape, facts.nodata, facts.dtype)
+        else:
+            values = layers.pop(name)
+            yield place.nearest(values, int(facts.nodata)) if name == "mask" else place.resample(values)
+
+
+def _states(product: Product, granule: Granule) -> StateVectors | None:
+    """Read the state vectors of a slice's orbit file; None without one."""
+    orbit, manifest = granule.layer(ORBIT), product.manifest
+    return read_orbit_file(orbit.url, manifest.mission, manifest.start, manifest.stop) if orbit else None
 
 
 def part_near(heights: TileHeights, footprint: str) -> TileHeights | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -203,9 +203,10 @@ def write_group(
         If the disk reports an error.
     """
     refuse_incomplete(granules)
-    first: dict[str, GeoBox] = {}
-    with new_group(store, origin, geobox, chunks) as group:
-        for name, facts in LAYERS.items():
+
+    def composed() -> Iterator[NDArray[Any]]:
+        first: dict[str, GeoBox] = {}
+        for name in LAYERS:
             values, grids = compose_static(granules, name, geobox, prepared, workers)
             first = first or grids
             for granule, grid in grids.items():
@@ -215,8 +216,27 @@ def write_group(
                         f" {first[granule]}, {name} has {grid}",
                         REMEDY,
                     )
-            group.write(name, values, {"long_name": facts.description, "units": facts.units})
             LOGGER.info("%s: %s of %d granules", origin.name, name, len(granules))
+            yield values
+
+    write_layers(store, origin, geobox, chunks, composed())
+
+
+def write_layers(
+    store: str | Path, origin: StaticOrigin, geobox: GeoBox, chunks: tuple[int, int], layers: Iterable[NDArray[Any]]
+) -> None:
+    """Write the static layers of a track, in the order of `LAYERS`, to the store.
+
+    Parameters are those of `cube.static.new_group`.
+
+    Raises
+    ------
+    CubeError
+        If the disk reports an error.
+    """
+    with new_group(store, origin, geobox, chunks) as group:
+        for (name, facts), values in zip(LAYERS.items(), layers, strict=True):
+            group.write(name, values, {"long_name": facts.description, "units": facts.units})
 
 
 def write_static_cogs(

@@ -14,9 +14,9 @@ from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.model import TileDirection
 from s1monthly.records.search_log import read_static_answer
-from s1monthly.records.static_list import read_static_list
+from s1monthly.records.static_list import read_static_list, read_static_slice
 from s1monthly.sources import open_source
-from s1monthly.stages.static import write_group, write_static_cogs
+from s1monthly.stages.static import write_group, write_layers, write_static_cogs
 from s1monthly.workflow.job_settings import JobSettings
 
 LOGGER = logging.getLogger("s1monthly")
@@ -30,6 +30,7 @@ def make_static(
     item: str | Path,
     block_size: int,
     threads: int = 1,
+    heights: str | None = None,
 ) -> None:
     """Make the static layers of a track. The store is made only if it was made of other granules than wanted.
 
@@ -48,7 +49,9 @@ def make_static(
     block_size : int
         Block of the COGs in pixels.
     threads : int
-        Number of threads that compress.
+        Number of threads that compress or, with heights, compute.
+    heights : str, optional
+        File of the tile's heights, if static layers are computed from a GRD product.
 
     Raises
     ------
@@ -66,14 +69,22 @@ def make_static(
         if answer is None:
             raise ProductError(f"search log {place.search}: no answer about static granules", "run Snakemake again")
         found = answer.tracks[track]
-        granules = read_static_list(place.static_granules, found)
-        names = tuple(granule.id for granule in granules)
-        simulated = settings.source_kind == "simulated"
-        origin = StaticOrigin(str(key.tile), str(key.direction), track, names, made_of, found.without, simulated)
-        for burst in found.without:
-            LOGGER.warning("%s: the source has no static granule of burst %s", origin.name, burst)
-        source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
-        write_group(store, origin, geobox, chunks, granules, source.prepared, settings.read_workers)
+        about = str(key.tile), str(key.direction), track
+        if heights is None:
+            granules = read_static_list(place.static_granules, found)
+            names = tuple(granule.id for granule in granules)
+            origin = StaticOrigin(*about, names, made_of, found.without, settings.source_kind == "simulated")
+            for burst in found.without:
+                LOGGER.warning("%s: the source has no static granule of burst %s", origin.name, burst)
+            source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
+            write_group(store, origin, geobox, chunks, granules, source.prepared, settings.read_workers)
+        else:
+            from s1monthly.stages.slices import static_of_slice  # here, as other sources need no numba
+
+            one = read_static_slice(place.static_granules, found)
+            origin = StaticOrigin(*about, (one.id,), made_of)
+            layers = static_of_slice(one, geobox, heights, settings.recipe["grd"]["tropospheric_delay"], threads)
+            write_layers(store, origin, geobox, chunks, layers)
     files, folder = place.static_files(track), Path(item).parent
     seen = write_static_cogs(store, origin, geobox, files, block_size, settings.cog_compression, threads)
     cogs = {layer: asset_file(files[layer], folder) for layer in STATIC_LAYERS}

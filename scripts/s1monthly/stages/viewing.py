@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from s1monthly.cube.static import read_static
 from s1monthly.cube.static_header import read_origins
 from s1monthly.errors import CubeError
-from s1monthly.granule_names import parse_burst_id, parse_static_id
-from s1monthly.granules import Burst, GranuleList
+from s1monthly.granule_names import parse_granule_id, parse_static_source
+from s1monthly.granules import BurstGranule, Granule, GranuleList, StaticGranule
 from s1monthly.kernels.angle_normalisation import angle_factors
+from s1monthly.layout import track_name
 from s1monthly.model import CompositeKey
 from s1monthly.raster.band_file import BandFile
 from s1monthly.records.account import Account
@@ -42,15 +43,20 @@ def granules_without_static(granules: Iterable[str], store: str | Path) -> dict[
         If the static layers were not made yet, or not for one of the bursts: this says nothing of the source.
     """
     origins = read_origins(store).values()
-    known = {parse_static_id(name).burst for origin in origins for name in origin.granules}
-    without = {Burst.parse(name) for origin in origins for name in origin.without}
-    bursts = {name: parse_burst_id(name).burst for name in granules}
-    unknown = sorted({str(burst) for burst in bursts.values()} - {str(burst) for burst in known | without})
+    known = {_place(parse_static_source(name)) for origin in origins for name in origin.granules}
+    without = {name for origin in origins for name in origin.without}
+    bursts = {name: _place(parse_granule_id(name)) for name in granules}
+    unknown = sorted({*bursts.values()} - known - without)
     if unknown:
         raise CubeError(
             f"static layers {store}: not made for {', '.join(unknown)}", "run again with search.refresh: true"
         )
     return {name: "its burst has no static granule" for name, burst in bursts.items() if burst in without}
+
+
+def _place(granule: Granule | StaticGranule) -> str:
+    """Return what static layers are made for: the burst of a granule or, of a slice, its track."""
+    return str(granule.burst) if isinstance(granule, BurstGranule | StaticGranule) else track_name(granule.track)
 
 
 def left_out_without_static(

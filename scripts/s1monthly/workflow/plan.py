@@ -15,7 +15,15 @@ from s1monthly.errors import ConfigError, SourceGoneError
 from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
 from s1monthly.model import Month, Tile, TileDirection, month_ranges
-from s1monthly.records.recipe import canonical, digest, match_spelling, polygon_digest, recipe, refuse_mixture
+from s1monthly.records.recipe import (
+    canonical,
+    digest,
+    match_spelling,
+    polygon_digest,
+    recipe,
+    refuse_mixture,
+    static_options,
+)
 from s1monthly.records.reference import period_of
 from s1monthly.records.search_log import read_answers
 from s1monthly.sources import listing
@@ -395,7 +403,8 @@ def tile_months(
     statics = None
     if config.makes_statics:
         place, polygon = layout.of(key), polygon_digest(how)
-        statics = TileStatics(place, question, polygon, how["grid"], listed.static if listed else None)
+        grid = {**how["grid"], **static_options(how)}
+        statics = TileStatics(place, question, polygon, grid, listed.static if listed else None)
     return TileMonths(
         key,
         layout,

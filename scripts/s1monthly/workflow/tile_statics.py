@@ -61,7 +61,7 @@ class TileStatics:
     polygon : str
         Digest of the polygon to which the run is limited; empty without one.
     grid : mapping
-        Grid in the recipe.
+        Grid in the recipe; also the terrain correction, if the layers are computed.
     listing : str or None
         Digest of the static granules in the source's folder; None if the folder was not read or there is none.
     """

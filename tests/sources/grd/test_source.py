@@ -178,3 +178,17 @@ def test_a_product_across_the_antimeridian_is_found(tmp_path: Path) -> None:
     write_small(tmp_path, place=(179.99, 0.3))
     for tile in (Tile("60NYF"), Tile("01NAA")):
         assert len(found(tmp_path, tile=tile)[MAY].granules) == 1
+
+
+def test_static_layers_have_the_geometry_of_the_first_slice_that_is_there(tmp_path: Path) -> None:
+    """Of each track one; damaged and lost products are passed over."""
+    for track, later in ((22, 0.0), (22, 25.0), (22, 50.0), (95, 5.0)):
+        write_small(tmp_path, track=track, later=later, datatake=track)
+    candidates = sorted(found(tmp_path)[MAY].granules, key=lambda one: one.acquired)
+    source = open_source("grd", folder=tmp_path, polarization=Polarization.VV_VH)
+    chosen = source.static_slices(candidates)
+    assert chosen == {22: candidates[0], 95: candidates[1]}
+    assert [layer.name for layer in chosen[22].layers] == ["VV", "VH"]
+    (tmp_path / f"{candidates[0].product}.SAFE" / "manifest.safe").write_text("no XML")
+    shutil.rmtree(tmp_path / f"{candidates[2].product}.SAFE")
+    assert source.static_slices(candidates) == {22: candidates[3], 95: candidates[1]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -87,6 +87,24 @@ class GrdSource:
     def static(self, bursts: Collection[Burst]) -> dict[Burst, StaticGranule]:
         """Return nothing: slices have no static granules."""
         return {}
+
+    def static_slices(self, candidates: Iterable[Slice]) -> dict[int, Slice]:
+        """Return, for each track, the first of some slices whose product is in the folder, with its layers.
+
+        Raises
+        ------
+        SourceError
+            As for `list_products` and `list_orbit_files`.
+        """
+        paths = {os.path.basename(path).partition(".")[0]: path for path in list_products(self.folder)}
+        files = list_orbit_files(self.orbits) if self.orbits else []
+        found: dict[int, Slice] = {}
+        for one in candidates:
+            if one.track not in found and one.product in paths:
+                with suppress(SourceError):
+                    product = open_product(paths[one.product])
+                    found[one.track] = self._slice(paths[one.product], product, self._orbit(product.manifest, files))
+        return found
 
     def prepared(self, granule: AnyGranule) -> AbstractContextManager[AnyGranule]:
         """Return the granule as it is: its product is read from its folder."""

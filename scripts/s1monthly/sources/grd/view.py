@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -165,7 +166,7 @@ def reaching(geometry: ImageGeometry, tile: TileHeights) -> ImageGeometry:
     )
 
 
-def static_layers(view: TileView, threads: int = 1) -> dict[str, Singles | Codes]:
+def static_layers(view: TileView, threads: int = 1) -> dict[str, NDArray[Any]]:
     """Return the layers of OPERA's static granules of a tile, by their names.
 
     - ``incidence_angle``: between the line of sight and the normal of the ellipsoid, at the height of the ground;
