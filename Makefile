@@ -8,10 +8,11 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo doctor test lint bench slurm config lock clean help
+.PHONY: demo demo_grd doctor test lint bench slurm config lock clean help
 
 help:
 	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
+	@echo "make demo_grd  the same from GRD products of a made-up place"
 	@echo "make doctor  check machine, network and login; CONFIG=my.yaml checks them for that run"
 	@echo "make test    set up, run the whole test suite"
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
@@ -42,6 +43,10 @@ help:
 demo: .venv/run
 	$(SNAKEMAKE) --configfile config/demo.yaml
 	@$(BIN)/python scripts/demo_tour.py --configfile config/demo.yaml
+
+demo_grd: .venv/run
+	@$(BIN)/python scripts/demo_grd.py --configfile config/demo_grd.yaml
+	$(SNAKEMAKE) --configfile config/demo_grd.yaml
 
 doctor: .venv/run
 	@$(BIN)/python scripts/doctor.py $(if $(CONFIG),--configfile $(CONFIG))
@@ -78,4 +83,4 @@ lock:
 	rm -rf .venv-lock
 
 clean:
-	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache output/demo
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache output/demo output/demo_grd

@@ -81,9 +81,9 @@ HEAVY = (
     "scipy.linalg",
     "snakemake",
 )
-NEEDED = {"bursts": {"rasterio"}, "composite": {"numba"}, "publish": {"rasterio"}}
+NEEDED = {"heights": {"rasterio"}, "bursts": {"rasterio"}, "composite": {"numba"}, "publish": {"rasterio"}}
 """What a rule's script loads of these before its work begins, and cannot do without."""
-RULES = ("search", "bursts", "cube", "composite", "publish", "tile_catalog", "catalog")
+RULES = ("search", "heights", "bursts", "cube", "composite", "publish", "tile_catalog", "catalog")
 
 
 @pytest.mark.parametrize("rule", RULES)

@@ -288,7 +288,7 @@ def test_shipped_config_is_valid_and_shows_every_option() -> None:
         assert f"{key.rsplit('.', maxsplit=1)[-1]}:" in text, key
 
 
-@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml"])
+@pytest.mark.parametrize("name", ["config.yaml", "demo.yaml", "demo_grd.yaml"])
 def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> None:
     schema = json.loads((CONFIG / "schema.json").read_text())
     values = yaml.safe_load((CONFIG / name).read_text())
@@ -299,11 +299,13 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
 
 
 def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,), (area, folder) = (
+    (whole,), (area, folder, grd) = (
         re.findall(r"^```yaml\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE)
         for readme in (CONFIG.parent / "README.md", CONFIG / "README.md")
     )
-    (tmp_path / "granules").mkdir()
+    for name in ("granules", "products", "dem", "orbits"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "us_nga_egm08_25.tif").touch()
     fields = {"CROP": ["rice", "rice"], "AREA": [12, 3]}
     boxes = [shapely.box(113, 30, 113.1, 30.1), shapely.box(20, 30, 21, 31)]
     geopandas.GeoDataFrame(fields, geometry=boxes, crs=4326).to_file(tmp_path / "area.gpkg", layer="fields")
@@ -312,6 +314,7 @@ def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch:
     assert config.source.kind == "asf"
     assert len(config.time.wanted(date(2026, 1, 1))[0]) == 26
     assert load_config(yaml.safe_load(whole) | yaml.safe_load(folder)).source.kind == "local"
+    assert load_config(yaml.safe_load(whole) | yaml.safe_load(grd)).grd.orbits_folder == "orbits"
     shown = yaml.safe_load(area)["roi"] | {"flight_direction": "ASCENDING"}
     polygon = load_config({**GOOD, "roi": shown}).roi.polygon
     assert shapely.from_wkt(polygon).equals_exact(boxes[0].normalize(), 1e-9, normalize=True)

@@ -232,7 +232,7 @@ def check_folders(config: Config) -> Iterator[Finding]:
 def check_source(config: Config) -> Iterator[Finding]:
     """Check that a folder of granules can be read."""
     folder = config.source_path
-    if config.source.kind != "local" or folder is None:
+    if config.source.kind not in ("local", "grd") or folder is None:
         return
     try:
         os.scandir(folder).close()

@@ -17,6 +17,12 @@ GRANULE_BYTES = 14_000_000
 USUAL_GRANULES = 36
 """Granules of a tile, direction and month that was not searched yet: three passes, as in the benchmark."""
 
+USUAL_SLICES = 5
+"""The same for GRD slices: three passes, of which some meet the tile with two slices."""
+
+SLICE_CPU_SECONDS, SLICE_BYTES = 12.0, 107_000_000
+"""CPU time and temporary files of a GRD slice that covers a tile at 30 m, both layers."""
+
 MONTH_CPU_SECONDS, GRANULE_CPU_SECONDS = 9.5, 0.1
 """CPU time from granules to catalogs: for each month at 30 m, and for each of its granules.
 
@@ -162,7 +168,8 @@ def cost(
     statics : int
         Number of static granules to read for static layers.
     """
-    usual = max(1, round(USUAL_GRANULES * share))
+    grd = config.source.kind == "grd"
+    usual = max(1, round((USUAL_SLICES if grd else USUAL_GRANULES) * share))
     known = list(answers)
     months = len(known) + unsearched
     granules = sum(answer.granules for answer in known) + usual * unsearched
@@ -186,7 +193,7 @@ def cost(
         granules=granules,
         download=fetched if config.source.kind == "asf" else 0,
         sized=not (unsearched or statics or converting) and all(answer.size >= 0 for answer in known),
-        cpu_seconds=months * month_cpu * cpu_share + GRANULE_CPU_SECONDS * granules,
+        cpu_seconds=months * month_cpu * cpu_share + (SLICE_CPU_SECONDS if grd else GRANULE_CPU_SECONDS) * granules,
         kept=(months * a_month * disk_share * covered + STATIC_KEPT_BYTES * statics) * tiles,
         temporary=(TEMPORARY_BYTES * share + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2) * tiles,
         usual=usual,
@@ -195,7 +202,8 @@ def cost(
 
 def temporary_mb(config: Config, granules: int, pixels: float | None = None) -> int:
     """Return the MB of temporary files of a month with this many granules: bursts, and bands that wait; at least 1."""
-    of_tile = granules * BURST_BYTES + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2
+    each = SLICE_BYTES if config.source.kind == "grd" else BURST_BYTES
+    of_tile = granules * each + _waiting_bands(config) * PIXEL_BYTES * FULL_SIDE**2
     return max(1, round(of_tile * _full_tiles(config, pixels) / 1e6))
 
 
