@@ -12,6 +12,8 @@ import pytest
 import rasterio
 
 from s1monthly.catalog.table import read_catalog
+from s1monthly.cube.static import read_static
+from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.model import Direction
 from s1monthly.sources.grd.simulation.scene import Place
 from support.workflow import run_snakemake
@@ -28,7 +30,8 @@ CONFIG: dict[str, Any] = {
         "disk_warn_gb": 0,
         "formats": {"quality": True, "ceos_ard": True, "power": True, "overview": True},
     },
-    "processing": {"target_resolution": 300},
+    "static": {"enabled": True},
+    "processing": {"target_resolution": 300, "composite_method": "local_resolution"},
     "memory": {"batch_max_retries": 0},
 }
 FOLDER = f"output/{TILE}_DESCENDING"
@@ -99,6 +102,19 @@ def test_catalogs_say_that_it_is_grd(made: Path) -> None:
     assert {one["beam"] for one in ard["acquisitions"]} == {"IW"}
 
 
+def test_static_layers_are_those_of_the_first_slice(made: Path) -> None:
+    """Beside the slices, which are narrow, there is no data; before and after them there is."""
+    first = record(made, "2024-05")["granules"][0]["id"]
+    item = json.loads((made / FOLDER / "static" / f"{TILE}_S1_Static_DESCENDING_T022.json").read_text())
+    assert item["properties"]["s1monthly:static_granules"] == [first]
+    for month in ("2024-05", "2024-06"):
+        assert record(made, month)["statics"]["tracks"]["T022"]["granules"] == [first]
+    angle, mask = (read_static(made / FOLDER / "zarr" / "S1_static.zarr", 22, name) for name in STATIC_LAYERS[::5])
+    known = mask < 255
+    assert known.any(axis=1).all() and not known.all(axis=1).any()
+    assert 30 < np.nanmin(angle) < np.nanmax(angle) < 46 and np.isfinite(angle[known]).mean() > 0.9
+
+
 def test_tools_find_nothing_wrong_and_nothing_is_made_again(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(made)
     assert not run_snakemake(made, CONFIG).jobs
@@ -140,6 +156,7 @@ def test_a_late_slice_makes_its_month_again_and_no_other(made: Path, tmp_path: P
     image.write_bytes(whole)
     run = run_snakemake(folder, CONFIG)
     assert run.months("composite") == run.months("bursts") == ["2024-06"] and not run.jobs["heights"]
+    assert not run.jobs["static"]
     assert (folder / "output/work/logs/bursts" / f"{TILE}_DESCENDING_2024-06.log").read_text().count("earlier try") == 1
     assert len(record(folder, "2024-06")["passes"]) == 2 and record(folder, "2024-05") == before
 
