@@ -314,7 +314,7 @@ def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch:
     assert config.source.kind == "asf"
     assert len(config.time.wanted(date(2026, 1, 1))[0]) == 26
     assert load_config(yaml.safe_load(whole) | yaml.safe_load(folder)).source.kind == "local"
-    assert load_config(yaml.safe_load(whole) | yaml.safe_load(grd)).grd.orbits_folder == "orbits"
+    assert load_config(yaml.safe_load(whole) | yaml.safe_load(grd)).grd.fetched_geoid
     shown = yaml.safe_load(area)["roi"] | {"flight_direction": "ASCENDING"}
     polygon = load_config({**GOOD, "roi": shown}).roi.polygon
     assert shapely.from_wkt(polygon).equals_exact(boxes[0].normalize(), 1e-9, normalize=True)

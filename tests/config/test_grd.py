@@ -9,6 +9,7 @@ import pytest
 
 from s1monthly.config.root import Config, load_config
 from s1monthly.errors import ConfigError
+from s1monthly.workflow.plan import dem_of, question_of
 
 FILE, FOLDER = __file__, str(Path(__file__).parent)
 GOOD: dict[str, Any] = {
@@ -28,9 +29,14 @@ def changed(**sections: dict[str, Any]) -> Config:
     [
         ({"source": {"path": None}}, "source.kind grd needs source.path"),
         ({"source": {"path": FILE}}, "cannot be read"),
-        ({"grd": {"dem": None}}, "source.kind grd needs grd.dem: a GeoTIFF, a VRT, or a folder"),
+        ({"grd": {"dem": None}}, "source.kind grd needs grd.dem: copernicus, a GeoTIFF, a VRT, or a folder"),
         ({"grd": {"dem": "lost.tif"}}, "grd.dem: lost.tif does not exist"),
-        ({"grd": {"geoid": None}}, "grd.dem_heights egm2008 needs grd.geoid"),
+        ({"grd": {"dem": "./copernicus"}}, "copernicus does not exist"),
+        ({"grd": {"dem": "copernicus", "dem_heights": "egm96"}}, "fetched DEM and geoid are egm2008"),
+        ({"grd": {"geoid": None}}, "grd.dem_heights egm2008 needs grd.geoid, fetch or a grid of it"),
+        ({"grd": {"geoid": None, "dem_heights": "egm96"}}, "egm96 needs grd.geoid, a grid of that geoid"),
+        ({"grd": {"geoid": "fetch", "dem_heights": "egm96"}}, "fetched DEM and geoid are egm2008"),
+        ({"grd": {"hosts": {"glo_30": "https://h/"}}}, "give a host's name alone"),
         ({"grd": {"geoid": "lost.tif"}}, "grd.geoid: lost.tif does not exist"),
         ({"grd": {"dem_heights": "ellipsoid"}}, "heights above the ellipsoid need no geoid"),
         ({"grd": {"dem": FOLDER, "dem_heights": "egm96"}}, "the tiles in grd.dem have heights above egm2008"),
@@ -59,6 +65,28 @@ def test_options_reach_the_source() -> None:
     assert options.pop("polarization").layers == ("VV", "VH")
     assert options == {"only_tracks": None, "folder": FOLDER, "orbits": None}
     assert changed(grd={"orbits": FOLDER}).source_options["orbits"] == FOLDER
+
+
+def test_what_is_fetched_lies_in_the_cache_or_in_the_work_folder(tmp_path: Path) -> None:
+    fetched = {"dem": "copernicus", "geoid": None, "orbits": "fetch"}
+    kept = str(tmp_path)
+    for config, folder in (
+        (changed(grd=fetched | {"cache_dir": kept}), kept),
+        (changed(grd=fetched, output={"work_dir": kept}), f"{kept}/fetched"),
+    ):
+        options = config.source_options
+        assert (options["orbits"], options["orbit_host"]) == (f"{folder}/orbits", "s1-orbits.s3.amazonaws.com")
+        assert dem_of(config) == {
+            "path": f"{folder}/copernicus_dem", "above": "egm2008", "geoid": f"{folder}/us_nga_egm08_25.tif",
+            "ocean": [],
+            "fetched": {
+                "tiles": ["copernicus-dem-30m.s3.amazonaws.com", "copernicus-dem-90m.s3.amazonaws.com"],
+                "geoid": "cdn.proj.org", "seconds": 600,
+            },
+        }  # fmt: skip
+    assert dem_of(changed())["fetched"] == {}
+    # fetched orbit files make no answer of a search void
+    assert question_of(changed(grd=fetched | {"cache_dir": kept})) == question_of(changed(grd=fetched))
 
 
 def test_beside_another_source_the_section_has_no_effect_and_one_line_says_so() -> None:

@@ -73,7 +73,8 @@ source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: http
   s3_endpoint: https://localhost, trusted: [localhost]}}
 search: {refresh: true, settle_days: 0, retry_timeout_seconds: 60}
 download: {access: https, max_workers: 9, cache_dir: elsewhere, cache_max_gb: 1}
-grd: {orbits: .}
+grd: {orbits: ., cache_dir: elsewhere,
+  hosts: {glo_30: localhost, glo_90: localhost, geoid: localhost, orbits: localhost}}
 output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb: 1, public_url: https://localhost/,
   cog_compression: zstd, cog_layout: per_band, multiscales: false,
   credits: {creator_name: A, creator_type: person, creator_email: a@b, creator_url: c, institution: d, project: e,
@@ -371,3 +372,12 @@ RECIPES = st.dictionaries(st.sampled_from("abc"), JSON, max_size=3)
 def test_unequal_recipes_have_a_named_difference_and_equal_ones_none(held: Any, wanted: Any) -> None:
     """A refusal that names no difference would leave the user without a clue."""
     assert bool(list(difference(held, wanted))) == (held != wanted)
+
+
+def test_a_fetched_dem_is_that_of_a_folder_and_its_geoid_has_a_name(tmp_path: Path) -> None:
+    of_folder, fetched, given = (
+        recipe(load_config(values(GRD, {"grd.dem": dem, "grd.geoid": geoid})))["grd"]
+        for dem, geoid in ((str(tmp_path), "fetch"), ("copernicus", None), ("copernicus", __file__))
+    )
+    assert fetched == of_folder and fetched["geoid"] == "us_nga_egm08_25.tif"
+    assert given | {"geoid": fetched["geoid"]} == fetched != given

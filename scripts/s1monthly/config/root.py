@@ -145,10 +145,22 @@ class Config(Section):
             }
         options |= {"folder": str(self.source_path)}
         if self.source.kind == "grd":
-            return options | {"orbits": self.grd.orbits_folder}
+            if self.grd.fetches_orbits:
+                options |= {"orbit_host": self.grd.hosts.orbits, "seconds": self.memory.scene_retry_timeout_seconds}
+            return options | {"orbits": self.orbits_folder}
         if self.source.kind == "simulated":
             return options | self.source.simulation.model_dump()
         return options | {"with_mask": self.processing.mask != "none", **self.run_folders}
+
+    @property
+    def fetched_dir(self) -> str:
+        """Folder of what source grd fetches: DEM, geoid, orbit files."""
+        return self.grd.cache_dir or os.path.join(self.work_dir, "fetched")
+
+    @property
+    def orbits_folder(self) -> str | None:
+        """Folder of orbit files, the user's or that of fetched ones; None without."""
+        return os.path.join(self.fetched_dir, "orbits") if self.grd.fetches_orbits else self.grd.orbits_folder
 
     @property
     def run_folders(self) -> dict[str, Any]:

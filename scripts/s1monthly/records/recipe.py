@@ -81,12 +81,12 @@ def _of_grd(config: Config) -> dict[str, Any]:
     The tiles of the Copernicus DEM are the same wherever they lie, and a folder may get more of them.
     """
     options = config.grd
-    dem = options.dem or ""
+    dem, geoid = options.dem or "", options.fetched_geoid or options.geoid
     return {
         "border_noise": options.border_noise,
-        "dem": COPERNICUS if os.path.isdir(dem) else sample_digest(dem),
+        "dem": COPERNICUS if options.fetches_dem or os.path.isdir(dem) else sample_digest(dem),
         "dem_heights": options.dem_heights,
-        **({"geoid": sample_digest(options.geoid)} if options.geoid else {}),
+        **({"geoid": options.fetched_geoid or sample_digest(geoid)} if geoid else {}),
         **({"ocean": sorted(options.ocean)} if options.ocean else {}),
         "thermal_noise": options.thermal_noise,
         "tropospheric_delay": options.tropospheric_delay,

@@ -16,6 +16,7 @@ from s1monthly.kernels.options import slice_parts
 from s1monthly.raster.geotiff import open_raster
 from s1monthly.raster.writing import write_raster
 from s1monthly.sources.grd.dem import HeightsAbove, TileHeights, grown, open_dem, tile_heights
+from s1monthly.sources.grd.dem_fetching import fetch_geoid, fetch_tiles
 
 
 def fine_grid(box: GeoBox) -> GeoBox:
@@ -30,7 +31,8 @@ def make_heights(dem: Mapping[str, Any], box: GeoBox, path: str | Path) -> TileH
     Parameters
     ----------
     dem : mapping
-        `path`, `above`, `geoid` and `ocean` of `open_dem`.
+        `path`, `above`, `geoid` and `ocean` of `open_dem`; `fetched`: the hosts of `tiles` and of `geoid`, for those
+        that are fetched, and the `seconds` for each file.
     box : GeoBox
         The tile's grid.
     path : path
@@ -40,10 +42,17 @@ def make_heights(dem: Mapping[str, Any], box: GeoBox, path: str | Path) -> TileH
     ------
     ConfigError, GridError
         As for `open_dem` and `tile_heights`.
+    SourceError, FileError
+        If a file of the DEM cannot be fetched.
     ProductError
         If the file cannot be written.
     """
-    box = fine_grid(box)
+    box, fetched = fine_grid(box), dem.get("fetched", {})
+    if "tiles" in fetched:
+        glo_30, glo_90 = fetched["tiles"]
+        fetch_tiles(dem["path"], box, glo_30, glo_90, fetched["seconds"])
+    if "geoid" in fetched:
+        fetch_geoid(dem["geoid"], fetched["geoid"], fetched["seconds"])
     opened = open_dem(dem["path"], HeightsAbove(dem["above"]), dem["geoid"], dem["ocean"])
     heights = tile_heights(opened, box)
     write_raster(path, [heights.heights], heights.box, ["height"])

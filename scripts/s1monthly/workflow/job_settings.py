@@ -52,7 +52,7 @@ class JobSettings:
     statics : bool
         True if static layers are made.
     dem : mapping
-        DEM of GRD products: `path`, `above`, `geoid` and `ocean` of `stages.heights.make_heights`; empty otherwise.
+        DEM of GRD products, see `stages.heights.make_heights`; empty otherwise.
     cog_compression : str
         Compression of COGs.
     products : sequence of str

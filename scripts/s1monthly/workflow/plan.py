@@ -56,7 +56,7 @@ def question_of(config: Config) -> dict[str, Any]:
     if config.source.kind == "simulated":
         source |= config.source.simulation.model_dump()
     elif config.source.kind == "grd":
-        source |= {"orbits": config.grd.orbits_folder}
+        source |= {"orbits": config.grd.orbits if config.grd.fetches_orbits else config.grd.orbits_folder}
     else:
         source |= {"mask": config.processing.mask != "none"}
     return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
@@ -67,7 +67,16 @@ def dem_of(config: Config) -> dict[str, Any]:
     if config.source.kind != "grd":
         return {}
     grd = config.grd
-    return {"path": grd.dem, "above": grd.dem_heights, "geoid": grd.geoid, "ocean": sorted(grd.ocean)}
+    path, geoid = grd.dem, grd.geoid
+    fetched: dict[str, Any] = {}
+    if grd.fetches_dem:
+        path = os.path.join(config.fetched_dir, "copernicus_dem")
+        fetched["tiles"] = [grd.hosts.glo_30, grd.hosts.glo_90]
+    if grd.fetched_geoid:
+        geoid, fetched["geoid"] = os.path.join(config.fetched_dir, grd.fetched_geoid), grd.hosts.geoid
+    if fetched:
+        fetched["seconds"] = config.memory.scene_retry_timeout_seconds
+    return {"path": path, "above": grd.dem_heights, "geoid": geoid, "ocean": sorted(grd.ocean), "fetched": fetched}
 
 
 class Listed(NamedTuple):
@@ -337,7 +346,7 @@ class Plan:
     @cached_property
     def _heights_made_of(self) -> str:
         recipe = self.recipe
-        dem = grd_listing.dem_files(self.config.grd.dem or "")
+        dem = "" if self.config.grd.fetches_dem else grd_listing.dem_files(self.config.grd.dem or "")
         return digest([recipe["grd"], recipe["grid"], recipe["algorithms"]["sources.grd"], dem])
 
     @property

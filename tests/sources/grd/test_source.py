@@ -6,6 +6,7 @@ import shutil
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,8 @@ from s1monthly.granules import GranuleList, passes_of
 from s1monthly.model import COMBINED, Direction, Month, Polarization, Stack, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.grd.listing import digests
+from standin import status
+from standin.bucket import buckets
 from support.grd_products import write_small
 
 TILE = Tile("33TUG")
@@ -30,8 +33,9 @@ def found(
     polarization: Polarization = Polarization.VV_VH,
     tracks: Sequence[int] | None = None,
     orbits: Path | None = None,
+    **more: Any,
 ) -> dict[Month, GranuleList]:
-    given = {"folder": folder, "only_tracks": tracks, "orbits": orbits and str(orbits)}
+    given = {"folder": folder, "only_tracks": tracks, "orbits": orbits and str(orbits), **more}
     return open_source("grd", polarization=polarization, **given).search(tile, direction, months)
 
 
@@ -101,7 +105,7 @@ def test_what_cannot_be_used_is_set_aside_with_the_reason(tmp_path: Path) -> Non
             write_small(tmp_path, layers=("HH", "HV"), datatake=2), "its polarizations are HH+HV, not VV+VH"),
         "near real time": (
             write_small(tmp_path, orbit_source="Downlink", datatake=3),
-            "made in near real time with the orbit of its satellite, and grd.orbits has no file for it"),
+            "made in near real time with the orbit of its satellite, and there is no orbit file for it"),
     }  # fmt: skip
     listed = found(tmp_path)[MAY]
     assert not listed.granules
@@ -120,6 +124,27 @@ def test_an_orbit_file_is_a_layer_and_serves_products_of_near_real_time(tmp_path
     layer = granule.layer("orbit")
     assert layer is not None and (layer.url, layer.size) == (str(orbits / good), 50)
     assert digests(str(tmp_path / "products"), str(orbits))[0] != before, "a new orbit file makes answers void"
+
+
+def test_orbit_files_are_fetched_for_products_that_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_small(tmp_path / "products", orbit_source="Downlink")
+    write_small(tmp_path / "products", later=-100 * 60, place=(40.0, 10.0), datatake=301)  # over another tile
+    write_small(tmp_path / "products", direction=Direction.ASCENDING, datatake=302)
+    orbit = "S1A_OPER_AUX_POEORB_OPOD_20240523T070516_V20240502T225942_20240504T005942.EOF"
+    with buckets(1, monkeypatch) as (bucket,):
+        options = {"orbits": tmp_path / "orbits", "orbit_host": bucket.host, "seconds": 5.0}
+        listed = found(tmp_path / "products", **options)[MAY]
+        assert not listed.granules and "there is no orbit file" in str(listed.set_aside)
+        bucket.objects = {f"AUX_POEORB/{orbit}": b"x" * 50}
+        before = len(bucket.asked)
+        (granule,) = found(tmp_path / "products", **options)[MAY].granules
+        assert bucket.asked[before:] == ["?AUX_POEORB/S1A_OPER_AUX_POEORB_OPOD_20240503", f"AUX_POEORB/{orbit}"]
+        layer = granule.layer("orbit")
+        assert layer is not None and (layer.url, layer.size) == (str(tmp_path / "orbits" / orbit), 50)
+        # no answer is no missing file
+        bucket.web.faults = status(403)
+        with pytest.raises(SourceError, match="HTTP 403"):
+            found(tmp_path / "products", **{**options, "orbits": tmp_path / "others"})
 
 
 def test_damaged_products_are_lost(tmp_path: Path) -> None:

@@ -13,9 +13,6 @@ from s1monthly.sources.grd.copernicus import LIST, Cell, TileList, parse_tile_li
 from s1monthly.sources.grd.dem import surroundings_lonlat
 from s1monthly.sources.grd.public_files import fetch, tiff_problem
 
-GEOID = "us_nga_egm08_25.tif"
-"""Grid of EGM2008 at 2.5 minutes (80 MB), under its name at PROJ's server."""
-
 _SPARE = 0.02
 """Degrees of latitude beyond the lattice: heights are interpolated from nodes around it."""
 
@@ -68,11 +65,9 @@ def fetch_tiles(folder: str | os.PathLike[str], box: GeoBox, glo_30: str, glo_90
         cells = [cell for cell in cells if cell not in listed]
 
 
-def fetch_geoid(folder: str | os.PathLike[str], host: str, seconds: float) -> str:
-    """Fetch the grid of EGM2008 into a folder, unless it is there; return its path. Errors are those of `fetch`."""
-    path = os.path.join(folder, GEOID)
-    fetch(f"https://{host}/{GEOID}", path, seconds, tiff_problem)
-    return path
+def fetch_geoid(path: str | os.PathLike[str], host: str, seconds: float) -> None:
+    """Fetch the geoid grid of a path's name, unless it is there. Errors are those of `fetch`."""
+    fetch(f"https://{host}/{os.path.basename(path)}", path, seconds, tiff_problem)
 
 
 def _fetch_tile(folder: str | os.PathLike[str], host: str, cell: Cell, arc_seconds: int, seconds: float) -> None:

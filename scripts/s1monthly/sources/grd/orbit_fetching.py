@@ -8,7 +8,6 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from s1monthly.errors import SourceError
 from s1monthly.sources.grd.elements import parse_xml
 from s1monthly.sources.grd.orbit_file import OrbitFile, best_orbit_file, list_orbit_files, parse_orbit_name
 from s1monthly.sources.grd.public_files import ask, fetch
@@ -19,7 +18,7 @@ KINDS = {"POEORB": None, "RESORB": np.timedelta64(10, "D")}
 
 def fetch_orbit_file(
     folder: str | os.PathLike[str], mission: str, start: np.datetime64, stop: np.datetime64, host: str, seconds: float
-) -> OrbitFile:
+) -> OrbitFile | None:
     """Return the orbit file of a product in a folder; fetch it if the folder has none.
 
     A file that is there is kept, also a restituted one: a product that is read again gives the same values.
@@ -35,10 +34,15 @@ def fetch_orbit_file(
     seconds : float
         Time limit for each request.
 
+    Returns
+    -------
+    OrbitFile or None
+        None if the bucket has no file yet: restituted orbits come within a day, precise ones after 20 days.
+
     Raises
     ------
     SourceError
-        If no file covers the product, or it cannot be fetched.
+        If the bucket does not answer, or with something else.
     FileError
         If it cannot be written.
     """
@@ -52,10 +56,7 @@ def fetch_orbit_file(
         best = best_orbit_file(list(sizes), mission, start, stop)
         if best is not None:
             return _fetched(folder, host, best, sizes[best], seconds)
-    raise SourceError(
-        f"no orbit file of {mission} covers {start} to {stop} in https://{host}",
-        "restituted orbits come within a day, precise ones after 20 days: run again later; or set grd.orbits: none",
-    )
+    return None
 
 
 def _fetched(folder: str | os.PathLike[str], host: str, file: OrbitFile, size: int, seconds: float) -> OrbitFile:

@@ -110,27 +110,6 @@ def best_orbit_file(
     return max(covering, key=lambda file: (_RANK[file.kind], file.made, file.path), default=None)
 
 
-def orbit_file_in(folder: str | os.PathLike[str], mission: str, start: np.datetime64, stop: np.datetime64) -> OrbitFile:
-    """Choose the orbit file for a product in a folder, as `best_orbit_file` does.
-
-    Raises
-    ------
-    SourceError
-        If there is no such folder, or no file in it covers the product.
-    """
-    files = list_orbit_files(folder)
-    best = best_orbit_file(files, mission, start, stop)
-    if best is None:
-        same = [file for file in files if file.mission == mission]
-        span = f" ({min(file.start for file in same)} to {max(file.stop for file in same)})" if same else ""
-        has = f"{len(same)} of {mission}{span} and {len(files) - len(same)} of other satellites"
-        raise SourceError(
-            f"folder of orbit files {folder}: none of {mission} covers {start} to {stop}; it has {has}",
-            "put the file there (POEORB or RESORB); or set grd.orbits: fetch, or none for the annotated orbit",
-        )
-    return best
-
-
 def read_orbit_file(
     path: str | os.PathLike[str], mission: str, start: np.datetime64, stop: np.datetime64
 ) -> StateVectors:

@@ -22,7 +22,8 @@ from s1monthly.grid.tiles import tile_outline
 from s1monthly.model import Month, Polarization, Stack, Tile
 from s1monthly.sources.grd.listing import list_products
 from s1monthly.sources.grd.manifest import Manifest
-from s1monthly.sources.grd.orbit_file import OrbitFile, best_orbit_file, list_orbit_files
+from s1monthly.sources.grd.orbit_fetching import fetch_orbit_file
+from s1monthly.sources.grd.orbit_file import best_orbit_file, list_orbit_files
 from s1monthly.sources.grd.product import Product, open_product
 from s1monthly.sources.selection import by_month, set_aside
 
@@ -49,12 +50,18 @@ class GrdSource:
         Products of other tracks are set aside.
     orbits : path, optional
         Folder of orbit files; None for the orbits that are annotated.
+    orbit_host : str, optional
+        Host from which orbit files are fetched into that folder; None fetches none.
+    seconds : float
+        Time limit for each request to it.
     """
 
     folder: str | os.PathLike[str]
     polarization: Polarization
     only_tracks: Collection[int] | None = None
     orbits: str | None = None
+    orbit_host: str | None = None
+    seconds: float = 0
 
     def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the products over a tile, as `Source.search` does, by the footprints in their manifests.
@@ -65,12 +72,16 @@ class GrdSource:
         Raises
         ------
         SourceError
-            As for `list_products` and `list_orbit_files`.
+            As for `list_products` and `list_orbit_files`, or if orbit files cannot be fetched.
         """
         opened, unknown = self._products(months)
         outline = tile_outline(tile)
         shapely.prepare(outline)
         there = {name for name, (one, _) in opened.items() if outline.intersects(shapely.from_wkt(one.footprint))}
+        for name in there:
+            granule, product = opened[name]
+            if not self._unwanted(product, direction):
+                opened[name] = self._with_orbit(granule, product.manifest), product
         scenes = {opened[name][0].scene for name in there}
         near = [one for one, _ in opened.values() if one.scene in scenes]
         aside = set_aside(
@@ -94,16 +105,19 @@ class GrdSource:
         Raises
         ------
         SourceError
-            As for `list_products` and `list_orbit_files`.
+            As for `list_products` and `list_orbit_files`, or if orbit files cannot be fetched.
         """
         paths = {os.path.basename(path).partition(".")[0]: path for path in list_products(self.folder)}
-        files = list_orbit_files(self.orbits) if self.orbits else []
         found: dict[int, Slice] = {}
         for one in candidates:
-            if one.track not in found and one.product in paths:
-                with suppress(SourceError):
-                    product = open_product(paths[one.product])
-                    found[one.track] = self._slice(paths[one.product], product, self._orbit(product.manifest, files))
+            path = paths.get(one.product)
+            if path is None or one.track in found:
+                continue
+            try:
+                product = open_product(path)
+            except SourceError:
+                continue
+            found[one.track] = self._with_orbit(self._slice(path, product), product.manifest)
         return found
 
     def prepared(self, granule: AnyGranule) -> AbstractContextManager[AnyGranule]:
@@ -116,7 +130,6 @@ class GrdSource:
         """Return the products that may begin in some months, by id, and those whose manifest cannot be read."""
         opened: dict[str, tuple[Slice, Product]] = {}
         unknown: dict[str, tuple[Slice, str]] = {}
-        files = list_orbit_files(self.orbits) if self.orbits else []
         for path in list_products(self.folder):
             try:
                 name = parse_product_name(os.path.basename(path))
@@ -129,7 +142,7 @@ class GrdSource:
             except SourceError as error:
                 unknown[name.id] = slice_of(name), error.problem
                 continue
-            found = self._slice(path, product, self._orbit(product.manifest, files))
+            found = self._slice(path, product)
             # the same product as folder and as zip: the whole one counts
             if found.id not in opened or opened[found.id][1].damage(self.polarization):
                 opened[found.id] = found, product
@@ -137,15 +150,13 @@ class GrdSource:
             unknown.pop(one.product, None)
         return opened, unknown.values()
 
-    def _slice(self, path: str, product: Product, orbit: OrbitFile | None) -> Slice:
+    def _slice(self, path: str, product: Product) -> Slice:
         manifest = product.manifest
         layers = [
             Layer(name, path, product.size(name), product.md5(name))
             for name in self.polarization.layers
             if name in product.layers
         ]
-        if orbit:
-            layers.append(Layer(ORBIT, orbit.path, os.stat(orbit.path).st_size))
         return replace(
             slice_of(product.name, manifest.track),
             ipf=manifest.ipf,
@@ -154,9 +165,20 @@ class GrdSource:
             footprint=shapely.to_wkt(outline_of(manifest.footprint), rounding_precision=6),
         )
 
-    def _orbit(self, manifest: Manifest, files: Sequence[OrbitFile]) -> OrbitFile | None:
-        """Return the orbit file that a product is read with; None for the orbit in its annotation."""
-        return best_orbit_file(files, manifest.mission, manifest.start, manifest.stop)
+    def _with_orbit(self, granule: Slice, manifest: Manifest) -> Slice:
+        """Return a granule with the orbit file that its product is read with, if there is one."""
+        if self.orbits is None:
+            return granule
+        covered = manifest.mission, manifest.start, manifest.stop
+        if self.orbit_host:
+            orbit = fetch_orbit_file(self.orbits, *covered, self.orbit_host, self.seconds)
+        else:
+            orbit = best_orbit_file(list_orbit_files(self.orbits), *covered)
+        if orbit is None:
+            LOGGER.warning("%s: there is no orbit file for it; the orbit in the product is used", granule.id)
+            return granule
+        layer = Layer(ORBIT, orbit.path, os.stat(orbit.path).st_size)
+        return replace(granule, layers=(*granule.layers, layer))
 
     def _unwanted(self, product: Product, direction: Stack) -> str:
         """Return why a product does not fit the search; empty if it does."""
@@ -172,7 +194,7 @@ class GrdSource:
         if granule.layer(ORBIT) is None:
             with suppress(SourceError):
                 if product.annotation(self.polarization.co).orbit_from_satellite:
-                    return "made in near real time with the orbit of its satellite, and grd.orbits has no file for it"
+                    return "made in near real time with the orbit of its satellite, and there is no orbit file for it"
         return ""
 
 
