@@ -16,7 +16,7 @@ from shapely.geometry import shape
 
 from s1monthly.cube.header import how_to_mend
 from s1monthly.errors import ProductError
-from s1monthly.granules import SetAside
+from s1monthly.granules import Granule, SetAside
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.grid.outlines import lonlat_bounds
 from s1monthly.kernels.statistics import band_statistics
@@ -117,6 +117,18 @@ def test_a_mixture_of_satellites_is_a_warning(tmp_path, platforms, mixed):
     expected = [f"passes of satellites that may be calibrated differently are mixed: {mixed}"] if mixed else []
     assert content.get("warnings", []) == record.warnings == read_record(tmp_path / "r.json").warnings == expected
     assert ("warnings" in content) == bool(mixed) and month_record(unknown=True).warnings == []
+
+
+def test_a_single_pass_that_quegan_yu_leaves_as_it_is_is_a_warning():
+    granules = [granule(DAY), granule(DAY + timedelta(12)), granule(DAY + timedelta(3), 7, 64)]
+
+    def warned(granules: list[Granule], method: str) -> list[str]:
+        return replace(month_record(granules=granules), despeckled={"method": method}).warnings
+
+    told = "not despeckled, since quegan_yu needs two passes of a track: track 64"
+    assert warned(granules, "quegan_yu") == [told]
+    assert warned(granules[:2], "quegan_yu") == []
+    assert warned(granules, "boxcar") == []
 
 
 def test_granules_left_out_after_reading_are_lost_not_used():

@@ -216,6 +216,9 @@ class Record(Origin):
         despeckled = self.despeckled or {}
         if missing := despeckled.get("reference_missing"):
             found.append(f"the reference was made without granules, see reference.json: {missing}")
+        single = [str(track) for track, number in (self.passes_by_track or {}).items() if number == 1]
+        if despeckled.get("method") == "quegan_yu" and single:
+            found.append(f"not despeckled, since quegan_yu needs two passes of a track: track {', '.join(single)}")
         unsure = despeckled.get("looks_unsure")
         if unsure and self.valid:
             found.append(
