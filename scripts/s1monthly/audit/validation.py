@@ -14,7 +14,7 @@ from s1monthly.audit.month_validation import DEFAULT, Depth, MonthCheck, MonthVa
 from s1monthly.audit.products import ignore_missing_georeference
 from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unreadable
 from s1monthly.audit.report import Finding, Progress, Report
-from s1monthly.audit.static_products import static_problems
+from s1monthly.audit.tile_products import reference_problem, static_problems
 from s1monthly.audit.tree_files import TileFolder, Tree, list_tree
 from s1monthly.catalog.items_table import for_root, item_name, items_of, joined
 from s1monthly.catalog.table import Row, folder_name, row_key, search_rows, with_global_paths
@@ -138,6 +138,8 @@ class _FolderValidation:
         for check in self.months.values():
             yield from check.problems
         yield from static_problems(self.folder)
+        if self.state and made and (problem := reference_problem(self.folder, self.state.recipe)):
+            yield problem
         if not self.unsure:
             yield from self.catalog.problems(self.rows(), self.is_troubled, self._repair)
             path = self.folder.place("tile_items")

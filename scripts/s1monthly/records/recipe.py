@@ -244,6 +244,6 @@ def refuse_mixture(
         f"cube {key}: made with another recipe ({lines})",
         f"widen the time range to these months too, or give another output.base_dir (not covered: {months})"
         if overwrite
-        else "either give another output.base_dir, or set output.overwrite: true"
+        else "keep these options as the cube has them, give another output.base_dir, or set output.overwrite: true"
         " with a time range that covers every month held",
     )

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from s1monthly.audit.tree_files import list_tree
+from s1monthly.audit.validation import validate
 from s1monthly.cube import months as cube
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
@@ -58,7 +58,7 @@ def test_a_reference_is_made_once_and_later_granules_change_no_other_month(tmp_p
     assert told["reference_digest"] == facts["digest"] and list(facts["months"]) == ["2021-11", "2021-12"]
     assert told["doi"] == "10.1109/TGRS.2018.2885683" and set(told["looks"]) == {"VV", "VH"}
     assert not list((tmp_path / "output" / "work").rglob("*_VV.tif")), "bursts are removed once used"
-    assert list_tree(tmp_path / "output").folders[0].strays == []
+    assert not validate(tmp_path / "output").problems
     before = {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in reference.iterdir()}
     made = digests(tmp_path, "2021-11", "2022-01")
 
@@ -70,6 +70,7 @@ def test_a_reference_is_made_once_and_later_granules_change_no_other_month(tmp_p
     assert before == {file: (file.read_bytes(), file.stat().st_mtime_ns) for file in reference.iterdir()}
 
     shutil.rmtree(reference)
+    assert [found.place for found in validate(tmp_path / "output").problems] == [str(reference)]
     short = run_snakemake(tmp_path, settings("2022-02"), check=False)
     assert short.returncode and "widen the time range to the whole reference period" in short.output
     again = run_snakemake(tmp_path, settings())
