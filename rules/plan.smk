@@ -41,6 +41,7 @@ TOOLS = {
     "catalog_validate",
     "mosaic_tiles",
     "tile_inspect",
+    "timeseries",
 }
 USER_ERRORS = (S1MonthlyError, OSError)
 """Errors that a user can mend: shown in a line, without a traceback."""

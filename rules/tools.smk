@@ -91,3 +91,20 @@ rule mosaic_tiles:
         base_dir=LAYOUT.base_dir,
     shell:
         "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
+
+
+rule timeseries:
+    """Write the series of points or polygons, as a table and a figure."""
+    log:
+        f"{LAYOUT.logs}/tools/timeseries.log",
+    localrule: True
+    conda:
+        "../envs/s1monthly.yaml"
+    resources:
+        mem_mb=1500,
+        runtime=600,
+    params:
+        command=tool_command("timeseries"),
+        base_dir=LAYOUT.base_dir,
+    shell:
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"

@@ -20,7 +20,7 @@ LINES = (
     ("sources",),
     ("records",),
     ("workflow",),
-    ("catalog", "mosaic"),
+    ("catalog", "mosaic", "series"),
     ("stages",),
     ("audit",),
     ("reading", "console"),

@@ -6,7 +6,7 @@ They only read, also while a run writes the tree.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +21,7 @@ from s1monthly.model import COMBINED, Direction, Month, Stack, Tile, TileDirecti
 if TYPE_CHECKING:
     import pandas as pd
     import xarray as xr
+    from matplotlib.figure import Figure
 
 
 def open_cube(
@@ -168,6 +169,113 @@ def find_months(
     if point is not None:
         rows = [row for row in rows if shapely.intersects_xy(row["geometry"], *point)]
     return pd.DataFrame(rows, columns=SCHEMA.names)
+
+
+def read_series(
+    base_dir: str | Path,
+    points: str | Path | Sequence[Any] | None = None,
+    polygons: str | Path | Sequence[Any] | None = None,
+    *,
+    crs: int | str | None = None,
+    bands: Sequence[str] = (),
+    direction: str | None = None,
+    track: int | None = None,
+    start: str | None = None,
+    end: str | None = None,
+    other_tiles: bool = False,
+) -> pd.DataFrame:
+    """Read the values of points or polygons in every month of all tiles and directions.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree (``output.base_dir``).
+    points : path or sequence, optional
+        A CSV file (columns lon and lat, or x and y; optionally name), a vector file, or a sequence of pairs or shapely
+        points. A point has the value of the pixel that it lies in.
+    polygons : path or sequence, optional
+        Instead of points: a vector file or a sequence of shapely polygons. Pixels whose centre lies inside are
+        averaged; decibels as power.
+    crs : int or str, optional
+        CRS of pairs, a CSV file or geometries; by default longitude and latitude. A vector file has its own.
+    bands : sequence of str
+        Bands; by default the backscatter of both polarizations.
+    direction : str, optional
+        ASCENDING, DESCENDING or COMBINED, in any case, or its beginning; by default all.
+    track : int, optional
+        Only cubes of this track (``processing.by_track``).
+    start, end : str, optional
+        First and last month, YYYY-MM.
+    other_tiles : bool
+        True for a column with the other tiles that hold a feature.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each feature, direction and calendar month of the cube: feature, tile, direction, track, month,
+        complete, the bands (float32, NaN for no data), count (mean passes of the valid pixels), valid_share (of the
+        pixels), pixels, tile_share (of the polygon's area inside the tile). A feature on two tiles is read from the one
+        that holds more of it, or else whose centre is nearer. ``attrs["bands"]`` has long name and units of the bands.
+
+    Raises
+    ------
+    GridError
+        If a feature lies outside all tiles, is no point or polygon, or a polygon holds no centre of a pixel.
+    CubeError
+        If no cube has a band of that name, or a cube is damaged.
+    ProductError
+        If there is no cube.
+
+    Examples
+    --------
+    import s1monthly
+
+    series = s1monthly.read_series("output/demo", points=[(-120.2, 34.6)])
+    series.pivot_table("VV_dB", "month", "direction").plot(marker="o")
+    fields = s1monthly.read_series("output/demo", polygons="fields.geojson", bands=["VH_dB", "RVI"])
+    s1monthly.plot_series(fields).savefig("fields.png")
+    """
+    from s1monthly.series.features import read_points, read_polygons
+    from s1monthly.series.placing import find_cubes
+    from s1monthly.series.table import labels_of, read_table
+
+    if points is not None and polygons is None:
+        features = read_points(points, crs)
+    elif polygons is not None and points is None:
+        features = read_polygons(polygons, crs)
+    else:
+        raise NameFormatError("series of what?", "give either points or polygons")
+    span = (None if text is None else Month.parse(text) for text in (start, end))
+    wanted = [*Direction, COMBINED] if direction is None else [_direction(direction)]
+    headers = find_cubes(base_dir, wanted, () if track is None else (track,))
+    table = read_table(features, headers, bands, *span, other_tiles=other_tiles)
+    frame: pd.DataFrame = table.to_pandas()
+    frame.attrs["bands"] = labels_of(table)
+    return frame
+
+
+def plot_series(series: pd.DataFrame) -> Figure:
+    """Draw series: a panel for each band, a line for each feature and direction, gaps where there is no data.
+
+    Parameters
+    ----------
+    series : pandas.DataFrame
+        From `read_series`, or some rows of it.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        With axes, units and source; ``savefig`` writes it.
+
+    Raises
+    ------
+    ProductError
+        If there are more lines than can be told apart.
+    """
+    from s1monthly.series.figure import draw_series
+
+    columns = {name: series[name].to_numpy() for name in series.columns}
+    return draw_series(columns, series.attrs["bands"])
 
 
 def load_config(config: str | Path | Mapping[str, Any]) -> Config:

@@ -14,7 +14,7 @@ import pytest
 from s1monthly.model import COMBINED, Direction
 from s1monthly.workflow import commands
 
-TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect")
+TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect", "timeseries")
 SCRIPTS = Path(commands.__file__).parents[2]
 
 
@@ -101,7 +101,11 @@ def test_every_tool_looks_into_output_where_no_tree_is_named(
     tool: str, tmp_path: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(str(tmp_path))
-    options = {"mosaic_tiles": ["--month", "2024-05", "--direction", "asc"], "tile_inspect": ["--tile", "10SGD"]}
+    options = {
+        "mosaic_tiles": ["--month", "2024-05", "--direction", "asc"],
+        "tile_inspect": ["--tile", "10SGD"],
+        "timeseries": ["--points", "1,2", "--output", "series.csv"],
+    }
     with pytest.raises(SystemExit, match=r"^output: no "):
         importlib.import_module(tool).main(options.get(tool, []))
 

@@ -165,6 +165,18 @@ def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArra
     return values
 
 
+def read_chunk(array: Path, form: ChunkForm, slot: int, key: str) -> NDArray[Any] | None:
+    """Read one chunk of an array without shards, with its padding; None if there is no file: it holds only `fill`.
+
+    Errors are those of `read_slot`.
+    """
+    try:
+        encoded = (array / "c" / str(slot) / key).read_bytes()
+    except FileNotFoundError:
+        return None
+    return _decoded(encoded, form, key)
+
+
 def _decoded(encoded: bytes, form: ChunkForm, key: str) -> NDArray[Any]:
     chunk = np.empty(form.chunk, form.dtype)
     lengths = [int.from_bytes(encoded[at : at + 4], "little") for at in (4, 12)]

@@ -253,27 +253,27 @@ def _settled(path: Path, read: Callable[[Header], T]) -> tuple[Header, T]:
         header = again
 
 
+def status_file(header: Header, month: Month) -> tuple[Status, tuple[int, int]]:
+    """Return a month's status and the identity of its file: a new status is always a new file."""
+    slot = header.slot(month)
+    try:
+        identity = (header.path / STATUS / "c" / str(slot)).stat()
+    except FileNotFoundError:
+        return Status.EMPTY, (0, 0)
+    return read_status(header.path, slot), (identity.st_ino, identity.st_mtime_ns)
+
+
 def _read_complete(path: Path, month: Month, read: Callable[[Header, int], T]) -> T:
     """Call `read` for a complete month; try again if the month is replaced in between."""
-
-    def status_file(header: Header) -> tuple[Status, tuple[int, int]]:
-        """Return the month's status and the identity of its file: a new status is always a new file."""
-        slot = header.slot(month)
-        try:
-            identity = (path / STATUS / "c" / str(slot)).stat()
-        except FileNotFoundError:
-            return Status.EMPTY, (0, 0)
-        return read_status(path, slot), (identity.st_ino, identity.st_mtime_ns)
-
     with cube_errors(path, f"reading {month}"):
         for _ in range(READ_ATTEMPTS):
-            before = header, (status, _) = _settled(path, status_file)
+            before = header, (status, _) = _settled(path, lambda header: status_file(header, month))
             if status is not Status.COMPLETE:
                 raise CubeError(
                     f"cube {path}: {month} is {status.name.lower().replace('_', ' ')}, not complete",
                     "run the workflow again for that month",
                 )
             result = read(header, header.slot(month))
-            if _settled(path, status_file) == before:
+            if _settled(path, lambda header: status_file(header, month)) == before:
                 return result
     raise CubeError(f"cube {path}: {month} was replaced each time it was read", "wait for the running workflow")

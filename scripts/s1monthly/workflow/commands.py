@@ -168,3 +168,22 @@ def add_mosaic(options: argparse.ArgumentParser, formats: Collection[str]) -> No
     grid.add_argument("--keep-utm", action="store_true", help="keep the tiles' own CRS: one mosaic for each zone")
     add("--mgrs-prefix", default="", metavar="TEXT", help="only tiles whose names begin so, for example 50R")
     add("--resolution", type=float, metavar="SIZE", help="COG: pixel size in units of the CRS; default: the tiles' own")
+
+
+def add_series(options: argparse.ArgumentParser) -> None:
+    """Add the options that define series of points or polygons."""
+    features = options.add_mutually_exclusive_group(required=True)
+    text = "a point as lon,lat (of the west: --points=-120.2,34.6), a CSV file with lon and lat, or x and y, and a name"
+    features.add_argument("--points", metavar="POINTS", help=f"{text}; or a vector file")
+    text = "GeoJSON, GeoPackage, Shapefile ...: the mean of the pixels inside each"
+    features.add_argument("--polygons", metavar="FILE", help=text)
+    add = options.add_argument
+    add("--crs", metavar="CRS", help="CRS of points, such as EPSG:32610; default: longitude and latitude")
+    add("--bands", nargs="+", default=[], metavar="BAND", help="default: backscatter of both polarizations")
+    add_direction(options, "default: ALL")
+    add("--start", metavar="YYYY-MM", help="first month")
+    add("--end", metavar="YYYY-MM", help="last month")
+    add_output_dir(options)
+    add("--other-tiles", action="store_true", help="name the other tiles that hold a feature")
+    add("--output", metavar="FILE", help="table to write: .csv or .parquet")
+    add("--figure", metavar="FILE", help="figure to write: .png, .pdf or .svg")
