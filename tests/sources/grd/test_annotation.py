@@ -47,8 +47,8 @@ def files(products: dict[str, Product], sentinel1: Path) -> dict[str, bytes]:
 NEEDED = {
     "annotation": [
         "adsHeader/mode", "adsHeader/polarisation", "adsHeader/missionDataTakeId", "adsHeader/missionId",
-        "generalAnnotation/productInformation/pass", "generalAnnotation/productInformation/radarFrequency",
-        "generalAnnotation/orbitList/orbit/time", "generalAnnotation/orbitList/orbit/frame",
+        "generalAnnotation/productInformation/pass", "generalAnnotation/orbitList/orbit/time",
+        "generalAnnotation/orbitList/orbit/frame",
         "generalAnnotation/orbitList/orbit/position/y", "generalAnnotation/orbitList/orbit/velocity/z",
         "imageAnnotation/imageInformation/productFirstLineUtcTime",
         "imageAnnotation/imageInformation/productLastLineUtcTime",
@@ -114,7 +114,6 @@ def test_wrong_elements_are_named(files: dict[str, bytes], kind: str, path: str,
     [
         ("imageAnnotation/imageInformation/slantRangeTime", "5340.1"),  # microseconds
         ("imageAnnotation/imageInformation/azimuthTimeInterval", "1.499"),  # milliseconds
-        ("generalAnnotation/productInformation/radarFrequency", "5.405"),  # GHz
         ("generalAnnotation/orbitList/orbit/position/x", "5430.4"),  # km
         (
             "coordinateConversion/coordinateConversionList/coordinateConversion/grsrCoefficients",

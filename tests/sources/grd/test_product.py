@@ -17,25 +17,25 @@ from s1monthly.sources.grd.product import Product, open_product
 from s1monthly.sources.grd.safe import open_safe
 
 EXPECTED = {
-    # last letters: satellite, mode, processor, track, direction, slice, orbit, noise known, azimuth blocks
-    "BB15": ("S1A", "EW", (3, 52), 20, "DESCENDING", 1, "Auxiliary", True, 17),
-    "6D00": ("S1A", "IW", (2, 70), 7, "DESCENDING", 7, "Auxiliary", True, 0),
-    "FEC3": ("S1A", "IW", (2, 36), 7, "DESCENDING", 7, "Auxiliary", False, 0),
-    "CEAB": ("S1A", "IW", (2, 36), 117, "ASCENDING", 2, "Auxiliary", False, 0),
-    "3768": ("S1A", "IW", (2, 36), 117, "ASCENDING", 3, "Auxiliary", False, 0),
-    "6FF8": ("S1A", "IW", (3, 31), 59, "ASCENDING", 7, "Downlink", True, 3),
-    "5371": ("S1B", "IW", (3, 40), 22, "DESCENDING", 9, "Auxiliary", True, 3),
-    "4B8B": ("S1C", "SM", (3, 90), 15, "ASCENDING", 1, "Auxiliary", True, 0),
+    # last letters: satellite, mode, processor, track, direction, orbit, noise known, azimuth blocks
+    "BB15": ("S1A", "EW", (3, 52), 20, "DESCENDING", "Auxiliary", True, 17),
+    "6D00": ("S1A", "IW", (2, 70), 7, "DESCENDING", "Auxiliary", True, 0),
+    "FEC3": ("S1A", "IW", (2, 36), 7, "DESCENDING", "Auxiliary", False, 0),
+    "CEAB": ("S1A", "IW", (2, 36), 117, "ASCENDING", "Auxiliary", False, 0),
+    "3768": ("S1A", "IW", (2, 36), 117, "ASCENDING", "Auxiliary", False, 0),
+    "6FF8": ("S1A", "IW", (3, 31), 59, "ASCENDING", "Downlink", True, 3),
+    "5371": ("S1B", "IW", (3, 40), 22, "DESCENDING", "Auxiliary", True, 3),
+    "4B8B": ("S1C", "SM", (3, 90), 15, "ASCENDING", "Auxiliary", True, 0),
 }
 
 
 def test_real_products_are_read(products: dict[str, Product]) -> None:
     assert set(products) == set(EXPECTED)
-    for unique, (mission, mode, ipf, track, direction, number, orbit, known, blocks) in EXPECTED.items():
+    for unique, (mission, mode, ipf, track, direction, orbit, known, blocks) in EXPECTED.items():
         product = products[unique]
         manifest = product.manifest
         assert (manifest.mission, manifest.mode, manifest.ipf, manifest.track) == (mission, mode, ipf, track)
-        assert (manifest.direction, manifest.slice_number) == (Direction(direction), number)
+        assert manifest.direction == Direction(direction)
         assert abs(manifest.start - np.datetime64(product.name.start.replace(tzinfo=None))) < np.timedelta64(1, "s")
         for layer in product.layers:
             annotation, noise = product.annotation(layer), product.noise(layer)
@@ -43,7 +43,6 @@ def test_real_products_are_read(products: dict[str, Product]) -> None:
             assert annotation.orbit_source == orbit
             assert annotation.orbit_from_satellite == (orbit == "Downlink")
             assert annotation.direction == manifest.direction
-            assert annotation.slice_number == number
             assert not annotation.noise_removed
             assert (noise.known, len(noise.blocks)) == (known, blocks)
             assert len({value for values in calibration.beta.values for value in values}) == 1  # constant
@@ -95,7 +94,7 @@ def with_pixels(product: Product, folder: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             (target / name).write_bytes(product.files.read(name))
     for item in product.manifest.objects:
-        if item.kind == "measurement":
+        if item.name.startswith("measurement/"):
             (target / item.name).parent.mkdir(parents=True, exist_ok=True)
             with open(target / item.name, "wb") as file:
                 file.truncate(item.size)
@@ -106,30 +105,29 @@ def test_what_cannot_be_used_is_set_aside(products: dict[str, Product], tmp_path
     pair = Polarization.VV_VH
     folder = with_pixels(products["6FF8"], tmp_path)
     whole = open_product(folder)
-    assert whole.set_aside(pair) is None
-    assert whole.set_aside(Polarization.HH_HV) == "its polarizations are VV+VH, not HH+HV"
-    assert products["BB15"].set_aside(Polarization.HH_HV) == "it is EW GRDM; only IW GRDH products are used"
-    assert products["4B8B"].set_aside(Polarization.HH_HV) == "it is SM GRDH; only IW GRDH products are used"
-    assert products["6D00"].set_aside(pair) == "its measurement file of VV is missing"
+    assert whole.unfit(pair) is whole.damage(pair) is None
+    assert whole.unfit(Polarization.HH_HV) == "its polarizations are VV+VH, not HH+HV"
+    assert products["BB15"].unfit(Polarization.HH_HV) == "it is EW GRDM; only IW GRDH products are used"
+    assert products["4B8B"].unfit(Polarization.HH_HV) == "it is SM GRDH; only IW GRDH products are used"
+    assert products["6D00"].damage(pair) == "its measurement file of VV is missing"
 
     measurement = folder / whole.file("VH", "measurement")
     size = measurement.stat().st_size
     with open(measurement, "r+b") as file:
         file.truncate(size - 1)
-    reason = open_product(folder).set_aside(pair)
     assert (
-        reason
+        open_product(folder).damage(pair)
         == f"its file {whole.file('VH', 'measurement')} has {size - 1:,} bytes, not {size:,} as its manifest says"
     )
     (folder / whole.file("VH", "noise")).unlink()
-    assert open_product(folder).set_aside(pair) == "its noise file of VH is missing"
+    assert open_product(folder).damage(pair) == "its noise file of VH is missing"
 
     manifest = folder / "manifest.safe"
     text = manifest.read_text()
     second = "<s1sarl1:transmitterReceiverPolarisation>VH</s1sarl1:transmitterReceiverPolarisation>"
     assert second in text
     manifest.write_text(text.replace(second, ""))
-    assert open_product(folder).set_aside(pair) == "it has one polarization only, VV"
+    assert open_product(folder).unfit(pair) == "it has one polarization only, VV"
 
 
 def test_a_product_that_contradicts_its_name_is_refused(products: dict[str, Product], tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_flat_ground(products: dict[str, Product], tmp_path: Path) -> None:
     }
     made = simulated(products["5371"], tmp_path, dem, gamma)
     product = open_product(made.folder)
-    assert product.set_aside(Polarization.VV_VH) is None
+    assert product.unfit(Polarization.VV_VH) is product.damage(Polarization.VV_VH) is None
     result = terrain_corrected(product, ["VV", "VH"], made.tile, threads=2)
     assert result is not None
     power, view = result

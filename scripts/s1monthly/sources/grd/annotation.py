@@ -96,12 +96,10 @@ class Annotation:
     ----------
     file : str
         For messages.
-    mission, mode, product_type, polarization : str
-        Such as S1A, IW, GRD, VV. The mode of a stripmap product is its swath, such as S4.
+    mission, mode, polarization : str
+        Such as S1A, IW, VV. The mode of a stripmap product is its swath, such as S4.
     direction : Direction
         Flight direction.
-    heading : float
-        Of the satellite, in degrees clockwise from north.
     datatake : int
         Number of the datatake.
     first_line : datetime64
@@ -110,18 +108,14 @@ class Annotation:
         Seconds between lines.
     lines, samples : int
         Size of the image.
-    line_spacing, sample_spacing : float
-        Metres on the ground. The spacing of lines is nominal: 1 % less than the true one.
+    sample_spacing : float
+        Metres on the ground.
     slant_range_time : float
         Two-way time of the first sample in seconds.
-    radar_frequency : float
-        Hertz.
     orbit_source : str
         Such as ``Auxiliary``. With ``Downlink``, the satellite's own orbit was used: its error may reach metres.
     noise_removed : bool
         True if the processor has subtracted thermal noise already.
-    slice_number : int
-        Of the datatake.
     orbit : StateVectors
         Around the product.
     ground_range : GroundRange
@@ -133,22 +127,17 @@ class Annotation:
     file: str
     mission: str
     mode: str
-    product_type: str
     polarization: str
     direction: Direction
-    heading: float
     datatake: int
     first_line: np.datetime64
     line_interval: float
     lines: int
     samples: int
-    line_spacing: float
     sample_spacing: float
     slant_range_time: float
-    radar_frequency: float
     orbit_source: str
     noise_removed: bool
-    slice_number: int
     orbit: StateVectors
     ground_range: GroundRange
     grid: GeolocationGrid
@@ -188,22 +177,17 @@ def parse_annotation(content: bytes, file: str) -> Annotation:
         file=file,
         mission=header.choice("missionId", ("S1A", "S1B", "S1C", "S1D")),
         mode=header.choice("mode", ("IW", "EW", "S1", "S2", "S3", "S4", "S5", "S6")),
-        product_type=header.text("productType"),
         polarization=header.choice("polarisation", ("HH", "HV", "VV", "VH")),
         direction=Direction(general.choice("pass", ("Ascending", "Descending")).upper()),
-        heading=general.number("platformHeading", -360, 360),
         datatake=header.whole("missionDataTakeId", 0, 2**31),
         first_line=image.time("productFirstLineUtcTime"),
         line_interval=image.number("azimuthTimeInterval", 1e-4, 0.1),
         lines=image.whole("numberOfLines", 2, MOST_SAMPLES),
         samples=image.whole("numberOfSamples", 2, MOST_SAMPLES),
-        line_spacing=image.number("azimuthPixelSpacing", 1, 100),
         sample_spacing=image.number("rangePixelSpacing", 1, 100),
         slant_range_time=image.number("slantRangeTime", 1e-3, 2e-2),
-        radar_frequency=general.number("radarFrequency", 5e9, 6e9),
         orbit_source=processing.text("orbitSource"),
         noise_removed=processing.flag("thermalNoiseCorrectionPerformed"),
-        slice_number=image.whole("sliceNumber", 0, 1000),
         orbit=_state_vectors(root.child("generalAnnotation")),
         ground_range=_ground_range(root.child("coordinateConversion")),
         grid=_grid(root.child("geolocationGrid")),

@@ -14,10 +14,10 @@ from s1monthly.sources.grd.elements import Element, parse_number, parse_time, pa
 _VERSION = re.compile(r"(\d{1,4})\.(\d{1,4})", re.ASCII)
 _BYTES = re.compile(r"\d{1,15}", re.ASCII)
 _DATA = {
-    "s1Level1ProductSchema": "annotation",
-    "s1Level1CalibrationSchema": "calibration",
-    "s1Level1NoiseSchema": "noise",
-    "s1Level1MeasurementSchema": "measurement",
+    "s1Level1ProductSchema",
+    "s1Level1CalibrationSchema",
+    "s1Level1NoiseSchema",
+    "s1Level1MeasurementSchema",
 }
 
 
@@ -27,8 +27,6 @@ class DataObject:
 
     Attributes
     ----------
-    kind : str
-        ``annotation``, ``calibration``, ``noise`` or ``measurement``.
     name : str
         Name relative to the manifest.
     size : int
@@ -37,7 +35,6 @@ class DataObject:
         Checksum, in lower case.
     """
 
-    kind: str
     name: str
     size: int
     md5: str
@@ -65,10 +62,6 @@ class Manifest:
         Orbits and datatakes since launch.
     start, stop : datetime64
         First and last line, UTC.
-    slice_number : int or None
-        Number of the slice within its datatake; None where the product is no slice.
-    timeliness : str
-        Such as Fast-24h or NRT-3h. It says nothing about the orbit: see `Annotation.orbit_source`.
     ipf : tuple of int
         Version of the processor, such as (3, 31).
     processed : datetime64
@@ -89,8 +82,6 @@ class Manifest:
     datatake: int
     start: np.datetime64
     stop: np.datetime64
-    slice_number: int | None
-    timeliness: str
     ipf: tuple[int, int]
     processed: np.datetime64
     footprint: tuple[tuple[float, float], ...]
@@ -119,7 +110,6 @@ def parse_manifest(content: bytes, file: str) -> Manifest:
     product = _product_information(_part(parts, root, "generalProductInformation"))
     period = _part(parts, root, "acquisitionPeriod").child("acquisitionPeriod")
     processing = _part(parts, root, "processing").child("processing")
-    sliced = product.optional("sliceNumber")
     direction = orbit.choice("extension/orbitProperties/pass", tuple(Direction))
     return Manifest(
         mission="S1" + platform.choice("number", ("A", "B", "C", "D")),
@@ -134,8 +124,6 @@ def parse_manifest(content: bytes, file: str) -> Manifest:
         datatake=product.whole("missionDataTakeID", 0, 2**31),
         start=period.time("startTime"),
         stop=period.time("stopTime"),
-        slice_number=sliced.whole("", 0, 1000) or None if sliced else None,
-        timeliness=product.text("productTimelinessCategory"),
         ipf=_ipf(processing),
         processed=_processed(processing),
         footprint=_footprint(_part(parts, root, "measurementFrameSet")),
@@ -219,13 +207,12 @@ def _footprint(part: Element) -> tuple[tuple[float, float], ...]:
 def _objects(root: Element) -> list[DataObject]:
     found = []
     for item in root.child("dataObjectSection").every("dataObject"):
-        kind = _DATA.get(item.node.get("repID", ""))
-        if kind is None:
+        if item.node.get("repID") not in _DATA:
             continue
         stream = item.child("byteStream")
         size = stream.node.get("size", "")
         if not _BYTES.fullmatch(size):
             stream.fail(f"has size={quoted(size)}, not a number of bytes")
         name = stream.child("fileLocation").node.get("href", "").removeprefix("./")
-        found.append(DataObject(kind, name, int(size), stream.text("checksum").lower()))
+        found.append(DataObject(name, int(size), stream.text("checksum").lower()))
     return found

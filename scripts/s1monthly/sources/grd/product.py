@@ -85,10 +85,6 @@ class Product:
         _check_polarization(noise.polarization, polarization, self.files.label(name))
         return noise
 
-    def set_aside(self, polarization: Polarization) -> str | None:
-        """Return why the product cannot be used for a polarization pair, or None if it can."""
-        return self.unfit(polarization) or self.damage(polarization)
-
     def unfit(self, polarization: Polarization) -> str | None:
         """Return why a whole product of this kind is not used for a polarization pair, or None if it is."""
         kind = f"{self.manifest.mode} {self.manifest.product_type}{self.name.resolution}".rstrip("_")

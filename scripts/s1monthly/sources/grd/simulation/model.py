@@ -168,23 +168,15 @@ def model_annotation(
     positions, velocities = orbit.states(at)
     sets, samples = _ground_range(orbit, start, seconds)
     annotation = Annotation(
-        file="model", mission="S1A", mode="IW", product_type="GRD", polarization=polarization, direction=direction,
-        heading=_heading(positions[8], velocities[8]), datatake=datatake,
-        first_line=start, line_interval=LINE_INTERVAL, lines=LINES, samples=samples, line_spacing=SPACING,
-        sample_spacing=SPACING, slant_range_time=2 * NEAR_RANGE / _C, radar_frequency=5.405000454334350e09,
-        orbit_source="Auxiliary", noise_removed=False, slice_number=1,
+        file="model", mission="S1A", mode="IW", polarization=polarization, direction=direction,
+        datatake=datatake,
+        first_line=start, line_interval=LINE_INTERVAL, lines=LINES, samples=samples,
+        sample_spacing=SPACING, slant_range_time=2 * NEAR_RANGE / _C,
+        orbit_source="Auxiliary", noise_removed=False,
         orbit=StateVectors(start + (at * 1e6).astype("timedelta64[us]"), positions, velocities), ground_range=sets,
         grid=_no_grid(),
     )  # fmt: skip
     return replace(annotation, grid=_grid(annotation, orbit))
-
-
-def _heading(position: Floats, velocity: Floats) -> float:
-    """Return the direction of flight over the ground, in degrees clockwise from north."""
-    east = np.array([-position[1], position[0], 0.0])
-    east /= np.linalg.norm(east)
-    north = np.cross(position / np.linalg.norm(position), east)
-    return math.degrees(math.atan2(velocity @ east, velocity @ north)) % 360
 
 
 def _no_grid() -> GeolocationGrid:
@@ -237,7 +229,7 @@ def model_manifest(annotation: Annotation, polarizations: tuple[str, ...], track
     return Manifest(
         mission=annotation.mission, mode=annotation.mode, product_type="GRD", polarizations=polarizations,
         direction=annotation.direction, track=track, absolute_orbit=annotation.datatake, datatake=annotation.datatake,
-        start=annotation.first_line, stop=stop, slice_number=annotation.slice_number, timeliness="Fast-24h",
+        start=annotation.first_line, stop=stop,
         ipf=(3, 90), processed=stop + np.timedelta64(3, "h"), footprint=tuple(corners), objects=(),
     )  # fmt: skip
 

@@ -148,9 +148,7 @@ class Place:
         rng = np.random.default_rng([int(when.astype("datetime64[s]").astype(np.int64)), track])
         made = []
         for number in range(slices):
-            part = replace(
-                cropped(whole, first_line + number * lines, lines, first_sample, samples), slice_number=number + 1
-            )
+            part = cropped(whole, first_line + number * lines, lines, first_sample, samples)
             power = beta0(
                 part,
                 self.heights,

@@ -168,7 +168,7 @@ def _last_line(annotation: Annotation) -> np.datetime64:
 def _header(annotation: Annotation) -> str:
     values = {
         "missionId": annotation.mission,
-        "productType": annotation.product_type,
+        "productType": "GRD",
         "polarisation": annotation.polarization,
         "mode": annotation.mode,
         "swath": annotation.mode,
@@ -181,12 +181,7 @@ def _header(annotation: Annotation) -> str:
 
 def annotation_xml(annotation: Annotation) -> str:
     """Return an annotation as XML, with the elements that `parse_annotation` reads."""
-    general = (
-        _element("pass", annotation.direction.capitalize())
-        + _element("platformHeading", annotation.heading)
-        + _element("projection", "Ground Range")
-        + _element("radarFrequency", f"{annotation.radar_frequency:.15e}")
-    )
+    general = _element("pass", annotation.direction.capitalize()) + _element("projection", "Ground Range")
     processing = (
         _element("thermalNoiseCorrectionPerformed", str(annotation.noise_removed).lower())
         + _element("ellipsoidName", "WGS84")
@@ -210,12 +205,10 @@ def _image_information(annotation: Annotation) -> str:
     information = {
         "productFirstLineUtcTime": annotation.first_line,
         "productLastLineUtcTime": _last_line(annotation),
-        "sliceNumber": annotation.slice_number,
         "slantRangeTime": f"{annotation.slant_range_time:.15e}",
         "pixelValue": "Detected",
         "outputPixels": "16 bit Unsigned Integer",
         "rangePixelSpacing": annotation.sample_spacing,
-        "azimuthPixelSpacing": annotation.line_spacing,
         "azimuthTimeInterval": f"{annotation.line_interval:.15e}",
         "numberOfSamples": annotation.samples,
         "numberOfLines": annotation.lines,
@@ -315,8 +308,6 @@ def manifest_xml(manifest: Manifest, objects: Iterable[tuple[str, str, bytes]]) 
         + _element("s1sarl1:missionDataTakeID", manifest.datatake)
         + polarizations
         + _element("s1sarl1:productType", manifest.product_type)
-        + _element("s1sarl1:productTimelinessCategory", manifest.timeliness)
-        + _element("s1sarl1:sliceNumber", manifest.slice_number or 0)
         + "</s1sarl1:standAloneProductInformation>",
         "acquisitionPeriod": f"<safe:acquisitionPeriod>{_element('safe:startTime', manifest.start)}"
         f"{_element('safe:stopTime', manifest.stop)}</safe:acquisitionPeriod>",
