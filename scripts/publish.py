@@ -8,7 +8,8 @@ from pathlib import Path
 import light_imports  # noqa: F401
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.catalog.ceos_ard import ceos_ard
-from s1monthly.catalog.item import item, write_document
+from s1monthly.catalog.document import write_document
+from s1monthly.catalog.item import item
 from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.records.month import read_record
 from s1monthly.stages.publish import remove_stale, write_pictures

@@ -20,7 +20,7 @@ from s1monthly import files
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog import update as cataloguing
-from s1monthly.catalog.item import read_document
+from s1monthly.catalog.document import read_document
 from s1monthly.errors import ProductError
 from s1monthly.files import flock, locked
 from s1monthly.layout import lock_file

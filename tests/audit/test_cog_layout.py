@@ -15,6 +15,8 @@ from s1monthly.audit.products import derived_difference
 from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.document import write_document
+from s1monthly.catalog.lineage import processing_tags
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.cube import months as cube
 from s1monthly.layout import Layout
@@ -45,7 +47,7 @@ def split(tree: SmallTree, *keys: CompositeKey) -> None:
         files = {name: asset_file(pictures[name], place.folder, checksums[name]) for name in BANDS}
         files |= {"zarr": asset_file(place.cube, place.folder), "record": asset_file(place.record, place.folder)}
         files["preview"] = preview_file(place.preview, place.folder, record.grid)
-        stac.write_document(place.item, stac.item(record, files))
+        write_document(place.item, stac.item(record, files))
         catalog_tile(place.folder)
     catalog_all(tree.base)
 
@@ -174,7 +176,7 @@ def with_further(tree: SmallTree, key: CompositeKey, *kinds: str) -> dict[str, P
     files = {kind: asset_file(pictures[kind], place.folder, checksums[kind]) for kind in checksums}
     files |= {"zarr": asset_file(place.cube, place.folder), "record": asset_file(place.record, place.folder)}
     files["preview"] = preview_file(place.preview, place.folder, record.grid)
-    stac.write_document(place.item, stac.item(record, files))
+    write_document(place.item, stac.item(record, files))
     catalog_tile(place.folder)
     catalog_all(tree.base)
     return pictures
@@ -221,7 +223,7 @@ def test_further_cogs_are_checked_and_leave_when_they_are_stale(tree: SmallTree)
     record, place = read_record(tree.path("record", NOVEMBER)), place_of(tree, NOVEMBER)
     write_byte_cog(
         *(paths["overview-vv"], {"VV_dB": np.full(record.grid.shape, 7, np.uint8)}, record.grid, ["x"]),
-        stac.processing_tags(record),
+        processing_tags(record),
         averaged=True,
     )
     fault = derived_difference(paths["overview-vv"], record, "overview-vv", tree.values(NOVEMBER)[0])

@@ -16,8 +16,8 @@ import pytest
 import catalog_rebuild
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
-from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
+from s1monthly.catalog.document import read_document, write_document
 from s1monthly.model import CompositeKey
 from support.audited_tree import contents
 from support.small_tree import SmallTree
@@ -40,9 +40,9 @@ def damaged(tmp_path_factory: pytest.TempPathFactory) -> SmallTree:
     tree.path("record", ASCENDING).unlink()
     edited = tree.path("record", DESCENDING)
     edited.write_text(edited.read_text().replace('"mean": 1.0', '"mean": 2.0'))
-    item = stac.read_document(tree.path("item", DESCENDING))
+    item = read_document(tree.path("item", DESCENDING))
     item["properties"]["gsd"] = 7
-    stac.write_document(tree.path("item", DESCENDING), item)
+    write_document(tree.path("item", DESCENDING), item)
     for kind in ("tile_catalog", "tile_items", "catalog", "items", "stac_root", "collection", "direction_collection"):
         tree.path(kind, ASCENDING).unlink()
     rows = catalog.read_catalog(tree.path("tile_catalog", DESCENDING))

@@ -13,7 +13,8 @@ import pytest
 
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
-from s1monthly.catalog import item as stac
+from s1monthly.catalog.document import read_document
+from s1monthly.catalog.lineage import lineage, processing_tags
 from s1monthly.records.month import Record, read_record, write_record
 from support import stac_rules
 from support.audited_tree import DECEMBER, DESCENDING, NOVEMBER, VALID, edit_json, rebuild, rows, truncate
@@ -57,7 +58,7 @@ def test_a_record_that_is_not_believed_is_measured_in_the_cube(
     assert read_record(path) == replace(made, **dict.fromkeys(ORIGIN))
     assert path.stat().st_mtime_ns <= tree.path("cog", NOVEMBER).stat().st_mtime_ns, "a run would make it again"
     assert rows(tree)[1]["granules"] is rows(tree)[1]["tracks"] is rows(tree)[1]["missing_granules"] is None
-    item = stac.read_document(tree.path("item", NOVEMBER))
+    item = read_document(tree.path("item", NOVEMBER))
     stac_rules.validate(item)
     assert not set(ITEM_ORIGIN) & set(item["properties"])
     report = validate(tree.base)
@@ -169,8 +170,8 @@ def test_a_record_that_knows_nothing_is_read_as_it_was_written(tree: SmallTree, 
     assert read_record(tmp_path / "r.json") == record
     assert (record.unknown, known.unknown) == (ORIGIN, [])
     assert record.passes is record.tracks is record.platforms is record.missing_granules is None
-    tags, fewer = stac.processing_tags(known), stac.processing_tags(record)
+    tags, fewer = processing_tags(known), processing_tags(record)
     assert tags.keys() - fewer.keys() == {"GRANULES", "PASSES", "SOFTWARE"}
-    assert stac.lineage(record).startswith("OPERA RTC-S1 granules (gamma0 power); ")
-    assert "median of passes" in stac.lineage(record)
+    assert lineage(record).startswith("OPERA RTC-S1 granules (gamma0 power); ")
+    assert "median of passes" in lineage(record)
     assert record.count.histogram == {1: record.valid} and np.isfinite(record.bands["RVI"].mean)

@@ -15,6 +15,7 @@ from s1monthly.audit.validation import validate
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file
 from s1monthly.catalog.ceos_ard import ceos_ard
+from s1monthly.catalog.document import read_document, write_document
 from s1monthly.records.month import read_record
 from support.audited_tree import NOVEMBER, VALID, rebuild
 from support.short_commands import in_short
@@ -104,18 +105,18 @@ def test_an_assessment_must_say_what_the_record_says(tree: SmallTree) -> None:
     """CEOS-ARD: edited, lost, or not named by the Item."""
     record, path = read_record(tree.path("record", NOVEMBER)), tree.path("ceos_ard", NOVEMBER)
     item = tree.path("item", NOVEMBER)
-    stac.write_document(path, ceos_ard(record, ("cog", "preview", "ceos_ard")))
-    document = stac.read_document(item)
+    write_document(path, ceos_ard(record, ("cog", "preview", "ceos_ard")))
+    document = read_document(item)
     folder = tree.path("folder", NOVEMBER)
     document["assets"]["ceos_ard"] = stac.item(record, {"ceos_ard": asset_file(path, folder)})["assets"]["ceos_ard"]
     order = [kind for kind in stac.ASSETS if kind in document["assets"]]
     document["assets"] = {kind: document["assets"][kind] for kind in order}
-    stac.write_document(item, document)
+    write_document(item, document)
     tree.make(NOVEMBER, "tile_catalog", "catalog", "collection")
     assert validate(tree.base).to_text() == VALID
-    edited = stac.read_document(path)
+    edited = read_document(path)
     edited["requirements"][-1]["status"] = "not met"
-    stac.write_document(path, edited)
+    write_document(path, edited)
     (found,) = validate(tree.base).problems
     assert "not what the record says: requirements[44].status" in found.problem
     path.unlink()

@@ -15,8 +15,9 @@ from rasterio.windows import Window
 
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
-from s1monthly.catalog import item as stac
 from s1monthly.catalog import update as cataloguing
+from s1monthly.catalog.document import read_document
+from s1monthly.catalog.lineage import output_bands, processing_tags
 from s1monthly.cube import months as cube
 from s1monthly.cube.write import write_month
 from s1monthly.granules import GranuleList
@@ -177,8 +178,8 @@ def one_pixel_off(tree: SmallTree) -> None:
     record = read_record(tree.path("record", NOVEMBER))
     values, _ = tree.values(NOVEMBER)
     values["RVI"][10, 10] += 1
-    tags = stac.processing_tags(record)
-    write_cog(tree.path("cog", NOVEMBER), values.values(), record.grid, stac.output_bands(record), tags, 128)
+    tags = processing_tags(record)
+    write_cog(tree.path("cog", NOVEMBER), values.values(), record.grid, output_bands(record), tags, 128)
 
 
 UNSOUND: dict[str, tuple[Damage, str]] = {
@@ -304,7 +305,7 @@ def test_a_month_without_cube_and_record_stays_in_the_catalog(
     gone = ("zarr_path", "record_path")
     assert without(rows(tree)[1], *gone) == without(before, *gone)
     assert rows(tree)[1]["zarr_path"] is rows(tree)[1]["record_path"] is None
-    links = stac.read_document(tree.path("direction_collection", NOVEMBER))["links"]
+    links = read_document(tree.path("direction_collection", NOVEMBER))["links"]
     assert len([link for link in links if link["rel"] == "item"]) == 2
     report = validate(tree.base)
     assert {finding.place for finding in report.problems} == {str(record), str(tree.path("cube", NOVEMBER))}

@@ -15,9 +15,9 @@ import rasterio
 import catalog_validate
 from s1monthly.audit.month_validation import Depth
 from s1monthly.audit.validation import validate
-from s1monthly.catalog import item as stac
 from s1monthly.catalog import items_table
 from s1monthly.catalog import table as catalog
+from s1monthly.catalog.document import declared
 from s1monthly.cube import months as cube
 from s1monthly.records.seal import SEAL, seal
 from support.audited_tree import (
@@ -436,7 +436,7 @@ def test_products_that_are_switched_off_are_no_fault(tree: SmallTree) -> None:
 
         def change(item: dict) -> None:
             del item["assets"]["cog"], item["properties"]["renders"]
-            item["stac_extensions"] = stac.declared({**item, "stac_extensions": []})
+            item["stac_extensions"] = declared({**item, "stac_extensions": []})
 
         edit_json(tree.path("item", key), change)
     tree.make(NOVEMBER, "tile_catalog", "collection")

@@ -14,9 +14,9 @@ import pystac_client
 import pytest
 import shapely
 
-from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import stac_documents
+from s1monthly.catalog.document import EXTENSIONS, read_document
 from s1monthly.catalog.update import catalog_all, catalog_tile
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.model import Tile
@@ -47,7 +47,7 @@ DOCUMENTS = ("catalog.json", "collection.json", "collection_ASCENDING.json", "co
 
 @pytest.mark.parametrize("name", DOCUMENTS)
 def test_every_document_at_the_root_is_valid(tree, name):
-    stac_rules.validate(stac.read_document(tree / name))
+    stac_rules.validate(read_document(tree / name))
 
 
 def hrefs(document, rel):
@@ -55,7 +55,7 @@ def hrefs(document, rel):
 
 
 def test_each_direction_has_a_collection_below_that_of_all_months(tree):
-    catalog, document, ascending, descending = (stac.read_document(tree / name) for name in DOCUMENTS)
+    catalog, document, ascending, descending = (read_document(tree / name) for name in DOCUMENTS)
     assert hrefs(catalog, "child") == ["./collection.json"]
     assert hrefs(document, "child") == ["./collection_ASCENDING.json", "./collection_DESCENDING.json"]
     assert hrefs(document, "item") == []
@@ -86,8 +86,8 @@ def test_tracks_and_both_directions_have_collections_which_go_with_their_months(
     names = [f"collection_{stack}.json" for stack in stacks]
     assert {path.name for path in written} >= {*names}
     for name in (*names, "collection.json"):
-        stac_rules.validate(stac.read_document(tmp_path / name))
-    parent, _, track, combined, _ = (stac.read_document(tmp_path / name) for name in ("collection.json", *names))
+        stac_rules.validate(read_document(tmp_path / name))
+    parent, _, track, combined, _ = (read_document(tmp_path / name) for name in ("collection.json", *names))
     assert hrefs(parent, "child") == [f"./{name}" for name in names]
     assert parent["summaries"]["sat:orbit_state"] == ["ascending", "descending"]
     assert (track["id"], track["title"].partition(", ")[2]) == (
@@ -102,7 +102,7 @@ def test_tracks_and_both_directions_have_collections_which_go_with_their_months(
 
 
 def test_the_collection_of_all_months_is_complete(tree):
-    document = stac.read_document(tree / "collection.json")
+    document = read_document(tree / "collection.json")
     assert document["id"] == "s1-grits-monthly" and document["license"] == "other"
     assert document["extent"]["temporal"]["interval"] == [["2021-01-01T00:00:00Z", "2022-02-28T23:59:59Z"]]
     whole, *tiles = document["extent"]["spatial"]["bbox"]
@@ -122,14 +122,14 @@ COLLECTION_FAULTS = {
     "scalar gsd": lambda c: c["summaries"].update(gsd=30.0),
     "no licence": lambda c: c.pop("license"),
     "two boxes": lambda c: c["extent"]["spatial"].update(bbox=c["extent"]["spatial"]["bbox"][:2]),
-    "datacube declared and not used": lambda c: c["stac_extensions"].append(stac.EXTENSIONS["cube"]),
+    "datacube declared and not used": lambda c: c["stac_extensions"].append(EXTENSIONS["cube"]),
     "an asset definition with a place": lambda c: c["item_assets"]["cog"].update(href="x"),
 }
 
 
 @pytest.mark.parametrize("fault", COLLECTION_FAULTS)
 def test_control_a_faulty_collection_fails(tree, fault):
-    document = stac.read_document(tree / "collection.json")
+    document = read_document(tree / "collection.json")
     COLLECTION_FAULTS[fault](document)
     with pytest.raises(stac_rules.FAILURES):
         stac_rules.validate(document)
@@ -194,7 +194,7 @@ def test_items_in_the_tree_are_valid_and_measure_their_files(tree):
     paths = sorted(tree.glob("*/*_20*.json"))
     assert len(paths) == 5
     for path in paths:
-        document = stac.read_document(path)
+        document = read_document(path)
         stac_rules.validate(document)
         for asset in document["assets"].values():
             file = path.parent / asset["href"]
@@ -218,8 +218,8 @@ def test_a_published_tree_says_where_it_is_and_tools_keep_it(tree, tmp_path):
     base, path = tmp_path / "output", tmp_path / "output" / "catalog.json"
     before = path.read_text()
     catalog_all(base, public_url="https://data.example.org/s1")
-    assert hrefs(stac.read_document(path), "self") == ["https://data.example.org/s1/catalog.json"]
-    stac_rules.validate(stac.read_document(path))
+    assert hrefs(read_document(path), "self") == ["https://data.example.org/s1/catalog.json"]
+    stac_rules.validate(read_document(path))
     assert catalog_all(base, only_if_changed=True)[1] == []
     catalog_all(base, public_url="")
     assert path.read_text() == before

@@ -17,6 +17,8 @@ from shapely.geometry import shape
 
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import AssetFile, asset_file
+from s1monthly.catalog.document import read_document, write_document
+from s1monthly.catalog.lineage import lineage, output_bands, processing_tags
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands
@@ -144,9 +146,9 @@ def test_an_item_of_one_track_or_of_both_directions_says_so():
     assert one["properties"]["s1monthly:orbit_direction"] == "descending"
     assert not {"sat:orbit_state", "sat:relative_orbit"} & both["properties"].keys()
     assert both["properties"]["s1monthly:tracks"] == [137, 144] and both["collection"] == "s1-grits-monthly-combined"
-    tags = stac.processing_tags(month_record(**MONTHS["one track"]))
+    tags = processing_tags(month_record(**MONTHS["one track"]))
     assert (tags["DIRECTION"], tags["TRACK"]) == ("DESCENDING", "144")
-    assert "TRACK" not in stac.processing_tags(month_record())
+    assert "TRACK" not in processing_tags(month_record())
 
 
 GOLDEN = {3: "4edc98e6c92e078a37459924bde2926da4e30e44cf7deeba942107f45f8e304f"}
@@ -200,10 +202,10 @@ def test_composites_by_static_layers_say_so():
     record = month_record()
     record.recipe["composite"] = {"method": "local_resolution"}
     record.recipe["angle_normalisation"] = {"reference": 38.0, "exponent": 2}
-    lineage = stac.lineage(record)
-    assert "; normalised to an incidence angle of 38 degrees (cosine, exponent 2); mean weighted by local" in lineage
-    assert "resolution (doi:10.1109/IGARSS.2012.6350465) of 3 passes; despeckled" in lineage
-    described = {band.name: band.description for band in stac.output_bands(record)}
+    told = lineage(record)
+    assert "; normalised to an incidence angle of 38 degrees (cosine, exponent 2); mean weighted by local" in told
+    assert "resolution (doi:10.1109/IGARSS.2012.6350465) of 3 passes; despeckled" in told
+    described = {band.name: band.description for band in output_bands(record)}
     assert described["VV_dB"] == (
         "gamma0 backscatter, VV; normalised to an incidence angle of 38 degrees (cosine, exponent 2)"
     )
@@ -223,7 +225,7 @@ def test_the_lineage_names_no_step_that_was_not_done_and_no_wrong_source():
     assert properties["s1monthly:despeckle"] is False and "despeckled" not in properties["processing:lineage"]
     record = month_record()
     record.recipe["data"] = {"simulated": {"seed": 1}}
-    assert "12 simulated OPERA RTC-S1 granules" in stac.lineage(record)
+    assert "12 simulated OPERA RTC-S1 granules" in lineage(record)
 
 
 def test_bands_carry_names_units_and_statistics():
@@ -347,9 +349,9 @@ def test_odc_stac_loads_two_neighbouring_tiles_into_one_array(tmp_path):
         for band in values if tile == "10SGD" else ():
             band[:, 60:] = np.nan  # the other tile has these columns
         cog = Path(Layout(str(tmp_path)).of(record.key).cog)
-        write_cog(cog, values, grid, stac.output_bands(record))
+        write_cog(cog, values, grid, output_bands(record))
         path = Path(Layout(str(tmp_path)).of(record.key).item)
-        stac.write_document(path, stac.item(record, {"cog": asset_file(cog, folder)}))
+        write_document(path, stac.item(record, {"cog": asset_file(cog, folder)}))
         items.append(pystac.Item.from_file(str(path)))
     loaded = load(items, bands=["VV_dB", "RVI"], groupby="time")
     assert loaded.sizes == {"time": 1, "y": 64, "x": 112}
@@ -372,7 +374,7 @@ def test_a_damaged_document_is_named(tmp_path, content):
     if content is not None:
         path.write_text(content)
     with pytest.raises(ProductError, match=r"item\.json"):
-        stac.read_document(path)
+        read_document(path)
 
 
 @pytest.mark.parametrize(("radiometry", "kind"), [("sigma0_terrain", "RTC"), ("beta0", "GTC")])

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 from stac_geoparquet.arrow import stac_table_to_items
 
-from s1monthly.catalog import item as stac
+from s1monthly.catalog.document import read_document, write_document
 from s1monthly.catalog.items_table import items_of, joined, read_items
 from s1monthly.catalog.table import read_catalog
 from s1monthly.catalog.update import catalog_all, catalog_tile
@@ -75,7 +75,7 @@ def test_stac_geoparquet_reads_every_item_from_the_table_of_all_and_from_that_of
     everything = items_in(base / "items.parquet")
     assert list(everything) == [path.stem for path in paths] and len(paths) == 4
     for path in paths:
-        item = stac.read_document(path)
+        item = read_document(path)
         linked = path.name == "10SGD_ASCENDING_2021-11.json"
         assert ("T137_mask" in item["assets"], "static-layers" in str(item["links"])) == (linked, linked)
         assert everything[path.stem] == seen_from(item, base, path.parent)
@@ -125,7 +125,7 @@ def test_items_of_the_version_before_stand_beside_new_ones(base: Path) -> None:
     item = json.loads(path.read_text().replace("s1monthly:", "s1:").replace("collection_DESCENDING", "collection"))
     for band in item["assets"]["cog"]["bands"]:
         band["nodata"] = "nan"
-    stac.write_document(path, item)
+    write_document(path, item)
     publish(base)
     read = items_in(base / "items.parquet")
     assert read["10SGD_DESCENDING_2021-11"]["properties"]["s1:status"] == "complete"
@@ -138,9 +138,9 @@ def test_items_of_the_version_before_stand_beside_new_ones(base: Path) -> None:
 def test_items_that_fit_in_no_table_are_named(base: Path, change: dict) -> None:
     folder = lay_down(base, month_record(month="2022-01"))
     path = folder / "10SGD_ASCENDING_2022-01.json"
-    item = stac.read_document(path)
+    item = read_document(path)
     item["properties"] |= change
-    stac.write_document(path, item)
+    write_document(path, item)
     with pytest.raises(ProductError, match="10SGD_ASCENDING: its Items fit in no table"):
         catalog_tile(folder)
     with pytest.raises(ProductError, match="fit in no table"):

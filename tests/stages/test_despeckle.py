@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from s1monthly.catalog.item import lineage
+from s1monthly.catalog.lineage import lineage
 from s1monthly.kernels.bands import bands_of
 from s1monthly.kernels.options import DESPECKLE_DOI
 from s1monthly.kernels.speckle.despeckling import despeckle

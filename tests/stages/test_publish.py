@@ -16,7 +16,7 @@ import rasterio
 from rio_cogeo.cogeo import cog_validate
 
 from s1monthly.audit.products import cog_faults
-from s1monthly.catalog.item import output_bands, processing_tags
+from s1monthly.catalog.lineage import output_bands, processing_tags
 from s1monthly.cube.header import how_to_mend
 from s1monthly.cube.months import read_bands
 from s1monthly.cube.write import write_month

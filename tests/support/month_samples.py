@@ -13,6 +13,7 @@ from s1monthly.catalog import collection
 from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.document import write_document
 from s1monthly.granules import Burst, BurstGranule, Granule, GranuleList, Layer, SetAside
 from s1monthly.grid.lattice import GeoBox, tile_geobox
 from s1monthly.kernels.bands import bands_of
@@ -143,7 +144,7 @@ def lay_down(base: Path, record: Record, kinds: Sequence[str] = ("cog", "preview
         for kind, path in paths.items()
         if path.exists()
     }
-    stac.write_document(item_path, stac.item(record, files))
+    write_document(item_path, stac.item(record, files))
     return item_path.parent
 
 
@@ -163,5 +164,5 @@ def publish(base: Path) -> dict[str, object]:
     catalog.write_catalog(base / "catalog.parquet", rows)
     documents = collection.stac_documents(rows)
     for name, document in documents.items():
-        stac.write_document(base / name, document)
+        write_document(base / name, document)
     return documents["collection.json"]

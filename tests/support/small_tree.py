@@ -13,6 +13,8 @@ from s1monthly.catalog import item as stac
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog import update as cataloguing
 from s1monthly.catalog.assets import asset_file, preview_file
+from s1monthly.catalog.document import write_document
+from s1monthly.catalog.lineage import output_bands, processing_tags
 from s1monthly.config.root import load_config
 from s1monthly.cube import months as cube
 from s1monthly.cube.axis import prepare
@@ -155,8 +157,8 @@ class SmallTree:
             self.path("cog", key),
             (values for _, values in verified(record, cube.read_bands(self.path("cube", key), key.month))),
             record.grid,
-            stac.output_bands(record),
-            tags=stac.processing_tags(record),
+            output_bands(record),
+            tags=processing_tags(record),
             block_size=SIDE,
             known=list(record.bands.values()),
         )
@@ -171,7 +173,7 @@ class SmallTree:
         files = {kind: asset_file(self.path(kind, key), folder) for kind in ("record", "cog")}
         files["zarr"] = asset_file(self.path("cube", key), folder)
         files["preview"] = preview_file(self.path("preview", key), folder, record.grid)
-        stac.write_document(self.path("item", key), stac.item(record, files))
+        write_document(self.path("item", key), stac.item(record, files))
 
     def _write_tile_catalog(self, key: CompositeKey) -> None:
         cataloguing.catalog_tile(self.path("folder", key))

@@ -16,9 +16,9 @@ import shapely
 from s1monthly.audit.items import TOLERANCE, differences
 from s1monthly.audit.repair_commands import RepairCommands
 from s1monthly.audit.report import Finding, first_of
-from s1monthly.catalog import item as stac
 from s1monthly.catalog import items_table
 from s1monthly.catalog import table as catalog
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.geopackage import geopackage_table, read_geopackage
 from s1monthly.catalog.table import Row, row_key
 from s1monthly.catalog.update import documents_of
@@ -162,7 +162,7 @@ def _document_problem(path: Path, expected: Mapping[str, Any] | None) -> str:
     if expected is None:
         return "nothing has this direction or track" if path.exists() else ""
     try:
-        found = list(differences(stac.read_document(path), expected))
+        found = list(differences(read_document(path), expected))
     except ProductError as error:
         return error.problem.removeprefix(f"{path}: ")
     return f"out of step: {first_of(found)}" if found else ""

@@ -12,6 +12,7 @@ from s1monthly.audit.tree_files import TileFolder
 from s1monthly.catalog import item as stac
 from s1monthly.catalog.assets import asset_file, preview_file
 from s1monthly.catalog.ceos_ard import ceos_ard
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.static_item import with_static_layers
 from s1monthly.errors import ProductError
 from s1monthly.layout import is_cog, is_derived
@@ -26,7 +27,7 @@ Item = Mapping[str, Any] | None
 def read_item(path: Path) -> dict[str, Any] | None:
     """Read an Item; return None if it is missing or cannot be read."""
     try:
-        return stac.read_document(path)
+        return read_document(path)
     except ProductError:
         return None
 

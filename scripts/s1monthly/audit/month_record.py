@@ -16,7 +16,7 @@ from s1monthly.audit.items import products, read_item
 from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import Finding
 from s1monthly.audit.tree_files import TileFolder
-from s1monthly.catalog.item import item_digest
+from s1monthly.catalog.document import item_digest
 from s1monthly.cube import months as cube
 from s1monthly.cube.months import CubeState
 from s1monthly.errors import CubeError, ProductError

@@ -14,7 +14,7 @@ from s1monthly.audit.products import cog_faults, compare_with_cube, preview_faul
 from s1monthly.audit.repair_commands import RUN, RepairCommands
 from s1monthly.audit.report import Finding, first_of
 from s1monthly.audit.tree_files import TileFolder
-from s1monthly.catalog import item as stac
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.table import Row, record_row
 from s1monthly.cube.header import Status
 from s1monthly.cube.months import CubeState
@@ -157,7 +157,7 @@ class MonthValidation:
             self._report(path, "no Item", RUN)
             return None
         try:
-            return stac.read_document(path)
+            return read_document(path)
         except ProductError as error:
             self._report(path, error.problem.removeprefix(f"{path}: "), self._repair.rebuild)
             return None

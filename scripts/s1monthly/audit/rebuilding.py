@@ -18,7 +18,7 @@ from s1monthly.audit.repair_commands import RUN, RepairCommands, misnamed, unrea
 from s1monthly.audit.report import Finding, Progress, count_of, first_of, shorten
 from s1monthly.audit.tree_files import TileFolder, Tree, list_tree
 from s1monthly.audit.validation import NO_FOLDER, NO_SEARCH_LOG
-from s1monthly.catalog import item as stac
+from s1monthly.catalog.document import write_document
 from s1monthly.catalog.table import NO_DATA, UNUSABLE, Row, folder_name, record_paths, record_row, search_rows
 from s1monthly.catalog.update import catalog_all, previous_rows, replace_rows
 from s1monthly.cube import months as cube
@@ -278,7 +278,7 @@ class _FolderRebuild:
             self._leave(folder.place(kind, month), f"no {product_name(kind)}", RUN)
         if fault or missing:
             return
-        stac.write_document(path, expected_item(folder, record, kinds, found, checksums=True))
+        write_document(path, expected_item(folder, record, kinds, found, checksums=True))
         self._made(str(record.key), "Item", _summary(wrong))
 
     def _products_of(self, files: Mapping[str, Path]) -> list[str]:

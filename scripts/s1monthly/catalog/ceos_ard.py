@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from s1monthly.catalog.item import lineage
+from s1monthly.catalog.lineage import lineage
 from s1monthly.kernels.options import COMPOSITE_DOI, DESPECKLE_DOI, RADIOMETRY
 from s1monthly.records.month import Record
 from s1monthly.records.recipe import GRD

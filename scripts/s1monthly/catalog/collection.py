@@ -15,19 +15,16 @@ from typing import Any
 
 import shapely
 
+from s1monthly.catalog.document import ITEM_TYPE, STAC_VERSION, declared, link
 from s1monthly.catalog.item import (
     ASSETS,
     COLLECTION_ID,
-    ITEM_TYPE,
     ROOT_ID,
-    STAC_VERSION,
     TITLE,
     band_asset,
     band_facts,
-    declared,
     direction_id,
     direction_title,
-    link,
     month_span,
     named_bands,
     renders,

@@ -4,80 +4,44 @@ An Item is a plain dictionary, built only from the record and the files of a mon
 can be moved or served from anywhere; there is no ``self`` link, because it would have to be absolute.
 
 Fields of our own have the prefix ``s1monthly:``. Items of product versions up to 2 have ``s1:`` instead, which is the
-prefix of the Sentinel-1 extension; `item_digest` reads both.
+prefix of the Sentinel-1 extension; `document.item_digest` reads both.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, TypeVar
 
 from s1monthly.catalog.assets import AssetFile
 from s1monthly.catalog.derived_assets import derived_asset
-from s1monthly.errors import ProductError
-from s1monthly.files import write_text
+from s1monthly.catalog.document import JSON_TYPE, STAC_VERSION, declared, link
+from s1monthly.catalog.lineage import lineage, output_bands, quantity
 from s1monthly.grid.crs import unit_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.outlines import lonlat_bounds
-from s1monthly.kernels.bands import Band, bands_of, normalisation, rounding
-from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS, product_type
+from s1monthly.kernels.bands import Band
+from s1monthly.kernels.options import RADIOMETRY, product_type
 from s1monthly.kernels.preview import stretches
 from s1monthly.kernels.quality import CLASSES
 from s1monthly.layout import Layout, is_derived, item_id
 from s1monthly.model import COMBINED, Level, Month, Stack
 from s1monthly.records.footprint import geojson
 from s1monthly.records.month import Record
-from s1monthly.records.recipe import GRD
 from s1monthly.records.statics_used import static_granules
 
 T = TypeVar("T")
 
-STAC_VERSION = "1.1.0"
 ROOT_ID = "s1monthly"
 COLLECTION_ID = "s1-grits-monthly"
 """Id of the parent Collection, as S1-GRiTS names it; each direction has a Collection below it."""
 TITLE = "Sentinel-1 monthly composites"
 
-EXTENSIONS = {
-    prefix: f"https://stac-extensions.github.io/{name}/schema.json"
-    for prefix, name in {
-        "cube": "datacube/v2.3.0",
-        "eo": "eo/v1.1.0",
-        "file": "file/v2.1.0",
-        "grid": "grid/v1.1.0",
-        "mgrs": "mgrs/v1.0.0",
-        "proj": "projection/v2.0.0",
-        "processing": "processing/v1.2.0",
-        "raster": "raster/v2.0.0",
-        "renders": "render/v2.0.0",
-        "sar": "sar/v1.3.0",
-        "sat": "sat/v1.2.0",
-        "zarr": "zarr/v1.1.0",
-    }.items()
-}
-"""Prefix, or name of a field without one -> schema.
-
-EO is at 1.1.0: odc-stac (0.5) finds bands by name only in ``eo:bands``, which EO 2.0.0 forbids.
-"""
-
 PLATFORM_DESIGNATORS = {"sentinel-1a": "2014-016A", "sentinel-1b": "2016-025A"}
 """International designators; Items of other platforms have none."""
 
 COG_TYPE = "image/tiff; application=geotiff; profile=cloud-optimized"
-COMPOSITE_TITLES = {"local_resolution": "mean weighted by local resolution (doi:10.1109/IGARSS.2012.6350465)"}
-"""Composite method -> words for it, where its name is not enough."""
-
 ZARR_TYPE = "application/vnd.zarr; version=3"
-ITEM_TYPE = "application/geo+json"
-JSON_TYPE = "application/json"
-
-
-def link(rel: str, href: str, title: str, media_type: str = JSON_TYPE) -> dict[str, str]:
-    """Return a link; `href` is relative to the document."""
-    return {"rel": rel, "href": href, "type": media_type, "title": title}
 
 
 def direction_id(direction: Stack) -> str:
@@ -97,24 +61,6 @@ def _moment(moment: datetime) -> str:
 def month_span(first: Month, last: Month) -> list[str]:
     """Return the first and last second of a span of months: STAC's ``end_datetime`` is inclusive."""
     return [_moment(first.start), _moment(last.end - timedelta(seconds=1))]
-
-
-def output_bands(record: Record) -> list[Band]:
-    """Return the bands of a month, in order.
-
-    Raises
-    ------
-    ProductError
-        If the record's bands differ from those that its recipe gives in this version.
-    """
-    known = list(bands_of({**record.recipe, "polarization": str(record.polarization)}))
-    names = [band.name for band in known]
-    if names != list(record.bands):
-        raise ProductError(
-            f"{record.key}: bands {', '.join(record.bands)}, where its recipe makes {', '.join(names)}",
-            "it was made by another version of this software; use that, or remake the months",
-        )
-    return known
 
 
 def projection(grid: GeoBox) -> dict[str, Any]:
@@ -170,74 +116,6 @@ def _cube(record: Record, described: Sequence[Band]) -> dict[str, Any]:
         meaning = "; ".join(f"{number}: {text.replace('_', ' ')}" for number, text in CLASSES.items())
         variables["mask"] = {**variables["count"], "description": f"class of the pixel. {meaning}"}
     return {"cube:dimensions": dimensions, "cube:variables": variables}
-
-
-def lineage(record: Record) -> str:
-    """Describe in words, from the recipe, how a month was made."""
-    recipe, method = record.recipe, record.recipe["composite"]["method"]
-    despeckle = record.despeckled or recipe.get("despeckle")
-    source, pieces = ("simulated " * record.simulated + record.data), "slices" if record.data == GRD else "bursts"
-    granules, passes = ("" if n is None else f"{n} " for n in (_number(record.granules), _number(record.passes)))
-    steps = [
-        f"{granules}{source} granules (gamma0 power)",
-        *(["corrected for the terrain by DEM and orbit"] if record.data == GRD else []),
-        *_conversion(recipe),
-        f"overlapping {pieces} of a pass merged ({recipe['mosaic']})",
-        *([normalisation(recipe)] if normalisation(recipe) else []),
-        f"{COMPOSITE_TITLES.get(method, method.replace('_', ' '))} of {passes}passes",
-    ]
-    if despeckle:
-        options = ", ".join(f"{name}={_short(value)}" for name, value in sorted(despeckle.items()) if name != "method")
-        steps.append(f"despeckled with {despeckle['method']}" + (f" ({options})" if options else ""))
-    textures = recipe.get("textures")
-    if textures:
-        steps.append(f"GLCM {', '.join(textures['metrics'])} of {' and '.join(textures['inputs'])}")
-    if recipe.get("spread"):
-        steps.append(f"{', '.join(recipe['spread'])} of the passes in dB, before despeckling")
-    if rounding(recipe):
-        steps.append(rounding(recipe))
-    return "; ".join(steps)
-
-
-def quantity(recipe: Mapping[str, Any]) -> str:
-    """Return what titles say of the quantity of backscatter, such as ``, beta0``; empty for the usual gamma0."""
-    radiometry = recipe.get("radiometry", RADIOMETRY)
-    return "" if radiometry == RADIOMETRY else f", {radiometry.replace('_', ' ')}"
-
-
-def _conversion(recipe: Mapping[str, Any]) -> list[str]:
-    radiometry = recipe.get("radiometry", RADIOMETRY)
-    if radiometry == RADIOMETRY:
-        return []
-    return [f"converted to {radiometry} burst by burst ({', '.join(RADIOMETRY_LAYERS[radiometry])})"]
-
-
-def _short(value: Any) -> str:
-    """Write an option; one value a layer as ``VV 8.4, VH 8.1``."""
-    return ", ".join(f"{key} {one}" for key, one in value.items()) if isinstance(value, Mapping) else str(value)
-
-
-def processing_tags(record: Record) -> dict[str, str]:
-    """Return the tags of a month's COG; unknown values are left out."""
-    granules, passes = record.granules, record.passes
-    software = None if record.software is None else sorted(record.software.items())
-    tags = {
-        "TITLE": f"Sentinel-1 monthly composite {record.key.tile} {record.key.direction} {record.key.month}"
-        + quantity(record.recipe),
-        "MONTH": str(record.key.month),
-        "DIRECTION": str(record.key.direction.pooled),
-        "TRACK": None if record.key.direction.track is None else str(record.key.direction.track),
-        "MGRS_TILE": str(record.key.tile),
-        "PROCESSING_LEVEL": str(record.level),
-        "LINEAGE": lineage(record),
-        "GRANULES": None if granules is None else " ".join(granule.id for granule in granules),
-        "STATIC_GRANULES": " ".join(static_granules(record.statics)) or None,
-        "PASSES": None if passes is None else " ".join(pass_.name for pass_ in passes),
-        "RECIPE": json.dumps(record.recipe, sort_keys=True),
-        "SOFTWARE": None if software is None else " ".join(f"{name}={number}" for name, number in software),
-        "DIGEST": record.digest,
-    }
-    return {name: text for name, text in tags.items() if text is not None}
 
 
 def _number(things: Sequence[Any] | None) -> int | None:
@@ -432,22 +310,6 @@ def _asset(kind: str, file: AssetFile, record: Record, described: Sequence[Band]
     return asset
 
 
-def _prefixes(value: Any) -> Iterator[str]:
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield key.split(":")[0] if ":" in key or key == "renders" else ""
-            yield from _prefixes(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from _prefixes(inner)
-
-
-def declared(document: Mapping[str, Any]) -> list[str]:
-    """Return the schemas of exactly those extensions that a document uses."""
-    used = set(_prefixes(document))
-    return [uri for prefix, uri in EXTENSIONS.items() if prefix in used]
-
-
 def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
     """Build the Item of a month.
 
@@ -486,36 +348,3 @@ def item(record: Record, files: Mapping[str, AssetFile]) -> dict[str, Any]:
         "collection": direction_id(direction),
     }
     return {**document, "stac_extensions": declared(document)}
-
-
-def write_document(path: str | Path, document: Mapping[str, Any], *, only_if_changed: bool = False) -> bool:
-    """Write an Item, a Collection or the root catalog atomically, with its keys in the order of the specification.
-
-    Parameters and result are those of `files.write_text`.
-    """
-    text = json.dumps(document, indent=1, allow_nan=False) + "\n"
-    return write_text(path, text, only_if_changed=only_if_changed)
-
-
-def item_digest(item: Mapping[str, Any] | None) -> Any:
-    """Return the digest of the values that an Item, also one of an older version, describes; None without one."""
-    properties = item.get("properties") if item else None
-    known = properties if isinstance(properties, Mapping) else {}
-    return known.get("s1monthly:digest", known.get("s1:digest"))
-
-
-def read_document(path: str | Path) -> dict[str, Any]:
-    """Read an Item, a Collection or the root catalog.
-
-    Raises
-    ------
-    ProductError
-        If the file is missing or holds no JSON object.
-    """
-    try:
-        document = json.loads(Path(path).read_text(encoding="utf-8"))
-        if not isinstance(document, dict):
-            raise ValueError("not a JSON object")
-    except (OSError, ValueError) as error:
-        raise ProductError(f"{path}: cannot be read ({error})", "delete it; the next run makes it again") from error
-    return document

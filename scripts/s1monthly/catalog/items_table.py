@@ -19,7 +19,7 @@ from shapely import to_wkb
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
-from s1monthly.catalog.item import read_document
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.table import CORNERS, Row, folder_name, geo_metadata
 from s1monthly.errors import ProductError
 from s1monthly.files import write_bytes

@@ -12,18 +12,8 @@ from numpy.typing import NDArray
 from shapely.geometry import shape
 
 from s1monthly.catalog.assets import AssetFile, relative
-from s1monthly.catalog.item import (
-    COG_TYPE,
-    ITEM_TYPE,
-    STAC_VERSION,
-    TITLE,
-    ZARR_TYPE,
-    declared,
-    direction_id,
-    direction_title,
-    link,
-    projection,
-)
+from s1monthly.catalog.document import ITEM_TYPE, STAC_VERSION, declared, link
+from s1monthly.catalog.item import COG_TYPE, TITLE, ZARR_TYPE, direction_id, direction_title, projection
 from s1monthly.cube.static import StaticOrigin
 from s1monthly.granule_names import STATIC_LAYERS, parse_static_source
 from s1monthly.granules import Slice

@@ -22,7 +22,7 @@ import shapely
 from shapely.geometry.base import BaseGeometry
 
 from s1monthly.catalog.assets import preview_grid, relative
-from s1monthly.catalog.item import item_digest, read_document
+from s1monthly.catalog.document import item_digest, read_document
 from s1monthly.errors import NameFormatError, ProductError
 from s1monthly.files import write_bytes
 from s1monthly.grid.outlines import lonlat_bounds

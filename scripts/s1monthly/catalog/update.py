@@ -17,8 +17,8 @@ import pyarrow as pa
 
 from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.coverage import coverage_page
+from s1monthly.catalog.document import read_document, write_document
 from s1monthly.catalog.geopackage import write_geopackage
-from s1monthly.catalog.item import read_document, write_document
 from s1monthly.catalog.items_table import (
     as_read,
     for_root,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from s1monthly.catalog.derived_assets import QUALITY_BANDS, overview_stretches, power_bands
-from s1monthly.catalog.item import processing_tags
+from s1monthly.catalog.lineage import processing_tags
 from s1monthly.cube.months import read_count, read_mask
 from s1monthly.errors import CubeError
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_TITLES

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from s1monthly.catalog.item import output_bands, processing_tags
+from s1monthly.catalog.lineage import output_bands, processing_tags
 from s1monthly.cube.months import read_checked
 from s1monthly.errors import ProductError
 from s1monthly.kernels.preview import shown_bands

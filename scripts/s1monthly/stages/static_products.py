@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from s1monthly.catalog.assets import asset_file
-from s1monthly.catalog.item import write_document
+from s1monthly.catalog.document import write_document
 from s1monthly.catalog.static_item import static_item
 from s1monthly.cube.static import StaticOrigin, read_origins
 from s1monthly.errors import ProductError

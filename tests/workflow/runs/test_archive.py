@@ -20,7 +20,7 @@ import xarray as xr
 from rio_cogeo import cog_validate
 
 from s1monthly.audit.validation import validate
-from s1monthly.catalog.item import read_document
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.granules import Granule, StaticGranule

@@ -10,7 +10,7 @@ import pytest
 
 import catalog_rebuild
 import catalog_validate
-from s1monthly.catalog import item as stac
+from s1monthly.catalog.document import read_document
 from s1monthly.records.month import read_record
 from support import stac_rules
 from support.runs import CATALOGS, CONFIG, add, product
@@ -29,8 +29,8 @@ def test_a_tree_of_the_workflow_is_valid_and_can_be_mended(
     monkeypatch.chdir(tmp_path)
     command = [sys.executable, str(ROOT / "scripts" / "catalog_validate.py"), "--output-dir", "output", "--digests"]
     assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == f"{VALID}\n"
-    stac_rules.validate(stac.read_document(product(tmp_path, "item", MONTH)))
-    stac_rules.validate(stac.read_document(tmp_path / "output" / "collection.json"))
+    stac_rules.validate(read_document(product(tmp_path, "item", MONTH)))
+    stac_rules.validate(read_document(tmp_path / "output" / "collection.json"))
 
     # a record and an Item come back without a run; the next run reads the granules again
     record, item = (product(tmp_path, name, MONTH) for name in ("record", "item"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from s1monthly.audit.validation import validate
-from s1monthly.catalog.item import read_document
+from s1monthly.catalog.document import read_document
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.granule_names import parse_static_id
