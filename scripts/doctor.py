@@ -1,4 +1,4 @@
-"""Check what a run needs of its machine: Python, packages, memory, folders, SLURM, network, clock and login.
+"""Check what a run needs of its machine: Python, packages, memory, folders, SLURM, network, clock, login, DEM.
 
 It says what is well and what is not, and what to do about it. The exit code is 0 if a run can succeed.
 """

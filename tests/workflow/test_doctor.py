@@ -17,10 +17,16 @@ import pytest
 import yaml
 
 import doctor as script
+from s1monthly.grid.lattice import tile_geobox
+from s1monthly.model import Tile
 from s1monthly.sources.asf import earthdata
+from s1monthly.sources.grd.copernicus import tile_name
+from s1monthly.sources.grd.dem_fetching import cells_under
 from s1monthly.workflow import doctor, file_system
 from s1monthly.workflow.doctor import Finding, State, examine
+from standin.bucket import buckets
 from support.archive_scene import Scene, archive_scene
+from support.grd_products import write_small
 
 LOCK = Path(__file__).resolve().parents[2] / "requirements.txt"
 
@@ -224,3 +230,60 @@ def test_the_script_says_all_and_its_exit_code_tells(
     assert script.main(["--configfile", str(path), "--json"]) == 1
     told = json.loads(capsys.readouterr().out)
     assert [each["about"] for each in told if each["state"] == "BAD"] == ["memory"]
+
+
+@pytest.fixture
+def grd(values: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A configuration of GRD products that fetches all it needs from buckets, and the buckets."""
+    write_small(tmp_path / "products")
+    with buckets(4, monkeypatch) as made:
+        hosts = {name: bucket.host for name, bucket in zip(("glo_30", "glo_90", "geoid", "orbits"), made, strict=True)}
+        section = {"dem": "copernicus", "orbits": "fetch", "cache_dir": str(tmp_path / "cache"), "hosts": hosts}
+        source = {"kind": "grd", "path": str(tmp_path / "products")}
+        roi = {"manual_mgrs_tiles": ["33TUG"], "flight_direction": "DESCENDING"}
+        yield made, {**values, "roi": roi, "source": source, "grd": section}
+
+
+def test_grd_products_need_what_is_fetched_or_there(grd: Any, tmp_path: Path) -> None:
+    made, values = grd
+    assert bad(values) == []
+    assert [each.text for each in found(values, State.WELL, "GRD products")] == ["1 in the folder"]
+    wanted = " ".join(each.text for each in found(values, State.WELL, "to be fetched"))
+    assert all(what in wanted for what in ("DEM tiles of ", "geoid us_nga_egm08_25.tif", "orbit files"))
+    assert found(values, State.WELL, "network")
+    # all is there: no host is asked
+    tiles = tmp_path / "cache" / "copernicus_dem"
+    tiles.mkdir(parents=True)
+    for cell in cells_under(tile_geobox(Tile("33TUG"))):
+        (tiles / f"{tile_name(cell)}.tif").touch()
+    (tmp_path / "cache" / "us_nga_egm08_25.tif").touch()
+    orbits = tmp_path / "cache" / "orbits"
+    orbits.mkdir()
+    (orbits / "S1A_OPER_AUX_POEORB_OPOD_20240523T070516_V20240502T225942_20240504T005942.EOF").touch()
+    for bucket in made:
+        bucket.web.close()
+    assert bad(values) == []
+    assert [each.text for each in found(values, State.WELL, "network")] == ["not needed: all files are there"]
+    (tiles / f"{tile_name((42, 13))}.tif").unlink()
+    (first, *_) = found(values, State.BAD, "network")
+    assert first.text.startswith(f"{made[0].host}: connection failed") and "grd.cache_dir" in first.remedy
+
+
+def test_what_grd_products_lack_is_named(grd: Any, tmp_path: Path) -> None:
+    _, values = grd
+    own = tmp_path / "dem"
+    own.mkdir()
+    for cell in cells_under(tile_geobox(Tile("33TUG"))):
+        (own / f"{tile_name(cell)}.tif").touch()
+    (own / f"{tile_name((42, 13))}.tif").unlink()
+    for folder in ("none", "orbits"):
+        (tmp_path / folder).mkdir()
+    geoid = tmp_path / "no_geoid.tif"
+    geoid.touch()
+    section = {"dem": str(own), "geoid": str(geoid), "orbits": str(tmp_path / "orbits")}
+    values = {**values, "source": {"kind": "grd", "path": str(tmp_path / "none")}, "grd": section}
+    text = "\n".join(bad(values))
+    assert "no Sentinel-1 product in it" in text and "no_geoid.tif" in text
+    assert f"no tile {tile_name((42, 13))}" in text
+    assert [each.text for each in found(values, State.WELL, "grd.orbits")] == ["0 files in the folder"]
+    assert [each.text for each in found(values, State.WELL, "network")] == ["not needed: all files are there"]

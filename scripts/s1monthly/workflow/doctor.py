@@ -18,15 +18,15 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from s1monthly.errors import FileError, S1MonthlyError
 from s1monthly.files import flock
+from s1monthly.workflow.findings import Finding, State, well
 
 if TYPE_CHECKING:
     from s1monthly.config.root import Config
@@ -43,45 +43,6 @@ FILE_CLOCK_SECONDS = 5
 """Seconds by which the clock of a file system may differ from ours; the run corrects times up to more."""
 
 NETWORK_SECONDS = 10.0
-
-
-class State(StrEnum):
-    """What a check found."""
-
-    WELL = "well"
-    NOTE = "note"
-    """Worth knowing; a run may still succeed."""
-    BAD = "BAD"
-    """A run will fail."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """Result of a check.
-
-    Attributes
-    ----------
-    about : str
-        What was checked.
-    text : str
-        What was found.
-    remedy : str
-        What to do; empty if nothing has to be done.
-    """
-
-    state: State
-    about: str
-    text: str
-    remedy: str = ""
-
-    def __str__(self) -> str:
-        remedy = f"\n     -> {self.remedy}" if self.remedy else ""
-        return f"{self.state:<4} {self.about}: {self.text}{remedy}"
-
-
-def well(about: str, text: str) -> Finding:
-    """Return a finding that needs no action."""
-    return Finding(State.WELL, about, text)
 
 
 def examine(values: Mapping[str, object] | None, lock: Path | None) -> Iterator[Finding]:
@@ -112,6 +73,8 @@ def examine(values: Mapping[str, object] | None, lock: Path | None) -> Iterator[
     if config.source.kind == "asf":
         yield from check_network([config.source.hosts.cmr, config.source.hosts.login, _keys_host(config)])
         yield from check_login(config)
+    elif config.source.kind == "grd":
+        yield from _check_grd(config)
     else:
         yield well("network", f"not needed with source.kind: {config.source.kind}")
 
@@ -187,6 +150,9 @@ def check_memory(config: Config) -> Iterator[Finding]:
 
     pixels = estimate.usual_pixels(config)
     needed = max(estimate.memory_mb("composite", pixels), estimate.reading_mb(config.read_workers, pixels))
+    if config.source.kind == "grd":
+        fine = estimate.slice_pixels(config, pixels)
+        needed = max(needed, estimate.memory_mb("heights", fine), estimate.memory_mb("slices", fine))
     available, cores = memory_mb(), len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     text = f"{available:,} MB, {cores} cores; a job needs up to {needed:,} MB"
     if available < needed:
@@ -215,6 +181,8 @@ def check_folders(config: Config) -> Iterator[Finding]:
     folders = {"output.base_dir": output.base_dir, "output.work_dir": config.work_dir}
     if config.download.cache_dir:
         folders["download.cache_dir"] = config.download.cache_dir
+    if config.source.kind == "grd" and config.grd.cache_dir:
+        folders["grd.cache_dir"] = config.grd.cache_dir
     for option, folder in folders.items():
         place = Path(folder).resolve()
         while not place.exists():
@@ -283,10 +251,23 @@ def _keys_host(config: Config) -> str:
     return urlsplit(config.source.hosts.s3_credentials).netloc
 
 
-def check_network(hosts: Iterable[str]) -> Iterator[Finding]:
-    """Check that every host answers by HTTPS, and compare the clock with theirs."""
+def _check_grd(config: Config) -> Iterator[Finding]:
+    from s1monthly.workflow.doctor_grd import check_inputs, missing_files
+
+    yield from check_inputs(config)
+    hosts = missing_files(config)
+    for host, missing in hosts.items():
+        yield well("to be fetched", f"{missing}, from {host}")
+    if hosts:
+        yield from check_network(hosts, seek="or fill grd.cache_dir by a run on a machine that has one")
+    else:
+        yield well("network", "not needed: all files are there")
+
+
+def check_network(hosts: Iterable[str], seek: str = "see https://status.earthdata.nasa.gov") -> Iterator[Finding]:
+    """Check that every host answers by HTTPS, and compare the clock with theirs; `seek` ends the remedies."""
     with ThreadPoolExecutor() as pool:
-        answers = list(pool.map(_ask, dict.fromkeys(hosts)))
+        answers = list(pool.map(partial(_ask, seek=seek), dict.fromkeys(hosts)))
     yield from (finding for finding, _ in answers)
     ahead = [seconds for _, seconds in answers if seconds is not None]
     if not ahead:
@@ -296,10 +277,10 @@ def check_network(hosts: Iterable[str]) -> Iterator[Finding]:
         text = f"this machine's is {abs(minutes):.0f} min {'ahead' if minutes > 0 else 'behind'}"
         yield Finding(State.BAD, "clock", text, "set it, best by a time server (NTP)")
     else:
-        yield well("clock", "as the archive's")
+        yield well("clock", "as that of the servers")
 
 
-def _ask(host: str) -> tuple[Finding, float | None]:
+def _ask(host: str, seek: str) -> tuple[Finding, float | None]:
     """Return whether a host answers, and by how many seconds our clock is ahead of its."""
     from s1monthly.sources.retries import FinalFault
     from s1monthly.sources.transfer import Session, fault_of
@@ -310,7 +291,7 @@ def _ask(host: str) -> tuple[Finding, float | None]:
             answer = session.get(f"https://{host}/", timeout=NETWORK_SECONDS, stream=True, allow_redirects=False)
         except (OSError, ValueError) as error:
             fault = fault_of(error)
-            usual = "check the network; behind a proxy, export HTTPS_PROXY; see https://status.earthdata.nasa.gov"
+            usual = f"check the network; behind a proxy, export HTTPS_PROXY; {seek}"
             remedy = fault.remedy if isinstance(fault, FinalFault) else usual
             return Finding(State.BAD, "network", f"{host}: {fault.reason}", remedy), None
         answer.close()

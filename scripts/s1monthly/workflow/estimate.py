@@ -99,7 +99,7 @@ MEMORY = {
     "publish": (600, 30.0),
     "audit": (600, 30.0),
     "static": (150, 12.0),
-    "heights": (400, 50.0),
+    "heights": (550, 50.0),
     "slices": (400, 60.0),
 }
 """Memory of a job: MB for any grid, and bytes for each pixel of the grid.

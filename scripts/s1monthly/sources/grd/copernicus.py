@@ -195,7 +195,7 @@ class TileFolder:
 
     def _within(self, cell: Cell, latitudes: Floats, longitudes: Floats) -> Singles:
         """Return heights at places of one square, (latitude, longitude)."""
-        path = self._path(cell)
+        path = self.path(cell)
         rows, columns = _size(path, (cell[0], _wrapped(cell[1]))) if path else _usual_size(cell)
         y, x = (cell[0] + 1 - latitudes) * rows, (longitudes - cell[1]) * columns
         y, x = np.clip(y, 0, rows), np.clip(x, 0, columns)
@@ -212,13 +212,16 @@ class TileFolder:
             own = np.vstack([own, self.surface(np.array([float(cell[0])]), at)])
         return _between(_between(own, y - top, 0), x - left, 1).astype(np.float32)
 
-    def _path(self, cell: Cell) -> str | None:
-        """Return the path of a square's tile; None if the square is ocean."""
+    def lacks(self, cell: Cell) -> bool:
+        """Return True if the tile of a square is missing, and the square is not known to be ocean."""
         cell = cell[0], _wrapped(cell[1])
-        path = self.files.get(cell)
-        if path is None and cell not in self.ocean and not (self.listed and self.listed.says_ocean(cell)):
-            self._refuse(cell)
-        return path
+        return not (cell in self.files or cell in self.ocean or (self.listed and self.listed.says_ocean(cell)))
+
+    def path(self, cell: Cell) -> str | None:
+        """Return the path of a square's tile; None if the square is ocean; raise GridError if the tile is missing."""
+        if self.lacks(cell):
+            self._refuse((cell[0], _wrapped(cell[1])))
+        return self.files.get((cell[0], _wrapped(cell[1])))
 
     def _refuse(self, cell: Cell) -> NoReturn:
         """Raise an error that names a missing tile, and what to do."""

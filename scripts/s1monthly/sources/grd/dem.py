@@ -114,14 +114,14 @@ def open_dem(
     if isinstance(source, str):
         if ocean:
             raise ConfigError(f"ocean: DEM {name} is no folder of tiles", "remove the names of ocean tiles")
-        _check_datum(source, above)
+        check_raster(source, above)
     elif above == HeightsAbove.ELLIPSOID:
         raise ConfigError(f"DEM folder {name}: tiles of the Copernicus DEM have heights above egm2008", "say so")
     return Dem(source, above, open_geoid(geoid) if geoid is not None else None)
 
 
-def _check_datum(path: str, above: HeightsAbove) -> None:
-    """Refuse a DEM whose CRS names another vertical datum."""
+def check_raster(path: str, above: HeightsAbove) -> None:
+    """Refuse a DEM that cannot be read, or whose CRS names another vertical datum; errors are those of `open_dem`."""
     try:
         with rasterio.Env(**CACHE), rasterio.open(path) as dataset:
             crs = dataset.crs
