@@ -13,7 +13,7 @@ from s1monthly.kernels.grd.geocoding import locate
 from s1monthly.kernels.grd.orbit import fit_orbit
 from s1monthly.sources.grd.annotation import StateVectors
 from s1monthly.sources.grd.image import image_geometry
-from s1monthly.sources.grd.orbit_file import best_orbit_file, list_orbit_files, read_orbit_file
+from s1monthly.sources.grd.orbit_file import best_orbit_file, list_orbit_files, parse_orbit_name, read_orbit_file
 from s1monthly.sources.grd.product import Product
 from support.grd_scenes import LIGHT_TIME
 
@@ -99,6 +99,7 @@ def lagrange(vectors: StateVectors, times: np.ndarray, since: np.datetime64) -> 
 def test_orbit_files(sentinel1: Path) -> None:
     files = list_orbit_files(sentinel1 / "orbit")
     assert [file.kind for file in files] == ["POEORB", "RESORB", "RESORB"]
+    assert parse_orbit_name(files[0].path) == files[0] and parse_orbit_name(files[0].path.replace("POE", "PRE")) is None
     start = np.datetime64("2018-04-20T10:00:00", "us")
     stop = start + np.timedelta64(25, "s")
     assert best_orbit_file(files, "S1A", start, stop) == files[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from s1monthly.errors import SourceError, SourceGoneError
@@ -14,7 +14,11 @@ from s1monthly.model import Month
 
 MANIFEST = "manifest.safe"
 
-_ORBIT_FILE = re.compile(r"S1[A-D]_OPER_AUX_\w+_V(?P<start>\d{6})\w+?_(?P<stop>\d{6})\w+\.EOF(?:\.zip|\.gz)?")
+ORBIT_NAME = re.compile(
+    r"(?P<mission>S1[A-D])_OPER_AUX_(?P<kind>RESORB|POEORB)_OPOD_(?P<made>\d{8}T\d{6})_"
+    r"V(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})\.EOF(?:\.zip|\.gz)?"
+)
+"""Names of orbit files. Predicted orbits (PREORB) are worse than those in products, so they are not used."""
 
 
 def find_products(folder: str | os.PathLike[str]) -> Iterator[str]:
@@ -99,10 +103,11 @@ def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], t
             continue
         product = parse_product_name(name)
         contents.setdefault(Month.of(product.start), []).append(f"{product.id} {_size(path)}")
-    for months, entry in _orbit_files(orbits) if orbits else ():
-        for month in months:
+    for path, parts in orbit_files(orbits) if orbits else ():
+        first, last = (Month(int(parts[key][:4]), int(parts[key][4:6])) for key in ("start", "stop"))
+        for month in first.until(last):
             if month in contents:
-                contents[month].append(entry)
+                contents[month].append(f"{os.path.basename(path)} {os.stat(path).st_size}")
     found = {month: hashlib.sha256("\n".join(sorted(lines)).encode()) for month, lines in contents.items()}
     return {month: digest.hexdigest() for month, digest in found.items()}, tuple(warnings)
 
@@ -119,16 +124,22 @@ def _size(path: str) -> str:
     return " ".join(f"{name}:{size}" for name, size in sorted(sizes.items()))
 
 
-def _orbit_files(folder: str) -> Iterator[tuple[Iterable[Month], str]]:
-    """Yield the months that each orbit file covers, with its name and size."""
+def orbit_files(folder: str | os.PathLike[str]) -> Iterator[tuple[str, re.Match[str]]]:
+    """Yield the paths of the orbit files in a folder, at any depth, and the parts of their names (`ORBIT_NAME`).
+
+    Raises
+    ------
+    SourceError
+        If there is no such folder.
+    """
     if not os.path.isdir(folder):
-        raise SourceError(f"grd.orbits: no folder {folder}", "give an existing folder of orbit files, or none")
-    for here, _, files in os.walk(folder):
-        for file in files:
-            match = _ORBIT_FILE.fullmatch(file)
-            if match:
-                first, last = (Month(int(match[key][:4]), int(match[key][4:])) for key in ("start", "stop"))
-                yield first.until(last), f"{file} {os.stat(os.path.join(here, file)).st_size}"
+        raise SourceError(f"grd.orbits: {folder}: no such folder", "give an existing folder of orbit files, or none")
+    for here, folders, files in os.walk(folder):
+        folders.sort()
+        for file in sorted(files):
+            parts = ORBIT_NAME.fullmatch(file)
+            if parts:
+                yield os.path.join(here, file), parts
 
 
 @cache

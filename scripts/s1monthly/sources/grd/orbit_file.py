@@ -15,17 +15,12 @@ import numpy as np
 from s1monthly.errors import SourceError
 from s1monthly.sources.grd.annotation import StateVectors
 from s1monthly.sources.grd.elements import MOST_BYTES, Element, parse_time, parse_xml
+from s1monthly.sources.grd.listing import ORBIT_NAME, orbit_files
 
 MARGIN = np.timedelta64(65, "s")
 """Vectors are used that lie this close to the product, as in annotations."""
 
 REMEDY = "get the orbit file again, or remove it"
-
-_NAME = re.compile(
-    r"(?P<mission>S1[A-D])_OPER_AUX_(?P<kind>RESORB|POEORB|PREORB)_OPOD_(?P<made>\d{8}T\d{6})_"
-    r"V(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})\.EOF(?:\.zip|\.gz)?"
-)
-_RANK = {"PREORB": 0, "RESORB": 1, "POEORB": 2}
 
 
 @dataclass(frozen=True)
@@ -37,7 +32,7 @@ class OrbitFile:
     path : str
         The file; it may be packed (``.zip``, ``.gz``).
     mission, kind : str
-        S1A to S1D; POEORB, RESORB or PREORB.
+        S1A to S1D; POEORB or RESORB.
     made, start, stop : datetime64
         When it was made, and what it covers, UTC.
     """
@@ -58,19 +53,13 @@ def list_orbit_files(folder: str | os.PathLike[str]) -> list[OrbitFile]:
     SourceError
         If there is no such folder.
     """
-    if not os.path.isdir(folder):
-        raise SourceError(f"folder of orbit files {folder}: no such folder", "give an existing folder")
-    found: list[OrbitFile] = []
-    for here, folders, files in os.walk(folder, followlinks=False):
-        folders.sort()
-        parsed = (parse_orbit_name(os.path.join(here, name)) for name in sorted(files))
-        found += [file for file in parsed if file is not None]
-    return found
+    parsed = (parse_orbit_name(path) for path, _ in orbit_files(folder))
+    return [file for file in parsed if file is not None]
 
 
 def parse_orbit_name(path: str) -> OrbitFile | None:
     """Return what the name of an orbit file says; None if it is none."""
-    match = _NAME.fullmatch(os.path.basename(path))
+    match = ORBIT_NAME.fullmatch(os.path.basename(path))
     if match is None:
         return None
     made, start, stop = times = [_time(match[key]) for key in ("made", "start", "stop")]
@@ -86,7 +75,7 @@ def _time(text: str) -> np.datetime64:
 def best_orbit_file(
     files: Sequence[OrbitFile], mission: str, start: np.datetime64, stop: np.datetime64
 ) -> OrbitFile | None:
-    """Choose the orbit file for a product: precise before restituted before predicted, then the newest.
+    """Choose the orbit file for a product: precise before restituted, then the newest.
 
     Parameters
     ----------
@@ -107,7 +96,7 @@ def best_orbit_file(
         for file in files
         if file.mission == mission and file.start <= start - MARGIN and file.stop >= stop + MARGIN
     ]
-    return max(covering, key=lambda file: (_RANK[file.kind], file.made, file.path), default=None)
+    return max(covering, key=lambda file: (file.kind == "POEORB", file.made, file.path), default=None)
 
 
 def read_orbit_file(
