@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 
 from s1monthly.catalog.table import read_catalog
 from s1monthly.config.root import load_config
-from s1monthly.workflow.plan import layout_of
+from s1monthly.workflow.wanted import layout_of
 
 
 def draw(rows, base_dir, path):

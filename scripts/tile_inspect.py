@@ -14,7 +14,7 @@ from s1monthly.config.root import load_config
 from s1monthly.errors import S1MonthlyError
 from s1monthly.layout import Layout
 from s1monthly.workflow import commands
-from s1monthly.workflow.plan import layout_of
+from s1monthly.workflow.wanted import layout_of
 
 
 def main(argv=None):

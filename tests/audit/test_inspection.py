@@ -30,8 +30,8 @@ from s1monthly.records.granule_list import list_digest, write_granule_list
 from s1monthly.records.month import Record, write_record
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import Answer, write_answers
+from s1monthly.workflow.asking import question_of
 from s1monthly.workflow.failures import describe, last_error, month_failure, search_failure, why_empty
-from s1monthly.workflow.plan import question_of
 from support.month_samples import granule, lay_down, month_record
 from support.sites import set_time, write_store
 

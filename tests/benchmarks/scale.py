@@ -37,7 +37,7 @@ from s1monthly.records.month import Record
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.seal import SEAL, seal
 from s1monthly.records.search_log import Answer, write_answers
-from s1monthly.workflow.plan import question_of
+from s1monthly.workflow.asking import question_of
 from support.month_samples import granule, month_record
 from support.sites import write_store
 

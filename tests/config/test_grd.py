@@ -9,7 +9,7 @@ import pytest
 
 from s1monthly.config.root import Config, load_config
 from s1monthly.errors import ConfigError
-from s1monthly.workflow.plan import dem_of, question_of
+from s1monthly.workflow.asking import dem_of, question_of
 
 FILE, FOLDER = __file__, str(Path(__file__).parent)
 GOOD: dict[str, Any] = {

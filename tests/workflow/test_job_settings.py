@@ -10,8 +10,10 @@ import pytest
 
 from s1monthly.config.root import load_config
 from s1monthly.records.recipe import recipe
+from s1monthly.workflow.asking import question_of
 from s1monthly.workflow.job_settings import JobSettings
-from s1monthly.workflow.plan import Plan, layout_of, question_of
+from s1monthly.workflow.plan import Plan
+from s1monthly.workflow.wanted import layout_of
 
 TODAY = date(2024, 3, 5)
 

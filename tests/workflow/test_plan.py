@@ -20,8 +20,9 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest, recipe
 from s1monthly.records.search_log import read_answers
 from s1monthly.workflow import report
+from s1monthly.workflow.asking import listings_of, question_of
 from s1monthly.workflow.month_state import Step
-from s1monthly.workflow.plan import Plan, listings_of, question_of, recipe_part
+from s1monthly.workflow.plan import Plan, recipe_part
 from support.sites import TODAY, Site, granules_of, put_layers, write_store
 
 NOVEMBER, DECEMBER, JANUARY, FEBRUARY = Month(2021, 11).until(Month(2022, 2))

@@ -22,10 +22,11 @@ from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.month import EMPTY, read_record
 from s1monthly.records.search_log import no_data_months, read_answers, set_aside_of
 from s1monthly.records.statics_used import other_statics
+from s1monthly.workflow.asking import listings_of
 from s1monthly.workflow.commands import DIRECTIONS
 from s1monthly.workflow.failures import month_failure, search_failure
 from s1monthly.workflow.month_state import MonthState, product_name
-from s1monthly.workflow.plan import listings_of, tile_months
+from s1monthly.workflow.plan import tile_months
 from s1monthly.workflow.tile_months import ASK_AGAIN, NEVER_ASKED, TileMonths
 
 

@@ -15,9 +15,9 @@ from s1monthly.sources.grd.dem_fetching import cells_under
 from s1monthly.sources.grd.geoid import open_geoid
 from s1monthly.sources.grd.listing import list_products
 from s1monthly.sources.grd.orbit_file import list_orbit_files
+from s1monthly.workflow.asking import dem_of
 from s1monthly.workflow.findings import Finding, State, well
 from s1monthly.workflow.grids import tiles_of_polygon
-from s1monthly.workflow.plan import dem_of
 
 
 def check_inputs(config: Config) -> Iterator[Finding]:

@@ -36,7 +36,7 @@ class JobSettings:
     source_options : mapping
         Options of the source, except the polarization.
     question : mapping
-        Result of `plan.question_of`.
+        Result of `asking.question_of`.
     months : sequence of str
         All months of the configuration.
     from_earliest : bool
@@ -56,7 +56,7 @@ class JobSettings:
     cog_compression : str
         Compression of COGs.
     products : sequence of str
-        Products of a month, see `plan.products_of`.
+        Products of a month, see `wanted.products_of`.
     overviews : bool
         True if a new cube has overviews.
     credits : mapping of str to str

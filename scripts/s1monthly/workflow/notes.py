@@ -4,7 +4,7 @@ Snakemake plans a job for every product of every month only to find that most ne
 hundred tiles. So a run notes the months whose products are all up to date, with time and size of their files. While
 these and everything that decides the products are unchanged, no job could run for such a month. The notes lie in
 Snakemake's own folder. If they are missing or damaged, Snakemake plans everything. A new param of a rule that changes
-products must enter `plan.settings_of_products` or `versions`: otherwise months that are noted stay as they are.
+products must enter `wanted.settings_of_products` or `versions`: otherwise months that are noted stay as they are.
 """
 
 from __future__ import annotations

@@ -7,12 +7,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any
 
 from s1monthly.config.root import Config
 from s1monthly.cube.header import Header, cached_header
 from s1monthly.errors import ConfigError, SourceGoneError
-from s1monthly.grid.crs import metres_a_unit
 from s1monthly.layout import Layout
 from s1monthly.model import Month, Tile, TileDirection, month_ranges
 from s1monthly.records.recipe import (
@@ -26,85 +25,16 @@ from s1monthly.records.recipe import (
 )
 from s1monthly.records.reference import period_of
 from s1monthly.records.search_log import read_answers
-from s1monthly.sources import listing
 from s1monthly.sources.grd import listing as grd_listing
-from s1monthly.versions import PRODUCTS
 from s1monthly.workflow import grids
+from s1monthly.workflow.asking import Listed, dem_of, listings_of, question_of
 from s1monthly.workflow.job_settings import JobSettings
 from s1monthly.workflow.month_state import Step
 from s1monthly.workflow.notes import Notes
 from s1monthly.workflow.tile_months import TileMonths, stamp_to_ask
 from s1monthly.workflow.tile_statics import TileStatics
+from s1monthly.workflow.wanted import layout_of, product_options, product_versions, products_of, settings_of_products
 from s1monthly.workflow.work_folder import refuse_shared_work
-
-SEARCH_RULES = 1
-"""Raise it when the archive's answer is judged differently: which granules meet a tile, and which are set aside."""
-
-
-def layout_of(config: Config) -> Layout:
-    """Return the paths of a configuration's files."""
-    return Layout(os.path.normpath(config.output.base_dir), os.path.normpath(config.work_dir))
-
-
-def question_of(config: Config) -> dict[str, Any]:
-    """Return the question to the source, without tile, direction and month. Another question voids earlier answers."""
-    source: dict[str, Any] = {"kind": config.source.kind}
-    if config.source.kind == "asf":
-        source |= {"host": config.source.hosts.cmr, "rules": SEARCH_RULES}
-    else:
-        source |= {"path": str(config.source_path)}
-    if config.source.kind == "simulated":
-        source |= config.source.simulation.model_dump()
-    elif config.source.kind == "grd":
-        source |= {"orbits": config.grd.orbits if config.grd.fetches_orbits else config.grd.orbits_folder}
-    else:
-        source |= {"mask": config.processing.mask != "none"}
-    return {"source": source, "polarization": str(config.roi.polarization), "tracks": config.roi.tracks}
-
-
-def dem_of(config: Config) -> dict[str, Any]:
-    """Return what `stages.heights.make_heights` needs to know of the DEM; empty without GRD products."""
-    if config.source.kind != "grd":
-        return {}
-    grd = config.grd
-    path, geoid = grd.dem, grd.geoid
-    fetched: dict[str, Any] = {}
-    if grd.fetches_dem:
-        path = os.path.join(config.fetched_dir, "copernicus_dem")
-        fetched["tiles"] = [grd.hosts.glo_30, grd.hosts.glo_90]
-    if grd.fetched_geoid:
-        geoid, fetched["geoid"] = os.path.join(config.fetched_dir, grd.fetched_geoid), grd.hosts.geoid
-    if fetched:
-        fetched["seconds"] = config.memory.scene_retry_timeout_seconds
-    return {"path": path, "above": grd.dem_heights, "geoid": geoid, "ocean": sorted(grd.ocean), "fetched": fetched}
-
-
-class Listed(NamedTuple):
-    """What the source's folder holds, see `listings_of`."""
-
-    months: dict[Month, str]
-    warnings: tuple[str, ...]
-    static: str | None = None
-
-
-def listings_of(config: Config) -> Listed:
-    """Read the source's folder; return empty results for a source that is not a folder.
-
-    Returns
-    -------
-    months : dict of Month to str
-        Result of `listing.digests`.
-    warnings : tuple of str
-        Files in the folder that are not used.
-    static : str or None
-        Result of `listing.static_digest`; None for a source that is not a folder.
-    """
-    if config.source.kind == "grd":
-        return Listed(*grd_listing.digests(str(config.source_path), config.grd.orbits_folder))
-    if config.source.kind != "local":
-        return Listed({}, ())
-    content = listing.list_folder(str(config.source_path), **config.run_folders)
-    return Listed(listing.digests(content.files), content.warnings, listing.static_digest(content.static))
 
 
 @dataclass(frozen=True)
@@ -427,53 +357,6 @@ def tile_months(
         settle_days=config.search.settle_days if config.source.kind == "asf" else None,
         statics=statics,
     )
-
-
-def products_of(config: Config) -> tuple[str, ...]:
-    """Return the products that are made from the cube: COGs and preview if wanted, and Item; as `Layout.product`."""
-    formats = config.output.formats
-    power, layers = ["power"] * formats.power + ["quality"] * formats.quality, config.roi.polarization.layers
-    overviews = [f"overview-{name}" for name in (*map(str.lower, layers), "dual")] if formats.overview else []
-    documents = [*["ceos_ard"] * formats.ceos_ard, "item"]
-    return (*(_cogs_of(config) if formats.cog else ()), *power, *overviews, *["preview"] * formats.preview, *documents)
-
-
-def _cogs_of(config: Config) -> tuple[str, ...]:
-    if config.output.cog_layout == "multiband":
-        return ("cog",)
-    from s1monthly.kernels.bands import bands_of  # loads numpy, which the rules seldom need
-
-    return tuple(band.name for band in bands_of(recipe(config)))
-
-
-def product_options(config: Config) -> dict[str, Any]:
-    """Return the options of a month's products: the formats that are always named, and what is not at its default.
-
-    Options at their default are left out, so that neither a new option nor a changed default makes the products of
-    existing months again.
-    """
-    chosen = config.output.model_dump(include={"cog_compression", "cog_layout"}, exclude_defaults=True)
-    formats = config.output.formats
-    names = ("ceos_ard", "overview", "power", "quality")
-    further = {name: PRODUCTS[name] for name in names if getattr(formats, name)}
-    return {**formats.model_dump(include={"cog", "preview"}), **further, **chosen}
-
-
-def product_versions(config: Config) -> list[int]:
-    """Return the versions of a month's products."""
-    versions = [PRODUCTS[name] for name in ("cog", "previews", "stac")]
-    epsg = config.processing.epsg
-    # Earlier versions took every CRS unit for a metre; products that were right remain valid.
-    return versions if epsg is None or metres_a_unit(epsg) == 1 else [*versions, 1]
-
-
-def settings_of_products(config: Config, how: Mapping[str, Any]) -> dict[str, Any]:
-    """Return recipe and all options that can change the products of a month; not the lists of months and tiles."""
-    options = config.model_dump(
-        mode="json",
-        include={"roi": {"polarization", "tracks"}, "source": True, "processing": True},
-    )
-    return {"recipe": how, **options, "output": {"formats": product_options(config)}}
 
 
 def _all_made_without(gone: SourceGoneError, tiles: Sequence[TileMonths]) -> str:
