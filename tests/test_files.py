@@ -151,3 +151,17 @@ def test_a_text_that_is_the_same_stays_untouched(tmp_path: Path, text: str) -> N
     assert path.stat().st_mtime_ns == 0
     assert write_text(path, text) is True
     assert path.stat().st_mtime_ns > 0, "asked for without the option, it is written"
+
+
+def test_a_digest_of_samples_sees_size_beginning_and_end(tmp_path: Path) -> None:
+    path, content = tmp_path / "dem.tif", bytes(3 * files.SAMPLE)
+    found = []
+    for number, changed in enumerate((content, content + b"0", b"1" + content[1:], content[:-1] + b"1")):
+        path.write_bytes(changed)
+        os.utime(path, (number, number))
+        found.append(files.sample_digest(path))
+    assert len(set(found)) == 4 and all(len(one) == 16 for one in found)
+    path.rename(tmp_path / "moved.tif")
+    assert files.sample_digest(tmp_path / "moved.tif") == found[-1]
+    with pytest.raises(FileError, match=r"dem\.tif: No such file"):
+        files.sample_digest(path)

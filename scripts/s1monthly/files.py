@@ -11,6 +11,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import lru_cache
 from pathlib import Path
 from uuid import uuid4
 
@@ -166,12 +167,17 @@ def sample_digest(path: str | Path) -> str:
         If it cannot be read.
     """
     try:
-        with open(path, "rb") as file:
-            size = file.seek(0, os.SEEK_END)
-            content = hashlib.sha256(str(size).encode())
-            for start in (0, max(size - SAMPLE, 0)):
-                file.seek(start)
-                content.update(file.read(SAMPLE))
+        return _sample_digest(str(path), file_state(path))
     except OSError as error:
         raise FileError.of(error, str(path)) from error
+
+
+@lru_cache(maxsize=64)
+def _sample_digest(path: str, _state: FileState | None) -> str:
+    with open(path, "rb") as file:
+        size = file.seek(0, os.SEEK_END)
+        content = hashlib.sha256(str(size).encode())
+        for start in (0, max(size - SAMPLE, 0)):
+            file.seek(start)
+            content.update(file.read(SAMPLE))
     return content.hexdigest()[:16]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import zipfile
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 
 from s1monthly.model import Direction
 from s1monthly.sources.grd.annotation import Annotation
+from s1monthly.sources.grd.product import Product
 from s1monthly.sources.grd.simulation.model import model_annotation, model_manifest, model_name
 from s1monthly.sources.grd.simulation.write import tables_for, write_product
 
@@ -61,3 +64,29 @@ def write_small(
         {layer: table[1] for layer, table in tables.items()},
         dict.fromkeys(layers, np.ones((2, 2), np.uint16)),
     )
+
+
+def with_pixels(product: Product, folder: Path) -> Path:
+    """Write a product as a folder, with measurement files of the sizes that its manifest lists."""
+    target = folder / f"{product.name.id}.SAFE"
+    for name in product.files.sizes:
+        if name.endswith((".xml", "manifest.safe")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).write_bytes(product.files.read(name))
+    for item in product.manifest.objects:
+        if item.name.startswith("measurement/"):
+            (target / item.name).parent.mkdir(parents=True, exist_ok=True)
+            with open(target / item.name, "wb") as file:
+                file.truncate(item.size)
+    return target
+
+
+def zipped(product: Path, folder: Path | None = None) -> Path:
+    """Pack a product into a folder, by default its own, and remove its files."""
+    target = (folder or product.parent) / f"{product.stem}.zip"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in sorted(product.rglob("*")):
+            archive.write(file, file.relative_to(product.parent))
+    shutil.rmtree(product)
+    return target

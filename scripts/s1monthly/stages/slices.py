@@ -148,18 +148,19 @@ def read_slice(
         raise SourceError(f"granule {granule.id}: {error.problem}", error.remedy) from error
     if found is None:
         return NoPixels(BESIDE, facts=facts)
-    power, view = found
+    power, mask = found[0], found[1].mask
+    del found  # places and heights of every pixel
     co, cross = (_raised(power[layer], min_valid_power) for layer in layers)
     place = placing(grown(part.box, -part.margin), geobox, granule.id)
     if place is None:
         return NoPixels(BESIDE, facts=facts)
     saw = None
     if with_seen:
-        bits = place.nearest(seen(co, cross, min_valid_power, view.mask), 0)
+        bits = place.nearest(seen(co, cross, min_valid_power, mask), 0)
         height, width = bits.shape
         rows, cols = slice(place.row, place.row + height), slice(place.col, place.col + width)
         saw = Seen(crop(geobox, rows, cols), bits) if bits.any() else None
-    valid = valid_power(co, cross, min_valid_power, view.mask, EXCLUDED_CLASSES[mask_excludes])
+    valid = valid_power(co, cross, min_valid_power, mask, EXCLUDED_CLASSES[mask_excludes])
     of_tile = {layer: place.resample(values) for layer, values in zip(layers, valid, strict=True)}
     return trimmed(place.row, place.col, of_tile, geobox, True, saw, facts)
 
@@ -251,5 +252,5 @@ def part_near(heights: TileHeights, footprint: str) -> TileHeights | None:
 
 
 def _raised(power: Power, least: float) -> Power:
-    """Return power with values at or below the least valid one raised just above it; NaN stays NaN."""
-    return np.maximum(power, np.nextafter(np.float32(least), np.float32(np.inf)))
+    """Raise values at or below the least valid one just above it, in place; NaN stays NaN."""
+    return np.maximum(power, np.nextafter(np.float32(least), np.float32(np.inf)), out=power)

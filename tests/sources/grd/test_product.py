@@ -15,6 +15,7 @@ from s1monthly.model import Direction, Polarization
 from s1monthly.sources.grd.listing import find_products
 from s1monthly.sources.grd.product import Product, open_product
 from s1monthly.sources.grd.safe import open_safe
+from support.grd_products import with_pixels
 
 EXPECTED = {
     # last letters: satellite, mode, processor, track, direction, orbit, noise known, azimuth blocks
@@ -84,21 +85,6 @@ def test_products_are_found_in_any_folder(tmp_path: Path) -> None:
         f"a/{name}.zip",
         f"b/inner/{name}.SAFE",
     ]
-
-
-def with_pixels(product: Product, folder: Path) -> Path:
-    """Write a product as a folder, with measurement files of the sizes that its manifest lists."""
-    target = folder / f"{product.name.id}.SAFE"
-    for name in product.files.sizes:
-        if name.endswith((".xml", "manifest.safe")):
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            (target / name).write_bytes(product.files.read(name))
-    for item in product.manifest.objects:
-        if item.name.startswith("measurement/"):
-            (target / item.name).parent.mkdir(parents=True, exist_ok=True)
-            with open(target / item.name, "wb") as file:
-                file.truncate(item.size)
-    return target
 
 
 def test_what_cannot_be_used_is_set_aside(products: dict[str, Product], tmp_path: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -15,9 +14,10 @@ from s1monthly.granules import GranuleList, passes_of
 from s1monthly.model import COMBINED, Direction, Month, Polarization, Stack, Tile
 from s1monthly.sources import open_source
 from s1monthly.sources.grd.listing import digests
+from s1monthly.sources.grd.product import Product
 from standin import status
 from standin.bucket import buckets
-from support.grd_products import write_small
+from support.grd_products import with_pixels, write_small, zipped
 
 TILE = Tile("33TUG")
 MAY = Month(2024, 5)
@@ -52,19 +52,9 @@ def name(path: Path) -> str:
     return path.name.removesuffix(".SAFE")
 
 
-def zipped(path: Path, target: Path) -> Path:
-    """Pack a product, and remove its folder."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with zipfile.ZipFile(target, "w") as archive:
-        for file in sorted(path.rglob("*")):
-            archive.write(file, file.relative_to(path.parent))
-    shutil.rmtree(path)
-    return target
-
-
 def test_folders_and_zips_are_found_with_what_the_manifest_says(tmp_path: Path) -> None:
     folder, other = write_small(tmp_path / "deep" / "down"), write_small(tmp_path, later=25)
-    packed = zipped(other, tmp_path / "zips" / f"{name(other)}.zip")
+    packed = zipped(other, tmp_path / "zips")
     listed = found(tmp_path)[MAY]
     assert listed.set_aside == () and products(listed) == {name(folder), name(other)}
     first, second = listed.granules
@@ -217,3 +207,24 @@ def test_static_layers_have_the_geometry_of_the_first_slice_that_is_there(tmp_pa
     (tmp_path / f"{candidates[0].product}.SAFE" / "manifest.safe").write_text("no XML")
     shutil.rmtree(tmp_path / f"{candidates[2].product}.SAFE")
     assert source.static_slices(candidates) == {22: candidates[3], 95: candidates[1]}
+
+
+def test_real_products_are_judged_by_their_own_manifests(products: dict[str, Product], tmp_path: Path) -> None:
+    for product in products.values():
+        with_pixels(product, tmp_path)
+    february = Month(2015, 2)
+
+    def judged(tile: str, direction: Direction, month: Month = february) -> tuple[list[str], dict[str, str]]:
+        listed = found(tmp_path, [month], tile=Tile(tile), direction=direction)[month]
+        assert len(passes_of(listed.granules)) <= 1
+        used = [granule.id.partition("_1SDV_")[2][-9:] for granule in listed.granules]
+        return used, {one.granule_id[-9:]: one.reason.partition(" S1")[0] for one in listed.set_aside}
+
+    assert judged("34SFH", Direction.DESCENDING) == (["6D00_T007"], {"FEC3_T007": "older version of"})
+    assert judged("32UNA", Direction.ASCENDING) == (["CEAB_T117", "3768_T117"], {}), "two slices of a pass"
+    near_real_time = "made in near real time with the orbit of its satellite, and there is no orbit file for it"
+    assert judged("31TEL", Direction.ASCENDING, Month(2021, 8)) == ([], {"6FF8_T059": near_real_time})
+    only_vv = "its annotation file of VH is missing"
+    assert judged("33TUG", Direction.DESCENDING, Month(2021, 12)) == ([], {"5371_T022": only_vv})
+    stripmap = "it is SM GRDH; only IW GRDH products are used"
+    assert judged("32TMR", Direction.ASCENDING, Month(2025, 1)) == ([], {"4B8B_T015": stripmap})

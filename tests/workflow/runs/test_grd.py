@@ -16,6 +16,7 @@ from s1monthly.cube.static import read_static
 from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.model import Direction
 from s1monthly.sources.grd.simulation.scene import Place
+from support.grd_products import zipped
 from support.workflow import run_snakemake
 
 TILE = "33TUG"
@@ -60,7 +61,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     PLACE.write_dem(folder / "dem.tif")
     add(folder, "05-03", slices=2)
     add(folder, "05-15")
-    add(folder, "06-08")
+    zipped(*add(folder, "06-08"))
     run = run_snakemake(folder, CONFIG)
     assert run.months("publish") == ["2024-05", "2024-06"] and run.jobs["heights"] == 1
     return folder
