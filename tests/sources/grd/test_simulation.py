@@ -305,13 +305,24 @@ def test_dark_scenes_are_unbiased(products: dict[str, Product], tmp_path: Path) 
     assert (found < 0).mean() > 0.01
     assert abs(db(found.mean() / power)) < 0.1
     assert db(results[1][0]["VV"].mean() / power) > 5
+    # noise that the processor has subtracted is not subtracted again
+    file = made.folder / product.file("VV", "annotation")
+    text, flag = file.read_text(), "thermalNoiseCorrectionPerformed>"
+    file.write_text(text.replace(f"<{flag}false", f"<{flag}true"))
+    removed = terrain_corrected(open_product(made.folder), ["VV"], made.tile)
+    assert removed is not None
+    np.testing.assert_array_equal(removed[0]["VV"], results[1][0]["VV"])
 
 
 def test_border_noise_of_old_products_is_cut(products: dict[str, Product], tmp_path: Path) -> None:
-    """Noise before IPF 2.90 lies along the border, neither zero nor an image."""
-    made = simulated(products["5371"], tmp_path, constant(50.0), {"VV": constant(0.05)}, noise=NOISE, looks=4.4)
+    """Noise before IPF 2.90 lies along the border, neither zero nor an image; it is found in VV, and cut in both."""
+    gamma = {"VV": constant(0.05), "VH": constant(0.01)}
+    made = simulated(products["5371"], tmp_path, constant(50.0), gamma, noise=NOISE, looks=4.4)
     manifest = made.folder / "manifest.safe"
-    manifest.write_text(manifest.read_text().replace('version="003.40"', 'version="002.70"'))
+    text = manifest.read_text()
+    manifest.write_text(text.replace('version="003.40"', 'version="002.90"'))
+    first_without = open_product(made.folder)
+    manifest.write_text(text.replace('version="003.40"', 'version="002.70"'))
     product = open_product(made.folder)
     file = made.folder / product.file("VV", "measurement")
     with rasterio.open(file) as dataset:
@@ -320,14 +331,17 @@ def test_border_noise_of_old_products_is_cut(products: dict[str, Product], tmp_p
     noisy = np.s_[:, :280]
     image[noisy] = rng.integers(1, 15, image[noisy].shape)
     write_measurement(file, image)
-    results = [terrain_corrected(product, ["VV"], made.tile, remove_border=choice) for choice in (None, False)]
-    assert results[0] is not None and results[1] is not None
-    found, view = results[0][0]["VV"], results[0][1]
+    corrected = terrain_corrected(product, ["VV", "VH"], made.tile)
+    assert corrected is not None
+    found, view = corrected
     outside, inside = view.samples < 280, view.samples > 280 + 40
     assert outside.mean() > 0.1
-    assert np.isnan(found[outside]).all()
-    assert np.isfinite(found[inside]).all()
-    assert np.isfinite(results[1][0]["VV"]).all()
+    for power in found.values():
+        assert np.isnan(power[outside]).all()
+        assert np.isfinite(power[inside]).all()
+    for old, choice in ((product, False), (first_without, None)):
+        kept = terrain_corrected(old, ["VV"], made.tile, remove_border=choice)
+        assert kept is not None and np.isfinite(kept[0]["VV"]).all()
     # where noise is not known, a fixed border of 1000 columns is cut: here it is all
     noise = made.folder / product.file("VV", "noise")
     noise.write_text(re.sub(r"(<noiseRangeLut[^>]*>)[^<]*", lambda match: match[1] + "0 " * 17, noise.read_text()))
