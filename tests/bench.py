@@ -32,6 +32,7 @@ from benchmarks import (
     accuracy,
     breakdown,
     cube_growth,
+    grd,
     kernels,
     month_options,
     pipeline,
@@ -119,6 +120,11 @@ PARTS = {
         "Slopes seen from both directions, against a known truth",
         lambda b: slopes.measure(b.progress),
         lambda found: slopes.slopes_table(found["slopes"]),
+    ),
+    "grd": Part(
+        "Whole GRD scenes on a tile",
+        lambda b: grd.measure(b.folder / "grd", b.cores, b.repeat, b.progress),
+        lambda found: grd.grd_table(found["grd"]),
     ),
     "growth": Part(
         "A full tile's cube that holds so many months",

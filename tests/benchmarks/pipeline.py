@@ -129,8 +129,11 @@ def run_workflow(
     months: tuple[Month, Month] = (MONTH, MONTH),
     formats: Mapping[str, Any] | None = None,
     statics: bool = False,
+    more: Mapping[str, Any] | None = None,
 ) -> Run:
     """Run the workflow over a folder of granules, in a new folder, from the first to the last month, and measure it.
+
+    Sections of the configuration are replaced by those in `more`.
 
     Raises RuntimeError with the end of the output if the run fails.
     """
@@ -145,6 +148,7 @@ def run_workflow(
         "output": {"disk_warn_gb": 0, "formats": dict(formats or {})},
         "processing": dict(processing or {}),
         "static": {"enabled": statics},
+        **(more or {}),
     }
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))

@@ -211,11 +211,11 @@ def static_layers(view: TileView, threads: int = 1) -> dict[str, NDArray[Any]]:
 
 def _number_of_looks(view: TileView) -> Singles:
     """Return the pixels of the image in each of the tile: the area that it covers in lines and samples."""
-    rows, columns = view.inner
-    before, after = (slice(rows.start + by, rows.stop + by) for by in (-1, 1))
+    (rows, columns), (lines, samples) = view.inner, view.places
     left, right = (slice(columns.start + by, columns.stop + by) for by in (-1, 1))
-    lines, samples = view.places
-    down = [values[after, columns] - values[before, columns] for values in (lines, samples)]
-    along = [values[rows, right] - values[rows, left] for values in (lines, samples)]
-    looks: Singles = np.abs(down[0] * along[1] - down[1] * along[0]) / np.float32(4)
+    looks = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.float32)
+    for number, row in enumerate(range(rows.start, rows.stop)):
+        down = [values[row + 1, columns] - values[row - 1, columns] for values in (lines, samples)]
+        along = [values[row, right] - values[row, left] for values in (lines, samples)]
+        looks[number] = np.abs(down[0] * along[1] - down[1] * along[0]) / 4
     return looks
