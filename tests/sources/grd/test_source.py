@@ -189,6 +189,19 @@ def test_a_digest_changes_with_its_month_alone(tmp_path: Path) -> None:
     assert set(named) == {MAY} and "moved is not used" in warning
 
 
+@pytest.mark.parametrize("wrong", ["{lower}.zip", "{}.ZIP", "{} (1).zip", "{}.tar.gz"])
+def test_archives_with_another_name_are_not_passed_over_in_silence(tmp_path: Path, wrong: str) -> None:
+    product = name(write_small(tmp_path))
+    other = product.replace("202405", "202406")
+    (tmp_path / wrong.format(other, lower=other.lower())).touch()
+    months, (warning,) = digests(str(tmp_path))
+    assert set(months) == {MAY} and "is not used -> give each product its own name" in warning
+    assert products(found(tmp_path)[MAY]) == {product}
+    shutil.rmtree(tmp_path / f"{product}.SAFE")
+    with pytest.raises(SourceGoneError, match="no Sentinel-1 product in it under its own name, but"):
+        digests(str(tmp_path))
+
+
 def test_a_product_across_the_antimeridian_is_found(tmp_path: Path) -> None:
     write_small(tmp_path, place=(179.99, 0.3))
     for tile in (Tile("60NYF"), Tile("01NAA")):

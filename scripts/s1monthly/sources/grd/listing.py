@@ -14,6 +14,9 @@ from s1monthly.model import Month
 
 MANIFEST = "manifest.safe"
 
+_ARCHIVE = re.compile(r".*S1[A-D]_(?:IW|EW|S[1-6])_GRD.*\.(?:zip|tar|tgz|tar\.gz|7z)", re.IGNORECASE)
+"""A packed product, whether its name is right or not."""
+
 ORBIT_NAME = re.compile(
     r"(?P<mission>S1[A-D])_OPER_AUX_(?P<kind>RESORB|POEORB)_OPOD_(?P<made>\d{8}T\d{6})_"
     r"V(?P<start>\d{8}T\d{6})_(?P<stop>\d{8}T\d{6})\.EOF(?:\.zip|\.gz)?"
@@ -24,8 +27,9 @@ ORBIT_NAME = re.compile(
 def find_products(folder: str | os.PathLike[str]) -> Iterator[str]:
     """Yield the paths of the products in a folder, at any depth, in alphabetical order.
 
-    A product is a folder with a manifest, or a folder or zip with the name of a product. Hidden folders and files are
-    skipped: downloads that are under way live there. Links to folders are followed, each folder once.
+    A product is a folder with a manifest, or a folder or zip with the name of a product. Archives whose names are much
+    like it are yielded too: they are not used, but not passed over in silence. Hidden folders and files are skipped:
+    downloads that are under way live there. Links to folders are followed, each folder once.
 
     Raises
     ------
@@ -48,9 +52,13 @@ def find_products(folder: str | os.PathLike[str]) -> Iterator[str]:
             yield here
         elif real not in seen:
             folders[:] = sorted(name for name in folders if not name.startswith("."))
-            zips = (name for name in sorted(files) if name.endswith(".zip") and is_product_name(name))
-            yield from (os.path.join(here, name) for name in zips)
+            yield from (os.path.join(here, name) for name in sorted(files) if _is_packed(name))
         seen.add(real)
+
+
+def _is_packed(name: str) -> bool:
+    like = name.endswith(".zip") and is_product_name(name)
+    return like or (not name.startswith(".") and _ARCHIVE.fullmatch(name) is not None)
 
 
 def list_products(folder: str | os.PathLike[str]) -> list[str]:
@@ -59,7 +67,7 @@ def list_products(folder: str | os.PathLike[str]) -> list[str]:
     Raises
     ------
     SourceGoneError
-        If there is no such folder, or it holds no product.
+        If there is no such folder, or it holds no product with a product's name.
     SourceError
         If a folder cannot be listed.
     """
@@ -69,9 +77,10 @@ def list_products(folder: str | os.PathLike[str]) -> list[str]:
             f"source folder {root}: no such folder", "give an existing folder of GRD products as source.path"
         )
     found = list(find_products(root))
-    if not found:
+    if not any(is_product_name(os.path.basename(path)) for path in found):
+        but = f" under its own name, but {found[0]}" if found else ""
         raise SourceGoneError(
-            f"source folder {root}: no Sentinel-1 product in it",
+            f"source folder {root}: no Sentinel-1 product in it{but}",
             "put products there under their own names, as SAFE folders or zips, or correct source.path",
         )
     return found
@@ -95,11 +104,11 @@ def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], t
         As for `list_products`, or if there is no folder of orbit files.
     """
     contents: dict[Month, list[str]] = {}
-    warnings = []
+    unused = []
     for path in list_products(folder):
         name = os.path.basename(path)
         if not is_product_name(name):
-            warnings.append(f"source.path: {path} is not used -> give it the name of its product, S1A_IW_GRDH_...SAFE")
+            unused.append(path)
             continue
         product = parse_product_name(name)
         contents.setdefault(Month.of(product.start), []).append(f"{product.id} {_size(path)}")
@@ -109,7 +118,15 @@ def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], t
             if month in contents:
                 contents[month].append(f"{os.path.basename(path)} {os.stat(path).st_size}")
     found = {month: hashlib.sha256("\n".join(sorted(lines)).encode()) for month, lines in contents.items()}
-    return {month: digest.hexdigest() for month, digest in found.items()}, tuple(warnings)
+    return {month: digest.hexdigest() for month, digest in found.items()}, _warnings(unused)
+
+
+def _warnings(unused: list[str]) -> tuple[str, ...]:
+    if not unused:
+        return ()
+    more = f" and {len(unused) - 1} more are" if unused[1:] else " is"
+    remedy = "give each product its own name, S1A_IW_GRDH_...SAFE or .zip in these letters, and unpack other archives"
+    return (f"source.path: {unused[0]}{more} not used -> {remedy}",)
 
 
 def _size(path: str) -> str:
