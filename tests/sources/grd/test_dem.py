@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import rasterio
 from pyproj import Transformer
-from rasterio import Affine
 from scipy.interpolate import RegularGridInterpolator
 
 from s1monthly.errors import ConfigError, GridError
@@ -18,8 +16,7 @@ from s1monthly.grid.lattice import GeoBox
 from s1monthly.sources.grd.copernicus import open_tiles, tile_name
 from s1monthly.sources.grd.dem import Dem, HeightsAbove, ellipsoid_heights, open_dem, tile_heights
 from s1monthly.sources.grd.geoid import open_geoid
-
-Plane = Callable[[np.ndarray, np.ndarray], np.ndarray]
+from support.dem_samples import write, write_list, write_tile
 
 
 def lonlat(box: GeoBox) -> tuple[np.ndarray, np.ndarray]:
@@ -44,34 +41,6 @@ def sampled(path: Path, longitude: np.ndarray, latitude: np.ndarray) -> np.ndarr
     x = transform.c + (np.arange(values.shape[1]) + 0.5) * transform.a
     found = RegularGridInterpolator((y[::-1], x), values[::-1], bounds_error=False)(np.stack([latitude, longitude], -1))
     return np.asarray(found)
-
-
-def write(
-    path: Path, values: np.ndarray, west: float, north: float, step_x: float, step_y: float, epsg: int = 4326
-) -> None:
-    """Write a raster whose first pixel's centre is given."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with rasterio.open(
-        path, "w", driver="GTiff", dtype=values.dtype, count=1, height=values.shape[0], width=values.shape[1],
-        crs=f"EPSG:{epsg}", transform=Affine(step_x, 0, west - step_x / 2, 0, -step_y, north + step_y / 2),
-    ) as dataset:  # fmt: skip
-        dataset.write(values, 1)
-
-
-def write_tile(folder: Path, cell: tuple[int, int], rows: int, columns: int, plane: Plane, seconds: int = 10) -> None:
-    """Write a tile of the Copernicus DEM with fewer pixels than real ones; the next tiles' row and column are cut."""
-    latitude = cell[0] + 1 - np.arange(rows) / rows
-    longitude = cell[1] + np.arange(columns) / columns
-    values = plane(longitude[None, :], latitude[:, None]) + np.zeros((rows, columns))
-    name = f"{tile_name(cell, seconds)}.tif"
-    write(folder / name, values.astype(np.float32), cell[1], cell[0] + 1, 1 / columns, 1 / rows)
-
-
-def write_list(folder: Path, ocean: set[tuple[int, int]], seconds: int = 10) -> None:
-    """Write a list of tiles, with the line ends of the public one: of all squares but the given ones."""
-    cells = ((latitude, longitude) for latitude in range(-90, 84) for longitude in range(-180, 180))
-    names = (tile_name(cell, seconds) for cell in cells if cell not in ocean)
-    (folder / "tileList.txt").write_text("".join(f"{name}\r\n" for name in names), newline="")
 
 
 @pytest.fixture(scope="module")

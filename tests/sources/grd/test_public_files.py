@@ -17,7 +17,7 @@ from s1monthly.errors import FileError, GridError, SourceError
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.sources import retries
 from s1monthly.sources.grd.copernicus import open_tiles, tile_name
-from s1monthly.sources.grd.dem import HeightsAbove, open_dem, tile_heights
+from s1monthly.sources.grd.dem import Dem, HeightsAbove, open_dem, tile_heights
 from s1monthly.sources.grd.dem_fetching import cells_under, fetch_geoid, fetch_tiles
 from s1monthly.sources.grd.orbit_fetching import fetch_orbit_file
 from s1monthly.sources.grd.orbit_file import read_orbit_file
@@ -25,6 +25,7 @@ from s1monthly.sources.grd.public_files import fetch
 from s1monthly.stages.heights import fine_grid, make_heights
 from standin import Hold, Reply, cut, drop, reset, status, trickle
 from standin.bucket import Bucket, buckets
+from support.dem_samples import tile_list, write_tile
 
 TIFF = b"II*\0" + bytes(range(256)) * 40
 SECONDS = 5.0
@@ -96,15 +97,9 @@ def test_folders_that_cannot_be_written_are_named(served: list[Bucket], tmp_path
         fetch(f"https://{served[0].host}/b.tif", tmp_path / "file" / "b.tif", SECONDS, no_problem)
 
 
-def tile_list(seconds: int, missing: set[tuple[int, int]]) -> bytes:
-    """A list of the tiles of all squares but some, with the line ends of the public one."""
-    cells = ((latitude, longitude) for latitude in range(-90, 84) for longitude in range(-180, 180))
-    return "".join(f"{tile_name(cell, seconds)}\r\n" for cell in cells if cell not in missing).encode()
-
-
 def with_tiles(bucket: Bucket, seconds: int, missing: set[tuple[int, int]], *cells: tuple[int, int]) -> None:
     names = [tile_name(cell, seconds) for cell in cells]
-    bucket.objects = {"tileList.txt": tile_list(seconds, missing), **{f"{name}/{name}.tif": TIFF for name in names}}
+    bucket.objects = {"tileList.txt": tile_list(missing, seconds), **{f"{name}/{name}.tif": TIFF for name in names}}
 
 
 YEREVAN = GeoBox(32638, 30.0, 455_000, 4_440_000, 100, 100)  # 44.5 E, 40.1 N: its margin reaches south of 40 N
@@ -140,7 +135,7 @@ def test_a_box_that_is_all_ocean_needs_no_tile(served: list[Bucket], tmp_path: P
 def test_no_broken_answer_is_taken_for_ocean(served: list[Bucket], tmp_path: Path) -> None:
     glo_30, glo_90, _ = served
     with_tiles(glo_90, 30, {(39, 44)}, (40, 44))
-    whole, page = tile_list(10, set()), b"<html>Please log in</html>"
+    whole, page = tile_list(set()), b"<html>Please log in</html>"
 
     def answer(body: bytes) -> None:
         glo_30.web.faults = lambda exchange: Reply(200, body)
@@ -149,7 +144,7 @@ def test_no_broken_answer_is_taken_for_ocean(served: list[Bucket], tmp_path: Pat
         (b"", "0 tiles, not all of GLO-30"),
         (page, "'<html>Please' is no name of a tile"),
         (whole[: len(whole) // 4], "is no name of a tile|not all of"),
-        (tile_list(30, set()), "a list of tiles of 30 came, not of 10"),
+        (tile_list(set(), 30), "a list of tiles of 30 came, not of 10"),
     ):
         answer(body)
         with pytest.raises(SourceError, match=problem) as error:
@@ -184,17 +179,31 @@ def squares(box: GeoBox, margin: float) -> set[tuple[int, int]]:
 @pytest.mark.parametrize(
     "box",
     [
-        GeoBox(32633, 30.0, 500_000, 8_900_000, 3660, 3660),  # 80 N, where a degree of longitude has 19 km
-        GeoBox(32633, 60.0, 500_000, 9_320_000, 1830, 1830),  # 83 to 84 N
-        GeoBox(32701, 30.0, 190_000, 8_200_000, 3660, 3660),  # across 180 degrees
-        GeoBox(32760, 30.0, 790_000, 1_350_000, 1000, 1000),  # across 180 degrees in Antarctica
-        GeoBox(32631, 30.0, 499_980, 20_010, 1000, 1000),  # at the equator and the first meridian of a zone
+        GeoBox(32633, 90.0, 500_000, 8_900_000, 1220, 1220),  # 80 N, where a degree of longitude has 19 km
+        GeoBox(32633, 90.0, 500_000, 9_320_000, 600, 600),  # 83 to 84 N
+        GeoBox(32701, 90.0, 190_000, 8_200_000, 1220, 1220),  # across 180 degrees
+        GeoBox(32760, 90.0, 790_000, 1_350_000, 300, 300),  # across 180 degrees in Antarctica
+        GeoBox(32631, 90.0, 499_980, 20_010, 300, 300),  # at the equator and the first meridian of a zone
     ],
+    ids=["80 N", "83 N", "180", "Antarctica", "equator"],
 )
-def test_squares_under_a_lattice(box: GeoBox) -> None:
+def test_squares_under_a_lattice(box: GeoBox, tmp_path: Path) -> None:
     found, needed = set(cells_under(box)), squares(box, 20_000)
     assert needed <= found
     assert len(found) < 2 * len(needed)  # it is a rectangle in longitude and latitude
+    # reading the heights needs none but these: there is no list that would say ocean
+    centre = next(iter(needed))[1]
+
+    def plane(longitude: np.ndarray, latitude: np.ndarray) -> np.ndarray:
+        return 3000 + 50 * (np.mod(longitude - centre + 180, 360) - 180) + 20 * latitude
+
+    for cell in found:
+        write_tile(tmp_path, cell, 120, 60, plane)
+    heights = tile_heights(Dem(open_tiles(tmp_path), HeightsAbove.EGM2008, None), box)
+    x = heights.box.left + (np.arange(heights.box.width) + 0.5) * box.resolution
+    y = heights.box.top - (np.arange(heights.box.height) + 0.5) * box.resolution
+    places = Transformer.from_crs(box.epsg, 4326, always_xy=True).transform(*np.meshgrid(x, y))
+    assert np.abs(heights.heights - plane(*places)).max() < 0.05
 
 
 def test_the_geoid_is_fetched_once(served: list[Bucket], tmp_path: Path) -> None:
@@ -219,8 +228,8 @@ def test_heights_from_fetched_files_are_those_of_a_folder(
             geoid.write(dataset.read())
         served[2].objects = {"egm.tif": memory.read()}
     around = {(-70, 160), (-70, 162), (-71, 160), (-71, 161), (-71, 162), (-69, 160), (-69, 161), (-69, 162)}
-    served[0].objects = {"tileList.txt": tile_list(10, around), f"{name}/{name}.tif": tile}
-    served[1].objects = {"tileList.txt": tile_list(30, around)}
+    served[0].objects = {"tileList.txt": tile_list(around), f"{name}/{name}.tif": tile}
+    served[1].objects = {"tileList.txt": tile_list(around, 30)}
     dem = {
         "path": str(tmp_path / "cache" / "dem"), "geoid": str(tmp_path / "cache" / "egm.tif"), "above": "egm2008",
         "ocean": [],

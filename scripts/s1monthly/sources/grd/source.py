@@ -78,7 +78,7 @@ class GrdSource:
         outline = tile_outline(tile)
         shapely.prepare(outline)
         there = {name for name, (one, _) in opened.items() if outline.intersects(shapely.from_wkt(one.footprint))}
-        for name in there:
+        for name in sorted(there):
             granule, product = opened[name]
             if not self._unwanted(product, direction):
                 opened[name] = self._with_orbit(granule, product.manifest), product
