@@ -275,7 +275,10 @@ def parse_product_name(name: str) -> ProductName:
 
 def is_product_name(name: str) -> bool:
     """Return whether a file or folder has the name of a Sentinel-1 product, with or without ``.SAFE`` or ``.zip``."""
-    return _PRODUCT.fullmatch(name) is not None
+    try:
+        return bool(parse_product_name(name))
+    except NameFormatError:
+        return False
 
 
 def slice_of(name: ProductName, track: int = UNKNOWN_TRACK) -> Slice:

@@ -283,7 +283,7 @@ def test_what_grd_products_lack_is_named(grd: Any, tmp_path: Path) -> None:
     section = {"dem": str(own), "geoid": str(geoid), "orbits": str(tmp_path / "orbits")}
     values = {**values, "source": {"kind": "grd", "path": str(tmp_path / "none")}, "grd": section}
     text = "\n".join(bad(values))
-    assert "no Sentinel-1 product in it" in text and "no_geoid.tif" in text
+    assert "no Sentinel-1 GRD product in it" in text and "no_geoid.tif" in text
     assert f"no tile {tile_name((42, 13))}" in text
     assert [each.text for each in found(values, State.WELL, "grd.orbits")] == ["0 files in the folder"]
     assert [each.text for each in found(values, State.WELL, "network")] == ["not needed: all files are there"]

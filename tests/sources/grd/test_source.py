@@ -170,7 +170,10 @@ def test_a_damaged_zip_does_not_matter_beside_the_whole_folder(tmp_path: Path) -
 def test_folders_without_products_are_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceGoneError, match="no such folder"):
         found(tmp_path / "nowhere")
-    with pytest.raises(SourceGoneError, match="no Sentinel-1 product in it"):
+    with pytest.raises(SourceGoneError, match="no Sentinel-1 GRD product in it"):
+        found(tmp_path)
+    write_small(tmp_path, name="S1A_IW_SLC__1SDV_20240503T051117_20240503T051142_000300_00012C_0A7F.SAFE")
+    with pytest.raises(SourceGoneError, match="no Sentinel-1 GRD product in it"):
         found(tmp_path)
     write_small(tmp_path / "products")
     with pytest.raises(SourceError, match="no such folder"):
@@ -198,7 +201,7 @@ def test_archives_with_another_name_are_not_passed_over_in_silence(tmp_path: Pat
     assert set(months) == {MAY} and "is not used -> give each product its own name" in warning
     assert products(found(tmp_path)[MAY]) == {product}
     shutil.rmtree(tmp_path / f"{product}.SAFE")
-    with pytest.raises(SourceGoneError, match="no Sentinel-1 product in it under its own name, but"):
+    with pytest.raises(SourceGoneError, match="no Sentinel-1 GRD product in it under its own name, but"):
         digests(str(tmp_path))
 
 

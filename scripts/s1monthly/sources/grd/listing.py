@@ -62,7 +62,9 @@ def _is_packed(name: str) -> bool:
 
 
 def list_products(folder: str | os.PathLike[str]) -> list[str]:
-    """Return the paths of the products in a folder, see `find_products`.
+    """Return the paths of the GRD products in a folder, see `find_products`; and of those without a product's name.
+
+    SLC, RAW and OCN products may lie beside them.
 
     Raises
     ------
@@ -76,14 +78,18 @@ def list_products(folder: str | os.PathLike[str]) -> list[str]:
         raise SourceGoneError(
             f"source folder {root}: no such folder", "give an existing folder of GRD products as source.path"
         )
-    found = list(find_products(root))
+    found = [path for path in find_products(root) if not _is_other_kind(os.path.basename(path))]
     if not any(is_product_name(os.path.basename(path)) for path in found):
         but = f" under its own name, but {found[0]}" if found else ""
         raise SourceGoneError(
-            f"source folder {root}: no Sentinel-1 product in it{but}",
+            f"source folder {root}: no Sentinel-1 GRD product in it{but}",
             "put products there under their own names, as SAFE folders or zips, or correct source.path",
         )
     return found
+
+
+def _is_other_kind(name: str) -> bool:
+    return is_product_name(name) and parse_product_name(name).product_type != "GRD"
 
 
 def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], tuple[str, ...]]:
