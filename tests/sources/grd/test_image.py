@@ -138,6 +138,8 @@ def test_wrong_orbit_files_are_refused(sentinel1: Path, tmp_path: Path) -> None:
         wrong.write_text(text.replace(before, after))
         with pytest.raises(SourceError, match=message):
             read_orbit_file(wrong, "S1A", start, stop)
+    with pytest.raises(SourceError, match=r"lost\.EOF: no such file -> put it back, or set search\.refresh: true"):
+        read_orbit_file(tmp_path / "lost.EOF", "S1A", start, stop)
     packed = tmp_path / f"{Path(file.path).name}.zip"
     with zipfile.ZipFile(packed, "w") as archive:
         archive.write(file.path, Path(file.path).name)

@@ -170,5 +170,8 @@ def _content(path: str) -> bytes:
                     return member.read(MOST_BYTES + 1)
         with open(path, "rb") as file:
             return file.read(MOST_BYTES + 1)
+    except FileNotFoundError as error:
+        remedy = "put it back, or set search.refresh: true, which looks for one"
+        raise SourceError(f"{path}: no such file", remedy) from error
     except (OSError, EOFError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:
         raise SourceError(f"{path}: {error or 'cut short'}", REMEDY) from error
