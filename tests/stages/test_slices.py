@@ -14,12 +14,15 @@ from s1monthly.errors import ProductError, SourceError
 from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.granules import Granule
 from s1monthly.grid.lattice import GeoBox, tile_geobox
+from s1monthly.kernels.grd.geocoding import locate
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS
 from s1monthly.kernels.quality import IN_LAYOVER, MEASURED
 from s1monthly.kernels.radiometry import conversion_factor
 from s1monthly.model import Direction, Month, Polarization, Tile
 from s1monthly.sources import open_source
-from s1monthly.sources.grd.dem import TileHeights
+from s1monthly.sources.grd.dem import TileHeights, knots_lonlat
+from s1monthly.sources.grd.image import image_geometry
+from s1monthly.sources.grd.product import open_product
 from s1monthly.sources.grd.simulation.scene import Place
 from s1monthly.sources.grd.simulation.walk import Field
 from s1monthly.stages.burst import BurstWindow, NoPixels
@@ -204,6 +207,21 @@ def test_the_part_of_a_tile_keeps_its_place(granule: Granule, heights: TileHeigh
     col = round((part.box.left - heights.box.left) / 30)
     height, width = part.box.shape
     np.testing.assert_array_equal(part.heights, heights.heights[row : row + height, col : col + width])
+
+
+def test_high_ground_beyond_the_footprint_is_kept_if_the_image_shows_it(granule: Granule, heights: TileHeights) -> None:
+    """Ground of 4500 m is seen 8 km nearer to the satellite than ground at height 0, where the footprint lies."""
+    part = part_near(heights, granule.footprint)
+    geometry = image_geometry(open_product(granule.layers[0].url).annotation("VV"))
+    lon, lat = (values.ravel() for values in knots_lonlat(heights.box))
+    there = locate(geometry, lon, lat, np.full(lon.size, 4500.0))
+    shown = (np.abs(there.lines - 200) < 200) & (np.abs(there.samples - 225) < 225)
+    x, y = Transformer.from_crs(4326, heights.box.epsg, always_xy=True).transform(lon[shown], lat[shown])
+    assert part is not None and shown.sum() > 20
+    left, top = part.box.left + part.margin * 30, part.box.top - part.margin * 30
+    right, bottom = (part.box.left + (part.box.width - part.margin) * 30,
+                     part.box.top - (part.box.height - part.margin) * 30)  # fmt: skip
+    assert ((x > left) & (x < right) & (y < top) & (y > bottom)).all()
 
 
 def test_errors_name_granule_and_file(granule: Granule, heights: TileHeights, tmp_path: Path) -> None:

@@ -62,6 +62,16 @@ def bilinear(values: Power, knot_rows: Knots, knot_cols: Knots, step: int, shape
     return resampled
 
 
+def between_knots(knots: Knots, step: int, shape: tuple[int, int]) -> Knots:
+    """Interpolate bilinearly between the knots of a grid, for every pixel; knots are as in `bilinear`, at least."""
+    for axis, size in enumerate(shape):
+        place, share = np.divmod(np.arange(size), step)
+        share = np.expand_dims(share / step, 1 - axis)
+        after = np.minimum(place + 1, knots.shape[axis] - 1)
+        knots = (1 - share) * np.take(knots, place, axis) + share * np.take(knots, after, axis)
+    return knots
+
+
 def block_mean(values: Power, factor: int) -> Power:
     """Average power over blocks of factor x factor pixels.
 

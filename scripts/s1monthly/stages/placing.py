@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from s1monthly.errors import ProductError
 from s1monthly.grid.lattice import GeoBox, covering_window, overlap, source_pixels, target_window
-from s1monthly.kernels.resampling import bilinear, block_mean
+from s1monthly.kernels.resampling import between_knots, bilinear, block_mean
 from s1monthly.raster.geotiff import crop
 from s1monthly.sources.layers import REMEDY
 
@@ -92,7 +92,7 @@ class _Warp(Placing):
     def nearest(self, classes: NDArray[Any], missing: int) -> NDArray[Any]:
         target = _divided(self.fine, 1 / self.factor)
         knots = source_pixels(target, self._window, STEP)
-        rows, cols = (np.rint(_between(positions, STEP, target.shape)) for positions in knots)
+        rows, cols = (np.rint(between_knots(positions, STEP, target.shape)) for positions in knots)
         inside = (rows >= 0) & (rows < classes.shape[0]) & (cols >= 0) & (cols < classes.shape[1])
         placed = np.full(target.shape, missing, classes.dtype)
         placed[inside] = classes[rows[inside].astype(np.intp), cols[inside].astype(np.intp)]
@@ -101,16 +101,6 @@ class _Warp(Placing):
     @property
     def _window(self) -> GeoBox:
         return crop(self.source, self.rows, self.cols)
-
-
-def _between(knots: NDArray[np.float64], step: int, shape: tuple[int, int]) -> NDArray[np.float64]:
-    """Interpolate positions bilinearly between knots, for every pixel."""
-    for axis, size in enumerate(shape):
-        place, share = np.divmod(np.arange(size), step)
-        share = np.expand_dims(share / step, 1 - axis)
-        after = np.minimum(place + 1, knots.shape[axis] - 1)
-        knots = (1 - share) * np.take(knots, place, axis) + share * np.take(knots, after, axis)
-    return knots
 
 
 def placing(source: GeoBox, target: GeoBox, name: str) -> Placing | None:

@@ -10,7 +10,7 @@ import pytest
 from pyproj import Transformer
 
 from s1monthly.kernels.grd.calibration import mean_power
-from s1monthly.kernels.grd.flattening import flattened, illuminated_area, look_grid, on_lattice, points_at
+from s1monthly.kernels.grd.flattening import flattened, illuminated_area, look_grid, on_lattice, points_at, within
 from s1monthly.kernels.grd.geocoding import azimuth_spacing, earth_fixed, locate
 from s1monthly.sources.grd.dem import STEP
 from s1monthly.sources.grd.image import image_geometry
@@ -105,6 +105,37 @@ def test_static_layers_of_flat_ground(products: dict[str, Product]) -> None:
     for name, values in half.items():  # the squares begin elsewhere
         seen = half["mask"] == 0
         np.testing.assert_allclose(values[seen], layers[name][seen], rtol=0.007, err_msg=name)
+
+
+def test_a_longer_image_has_the_same_places(products: dict[str, Product]) -> None:
+    """Lines are counted from an earlier one, and samples from 50 before; nothing else changes."""
+    whole = scene(products, "5371", 100, lambda x, y: 0 * x + 40)
+    cut = replace(whole.geometry, lines=round(float(np.mean(whole.view.lines))))
+    first = 2000  # the image begins behind the tile
+    cut = replace(
+        cut,
+        orbit=replace(cut.orbit, centre=cut.orbit.centre - (cut.lines + first) * cut.line_interval),
+        set_times=cut.set_times - (cut.lines + first) * cut.line_interval,
+    )
+    longer = reaching(cut, whole.view.tile)
+    lon, lat = (values.ravel()[::50] for values in whole.lonlat(*whole.centres))
+    before, after = (locate(geometry, lon, lat, np.full(lon.size, 40.0)) for geometry in (cut, longer))
+    moved = after.lines - before.lines
+    assert moved[0] > first and moved[0] == pytest.approx(round(moved[0]), abs=1e-5) and np.ptp(moved) < 1e-5
+    assert 0 <= after.lines.min() < after.lines.max() < longer.lines
+    np.testing.assert_allclose(after.samples, before.samples + 50, atol=1e-3)
+
+
+def test_every_place_at_the_joint_of_two_images_lies_in_one(products: dict[str, Product]) -> None:
+    """Real slices lie up to 0.0003 lines apart, and places are rounded to 0.001 lines."""
+    first = image_geometry(products["5371"].annotation("VV"))
+    places = np.linspace(first.lines - 0.51, first.lines - 0.49, 999)
+    samples = np.full(999, 100, np.float32)
+    in_one, in_other = (
+        within(first, lines.astype(np.float32), samples) for lines in (places, places - first.lines - 0.0003)
+    )
+    assert (in_one | in_other).all() and (in_one & in_other).mean() < 0.25
+    assert not in_one.all() and not in_other.all()
 
 
 def at_middle(scene: Scene) -> tuple[np.ndarray, np.ndarray]:

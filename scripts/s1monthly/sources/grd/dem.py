@@ -19,7 +19,7 @@ from s1monthly.errors import ConfigError, GridError
 from s1monthly.grid.crs import crs_of
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.grid.outlines import LONLAT, transformer
-from s1monthly.kernels.resampling import bilinear, block_mean
+from s1monthly.kernels.resampling import between_knots, bilinear
 from s1monthly.sources.grd.copernicus import TileFolder, open_tiles
 from s1monthly.sources.grd.geoid import CACHE, Geoid, open_geoid
 
@@ -139,7 +139,7 @@ def check_raster(path: str, above: HeightsAbove) -> None:
 def ellipsoid_heights(dem: Dem, box: GeoBox) -> Singles:
     """Return heights above the ellipsoid at the pixel centres of a lattice.
 
-    The DEM is interpolated bilinearly; one whose pixels are at most half as wide as the lattice's is averaged first.
+    The DEM is interpolated bilinearly; a raster of pixels at most half as wide as the lattice's is averaged first.
 
     Parameters
     ----------
@@ -178,7 +178,8 @@ def _heights(dem: Dem, box: GeoBox) -> Singles:
         raise GridError(f"DEM {dem.name}: {span} are no heights in metres", "correct its heights or its no-data value")
     if dem.geoid is None:
         return heights
-    return heights + _spread(dem.geoid.height(longitudes, latitudes), box.shape)
+    undulation = between_knots(dem.geoid.height(longitudes, latitudes), STEP, box.shape)
+    return heights + undulation.astype(np.float32)
 
 
 def _check_whole(dem: Dem, box: GeoBox, heights: Singles) -> None:
@@ -229,14 +230,11 @@ def _unwrapped(longitudes: Floats) -> Floats:
 def _from_tiles(tiles: TileFolder, box: GeoBox, longitudes: Floats, latitudes: Floats) -> Singles:
     bounds = latitudes.min(), latitudes.max(), longitudes.min(), longitudes.max()
     step_y, step_x = tiles.spacing(*bounds)
-    factor = max(int(box.metres_a_pixel / (step_y * 111_200) + 0.05), 1)
-    top, left = math.floor(-bounds[1] / step_y) - factor, math.floor(bounds[2] / step_x) - factor
-    rows, columns = math.ceil(-bounds[0] / step_y) + factor - top, math.ceil(bounds[3] / step_x) + factor - left
-    rows, columns = factor * math.ceil((rows + 1) / factor), factor * math.ceil((columns + 1) / factor)
+    top, left = math.floor(-bounds[1] / step_y) - 1, math.floor(bounds[2] / step_x) - 1
+    rows, columns = math.ceil(-bounds[0] / step_y) + 2 - top, math.ceil(bounds[3] / step_x) + 2 - left
     nodes_y, nodes_x = -(np.arange(top, top + rows)) * step_y, np.arange(left, left + columns) * step_x
     surface = tiles.surface(nodes_y, nodes_x)
-    places_y, places_x = -latitudes / step_y - top, longitudes / step_x - left
-    return _resampled(surface, places_y, places_x, factor, box.shape)
+    return bilinear(surface, -latitudes / step_y - top, longitudes / step_x - left, STEP, box.shape)
 
 
 def _from_raster(path: str, box: GeoBox, x: Floats, y: Floats) -> Singles:
@@ -268,25 +266,6 @@ def _from_raster(path: str, box: GeoBox, x: Floats, y: Floats) -> Singles:
     surface = heights.astype(np.float32).filled(np.nan) * np.float32(scale) + np.float32(offset)
     places = [(at - first - (factor - 1) / 2) / factor for at, first in ((rows, first_row), (columns, first_column))]
     return bilinear(surface, places[0], places[1], STEP, box.shape)
-
-
-def _resampled(surface: Singles, rows: Floats, columns: Floats, factor: int, shape: tuple[int, int]) -> Singles:
-    """Average nodes over squares, then interpolate at places given at knots, counted in nodes."""
-    if factor == 1:
-        return bilinear(surface, rows, columns, STEP, shape)
-    shift = (factor - 1) / 2
-    return bilinear(block_mean(surface, factor), (rows - shift) / factor, (columns - shift) / factor, STEP, shape)
-
-
-def _spread(values: Floats, shape: tuple[int, int]) -> Singles:
-    """Interpolate values at knots to every pixel."""
-    row, column = (
-        np.minimum(np.arange(count) / STEP, limit - 1) for count, limit in zip(shape, values.shape, strict=True)
-    )
-    upper, left = np.minimum(row.astype(int), values.shape[0] - 2), np.minimum(column.astype(int), values.shape[1] - 2)
-    down, along = (row - upper)[:, None], column - left
-    columns = values[:, left] * (1 - along) + values[:, left + 1] * along
-    return (columns[upper] * (1 - down) + columns[upper + 1] * down).astype(np.float32)
 
 
 def grown(box: GeoBox, pixels: int) -> GeoBox:
