@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 
 from s1monthly.config.root import Config
 from s1monthly.errors import GridError, S1MonthlyError
+from s1monthly.granule_names import is_product_name
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.model import Tile
 from s1monthly.sources.grd.copernicus import Cell, open_tiles
@@ -23,7 +24,7 @@ from s1monthly.workflow.grids import tiles_of_polygon
 def check_inputs(config: Config) -> Iterator[Finding]:
     """Check the products, and the DEM, geoid and orbit files that are not fetched, by reading them."""
     grd = config.grd
-    yield _tried("GRD products", lambda: f"{len(list_products(str(config.source_path)))} in the folder")
+    yield _tried("GRD products", lambda: _count_products(str(config.source_path)))
     if not grd.fetches_dem:
         yield _tried("grd.dem", lambda: _read_dem(config))
     if grd.geoid and not grd.fetched_geoid:
@@ -53,6 +54,12 @@ def _tried(about: str, check: Callable[[], str]) -> Finding:
         return well(about, check())
     except S1MonthlyError as error:
         return Finding(State.BAD, about, error.problem, error.remedy)
+
+
+def _count_products(folder: str) -> str:
+    named = [is_product_name(os.path.basename(path)) for path in list_products(folder)]
+    others = named.count(False)
+    return f"{named.count(True)} in the folder" + (f", and {others} with other names, not used" if others else "")
 
 
 def _read_dem(config: Config) -> str:

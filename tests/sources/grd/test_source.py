@@ -113,7 +113,10 @@ def test_an_orbit_file_is_a_layer_and_serves_products_of_near_real_time(tmp_path
     (granule,) = found(tmp_path / "products", orbits=orbits)[MAY].granules
     layer = granule.layer("orbit")
     assert layer is not None and (layer.url, layer.size) == (str(orbits / good), 50)
-    assert digests(str(tmp_path / "products"), str(orbits))[0] != before, "a new orbit file makes answers void"
+    after, warnings = digests(str(tmp_path / "products"), str(orbits))
+    assert after != before and not warnings, "a new orbit file makes answers void"
+    (tmp_path / "empty").mkdir()
+    assert "no orbit file in" in digests(str(tmp_path / "products"), str(tmp_path / "empty"))[1][0]
 
 
 def test_orbit_files_are_fetched_for_products_that_are_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,7 +201,7 @@ def test_archives_with_another_name_are_not_passed_over_in_silence(tmp_path: Pat
     other = product.replace("202405", "202406")
     (tmp_path / wrong.format(other, lower=other.lower())).touch()
     months, (warning,) = digests(str(tmp_path))
-    assert set(months) == {MAY} and "is not used -> give each product its own name" in warning
+    assert set(months) == {MAY} and "is not used -> give products their own names" in warning
     assert products(found(tmp_path)[MAY]) == {product}
     shutil.rmtree(tmp_path / f"{product}.SAFE")
     with pytest.raises(SourceGoneError, match="no Sentinel-1 GRD product in it under its own name, but"):

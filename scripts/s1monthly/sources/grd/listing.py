@@ -93,7 +93,7 @@ def _is_other_kind(name: str) -> bool:
 
 
 def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], tuple[str, ...]]:
-    """Return a digest of each month in a folder, and warnings about what has no product's name.
+    """Return a digest of each month in a folder, and warnings: of other names than a product's, of no orbit files.
 
     A digest changes with any product, orbit file or size, but not with folders.
 
@@ -110,7 +110,7 @@ def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], t
         As for `list_products`, or if there is no folder of orbit files.
     """
     contents: dict[Month, list[str]] = {}
-    unused = []
+    unused, orbit_paths = [], list(orbit_files(orbits)) if orbits else []
     for path in list_products(folder):
         name = os.path.basename(path)
         if not is_product_name(name):
@@ -118,21 +118,21 @@ def digests(folder: str, orbits: str | None = None) -> tuple[dict[Month, str], t
             continue
         product = parse_product_name(name)
         contents.setdefault(Month.of(product.start), []).append(f"{product.id} {_size(path)}")
-    for path, parts in orbit_files(orbits) if orbits else ():
+    for path, parts in orbit_paths:
         first, last = (Month(int(parts[key][:4]), int(parts[key][4:6])) for key in ("start", "stop"))
         for month in first.until(last):
             if month in contents:
                 contents[month].append(f"{os.path.basename(path)} {os.stat(path).st_size}")
     found = {month: hashlib.sha256("\n".join(sorted(lines)).encode()) for month, lines in contents.items()}
-    return {month: digest.hexdigest() for month, digest in found.items()}, _warnings(unused)
-
-
-def _warnings(unused: list[str]) -> tuple[str, ...]:
-    if not unused:
-        return ()
-    more = f" and {len(unused) - 1} more are" if unused[1:] else " is"
-    remedy = "give each product its own name, S1A_IW_GRDH_...SAFE or .zip in these letters, and unpack other archives"
-    return (f"source.path: {unused[0]}{more} not used -> {remedy}",)
+    warnings = []
+    if unused:
+        more = f" and {len(unused) - 1} more are" if unused[1:] else " is"
+        remedy = "give products their own names, S1A_IW_GRDH_...SAFE or .zip in these letters, unpack other archives"
+        warnings.append(f"source.path: {unused[0]}{more} not used -> {remedy}")
+    if orbits and not orbit_paths:
+        remedy = "put POEORB or RESORB files there under their own names, or say grd.orbits: none"
+        warnings.append(f"grd.orbits: no orbit file in {orbits}, so the orbits in the products are used -> {remedy}")
+    return {month: digest.hexdigest() for month, digest in found.items()}, tuple(warnings)
 
 
 def _size(path: str) -> str:
