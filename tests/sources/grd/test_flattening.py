@@ -127,8 +127,8 @@ def test_a_longer_image_has_the_same_places(products: dict[str, Product]) -> Non
 
 
 def test_every_place_at_the_joint_of_two_images_lies_in_one(products: dict[str, Product]) -> None:
-    """Real slices lie up to 0.0003 lines apart, and places are rounded to 0.001 lines."""
-    first = image_geometry(products["5371"].annotation("VV"))
+    """Real slices lie up to 0.0003 lines apart."""
+    first = replace(image_geometry(products["5371"].annotation("VV")), lines=600)  # so few that nothing is rounded
     places = np.linspace(first.lines - 0.51, first.lines - 0.49, 999)
     samples = np.full(999, 100, np.float32)
     in_one, in_other = (

@@ -26,6 +26,7 @@ from s1monthly.sources.grd.simulation.walk import Field, beta0
 from s1monthly.sources.grd.simulation.write import (
     cropped,
     digital_numbers,
+    noise_image,
     tables_for,
     write_measurement,
     write_product,
@@ -98,11 +99,8 @@ def simulated(
     tables = {layer: tables_for(annotations[layer], CALIBRATION, noise) for layer in gamma}
     images = {}
     for layer, beta in power.items():
-        vectors, blocks = tables[layer][1].range_vectors, tables[layer][1].blocks
-        level = np.interp(np.arange(SAMPLES), vectors.pixels[0], vectors.values[0])[None, :] * np.ones((LINES, 1))
-        if blocks:
-            level *= np.interp(np.arange(LINES), blocks[0].lines, blocks[0].values)[:, None]
-        images[layer] = digital_numbers(beta, CALIBRATION, level.astype(np.float32), looks, rng)
+        level = noise_image(tables[layer][1], LINES, SAMPLES)
+        images[layer] = digital_numbers(beta, CALIBRATION, level, looks, rng)
 
     def written(where: Path, first: int, last: int) -> Path:
         parts = {layer: cropped(value, first, last - first, 0, SAMPLES) for layer, value in annotations.items()}

@@ -9,13 +9,13 @@ from numba import njit
 from numpy.typing import NDArray
 
 from s1monthly.kernels.grd._zero_doppler import knot_row
+from s1monthly.kernels.masking import SHADOW
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Codes = NDArray[np.uint8]
 Corners = tuple[float, float, float, float]
 
-SHADOW = 1
 _SIDE, _MIDDLE = np.float32(1 / 24), np.float32(22 / 24)
 """Weights of three neighbours, which widen a square's mean as far as `_splat` spreads area: to a variance of 1/6."""
 _LEAST_WEIGHT = 0.5  # smallest total weight of valid neighbours

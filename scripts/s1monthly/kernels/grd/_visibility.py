@@ -9,12 +9,11 @@ from numba import njit
 from numpy.typing import NDArray
 
 from s1monthly.kernels.grd._zero_doppler import knot_row
+from s1monthly.kernels.masking import LAYOVER, SHADOW
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
 Codes = NDArray[np.uint8]
-
-SHADOW, LAYOVER = 1, 2
 
 
 @njit(nogil=True, cache=True)

@@ -20,8 +20,7 @@ DEGREE = 5
 MOST_OFF = 0.25
 """Pixels by which the polynomials may err."""
 STEP = 16
-SHADOW = 1
-"""Bit of ground in shadow."""
+"""Lines and columns of the walk between knots."""
 
 
 def layover_shadow(geometry: ImageGeometry, knots: Floats, step: int, heights: Singles, threads: int = 1) -> Codes:

@@ -22,8 +22,8 @@ from s1monthly.kernels.grd.flattening import (
     within,
 )
 from s1monthly.kernels.grd.geocoding import ImageGeometry, ground_knots, locate, locate_lattice
-from s1monthly.kernels.grd.visibility import SHADOW, layover_shadow
-from s1monthly.kernels.masking import NO_DATA
+from s1monthly.kernels.grd.visibility import layover_shadow
+from s1monthly.kernels.masking import NO_DATA, SHADOW
 from s1monthly.sources.grd.dem import STEP, TileHeights, knots_lonlat
 
 Floats = NDArray[np.float64]

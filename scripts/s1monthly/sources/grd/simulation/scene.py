@@ -22,7 +22,7 @@ from s1monthly.sources.grd.simulation.model import (
     model_name,
 )
 from s1monthly.sources.grd.simulation.walk import Field, beta0
-from s1monthly.sources.grd.simulation.write import cropped, digital_numbers, tables_for, write_product
+from s1monthly.sources.grd.simulation.write import cropped, digital_numbers, noise_image, tables_for, write_product
 
 CALIBRATION, NOISE, LOOKS = 474.0, 1500.0, 4.4
 """Value of the table of beta0, thermal noise in squared digital numbers, and looks: as in real products."""
@@ -160,12 +160,8 @@ class Place:
             tables = {layer: tables_for(annotations[layer], CALIBRATION, NOISE) for layer in ground}
             images = {}
             for layer, beta in power.items():
-                noise = tables[layer][1]
-                level = np.interp(np.arange(samples), noise.range_vectors.pixels[0], noise.range_vectors.values[0])
-                along = np.interp(np.arange(lines), noise.blocks[0].lines, noise.blocks[0].values)
-                images[layer] = digital_numbers(
-                    beta, CALIBRATION, (along[:, None] * level).astype(np.float32), LOOKS, rng
-                )
+                level = noise_image(tables[layer][1], lines, samples)
+                images[layer] = digital_numbers(beta, CALIBRATION, level, LOOKS, rng)
             manifest = model_manifest(part, tuple(ground), track)
             calibrations = {layer: table[0] for layer, table in tables.items()}
             noises = {layer: table[1] for layer, table in tables.items()}

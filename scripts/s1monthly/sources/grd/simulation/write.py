@@ -80,6 +80,15 @@ def digital_numbers(
     return np.clip(np.rint(np.sqrt(power)), 1, 65535).astype(np.uint16)
 
 
+def noise_image(noise: Noise, lines: int, samples: int) -> Singles:
+    """Return the thermal noise of every pixel, in squared digital numbers, by tables that `tables_for` made."""
+    level = np.interp(np.arange(samples), noise.range_vectors.pixels[0], noise.range_vectors.values[0])
+    along = np.ones(lines)
+    for block in noise.blocks:
+        along = np.interp(np.arange(lines), block.lines, block.values)
+    return (along[:, None] * level).astype(np.float32)
+
+
 def write_product(
     folder: Path,
     name: str,
