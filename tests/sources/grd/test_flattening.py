@@ -201,7 +201,7 @@ def test_layover_and_shadow_are_those_of_ray_tracing(products: dict[str, Product
     mask = hills.view.visibility
     assert {1, 2, 3} <= set(np.unique(mask).tolist())
     rng = np.random.default_rng(2)
-    rows, columns = rng.integers(60, 300, (2, 1500))
+    rows, columns = rng.integers(60, 300, (2, 900))
     x, y = hills.centres[0][rows, columns], hills.centres[1][rows, columns]
     here = hills.located(x, y)
     at, _ = earth_fixed(*hills.lonlat(x, y), hills.terrain(x, y))

@@ -38,6 +38,8 @@ from support.grd_scenes import scene_at
 LON, LAT, EPSG = 12.5, 42.0, 32633
 PIXELS = 220
 LINES, SAMPLES = 560, 640
+CUT = 286
+"""Line at which the second slice begins: the last square of the first one has a single line."""
 CALIBRATION, NOISE = 474.0, 1500.0
 RealDem = Callable[[str, float], Field]
 Grid = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -150,23 +152,25 @@ def real_dem(sentinel1: Path) -> RealDem:
     return field
 
 
-def test_flat_ground(products: dict[str, Product], tmp_path: Path) -> None:
-    dem = sampled(lambda lon, lat: 50 + 0 * lon + 0 * lat)
-    gamma = {
-        "VV": sampled(lambda lon, lat: 0.1 + 0 * lon + 0 * lat),
-        "VH": sampled(lambda lon, lat: 0.02 + 0 * lon * lat),
-    }
-    made = simulated(products["5371"], tmp_path, dem, gamma)
+def test_flat_ground_in_a_folder_and_in_a_zip(products: dict[str, Product], tmp_path: Path) -> None:
+    gamma = {"VV": 0.1, "VH": 0.02}
+    fields = {layer: constant(value) for layer, value in gamma.items()}
+    made = simulated(products["5371"], tmp_path, constant(50.0), fields)
     product = open_product(made.folder)
     assert product.unfit(Polarization.VV_VH) is product.damage(Polarization.VV_VH) is None
-    result = terrain_corrected(product, ["VV", "VH"], made.tile, threads=2)
-    assert result is not None
-    power, view = result
+    packed = tmp_path / f"{made.folder.stem}.zip"
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(made.folder.rglob("*")):
+            archive.write(path, path.relative_to(tmp_path))
+    results = [terrain_corrected(one, ["VV", "VH"], made.tile, threads=2) for one in (product, open_product(packed))]
+    assert results[0] is not None and results[1] is not None
+    power, view = results[0]
     assert not view.mask.any()
-    for layer, expected in (("VV", 0.1), ("VH", 0.02)):
+    for layer, expected in gamma.items():
         off = db(power[layer] / expected)
         assert abs(off.mean()) < 0.03
         assert off.std() < 0.05
+        np.testing.assert_array_equal(power[layer], results[1][0][layer])
 
 
 @pytest.mark.parametrize(
@@ -233,11 +237,10 @@ def test_every_quantity_of_backscatter(products: dict[str, Product], real_dem: R
             assert np.nanstd(off) < 0.2, name
 
 
-@pytest.mark.parametrize("cut", [286, 287])
-def test_slices_meet_without_a_gap(products: dict[str, Product], real_dem: RealDem, tmp_path: Path, cut: int) -> None:
+def test_slices_meet_without_a_gap(products: dict[str, Product], real_dem: RealDem, tmp_path: Path) -> None:
     """Two slices of a datatake, cut within a square: each pixel lies in one, and has the value of the whole."""
     dem = real_dem("los_angeles_dem_ellipsoid.tif", 1.0)
-    made = simulated(products["5371"], tmp_path, dem, {"VV": constant(0.1)}, cut=cut)
+    made = simulated(products["5371"], tmp_path, dem, {"VV": constant(0.1)}, cut=CUT)
     results = [terrain_corrected(open_product(path), ["VV"], made.tile) for path in (made.folder, *made.slices)]
     (whole, view), first, second = (result for result in results if result is not None)
     parts = np.stack([first[0]["VV"], second[0]["VV"]])
@@ -245,7 +248,7 @@ def test_slices_meet_without_a_gap(products: dict[str, Product], real_dem: RealD
     np.testing.assert_array_equal(number, np.isfinite(whole["VV"]))
     assert np.isfinite(parts).any(axis=(1, 2)).all()
     np.testing.assert_array_equal(np.fmin(first[1].mask, second[1].mask), view.mask)
-    joint = (np.abs(view.lines - cut) < 6) & (view.mask == 0)
+    joint = (np.abs(view.lines - CUT) < 6) & (view.mask == 0)
     off = db(np.nansum(parts, axis=0) / whole["VV"])[joint]
     assert joint.sum() > 300
     assert abs(off.mean()) < 0.03
@@ -253,20 +256,21 @@ def test_slices_meet_without_a_gap(products: dict[str, Product], real_dem: RealD
 
 
 def test_places_are_found_again(products: dict[str, Product], real_dem: RealDem, tmp_path: Path) -> None:
-    """Bright squares of 120 m lie within 3 m of their places; forgetting a correction moves them."""
+    """Bright hills of gamma0 lie within 3 m of their places; forgetting a correction moves them."""
     east, north = np.meshgrid(np.arange(-1000, 1001, 500.0), np.arange(-1000, 1001, 500.0))
     jitter = np.random.default_rng(4).uniform(-40, 40, (2, 25))
-    dem = real_dem("los_angeles_dem_ellipsoid.tif", 0.5)
+    dem = real_dem("Rome-30m-DEM.tif", 1.0)
     cos = np.cos(np.radians(LAT))
     places = LON + (east.ravel() + jitter[0]) / (cos * 111_320), LAT + (north.ravel() + jitter[1]) / 111_130
 
     def bright(lon: np.ndarray, lat: np.ndarray) -> np.ndarray:
         found = np.full(np.broadcast_shapes(lon.shape, lat.shape), 0.001)
         for at_lon, at_lat in zip(*places, strict=True):
-            found[(np.abs(lon - at_lon) * cos * 111_320 < 60) & (np.abs(lat - at_lat) * 111_130 < 60)] = 1.0
+            squared = ((lon - at_lon) * cos * 111_320) ** 2 + ((lat - at_lat) * 111_130) ** 2
+            found += np.exp(-squared / (2 * 50**2))
         return found
 
-    made = simulated(products["5371"], tmp_path, dem, {"VV": sampled(bright, 1 / 28800, 0.05)})
+    made = simulated(products["5371"], tmp_path, dem, {"VV": sampled(bright, 1 / 14400, 0.05)})
     lon, lat = pixel_lonlat(made.box)
     product = open_product(made.folder)
 
@@ -277,15 +281,14 @@ def test_places_are_found_again(products: dict[str, Product], real_dem: RealDem,
         found = []
         for at_lon, at_lat in zip(*places, strict=True):
             east, north = (lon - at_lon) * cos * 111_320, (lat - at_lat) * 111_130
-            near = np.hypot(east, north) < 200
+            near = np.hypot(east, north) < 220
             weight = power[near] - 0.001
             found.append([(east[near] * weight).sum() / weight.sum(), (north[near] * weight).sum() / weight.sum()])
         return np.array(found)
 
     off = offsets()
-    assert np.hypot(*off.mean(axis=0)) < 1
-    assert np.hypot(*off.T).max() < 6
-    assert np.median(np.hypot(*off.T)) < 3
+    assert np.hypot(*off.mean(axis=0)) < 0.3
+    assert np.hypot(*off.T).max() < 2
     forgotten = offsets(tropospheric_delay=False)
     assert np.hypot(*(forgotten - off).mean(axis=0)) == pytest.approx(4.9, abs=1)
 
@@ -302,6 +305,7 @@ def test_dark_scenes_are_unbiased(products: dict[str, Product], tmp_path: Path) 
     assert np.isfinite(found).all()
     assert (found < 0).mean() > 0.01
     assert abs(db(found.mean() / power)) < 0.1
+    assert abs(db(np.maximum(found, 1e-6).mean() / power)) < 0.1  # as a month keeps it
     assert db(results[1][0]["VV"].mean() / power) > 5
     # noise that the processor has subtracted is not subtracted again
     file = made.folder / product.file("VV", "annotation")
@@ -363,14 +367,3 @@ def test_damaged_pixels_are_named(products: dict[str, Product], tmp_path: Path) 
         terrain_corrected(open_product(made.folder), ["VV"], made.tile)
     far = replace(made.tile, box=replace(made.tile.box, left=made.tile.box.left - 60_000))
     assert terrain_corrected(open_product(made.folder), ["VV"], far) is None
-
-
-def test_zipped_products_give_the_same(products: dict[str, Product], tmp_path: Path) -> None:
-    made = simulated(products["5371"], tmp_path, constant(50.0), {"VV": constant(0.1)}, noise=NOISE, looks=4.4)
-    packed = tmp_path / f"{made.folder.stem}.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path in sorted(made.folder.rglob("*")):
-            archive.write(path, path.relative_to(tmp_path))
-    results = [terrain_corrected(open_product(path), ["VV"], made.tile) for path in (made.folder, packed)]
-    assert results[0] is not None and results[1] is not None
-    np.testing.assert_array_equal(results[0][0]["VV"], results[1][0]["VV"])
