@@ -141,7 +141,7 @@ def test_a_slice_is_what_its_name_says() -> None:
     assert (granule.id, granule.product, granule.track, granule.beam) == (f"{SLICE}_T059", SLICE, 59, "IW")
     assert granule.acquired == datetime(2021, 8, 9, 17, 39, 53, tzinfo=UTC)
     assert granule.end == datetime(2021, 8, 9, 17, 40, 18, tzinfo=UTC)
-    assert granule.scene == "S1A datatake 049F13" and str(granule.month) == "2021-08"
+    assert granule.in_short == "T059 2021-08-09 17:39:53 S1A datatake 049F13" and str(granule.month) == "2021-08"
     assert parse_granule_id(SLICE).track == 0, "a product whose manifest cannot be read"
     assert parse_granule_id(f"{SLICE}_COG_T059").id == f"{SLICE}_COG_T059"
     assert parse_granule_id(layer_file(granule.id, "VV").removesuffix("_VV.tif")) == granule

@@ -249,6 +249,12 @@ class Slice(Granule):
         return f"{self.platform} datatake {self.datatake}"
 
     @property
+    def in_short(self) -> str:
+        """Track, time, satellite and datatake, for reports."""
+        track = f"T{self.track:03d} " if self.track else ""
+        return f"{track}{self.acquired:%Y-%m-%d %H:%M:%S} {self.scene}"
+
+    @property
     def masked(self) -> bool:
         """True: they follow from the DEM."""
         return True
