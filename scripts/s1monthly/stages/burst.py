@@ -22,7 +22,7 @@ from s1monthly.raster.geotiff import crop
 from s1monthly.records.source_facts import facts_of
 from s1monthly.sources.layers import REMEDY, LayerFile, open_layer
 from s1monthly.stages.converting import Converter, open_converter
-from s1monthly.stages.placing import placing
+from s1monthly.stages.placing import Placing, placing
 
 MOST_POWER = 1e8
 """Power above which a granule is damaged.
@@ -39,6 +39,15 @@ class Seen:
 
     geobox: GeoBox
     bits: NDArray[np.uint8]
+
+    @classmethod
+    def on(cls, target: GeoBox, place: Placing, bits: NDArray[np.uint8]) -> Seen | None:
+        """Bring bits onto a grid, by the nearest pixel; None if nothing was seen there."""
+        placed = place.nearest(bits, 0)
+        if not placed.any():
+            return None
+        height, width = placed.shape
+        return cls(crop(target, slice(place.row, place.row + height), slice(place.col, place.col + width)), placed)
 
 
 @dataclass(frozen=True)
@@ -199,11 +208,7 @@ class _Burst:
         window = place.rows, place.cols
         mask = self._read(self.mask, *window) if self.mask else None
         co, cross = (self._read(layer, *window) for layer in (self.co, self.cross))
-        bits = place.nearest(seen(co, cross, self.min_valid_power, mask), 0)
-        if not bits.any():
-            return None
-        height, width = bits.shape
-        return Seen(crop(target, slice(place.row, place.row + height), slice(place.col, place.col + width)), bits)
+        return Seen.on(target, place, seen(co, cross, self.min_valid_power, mask))
 
     def _read(self, layer: LayerFile, rows: slice, cols: slice) -> NDArray[Any]:
         if self.kept is None:

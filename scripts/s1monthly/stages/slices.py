@@ -151,15 +151,10 @@ def read_slice(
     power, mask = found[0], found[1].mask
     del found  # places and heights of every pixel
     co, cross = (_raised(power[layer], min_valid_power) for layer in layers)
-    place = placing(grown(part.box, -part.margin), geobox, granule.id)
+    place = placing(part.tile_box, geobox, granule.id)
     if place is None:
         return NoPixels(BESIDE, facts=facts)
-    saw = None
-    if with_seen:
-        bits = place.nearest(seen(co, cross, min_valid_power, mask), 0)
-        height, width = bits.shape
-        rows, cols = slice(place.row, place.row + height), slice(place.col, place.col + width)
-        saw = Seen(crop(geobox, rows, cols), bits) if bits.any() else None
+    saw = Seen.on(geobox, place, seen(co, cross, min_valid_power, mask)) if with_seen else None
     valid = valid_power(co, cross, min_valid_power, mask, EXCLUDED_CLASSES[mask_excludes])
     of_tile = {layer: place.resample(values) for layer, values in zip(layers, valid, strict=True)}
     return trimmed(place.row, place.col, of_tile, geobox, True, saw, facts)
@@ -204,7 +199,7 @@ def static_of_slice(
         raise SourceError(f"granule {granule.id}: {error.problem}", error.remedy) from error
     view = view_tile(reaching(geometry, tile), tile, threads)
     layers = static_layers(view, threads) if view else {}
-    place = placing(grown(tile.box, -tile.margin), geobox, granule.id)
+    place = placing(tile.tile_box, geobox, granule.id)
     for name, facts in LAYERS.items():
         if place is None or name not in layers:
             yield np.full(geobox.shape, facts.nodata, facts.dtype)
@@ -231,7 +226,7 @@ def part_near(heights: TileHeights, footprint: str) -> TileHeights | None:
     """
     if not footprint:
         return heights
-    box, margin = grown(heights.box, -heights.margin), heights.margin
+    box, margin = heights.tile_box, heights.margin
     change = transformer(LONLAT, box.epsg)
     outline = shapely.segmentize(shapely.from_wkt(footprint), 0.05)
     left, bottom, right, top = shapely.transform(outline, change.transform, interleaved=False).bounds

@@ -297,6 +297,17 @@ class TileHeights:
     margin: int
     heights: Singles
 
+    @property
+    def tile_box(self) -> GeoBox:
+        """The tile's lattice, without the margin."""
+        return grown(self.box, -self.margin)
+
+    @property
+    def inner(self) -> tuple[slice, slice]:
+        """Rows and columns of the tile within the margin."""
+        box, margin = self.box, self.margin
+        return np.s_[margin : box.height - margin, margin : box.width - margin]
+
 
 def tile_heights(dem: Dem, box: GeoBox) -> TileHeights:
     """Return the heights of a tile with the margin that its relief needs.

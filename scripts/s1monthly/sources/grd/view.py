@@ -61,33 +61,27 @@ class TileView:
     places: tuple[Singles, Singles]
     visibility: Codes
 
-    @property
-    def inner(self) -> tuple[slice, slice]:
-        """Rows and columns of the tile within its margin."""
-        box, margin = self.tile.box, self.tile.margin
-        return np.s_[margin : box.height - margin, margin : box.width - margin]
-
     @cached_property
     def lines(self) -> Singles:
         """Lines of the tile's pixels, (rows, columns); NaN beyond the image."""
-        lines, samples = (values[self.inner] for values in self.places)
+        lines, samples = (values[self.tile.inner] for values in self.places)
         return np.where(within(self.geometry, lines, samples), lines, np.float32(np.nan))
 
     @cached_property
     def samples(self) -> Singles:
         """Samples of the tile's pixels, (rows, columns)."""
-        return np.ascontiguousarray(self.places[1][self.inner])
+        return np.ascontiguousarray(self.places[1][self.tile.inner])
 
     @cached_property
     def mask(self) -> Codes:
         """0 seen, 1 shadow, 2 layover, 3 both, 255 beyond the image, (rows, columns)."""
-        return np.where(np.isnan(self.lines), np.uint8(NO_DATA), self.visibility[self.inner])
+        return np.where(np.isnan(self.lines), np.uint8(NO_DATA), self.visibility[self.tile.inner])
 
     @cached_property
     def square(self) -> SquareArea:
         """Areas of the squares in each column."""
         middle = self.knots.shape[1] // 2, self.knots.shape[2] // 2
-        mean_height = self.tile.heights[self.inner].mean()
+        mean_height = self.tile.heights[self.tile.inner].mean()
         radius = float(np.linalg.norm(self.knots[:3, middle[0], middle[1]]) + mean_height)
         return square_area(self.geometry, self.grid, radius)
 
@@ -100,7 +94,7 @@ class TileView:
 
     def incidence(self, local: bool = False, threads: int = 1) -> Singles:
         """Return incidence angles of the tile's pixels in degrees, (rows, columns); see `incidence_angle`."""
-        return incidence_angle(self.knots, STEP, self.tile.heights, local, threads)[self.inner]
+        return incidence_angle(self.knots, STEP, self.tile.heights, local, threads)[self.tile.inner]
 
     def on_tile(self, values: Singles, threads: int = 1) -> Singles:
         """Resample squares to the tile's pixels, (rows, columns); NaN beyond the image and in shadow."""
@@ -128,8 +122,7 @@ def view_tile(geometry: ImageGeometry, tile: TileHeights, threads: int = 1) -> T
     """
     knots = ground_knots(geometry, *knots_lonlat(tile.box))
     places = locate_lattice(geometry, knots, STEP, tile.heights, threads)
-    inner = np.s_[tile.margin : tile.box.height - tile.margin, tile.margin : tile.box.width - tile.margin]
-    grid = look_grid(geometry, places[0][inner], places[1][inner], LOOKS)
+    grid = look_grid(geometry, places[0][tile.inner], places[1][tile.inner], LOOKS)
     if grid is None:
         return None
     return TileView(geometry, tile, grid, knots, places, layover_shadow(geometry, knots, STEP, tile.heights, threads))
@@ -211,7 +204,7 @@ def static_layers(view: TileView, threads: int = 1) -> dict[str, NDArray[Any]]:
 
 def _number_of_looks(view: TileView) -> Singles:
     """Return the pixels of the image in each of the tile: the area that it covers in lines and samples."""
-    (rows, columns), (lines, samples) = view.inner, view.places
+    (rows, columns), (lines, samples) = view.tile.inner, view.places
     left, right = (slice(columns.start + by, columns.stop + by) for by in (-1, 1))
     looks = np.empty((rows.stop - rows.start, columns.stop - columns.start), np.float32)
     for number, row in enumerate(range(rows.start, rows.stop)):
