@@ -88,6 +88,13 @@ def test_border_noise_is_found_and_water_is_kept() -> None:
     assert found[35:, 200:].mean() < 0.005
     nothing = border_noise(ratio, looks, left=False, right=False, top=False, bottom=False)
     assert not nothing.any()
+    # every other side is as the left one
+    sides = dict.fromkeys(("left", "right", "top", "bottom"), False)
+    left = border_noise(ratio, looks, **{**sides, "left": True})
+    assert left.any()
+    for side, turned in (("right", np.fliplr), ("top", np.transpose), ("bottom", lambda image: np.fliplr(image).T)):
+        cut_there = border_noise(turned(ratio), looks, **{**sides, side: True})
+        np.testing.assert_array_equal(cut_there, turned(left), err_msg=side)
 
 
 def test_fixed_border() -> None:

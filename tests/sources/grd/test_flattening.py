@@ -264,6 +264,16 @@ def test_the_window_is_that_of_the_image(products: dict[str, Product]) -> None:
     np.testing.assert_allclose(on_lattice(linear, grid, lines, samples), lines + 10 * samples, rtol=1e-6)
 
 
+@pytest.mark.parametrize("unique", ["5371", "6FF8"])
+def test_a_lattice_is_found_where_its_points_are(products: dict[str, Product], unique: str) -> None:
+    """Time is linear in height, and places between knots: both err by less than 0.003 pixels."""
+    hills = scene(products, unique, 60, lambda x, y: 2500 + 2.5 * x)
+    places = hills.located(*(centre.ravel() for centre in hills.centres))
+    assert np.ptp(hills.heights) > 4000
+    for found, wanted in zip(hills.view.places, (places.lines, places.samples), strict=True):
+        np.testing.assert_allclose(found.ravel(), wanted, rtol=0, atol=0.003)
+
+
 def test_points_of_the_image_lie_where_they_are_found(products: dict[str, Product]) -> None:
     geometry = image_geometry(products["6FF8"].annotation("VV"), tropospheric_delay=False)
     times, ranges = np.array([1.0, 12.0, 24.0]), np.array([8.1e5, 8.8e5, 9.5e5])
