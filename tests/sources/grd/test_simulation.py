@@ -38,8 +38,8 @@ from support.grd_scenes import scene_at
 LON, LAT, EPSG = 12.5, 42.0, 32633
 PIXELS = 220
 LINES, SAMPLES = 560, 640
-CUT = 286
-"""Line at which the second slice begins: the last square of the first one has a single line."""
+CUT = 287
+"""Line at which the second slice begins: two lines of the first one lie beyond its last square."""
 CALIBRATION, NOISE = 474.0, 1500.0
 RealDem = Callable[[str, float], Field]
 Grid = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -213,9 +213,9 @@ def fill_sampled(
             sampled[i, j] = np.nan
             y = (lines[i, j] - first_line - middle) / looks
             x = (samples[i, j] - first_sample - middle) / looks
-            if not (-1.0 < y < rows and -1.0 < x < columns):
+            if not (-1.0 < y < rows + 0.5 and -1.0 < x < columns + 0.5):
                 continue
-            # up to the outer edge of the image the outermost squares count
+            # up to the edge of the image, and over pixels beyond its last whole squares, the outermost squares count
             y, x = min(max(y, 0.0), rows - 1.0), min(max(x, 0.0), columns - 1.0)
             r, c = math.floor(y), math.floor(x)
             down, along = y - r, x - c

@@ -43,14 +43,13 @@ def mean_power(
     power: Singles,
 ) -> None:
     """Fill means of calibrated power; see `calibration.mean_power`."""
-    height, width = counts.shape
+    width = power.shape[1] * looks
     gain, noise = np.empty(width, np.float32), np.zeros(width, np.float32)
     total, number = np.empty(power.shape[1]), np.empty(power.shape[1], np.int64)
     for r in range(power.shape[0]):
         total[:] = 0.0
         number[:] = 0
-        below = min((r + 1) * looks, height)
-        for i in range(r * looks, below):
+        for i in range(r * looks, (r + 1) * looks):
             line = first_line + i
             _table_row(gain_lines, gains, line, first_sample, gain)
             if noises.shape[0]:
@@ -62,11 +61,10 @@ def mean_power(
                         for c in range(max(start, 0), min(stop, width)):
                             noise[c] *= factor
             for c in range(power.shape[1]):
-                for k in range(c * looks, min((c + 1) * looks, width)):
+                for k in range(c * looks, (c + 1) * looks):
                     count = np.float32(counts[i, k])
                     if count > 0:
                         total[c] += (count * count - noise[k]) * gain[k]
                         number[c] += 1
         for c in range(power.shape[1]):
-            whole = (below - r * looks) * (min((c + 1) * looks, width) - c * looks)
-            power[r, c] = total[c] / number[c] if 2 * number[c] >= whole else np.nan
+            power[r, c] = total[c] / number[c] if 2 * number[c] >= looks * looks else np.nan

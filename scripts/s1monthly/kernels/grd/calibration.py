@@ -82,9 +82,8 @@ def mean_power(
 
     Returns
     -------
-    float32 (ceil(rows / looks), ceil(columns / looks))
-        Linear power, which may be negative; NaN where less than half of a square's pixels are valid. The last squares
-        may have fewer pixels.
+    float32 (rows // looks, columns // looks)
+        Linear power, which may be negative; NaN where less than half of a square's pixels are valid.
 
     Raises
     ------
@@ -93,11 +92,11 @@ def mean_power(
     """
     from s1monthly.kernels.grd._looks import mean_power as fill  # imported late: loading the compiled code is slow
 
-    rows, columns = (-(-size // looks) for size in counts.shape)
+    rows, columns = counts.shape[0] // looks, counts.shape[1] // looks
     least = min(table.values.shape[1] for table in (gain, noise) if table is not None)
-    if first_sample < 0 or first_sample + counts.shape[1] > least:
+    if first_sample < 0 or first_sample + columns * looks > least:
         raise S1MonthlyError(
-            f"samples {first_sample} to {first_sample + counts.shape[1] - 1} reach beyond the {least} of the tables",
+            f"samples {first_sample} to {first_sample + columns * looks - 1} reach beyond the {least} of the tables",
             "pass a window of the image, and tables for its whole width",
         )
     used = noise or NoiseTable(np.zeros(0), np.zeros((0, 0), np.float32))

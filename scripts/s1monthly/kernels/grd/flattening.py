@@ -51,7 +51,7 @@ class LookGrid:
 
     @property
     def window(self) -> tuple[slice, slice]:
-        """Lines and samples of the image; the last squares may reach beyond it."""
+        """Lines and samples of the image."""
         return (
             slice(self.first_line, self.first_line + self.rows * self.looks),
             slice(self.first_sample, self.first_sample + self.columns * self.looks),
@@ -82,10 +82,10 @@ def look_grid(geometry: ImageGeometry, lines: Singles, samples: Singles, looks: 
     bounds = []
     for places, count in ((lines[inside], geometry.lines), (samples[inside], geometry.samples)):
         first = max(int(places.min()) // looks - 1, 0)
-        last = min(int(places.max()) // looks + 1, -(-count // looks) - 1)
+        last = min(int(places.max()) // looks + 1, count // looks - 1)
         bounds.append((first * looks, last - first + 1))
     (first_line, rows), (first_sample, columns) = bounds
-    return LookGrid(first_line, first_sample, rows, columns, looks)
+    return LookGrid(first_line, first_sample, rows, columns, looks) if min(rows, columns) > 0 else None
 
 
 def within(geometry: ImageGeometry, lines: Singles, samples: Singles) -> Flags:

@@ -84,7 +84,7 @@ def read_power(
         If the measurement file is missing, damaged, or not what the annotation promises.
     """
     power = np.empty((grid.rows, grid.columns), np.float32)
-    lines, samples = (slice(part.start, min(part.stop, count)) for part, count in zip(grid.window, shape, strict=True))
+    lines, samples = grid.window
     free = BoundedSemaphore(threads + 1)  # strips in memory
 
     def calibrate(row: int, counts: Counts) -> None:
@@ -143,9 +143,9 @@ def border_cut(product: Product, layer: str, grid: LookGrid, shape: Shape, noise
         above,
         wide.looks,
         left=wide.first_sample == 0,
-        right=last_sample >= shape[1],
+        right=last_sample + wide.looks > shape[1],
         top=wide.first_line == 0,
-        bottom=last_line >= shape[0],
+        bottom=last_line + wide.looks > shape[0],
     )
     row = (grid.first_line - wide.first_line) // grid.looks
     column = (grid.first_sample - wide.first_sample) // grid.looks
@@ -161,7 +161,7 @@ def _to_borders(grid: LookGrid, shape: Shape) -> LookGrid:
     ):
         last = first // grid.looks + count
         if first + count * grid.looks > size - REACH:
-            last = -(-size // grid.looks)
+            last = size // grid.looks
         start = 0 if first < REACH else first
         bounds.append((start, last - start // grid.looks))
     (first_line, rows), (first_sample, columns) = bounds
