@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -234,6 +235,24 @@ def test_errors_name_granule_and_file(granule: Granule, heights: TileHeights, tm
     moved = replace(granule, layers=tuple(replace(layer, url=str(copy)) for layer in granule.layers))
     with pytest.raises(SourceError, match=rf"granule {granule.id}: .*{measurement.name}"):
         read(moved, heights)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_pixels_that_differ_from_their_checksum_are_refused(
+    granule: Granule, heights: TileHeights, tmp_path: Path, zipped: bool
+) -> None:
+    whole = Path(granule.layers[0].url)
+    copy = Path(shutil.copytree(whole, tmp_path / whole.name))
+    (file,) = copy.glob("measurement/*-vh-*.tiff")
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 255
+    file.write_bytes(content)
+    if zipped:
+        copy = Path(shutil.make_archive(str(tmp_path / whole.name.removesuffix(".SAFE")), "zip", tmp_path, whole.name))
+    damaged = replace(granule, layers=tuple(replace(layer, url=str(copy)) for layer in granule.layers))
+    with pytest.raises(SourceError, match=rf"granule {granule.id}: .*{file.name}: damaged: its MD5 is") as refusal:
+        read_slice(damaged, LAYERS, tile_geobox(TILE, 60), heights, LEAST, "shadow", OPTIONS)
+    assert "get the product again" in refusal.value.remedy
 
 
 def test_heights_of_another_dem_are_removed_and_of_another_grid_refused(scene: Path) -> None:

@@ -112,6 +112,20 @@ class Product:
         listed = (item.md5 for item in self.manifest.objects if _kind_of(item.name) == (polarization, "measurement"))
         return next(listed, "")
 
+    def check_pixels(self, polarization: str) -> None:
+        """Compare the pixels' checksum with that in the manifest, if it lists one; this reads the whole file.
+
+        Raises
+        ------
+        SourceError
+            If it differs, or the file cannot be read. Without it, damaged pixels would pass for bright ones.
+        """
+        name, listed = self.file(polarization, "measurement"), self.md5(polarization)
+        found = self.files.md5(name) if listed else listed
+        if found != listed:
+            problem = f"damaged: its MD5 is {found}, not {listed} as its manifest says"
+            raise SourceError(f"{self.files.label(name)}: {problem}", REMEDY)
+
     def _missing(self, polarization: Polarization) -> str | None:
         for layer in polarization.layers:
             for kind in _KINDS.values():

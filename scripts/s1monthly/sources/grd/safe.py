@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import IO
 
 from s1monthly.errors import SourceError
 from s1monthly.granule_names import ProductName, is_product_name, parse_product_name
 from s1monthly.sources.grd.elements import MOST_BYTES, REMEDY
 from s1monthly.sources.grd.listing import MANIFEST
+
+PIECE = 2**20
+"""Bytes read at a time."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,32 @@ class SafeFiles:
             raise SourceError(f"{self.label(name)}: no such file", REMEDY)
         if size > MOST_BYTES:
             raise SourceError(f"{self.label(name)}: {size:,} bytes, more than {MOST_BYTES:,}", REMEDY)
+        with self._open(name) as file:
+            return file.read(MOST_BYTES + 1)
+
+    def md5(self, name: str) -> str:
+        """Return the checksum of a file, 32 hexadecimal digits; it is read from start to end.
+
+        Raises
+        ------
+        SourceError
+            If it is missing or damaged.
+        """
+        digest = hashlib.md5(usedforsecurity=False)
+        with self._open(name) as file:
+            while piece := file.read(PIECE):
+                digest.update(piece)
+        return digest.hexdigest()
+
+    @contextmanager
+    def _open(self, name: str) -> Iterator[IO[bytes]]:
         try:
             if self.inside is None:
                 with open(os.path.join(self.path, name), "rb") as file:
-                    return file.read(MOST_BYTES + 1)
-            with zipfile.ZipFile(self.path) as archive, archive.open(self.inside + name) as member:
-                return member.read(MOST_BYTES + 1)
+                    yield file
+            else:
+                with zipfile.ZipFile(self.path) as archive, archive.open(self.inside + name) as member:
+                    yield member
         # RuntimeError: encrypted; NotImplementedError: packed in another way; EOFError: cut short
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
             raise SourceError(f"{self.label(name)}: {error or 'cut short'}", REMEDY) from error

@@ -66,7 +66,8 @@ def terrain_corrected(
     Raises
     ------
     SourceError
-        If a file is missing or damaged, or the polarizations do not show the same image.
+        If a file is missing or damaged, pixels are not those of their checksum, or the polarizations do not show the
+        same image.
     """
     annotations = [product.annotation(layer) for layer in layers]
     for other in annotations[1:]:
@@ -100,6 +101,7 @@ def _read_beta0(
         gain = gain_table(product.calibration(layers[number]).beta, shape[1])
         noise = noises[number] if remove_noise and not annotations[number].noise_removed else None
         power = read_power(product, layers[number], grid, shape, gain, noise)
+        product.check_pixels(layers[number])
         if cut is not None:
             power[cut] = np.nan
         return power
