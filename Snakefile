@@ -35,6 +35,7 @@ report: "rules/report/workflow.rst"
 
 include: "rules/plan.smk"
 include: "rules/common.smk"
+include: "rules/once.smk"
 include: "rules/resources.smk"
 include: "rules/acquire.smk"
 include: "rules/static.smk"

@@ -1,42 +1,6 @@
 """From per-burst GeoTIFFs to the month in the cube."""
 
 
-def reference_bursts(kind):
-    """Return an input function: folders or accounts of all months that the reference of a tile is made of."""
-
-    def files(wildcards):
-        after_search(wildcards)
-        tile = tile_of(wildcards)
-        return [getattr(tile.paths(month), kind) for month in tile.reference_months]
-
-    return files
-
-
-def reference_months(wildcards):
-    """Return the months that the reference of a tile is made of."""
-    return ",".join(map(str, tile_of(wildcards).reference_months))
-
-
-def reference_made(wildcards):
-    """Wait for the reference if there is none yet; one that exists is no reason to make a month again."""
-    after_search(wildcards)
-    tile = tile_of(wildcards)
-    if RUN.draws or not tile.period or tile.reference:
-        return []
-    if not tile.reference_months:
-        raise WorkflowError(
-            f"{tile.key.tile} {tile.key.direction}: the source has no granules in the reference period"
-            " -> give another processing.despeckle.kwargs.reference"
-        )
-    return tile.paths().reference_facts
-
-
-def reference_static(wildcards):
-    """Wait for the static layers of a tile, if an option of its composites reads them."""
-    needed = PLAN.config.composite_needs_statics and not RUN.draws
-    return static_files(wildcards) if needed else []
-
-
 rule cube:
     """One slot for every calendar month. The store itself is no output: Snakemake would delete it."""
     input:

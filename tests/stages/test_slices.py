@@ -226,8 +226,6 @@ def test_high_ground_beyond_the_footprint_is_kept_if_the_image_shows_it(granule:
 
 
 def test_errors_name_granule_and_file(granule: Granule, heights: TileHeights, tmp_path: Path) -> None:
-    import shutil
-
     copy = tmp_path / Path(granule.layers[0].url).name
     shutil.copytree(granule.layers[0].url, copy)
     (measurement, *_) = sorted((copy / "measurement").glob("*vh*"))
