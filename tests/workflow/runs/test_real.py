@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import json
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
@@ -585,6 +586,8 @@ def test_the_lines_of_the_readme_plot_a_series(
         assert plotted[month] == truth if np.isfinite(truth) else month not in plotted
 
     monkeypatch.chdir(tmp_path)
+    field = {"type": "Polygon", "coordinates": [[[-120.2, 34.6], [-120.1, 34.6], [-120.1, 34.7], [-120.2, 34.6]]]}
+    Path("fields.geojson").write_text(json.dumps({"type": "Feature", "properties": {}, "geometry": field}))
     names: dict[str, object] = {}
     changes = {
         r'"output/[^"]*\.zarr"': store,
