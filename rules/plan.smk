@@ -39,6 +39,7 @@ TOOLS = {
     "catalog_inspect",
     "catalog_rebuild",
     "catalog_validate",
+    "change",
     "mosaic_tiles",
     "tile_inspect",
     "timeseries",

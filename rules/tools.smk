@@ -108,3 +108,21 @@ rule timeseries:
         base_dir=LAYOUT.base_dir,
     shell:
         "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
+
+
+rule change:
+    """Map the changes of a band through all months of a cube."""
+    log:
+        f"{LAYOUT.logs}/tools/change.log",
+    localrule: True
+    conda:
+        "../envs/s1monthly.yaml"
+    threads: 2
+    resources:
+        mem_mb=1000,
+        runtime=600,
+    params:
+        command=tool_command("change"),
+        base_dir=LAYOUT.base_dir,
+    shell:
+        "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"

@@ -30,6 +30,7 @@ WILDCARDS = {
     "direction": ("ASCENDING", naming.DIRECTION_PATTERN),
     "month": ("2021-11", naming.MONTH_PATTERN),
     "question": ("0123456789abcdef", naming.DIGEST_PATTERN),
+    "made_of": ("0123456789abcdef", naming.DIGEST_PATTERN),
     "slots": ("2021-11_2022-02_0123456789abcdef", naming.SLOTS_PATTERN),
 }
 MONTHS = st.builds(Month, st.integers(1900, 9999), st.integers(1, 12))
@@ -60,7 +61,8 @@ def test_the_output_tree_is_that_of_the_peer() -> None:
 def test_what_may_be_deleted_lies_in_the_work_folder_and_what_is_kept_does_not() -> None:
     layout = Layout("out", "work")
     working = {name for name in PATTERNS if getattr(layout, name).startswith("work/")}
-    assert working == {"granules", "static_granules", "asked", "owner", "logs", "bursts", "account", "resume_folder"}
+    kinds = {"granules", "static_granules", "heights", "asked", "owner", "logs", "bursts", "account", "resume_folder"}
+    assert working == kinds
     assert all(getattr(layout, name).startswith("out/") for name in set(PATTERNS) - working)
 
 

@@ -23,6 +23,7 @@ SCRIPTS = {
     "tile inspect": ("tile_inspect", "say of every month of a tile whether it is there, and if not, why"),
     "mosaic": ("mosaic_tiles", "make one map of the COGs of a month"),
     "series": ("timeseries", "write the values of points or polygons in every month"),
+    "change": ("change", "map the changes of a band through all months"),
     "doctor": ("doctor", "say what is well on this machine, and what is not"),
 }
 """Command -> script, and what it does."""

@@ -376,6 +376,15 @@ class Layout:
         """Folder of mosaics."""
         return f"{self.base_dir}/mosaic"
 
+    @property
+    def changes(self) -> str:
+        """Folder of maps of changes."""
+        return f"{self.base_dir}/change"
+
+    def change(self, band: str, suffix: str = "tif") -> str:
+        """Map of the changes of a band of a tile and direction; with ``json`` its STAC Item."""
+        return f"{self.changes}/{self._folder_name}_{band}_change.{suffix}"
+
     # the work folder
 
     @property

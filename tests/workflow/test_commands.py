@@ -14,7 +14,7 @@ import pytest
 from s1monthly.model import COMBINED, Direction
 from s1monthly.workflow import commands
 
-TOOLS = ("catalog_inspect", "mosaic_tiles", "tile_inspect", "timeseries")
+TOOLS = ("catalog_inspect", "change", "mosaic_tiles", "tile_inspect", "timeseries")
 SCRIPTS = Path(commands.__file__).parents[2]
 
 

@@ -187,3 +187,20 @@ def add_series(options: argparse.ArgumentParser) -> None:
     add("--other-tiles", action="store_true", help="name the other tiles that hold a feature")
     add("--output", metavar="FILE", help="table to write: .csv or .parquet")
     add("--figure", metavar="FILE", help="figure to write: .png, .pdf or .svg")
+
+
+def add_change(options: argparse.ArgumentParser, methods: Collection[str]) -> None:
+    """Add the options that define maps of changes."""
+    add = options.add_argument
+    add("--tile", type=str.upper, help="for example 10SGD; default: all tiles")
+    add_direction(options, "default: ALL")
+    add_output_dir(options)
+    add("--band", default="VV_dB", metavar="BAND", help="default: VV_dB")
+    text = "cusum (default): one change, judged by permutations; pelt: several, by a penalised search"
+    add("--method", default="cusum", choices=methods, help=text)
+    add("--confidence", type=float, metavar="SHARE", help="cusum: least confidence of a change; default: 0.95")
+    add("--permutations", type=int, metavar="N", help="cusum: random orders of each series; default: 199")
+    add("--penalty", type=float, metavar="FACTOR", help="pelt: penalty on a change, times log(months); default: 4")
+    add("--smallest", type=int, metavar="MONTHS", help="fewest months before and after a change; default: 6")
+    add("--start", metavar="YYYY-MM", help="first month")
+    add("--end", metavar="YYYY-MM", help="last month")
