@@ -22,14 +22,20 @@ PASSES = {"2024-05-03": 2, "2024-05-15": 1, "2024-07-02": 1, "2024-07-14": 1}
 def main(configfile):
     config = yaml.safe_load(configfile.read_text())
     centre = tile_outline(Tile(config["roi"]["manual_mgrs_tiles"][0])).centroid
-    place, folder = Place(centre.x, centre.y, 1.1), Path(config["source"]["path"])
-    shutil.rmtree(folder, ignore_errors=True)
-    place.write_dem(Path(config["grd"]["dem"]))
+    place, products = Place(centre.x, centre.y, 1.1), Path(config["source"]["path"])
+    dem, folder = Path(config["grd"]["dem"]), products.with_name(f".{products.name}")
+    if products.exists():  # nothing is overwritten: they may be somebody's own
+        print(f"{products} is there already")
+        return
+    shutil.rmtree(folder, ignore_errors=True)  # of a demo that was killed
+    if not dem.exists():
+        place.write_dem(dem)
     for number, (day, slices) in enumerate(PASSES.items(), start=1):
         moment = np.datetime64(f"{day}T05:11:30")
         size = {"slices": slices, "lines": 1800 // slices, "samples": 1600, "datatake": number}
         for product in place.write_slices(folder, moment, Direction.DESCENDING, TRACK, **size):
-            print(product)
+            print(products / product.name)
+    folder.rename(products)
 
 
 if __name__ == "__main__":
