@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +21,7 @@ from s1monthly.granule_names import STATIC_LAYERS
 from s1monthly.model import Direction
 from s1monthly.sources.grd.simulation.scene import Place
 from support.grd_products import zipped
-from support.workflow import run_snakemake
+from support.workflow import run_snakemake, snakemake_command
 
 TILE = "33TUG"
 PLACE = Place(13.25, 41.95, 1.1)
@@ -193,3 +197,24 @@ def test_a_forgotten_tile_of_the_dem_is_named_before_granules_are_read(tmp_path:
     run = run_snakemake(tmp_path, CONFIG | {"grd": grd, "time": {"years": [2024], "months": [5]}}, check=False)
     assert run.failed == {"heights": 1} and not run.jobs["bursts"]
     assert "no tile Copernicus_DSM_COG_10_N4" in run.output and "nothing there says that it is ocean" in run.output
+
+
+def test_killed_while_slices_are_read_and_run_again(made: Path, tmp_path: Path) -> None:
+    shutil.copytree(made / "products", tmp_path / "products")
+    shutil.copy(made / "dem.tif", tmp_path)
+    config = {**CONFIG, "memory": {"batch_max_retries": 0, "max_download_workers": 1}}
+    with (tmp_path / "killed.txt").open("w") as output:
+        process = subprocess.Popen(
+            snakemake_command(tmp_path, config), cwd=tmp_path, stdout=output, stderr=output, start_new_session=True
+        )
+        deadline = time.monotonic() + 60
+        kept = tmp_path / "output" / "work" / f"{TILE}_DESCENDING" / "kept" / "2024-05"
+        while not list(kept.rglob("S1A*.json")) and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert list(kept.rglob("S1A*.json")), (tmp_path / "killed.txt").read_text()
+    run_snakemake(tmp_path, config, "--unlock")
+    assert run_snakemake(tmp_path, config).months("publish") == ["2024-05", "2024-06"]
+    for month in ("2024-05", "2024-06"):
+        assert record(tmp_path, month)["digest"] == record(made, month)["digest"]
