@@ -141,7 +141,7 @@ def new_group(
                 "Conventions": "CF-1.11",
                 "title": f"Sentinel-1 static layers of tile {origin.tile}, track {origin.track},"
                 f" {Stack.parse(origin.direction).pooled.passes}",
-                "source": "made up, for trials" if origin.simulated else "OPERA RTC-S1-STATIC",
+                "source": origin.source,
                 **geozarr_attributes(geobox),
                 ATTRIBUTE: asdict(origin),
             }

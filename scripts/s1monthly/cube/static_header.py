@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from s1monthly.cube.header import ATTRIBUTE
+from s1monthly.granule_names import SLICE_PATTERN
 from s1monthly.layout import track_name
 
 
@@ -21,7 +23,7 @@ class StaticOrigin:
     tile, direction, track
         Place; the track as a number.
     granules : tuple of str
-        Ids of the static granules, in burst order.
+        Ids of the static granules, in burst order; or of the GRD slice.
     made_of : str
         Digest of bursts, granules with the sizes of their files, grid, and version of the product.
     without : tuple of str
@@ -43,6 +45,14 @@ class StaticOrigin:
         """Tile, direction and track as text, the track once."""
         name = track_name(self.track)
         return f"{self.tile} {self.direction.removesuffix(f'_{name}')} {name}"
+
+    @property
+    def source(self) -> str:
+        """What the layers were made of, in words: static granules of OPERA, or the geometry of a GRD slice."""
+        if self.simulated:
+            return "made up, for trials"
+        of_slice = any(re.fullmatch(SLICE_PATTERN, granule) for granule in self.granules)
+        return "Sentinel-1 GRD, DEM and orbit" if of_slice else "OPERA RTC-S1-STATIC"
 
 
 def read_origins(path: str | Path) -> dict[int, StaticOrigin]:

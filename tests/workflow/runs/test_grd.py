@@ -114,7 +114,10 @@ def test_static_layers_are_those_of_the_first_slice(made: Path) -> None:
     assert item["properties"]["s1monthly:static_granules"] == [first]
     for month in ("2024-05", "2024-06"):
         assert record(made, month)["statics"]["tracks"]["T022"]["granules"] == [first]
-    angle, mask = (read_static(made / FOLDER / "zarr" / "S1_static.zarr", 22, name) for name in STATIC_LAYERS[::5])
+    store = made / FOLDER / "zarr" / "S1_static.zarr"
+    group = json.loads((store / "T022" / "zarr.json").read_text())
+    assert group["attributes"]["source"] == "Sentinel-1 GRD, DEM and orbit"
+    angle, mask = (read_static(store, 22, name) for name in STATIC_LAYERS[::5])
     known = mask < 255
     assert known.any(axis=1).all() and not known.all(axis=1).any()
     assert 30 < np.nanmin(angle) < np.nanmax(angle) < 46 and np.isfinite(angle[known]).mean() > 0.9
