@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -19,3 +24,12 @@ def shared_data() -> Path:
             pytest.fail(f"real test data required and not found in {folder}")
         pytest.skip(f"real test data not found in {folder} (set S1MONTHLY_SHARED_DATA)")
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """Chromium without a window; each test opens pages of its own."""
+    from support.browser import chromium
+
+    with chromium() as started:
+        yield started
