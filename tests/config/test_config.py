@@ -298,10 +298,10 @@ def test_schema_accepts_what_we_ship_and_refuses_what_we_refuse(name: str) -> No
     assert len(list(validator.iter_errors(values))) == 1
 
 
-def test_configuration_shown_in_the_readme_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (whole,), (area, folder, grd) = (
-        re.findall(r"^```yaml\n(.*?)^```", readme.read_text(), re.DOTALL | re.MULTILINE)
-        for readme in (CONFIG.parent / "README.md", CONFIG / "README.md")
+def test_configuration_shown_in_the_documents_is_valid(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (whole,), (area, folder), (grd,) = (
+        re.findall(r"^```yaml\n(.*?)^```", document.read_text(), re.DOTALL | re.MULTILINE)
+        for document in (CONFIG.parent / "README.md", CONFIG / "README.md", CONFIG / "GRD.md")
     )
     for name in ("granules", "products", "dem", "orbits"):
         (tmp_path / name).mkdir()
