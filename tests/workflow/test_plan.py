@@ -98,7 +98,7 @@ def test_a_source_folder_that_is_gone_leaves_what_is_made(site: Site, folder: st
     cog = Path(tile.paths(NOVEMBER).cog)
     cog.unlink()
     plan.look_again()
-    assert any("1 COG to be made again: 2021-11" in line for line in report.before_run(plan))
+    assert any("1 COG to be written: 2021-11" in line for line in report.before_run(plan))
     record = Path(tile.paths(JANUARY).record)
     record.write_text(record.read_text().replace('"unread": []', '"unread": ["x"]'))
     with pytest.raises(SourceError, match=r"needed for 10SGD ASCENDING 2022-01 ->.*catalog_rebuild"):

@@ -74,17 +74,17 @@ def test_report_of_months_with_new_granules(made: Site) -> None:
 
 def test_report_of_products_that_were_deleted(made: Site) -> None:
     overviews = made.plan(output={"formats": {"overview": True}})
-    assert "; 3 overview COGs to be made again: 2021-11, 2021-12, 2022-02" in line(overviews)
+    assert "; 3 overview COGs to be written: 2021-11, 2021-12, 2022-02" in line(overviews)
     assessed = made.plan(output={"formats": {"ceos_ard": True}})
-    assert "; 3 assessments by CEOS-ARD to be made again: 2021-11, 2021-12, 2022-02" in line(assessed)
+    assert "; 3 assessments by CEOS-ARD to be written: 2021-11, 2021-12, 2022-02" in line(assessed)
     tile = made.tile()
     for path in (tile.paths(NOVEMBER).cog, tile.paths(DECEMBER).cog, tile.paths(FEBRUARY).preview):
         Path(path).unlink()
-    told = "2 COGs to be made again: 2021-11, 2021-12; 1 preview to be made again: 2022-02"
+    told = "2 COGs to be written: 2021-11, 2021-12; 1 preview to be written: 2022-02"
     assert line(made.plan()) == f"3 made; {told}; 1 without granules"
     Path(tile.paths(DECEMBER).item).unlink()
     without = {"output": {"formats": {"cog": False, "preview": False}}}
-    assert line(made.plan(**without)) == "3 made; 1 Item to be made again: 2021-12; 1 without granules"
+    assert line(made.plan(**without)) == "3 made; 1 Item to be written: 2021-12; 1 without granules"
     Path(tile.paths(DECEMBER).record).unlink()
     assert line(made.plan(**without)) == "1 missing: 2021-12; 2 made; 1 without granules"
 

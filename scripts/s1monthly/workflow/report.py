@@ -156,7 +156,7 @@ def _products(made: Iterable[MonthState]) -> Iterator[str]:
     for product in dict.fromkeys(("COG", "preview", "Item", *further)):
         lacking = [state for state in made if product in map(product_name, state.lacking)]
         name = plural(product) if len(lacking) > 1 else product
-        yield _count(lacking, f"{name} to be made again")
+        yield _count(lacking, f"{name} to be written")
     yield _count(
         made, "whose products are out of date, to be made again", lambda state: state.outdated and not state.lacking
     )

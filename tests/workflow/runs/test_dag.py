@@ -246,9 +246,9 @@ def alter(path: Path) -> None:
 
 
 DAMAGE: dict[str, tuple[str, Callable[[Path], object], str]] = {
-    "2021-01": ("cog", Path.unlink, "1 COG to be made again: {month}"),
-    "2021-02": ("preview", Path.unlink, "1 preview to be made again: {month}"),
-    "2021-03": ("item", Path.unlink, "1 Item to be made again: {month}"),
+    "2021-01": ("cog", Path.unlink, "1 COG to be written: {month}"),
+    "2021-02": ("preview", Path.unlink, "1 preview to be written: {month}"),
+    "2021-03": ("item", Path.unlink, "1 Item to be written: {month}"),
     "2021-04": ("cog", cut, "whose products are out of date, to be made again: {month}, 2021-05"),
     "2021-05": ("preview", cut, "2 whose products are out of date, to be made again: 2021-04, {month}"),
     "2021-06": ("record", Path.unlink, "1 missing: {month}"),
@@ -563,7 +563,7 @@ def test_another_layout_of_cogs_replaces_the_files(made: Path) -> None:
     assert settled(made, bands)
     (whole.parent / of_bands[0]).unlink()
     again = run_snakemake(made, bands)
-    assert again.jobs == {"publish": 1, **CATALOGS} and "1 COG to be made again" in again.output
+    assert again.jobs == {"publish": 1, **CATALOGS} and "1 COG to be written" in again.output
     assert [path.name for path in sorted(whole.parent.glob("*2021-11*"))] == of_bands
     assert (made / "output" / "catalog.gpkg").exists() and validate(made / "output").problems == []
 
