@@ -52,7 +52,7 @@ def test_a_deleted_product_brings_its_month_alone_into_the_graph(made: Path) -> 
     run, months = looked_at(made)
     assert months == 1
     assert run.jobs == {"publish": 1, "tile_catalog": 1, "catalog": 1}
-    assert "3 made; 1 COG to be made again: 2015-02" in run.output
+    assert "3 made; 1 COG to be written: 2015-02" in run.output
 
 
 def test_other_params_bring_all_months_back(made: Path) -> None:
