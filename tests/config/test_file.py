@@ -34,6 +34,7 @@ def test_yaml_and_json_are_read(tmp_path: Path) -> None:
         (b"a: [{b: 1, b: 2}]", r"given twice: a\.b \(line 1\)"),
         (b"- roi\n- time\n", "holds no keys"),
         (b"roi", "holds no keys"),
+        (b"roi: &roi {wkt: *roi}", r"an alias .* holds itself"),
         (b"roi: {a: \xff}", "not in UTF-8"),
         (b"roi: [a\nb: c", "not YAML"),
         (b"\0\1", "not YAML"),

@@ -16,7 +16,7 @@ import pytest
 
 from s1monthly.model import Direction, Tile, TileDirection
 from s1monthly.workflow import run_lock
-from s1monthly.workflow.run_lock import FOLDER, Holding, RunLockError, hold
+from s1monthly.workflow.run_lock import FOLDER, Holding, RunLockError, hold, living_runs
 
 HERE, THERE, BACK = (
     TileDirection(Tile("10SGD"), Direction.ASCENDING),
@@ -92,6 +92,17 @@ def test_another_process_is_refused_and_its_death_frees_what_it_held(tmp_path: P
         (left,) = files(tmp_path)
         mine = taken(tmp_path, HERE)
     assert files(tmp_path) == [mine.path] != [left]
+
+
+def test_the_runs_that_work_on_a_tree_are_named_without_holding_anything(tmp_path: Path) -> None:
+    assert living_runs(tmp_path) == [] and not (tmp_path / FOLDER).exists()
+    with other_process(tmp_path) as process:
+        (run,) = living_runs(tmp_path)
+        assert f"process {process.pid} on {os.uname().nodename}, in {Path.cwd()}" in run.who
+        assert run.holds == {str(HERE)} and run.since.startswith("2")
+        process.kill()
+        process.wait()
+        assert living_runs(tmp_path) == []
 
 
 def test_a_child_does_not_keep_what_its_parent_held(tmp_path: Path) -> None:

@@ -24,24 +24,46 @@ def read_config_file(path: str | Path) -> dict[str, Any]:
     ConfigError
         If the file cannot be read, is not UTF-8 or YAML, holds no keys, or holds a key twice.
     """
-    where, remedy = f"configuration {path}", "fix the file, or give another one"
+    where = f"configuration {path}"
     try:
         text = Path(path).read_text(encoding="utf-8")
-        if text.lstrip().startswith("{"):
-            text = text.expandtabs()  # JSON allows tabs between values, YAML does not
-        root = yaml.compose(text, Loader=yaml.CSafeLoader)
-        content = yaml.load(text, Loader=yaml.CSafeLoader)
     except OSError as error:
         raise ConfigError(f"{where}: cannot be read ({error.strerror})", "give an existing file") from error
     except UnicodeDecodeError as error:
         raise ConfigError(f"{where}: not in UTF-8 ({error})", "save it as UTF-8") from error
+    return parse_config(text, path)
+
+
+def parse_config(text: str, path: str | Path) -> dict[str, Any]:
+    """Parse the text of a configuration file; an empty text gives an empty configuration.
+
+    Parameters
+    ----------
+    text : str
+        YAML or JSON.
+    path : path
+        File that errors name.
+
+    Raises
+    ------
+    ConfigError
+        If it is not YAML, holds no keys, holds a key twice, or holds itself.
+    """
+    where, remedy = f"configuration {path}", "fix the file, or give another one"
+    if text.lstrip().startswith("{"):
+        text = text.expandtabs()  # JSON allows tabs between values, YAML does not
+    try:
+        root = yaml.compose(text, Loader=yaml.CSafeLoader)
+        content = yaml.load(text, Loader=yaml.CSafeLoader)
+        twice = list(_twice(root, ""))
+    except RecursionError as error:
+        raise ConfigError(f"{where}: an alias (*) holds itself", remedy) from error
     except (yaml.YAMLError, ValueError) as error:  # ValueError: PyYAML reads 2021-02-30 as a date
         raise ConfigError(f"{where}: not YAML ({' '.join(str(error).split())})", remedy) from error
     if content is None:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{where}: holds no keys such as roi: and time:", remedy)
-    twice = list(_twice(root, ""))
     if twice:
         raise ConfigError(f"{where}: given twice: {', '.join(twice)}", "keep one of the two")
     return content

@@ -53,6 +53,61 @@ class Holding:
         os.close(self.handle)
 
 
+@dataclass(frozen=True)
+class LivingRun:
+    """A run that works on the output tree now.
+
+    Attributes
+    ----------
+    who : str
+        User, process, machine and working folder.
+    since : str
+        When it began, in UTC.
+    holds : frozenset of str
+        Its tiles and directions.
+    """
+
+    who: str
+    since: str
+    holds: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> LivingRun:
+        """Read the file of a run.
+
+        Raises
+        ------
+        RunLockError
+            If it is damaged.
+        """
+        try:
+            run = json.loads(path.read_text(encoding="utf-8"))
+            who = f"user {run['user']}, process {run['pid']} on {run['host']}, in {run['folder']}"
+            return cls(who, run["since"], frozenset(run["holds"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise RunLockError(
+                f"{path}: a run holds it, and what it works on cannot be read ({error})",
+                "end every run over this output tree, delete the file, and run again",
+            ) from error
+
+
+def living_runs(base_dir: str | Path) -> list[LivingRun]:
+    """Return the runs that work on an output tree now; none if its file system has no locks.
+
+    Raises
+    ------
+    RunLockError
+        If the file of one is damaged.
+    OSError
+        If the folder of their files is not writable.
+    """
+    folder = Path(base_dir, FOLDER)
+    if not folder.is_dir():
+        return []
+    with locked(folder / "lock"):
+        return [LivingRun.read(path) for path in _living(folder)]
+
+
 def hold(base_dir: str | Path, keys: Sequence[TileDirection]) -> Holding | None:
     """Lock all tiles and directions of this run, or none.
 
@@ -147,19 +202,11 @@ def _opened(path: Path) -> Iterator[int]:
 
 
 def _refuse_overlap(path: Path, wanted: set[str]) -> None:
-    try:
-        other = json.loads(path.read_text(encoding="utf-8"))
-        both = sorted(wanted & set(other["holds"]))
-        who = f"user {other['user']}, process {other['pid']} on {other['host']}, in {other['folder']}"
-        since = other["since"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunLockError(
-            f"{path}: a run holds it, and what it works on cannot be read ({error})",
-            "end every run over this output tree, delete the file, and run again",
-        ) from error
+    other = LivingRun.read(path)
+    both = sorted(wanted & other.holds)
     if both:
         more = f" and {len(both) - _SHOWN} more" if len(both) > _SHOWN else ""
         raise RunLockError(
-            f"{', '.join(both[:_SHOWN])}{more}: another run works on it since {since}: {who}",
+            f"{', '.join(both[:_SHOWN])}{more}: another run works on it since {other.since}: {other.who}",
             f"wait until it has ended, or give this run other tiles; if that machine died, delete {path}",
         )
