@@ -8,11 +8,12 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 
-.PHONY: demo demo_grd doctor test lint bench slurm config lock clean help
+.PHONY: demo demo_grd explore doctor test lint bench slurm config lock clean help
 
 help:
 	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
 	@echo "make demo_grd  the same from GRD products of a made-up place"
+	@echo "make explore  look at what was made in a browser; OUTPUT=output/demo names the tree"
 	@echo "make doctor  check machine, network and login; CONFIG=my.yaml checks them for that run"
 	@echo "make test    set up, run the whole test suite"
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
@@ -47,6 +48,10 @@ demo: .venv/run
 demo_grd: .venv/run
 	@$(BIN)/python scripts/demo_grd.py --configfile config/demo_grd.yaml
 	$(SNAKEMAKE) --configfile config/demo_grd.yaml
+
+OUTPUT ?= output
+explore: .venv/run
+	@$(BIN)/python scripts/explore.py --output-dir "$(OUTPUT)"
 
 doctor: .venv/run
 	@$(BIN)/python scripts/doctor.py $(if $(CONFIG),--configfile $(CONFIG))

@@ -24,6 +24,7 @@ SCRIPTS = {
     "mosaic": ("mosaic_tiles", "make one map of the COGs of a month"),
     "series": ("timeseries", "write the values of points or polygons in every month"),
     "change": ("change", "map the changes of a band through all months"),
+    "explore": ("explore", "look at an output tree in a browser, and run a configuration"),
     "doctor": ("doctor", "say what is well on this machine, and what is not"),
 }
 """Command -> script, and what it does."""

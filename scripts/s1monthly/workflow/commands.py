@@ -109,6 +109,19 @@ def track(text: str) -> int:
     return int(number)
 
 
+def port(text: str) -> int:
+    """Parse the number of a port; 0 means any that is free.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If there is no such port.
+    """
+    if not text.isdecimal() or not 0 <= int(text) < 2**16:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: give a number from 0 to {2**16 - 1}")
+    return int(text)
+
+
 def folder(text: str) -> str:
     """Check the path of a folder with `folder_path`.
 
@@ -187,6 +200,13 @@ def add_series(options: argparse.ArgumentParser) -> None:
     add("--other-tiles", action="store_true", help="name the other tiles that hold a feature")
     add("--output", metavar="FILE", help="table to write: .csv or .parquet")
     add("--figure", metavar="FILE", help="figure to write: .png, .pdf or .svg")
+
+
+def add_explore(options: argparse.ArgumentParser) -> None:
+    """Add the options of the explorer."""
+    add_output_dir(options)
+    options.add_argument("--port", type=port, default=0, metavar="NUMBER", help="default: 0, any that is free")
+    options.add_argument("--no-browser", action="store_true", help="open no browser; only print the address")
 
 
 def add_change(options: argparse.ArgumentParser, methods: Collection[str]) -> None:
