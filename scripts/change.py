@@ -6,6 +6,7 @@ The mean of each calendar month is removed first; months without data are skippe
 import sys
 
 import light_imports  # noqa: F401
+from s1monthly.catalog.update import catalog_maps
 from s1monthly.errors import ProductError, S1MonthlyError
 from s1monthly.kernels.change.detection import DEFAULTS
 from s1monthly.model import Month
@@ -28,6 +29,7 @@ def main(argv=None):
         span = [None if text is None else Month.parse(text) for text in (options.start, options.end)]
         for header in cubes:
             print(make_change(options.output_dir, header, options.band, options.method, given, *span), flush=True)
+        catalog_maps(options.output_dir)
     except S1MonthlyError as error:
         sys.exit(str(error))
 

@@ -1,7 +1,7 @@
 """Monthly Sentinel-1 composites on the Sentinel-2 tile grid: the library behind the rules.
 
-In a notebook: `open_cube`, `find_months`, `read_series`, `plot_series` and `load_config`. They load their libraries
-when they are first used.
+In a notebook: `open_cube`, `find_months`, `read_series`, `plot_series`, `read_change` and `load_config`. They load
+their libraries when they are first used.
 
 ``scripts/README.md`` has the map of the packages and the rule of imports; ``tests/test_structure.py`` keeps it.
 """
@@ -11,14 +11,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from s1monthly.reading import find_months, load_config, open_cube, plot_series, read_series
+    from s1monthly.reading import find_months, load_config, open_cube, plot_series, read_change, read_series
 
 VERSION = "0.1.0"
 """Version of the software, as in pyproject.toml and in every record."""
 
 __version__ = VERSION
 
-__all__ = ["VERSION", "find_months", "load_config", "open_cube", "plot_series", "read_series"]
+__all__ = ["VERSION", "find_months", "load_config", "open_cube", "plot_series", "read_change", "read_series"]
 
 
 def __getattr__(name: str) -> Any:

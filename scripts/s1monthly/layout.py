@@ -360,12 +360,18 @@ class Layout:
         """STAC Collection of a direction, or of one track of it."""
         return f"{self.base_dir}/collection_{self.direction}.json"
 
+    @property
+    def maps_catalog(self) -> str:
+        """STAC Catalog of the Items that are no months: static layers and maps of changes."""
+        return f"{self.base_dir}/catalog_maps.json"
+
     def stac_documents(self) -> tuple[str, ...]:
-        """Return root Catalog, Collection of all months, those of both directions, and those of tracks that exist."""
+        """Return root Catalog, Collection of all months, those of directions and of tracks that exist, and of maps."""
         names = os.listdir(self.base_dir) if os.path.isdir(self.base_dir) else ()
         found = {match["direction"] for name in names if (match := _COLLECTION.fullmatch(name))}
         stacks = sorted(found.union(map(str, Direction)))
-        return self.stac_root, self.collection, *(replace(self, direction=one).direction_collection for one in stacks)
+        collections = (replace(self, direction=one).direction_collection for one in stacks)
+        return self.stac_root, self.collection, *collections, self.maps_catalog
 
     def root_files(self) -> tuple[str, ...]:
         """Return catalogs and STAC documents of the whole output tree."""

@@ -278,6 +278,77 @@ def plot_series(series: pd.DataFrame) -> Figure:
     return draw_series(columns, series.attrs["bands"])
 
 
+def read_change(
+    base_dir: str | Path, tile: str, direction: str, band: str = "VV_dB", track: int | None = None
+) -> xr.Dataset:
+    """Read the map of the changes of a band, which the tool `change` made.
+
+    Parameters
+    ----------
+    base_dir : path
+        Root of the output tree (``output.base_dir``).
+    tile : str
+        Sentinel-2 tile, such as 10SGD.
+    direction : str
+        ASCENDING, DESCENDING or COMBINED, in any case, or its beginning.
+    band : str
+        Band of the cube whose changes were sought.
+    track : int, optional
+        Track of a cube made with ``processing.by_track``.
+
+    Returns
+    -------
+    xarray.Dataset
+        (y, x), on the grid of the cube: ``month``, the first month after the change, as a date, NaT for no change;
+        ``magnitude``, mean after minus mean before it, in units of the band; ``confidence``, 0 to 1; ``valid_months``.
+        Of `pelt` also ``changes``, their number, and the second and third largest: ``month_2`` ... Attributes are the
+        tags of the COG, such as METHOD, OPTIONS and MONTHS.
+
+    Raises
+    ------
+    ProductError
+        If there is no such map, or it cannot be read, or is of another grid than the cube.
+    CubeError
+        If there is no such cube.
+    NameFormatError
+        If tile or direction is misspelled.
+
+    Examples
+    --------
+    import s1monthly
+
+    change = s1monthly.read_change("output", "10SGD", "ASCENDING")
+    lost = change.where(change.magnitude < -3)
+    lost.month.dt.year.plot()
+    """
+    import numpy as np
+    import xarray
+
+    from s1monthly.raster.geotiff import open_dataset
+
+    key = TileDirection(Tile(tile.upper()), Stack.of(_direction(direction), track))
+    path = Layout(os.fspath(base_dir)).of(key).change(band)
+    again = f"make it with the tool change --tile {key.tile} --direction {key.direction.pooled} --band {band}"
+    if not os.path.exists(path):
+        raise ProductError(f"{path}: there is no such map of changes", again)
+    cube = open_cube(base_dir, tile, direction, track, complete=False, chunks=None)
+    made = xarray.Dataset(coords=cube[["x", "y", "spatial_ref"]].coords)
+    with open_dataset(path) as cog:
+        if cog.shape != (cube.sizes["y"], cube.sizes["x"]):
+            raise ProductError(f"{path}: a map of another grid than that of the cube", again)
+        for number, (name, units) in enumerate(zip(cog.descriptions, cog.units, strict=True), 1):
+            values, about = cog.read(number), {"long_name": cog.tags(number)["long_name"]}
+            if name.startswith("month"):
+                month = np.where(np.isfinite(values), values, 197001).astype("int32")
+                dates = ((month // 100 - 1970) * 12 + month % 100 - 1).astype("datetime64[M]").astype("datetime64[ns]")
+                values = np.where(np.isfinite(values), dates, np.datetime64("NaT"))
+                about = {"long_name": about["long_name"].replace(", as year x 100 + month", "")}
+            else:
+                about["units"] = units
+            made[name] = ("y", "x"), values, about | {"grid_mapping": "spatial_ref"}
+        return made.assign_attrs(cog.tags())
+
+
 def load_config(config: str | Path | Mapping[str, Any]) -> Config:
     """Read and check a configuration; every option that is not given has its default.
 

@@ -14,10 +14,11 @@ import pystac_client
 import pytest
 import shapely
 
+from s1monthly.audit.tree_files import list_tree
 from s1monthly.catalog import table as catalog
 from s1monthly.catalog.collection import stac_documents
 from s1monthly.catalog.document import EXTENSIONS, read_document
-from s1monthly.catalog.update import catalog_all, catalog_tile
+from s1monthly.catalog.update import catalog_all, catalog_maps, catalog_tile
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.model import Tile
 from support import stac_rules
@@ -211,6 +212,34 @@ def test_the_client_of_pystac_opens_the_tree_and_finds_its_items(tree):
         "s1-grits-monthly-descending",
     ]
     assert len(list(client.get_items(recursive=True))) == 5
+
+
+def test_static_layers_and_changes_are_found_beside_the_months_and_not_among_them(tree, tmp_path):
+    base = tmp_path / "output"
+    shutil.copytree(tree, base)
+    month = base / "10SGD_ASCENDING" / "10SGD_ASCENDING_2021-11.json"
+    items = (
+        base / "10SGD_ASCENDING" / "static" / "10SGD_S1_Static_ASCENDING_T137.json",
+        base / "change" / "10SGD_ASCENDING_VV_dB_change.json",
+    )
+    for path in items:
+        path.parent.mkdir()
+        shutil.copy(month, path)
+    before = read_document(base / "collection_ASCENDING.json")
+    catalog_maps(base)
+    assert read_document(base / "collection_ASCENDING.json") == before
+    stac_rules.validate(read_document(base / "catalog_maps.json"))
+    root = pystac.Catalog.from_file(str(base / "catalog.json"))
+    assert [child.title for child in root.get_children()][1] == "Static layers and maps of changes"
+    maps = root.get_child("s1monthly-maps")
+    assert {link.get_absolute_href() for link in maps.get_item_links()} == {str(path) for path in items}
+    assert not list_tree(base).strays
+    shutil.rmtree(base / "change")
+    items[0].unlink()
+    catalog_all(base)
+    assert not (base / "catalog_maps.json").exists() and hrefs(read_document(base / "catalog.json"), "child") == [
+        "./collection.json"
+    ]
 
 
 def test_a_published_tree_says_where_it_is_and_tools_keep_it(tree, tmp_path):

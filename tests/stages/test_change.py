@@ -10,10 +10,11 @@ import pytest
 import rasterio
 
 import change
+import s1monthly
 from s1monthly.audit.tree_files import list_tree
 from s1monthly.cube.axis import prepare
 from s1monthly.cube.write import write_month
-from s1monthly.errors import CubeError
+from s1monthly.errors import CubeError, ProductError
 from s1monthly.files import file_state
 from s1monthly.model import Month
 from s1monthly.series.placing import find_cubes
@@ -67,6 +68,25 @@ def test_the_map_shows_month_step_confidence_and_months(tree: Path, method: str)
     assert not [path for path in (tree / "change").iterdir() if path.name.startswith(".")]
     found = list_tree(tree)
     assert [folder.path.name for folder in found.folders] == ["10SGD_ASCENDING"] and not found.strays
+
+
+def test_a_notebook_reads_the_map_with_real_months_on_the_grid_of_the_cube(tree: Path) -> None:
+    change.main(["--output-dir", str(tree), "--method", "pelt"])
+    found = s1monthly.read_change(tree, "10sgd", "asc")
+    with rasterio.open(tree / "change" / "10SGD_ASCENDING_VV_dB_change.tif") as cog:
+        numbers, steps = cog.read([1, 2])
+        assert list(found.data_vars) == list(cog.descriptions) and found.attrs["METHOD"] == "pelt"
+    months = found.month.values
+    np.testing.assert_array_equal(np.isnat(months), np.isnan(numbers))
+    there = ~np.isnat(months)
+    years, rest = months.astype("datetime64[Y]").astype(int) + 1970, months.astype("datetime64[M]").astype(int) % 12 + 1
+    np.testing.assert_array_equal((years * 100 + rest)[there], numbers[there])
+    assert (months[there] == months[there].astype("datetime64[M]")).all() and found.magnitude.attrs["units"] == "dB"
+    np.testing.assert_array_equal(found.magnitude.values, steps)
+    lost = s1monthly.open_cube(tree, "10SGD", "asc", chunks=None).VV_dB.where(found.magnitude < -2)
+    assert lost.shape == (31, *BOX.shape) and np.isfinite(lost.values[0]).any()
+    with pytest.raises(ProductError, match="no such map of changes -> make it with the tool change --tile 10SGD"):
+        s1monthly.read_change(tree, "10SGD", "asc", "RVI")
 
 
 def test_errors_name_what_is_wrong(tree: Path) -> None:

@@ -160,7 +160,7 @@ def stac_problems(layout: Layout, rows: Iterable[Row], repair: RepairCommands) -
 
 def _document_problem(path: Path, expected: Mapping[str, Any] | None) -> str:
     if expected is None:
-        return "nothing has this direction or track" if path.exists() else ""
+        return "nothing belongs in it" if path.exists() else ""
     try:
         found = list(differences(read_document(path), expected))
     except ProductError as error:

@@ -3,6 +3,9 @@
 The root Catalog has one child, the Collection of all months, which S1-GRiTS also has. Below it is a Collection for each
 direction (and track), with the Items: both directions of a month have the same ``datetime``, and clients such as
 odc-stac would show only one of them.
+
+Items of static layers and of maps of changes are in a Catalog beside that Collection, because a client loads the Items
+of a direction as months.
 """
 
 from __future__ import annotations
@@ -39,6 +42,8 @@ from s1monthly.kernels.texture import TEXTURE_MARK
 from s1monthly.layout import Layout, cog_of_band
 from s1monthly.model import COMBINED, Month, Polarization, Stack
 from s1monthly.records.recipe import GRD, OPERA
+
+MAPS_TITLE = "Static layers and maps of changes"
 
 PARQUET_TYPE = "application/vnd.apache.parquet"
 
@@ -170,7 +175,10 @@ def _with_bands(asset: dict[str, Any], described: Sequence[Band]) -> dict[str, A
 
 
 def stac_documents(
-    rows: Sequence[Mapping[str, Any]], public_url: str = "", stacks: Collection[Stack] = ()
+    rows: Sequence[Mapping[str, Any]],
+    public_url: str = "",
+    stacks: Collection[Stack] = (),
+    maps: Sequence[str] = (),
 ) -> dict[str, dict[str, Any]]:
     """Build the root Catalog and all Collections from the rows of the global catalog (`catalog.global_rows`).
 
@@ -184,6 +192,8 @@ def stac_documents(
         links stay relative (a *relative published catalog* of STAC's best practices).
     stacks : collection of Stack
         Directions and tracks that have a Collection even without a row.
+    maps : sequence of str
+        Items of static layers and maps of changes, as paths relative to the root of the tree.
 
     Returns
     -------
@@ -194,14 +204,10 @@ def stac_documents(
     layout = Layout(".")
     directions = sorted({*map(stack_of, rows), *stacks})
     root = link("root", layout.stac_root, TITLE)
-    catalog: dict[str, Any] = {
-        "type": "Catalog",
-        "stac_version": STAC_VERSION,
-        "id": ROOT_ID,
-        "title": TITLE,
-        "description": "Monthly composites of Sentinel-1 backscatter on the Sentinel-2 tile grid.",
-        "links": [root, link("child", layout.collection, TITLE)],
-    }
+    about = "Monthly composites of Sentinel-1 backscatter on the Sentinel-2 tile grid."
+    children = [link("child", layout.collection, TITLE)]
+    children += [link("child", layout.maps_catalog, MAPS_TITLE)] if maps else []
+    catalog = _catalog(ROOT_ID, TITLE, about, [root, *children])
     if public_url:
         catalog["links"].insert(0, link("self", f"{public_url}/{Path(layout.stac_root).name}", TITLE))
     parent = _collection(COLLECTION_ID, TITLE, rows)
@@ -222,7 +228,17 @@ def stac_documents(
             *(link("item", f"./{row['item_path']}", Path(row["item_path"]).stem, ITEM_TYPE) for row in _made(mine)),
         ]
         documents[Path(_path(layout, direction)).name] = _with_extensions(document)
+    if maps:
+        items = [link("item", path, Path(path).stem, ITEM_TYPE) for path in maps]
+        about = "Static layers of tracks over a tile, and maps of the changes through all months."
+        links = [root, link("parent", layout.stac_root, TITLE), *items]
+        documents[Path(layout.maps_catalog).name] = _catalog(f"{ROOT_ID}-maps", MAPS_TITLE, about, links)
     return documents
+
+
+def _catalog(name: str, title: str, description: str, links: list[dict[str, str]]) -> dict[str, Any]:
+    facts = {"type": "Catalog", "stac_version": STAC_VERSION, "id": name, "title": title, "description": description}
+    return {**facts, "links": links}
 
 
 def _with_extensions(document: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -295,9 +296,36 @@ def documents_of(
     """
     folders = [found for path in Path(layout.base_dir).iterdir() if (found := parse_folder(path.name))]
     stacks = {Stack.parse(direction) for _, direction in folders}
-    documents = stac_documents(rows, _published_at(layout) if public_url is None else public_url, stacks)
+    url = _published_at(layout) if public_url is None else public_url
+    documents = stac_documents(rows, url, stacks, _maps(layout, folders))
     new = (f"{layout.base_dir}/{name}" for name in documents)
     return {Path(path): documents.get(Path(path).name) for path in dict.fromkeys([*layout.stac_documents(), *new])}
+
+
+def _maps(layout: Layout, folders: Iterable[tuple[str, str]]) -> list[str]:
+    """Return the Items of static layers and of maps of changes, as paths relative to the root of the tree."""
+    here = Layout(".")
+    patterns = [replace(here, tile=tile, direction=direction).static_item for tile, direction in folders]
+    patterns += [replace(here, tile="*", direction="*").change("*", "json")]
+    found = (path for pattern in patterns for path in Path(layout.base_dir).glob(pattern.replace("{track}", "T*")))
+    return sorted(f"./{path.relative_to(layout.base_dir)}" for path in found if not path.name.startswith("."))
+
+
+def catalog_maps(base_dir: str | Path) -> None:
+    """Write the STAC documents of a tree again, so that they name new maps; nothing happens without a catalog.
+
+    Raises
+    ------
+    ProductError
+        If the catalog cannot be read, or a document cannot be written.
+    """
+    layout = Layout(str(base_dir))
+    if not Path(layout.catalog).exists():
+        return
+    with catalog_lock(layout.catalog):
+        for path, document in documents_of(layout, read_catalog(layout.catalog)).items():
+            if document is not None:
+                write_document(path, document, only_if_changed=True)
 
 
 def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set[str]]:

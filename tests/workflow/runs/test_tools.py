@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import os
 import shutil
@@ -148,6 +149,22 @@ def test_mosaic_tiles_runs_whenever_it_is_asked_for(made: tuple[Path, Run, Run])
     with rasterio.open(folder / path) as mosaic:
         vv = mosaic.read(1)
     assert np.nanmedian(vv) == pytest.approx(-10, abs=1e-3)
+
+
+def test_timeseries_and_change_run_as_targets(made: tuple[Path, Run, Run]) -> None:
+    folder, _, _ = made
+    with rasterio.open(next((folder / "output").glob("*/cog/*.tif"))) as cog:
+        rows, columns = np.nonzero(np.isfinite(cog.read(1)))
+        x, y = cog.xy(rows[0], columns[0])
+        crs = cog.crs.to_string()
+    run = tool(folder, "timeseries", f"--points={x},{y} --crs {crs} --output series.csv --figure series.png")
+    assert run.jobs == {"timeseries": 1} and "series.csv: 3 rows of 1 features" in run.output
+    values = next(csv.DictReader((folder / "series.csv").open()))
+    assert values["month"][:7] == "2021-11" and float(values["VV_dB"]) == pytest.approx(-10, abs=1e-3)
+    assert (folder / "series.png").read_bytes()[1:4] == b"PNG"
+    run = tool(folder, "change", f"--tile {TILE} --direction asc", check=False)
+    assert run.failed == {"change": 1} and "Traceback" not in run.output
+    assert "1 complete months -> changes are sought in 24 months or more" in run.output
 
 
 def test_a_failing_tool_says_why_and_touches_nothing(made: tuple[Path, Run], tmp_path: Path) -> None:

@@ -61,16 +61,14 @@ def cusum(
 
     Parameters
     ----------
-    series : array (months, pixels) of float32
-        dB, NaN for no data.
-    calendar : array (months,) of int
-        Calendar month of each, 0 to 11.
+    series, calendar
+        As `season.without_season` takes them.
     confidence : float
         Least confidence of a change.
     permutations : int
         Number of random orders.
     smallest : int
-        Fewest values before and after a change.
+        Fewest values on each side of a change.
 
     References
     ----------

@@ -34,10 +34,8 @@ def penalised(
 
     Parameters
     ----------
-    series : array (months, pixels) of float32
-        dB, NaN for no data.
-    calendar : array (months,) of int
-        Calendar month of each, 0 to 11.
+    series, calendar
+        As `season.without_season` takes them.
     penalty : float
         Penalty on a change, times log(values).
     smallest : int
