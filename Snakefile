@@ -65,6 +65,7 @@ onsuccess:
 
 onerror:
     catalog_what_is_finished()
+    report_what_failed()
     tell_the_outcome()
     release_tiles()
 

@@ -62,3 +62,24 @@ rule catalog:
             "params.public_url",
             *(["output.geopackage"] if SETTINGS.output.formats.geopackage else []),
         )
+
+
+rule report_after_run:
+    """Bring the web page of the output tree up to date, if output.formats.report wants it."""
+    input:
+        LAYOUT.catalog,
+    output:
+        page=update(LAYOUT.report_page),
+        index=update(LAYOUT.report_index),
+    log:
+        f"{LAYOUT.logs}/report/report.log",
+    localrule: True
+    conda:
+        "../envs/s1monthly.yaml"
+    resources:
+        mem_mb=500,
+        runtime=20,
+    params:
+        command=lambda wildcards, output: report_command(),
+    shell:
+        "{params.command} > {log:q} 2>&1"

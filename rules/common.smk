@@ -204,6 +204,8 @@ def final_output(wildcards):
     files = [LAYOUT.catalog, LAYOUT.items, LAYOUT.coverage, *PLAN.root_documents]
     if SETTINGS.output.formats.geopackage:
         files.append(LAYOUT.geopackage)
+    if SETTINGS.output.formats.report:
+        files += [LAYOUT.report_page, LAYOUT.report_index]
     for tile in [] if RUN.draws else PLAN.tiles:
         files += [tile.paths().tile_catalog, tile.paths().tile_items]
         question = PLAN.open_question(tile)

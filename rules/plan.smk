@@ -41,6 +41,7 @@ TOOLS = {
     "catalog_validate",
     "change",
     "mosaic_tiles",
+    "report",
     "tile_inspect",
     "timeseries",
 }

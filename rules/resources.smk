@@ -92,3 +92,9 @@ def own_work_dir():
     return (
         "" if LAYOUT.work_dir == usual else shlex.quote(f"--work-dir={LAYOUT.work_dir}")
     )
+
+
+def report_command():
+    """Return the command that brings the report of the output tree up to date."""
+    folders = [f"--output-dir={LAYOUT.base_dir}", f"--work-dir={LAYOUT.work_dir}"]
+    return f"{tool_command('report')} {shlex.join(folders)}"

@@ -169,3 +169,19 @@ def catalog_what_is_finished():
         check=False,
     )
     (logger.error if done.returncode else logger.info)(done.stdout.strip())
+
+
+def report_what_failed():
+    """After a failure: bring the report up to date, if it is wanted, so that it says why months are missing."""
+    if only_tools() or not RUN.takes_part or not SETTINGS.output.formats.report:
+        return
+    python = RUN.python_of(RUN.finished_jobs())
+    folders = [f"--output-dir={LAYOUT.base_dir}", f"--work-dir={LAYOUT.work_dir}"]
+    done = subprocess.run(
+        [python, f"{SCRIPTS}/report.py", *folders],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        logger.error(f"the report is not up to date: {done.stderr.strip()}")

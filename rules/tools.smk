@@ -126,3 +126,19 @@ rule change:
         base_dir=LAYOUT.base_dir,
     shell:
         "{params.command} --output-dir={params.base_dir:q} 2>&1 | tee -- {log:q}"
+
+
+rule report:
+    """Build the web page of the output tree, or bring it up to date."""
+    log:
+        f"{LAYOUT.logs}/tools/report.log",
+    localrule: True
+    conda:
+        "../envs/s1monthly.yaml"
+    resources:
+        mem_mb=500,
+        runtime=20,
+    params:
+        command=report_command(),
+    shell:
+        "{params.command} 2>&1 | tee -- {log:q}"

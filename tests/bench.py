@@ -36,6 +36,7 @@ from benchmarks import (
     kernels,
     month_options,
     pipeline,
+    report_page,
     scale,
     slopes,
     static_layers,
@@ -135,6 +136,11 @@ PARTS = {
         "Finding out what is to be done: snakemake -n, and a run that has nothing to do",
         lambda b: scale.measure(b.folder, b.progress),
         lambda found: scale.scale_table(found["scale"]),
+    ),
+    "report": Part(
+        "The report: built anew, with nothing and one month changed, and opened in a browser, in seconds",
+        lambda b: report_page.measure(b.folder, b.progress),
+        lambda found: report_page.report_table(found["report"]),
     ),
 }
 

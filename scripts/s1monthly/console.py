@@ -25,6 +25,7 @@ SCRIPTS = {
     "series": ("timeseries", "write the values of points or polygons in every month"),
     "change": ("change", "map the changes of a band through all months"),
     "explore": ("explore", "look at an output tree in a browser, and run a configuration"),
+    "report": ("report", "build the web page of an output tree: coverage, previews, statistics, provenance"),
     "doctor": ("doctor", "say what is well on this machine, and what is not"),
 }
 """Command -> script, and what it does."""

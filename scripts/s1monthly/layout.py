@@ -351,9 +351,24 @@ class Layout:
         return f"{self.base_dir}/collection.json"
 
     @property
+    def report(self) -> str:
+        """Folder of the report and of the table of coverage."""
+        return f"{self.base_dir}/report"
+
+    @property
+    def report_page(self) -> str:
+        """Page of the report that is opened (output.formats.report)."""
+        return f"{self.report}/index.html"
+
+    @property
+    def report_index(self) -> str:
+        """Data of the report on all tiles; those of each tile lie beside it."""
+        return f"{self.report}/data/index.js"
+
+    @property
     def coverage(self) -> str:
         """Web page with every month of every tile."""
-        return f"{self.base_dir}/report/coverage.html"
+        return f"{self.report}/coverage.html"
 
     @property
     def direction_collection(self) -> str:

@@ -79,7 +79,8 @@ output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb
   cog_compression: zstd, cog_layout: per_band, multiscales: false,
   credits: {creator_name: A, creator_type: person, creator_email: a@b, creator_url: c, institution: d, project: e,
     publisher_name: f, publisher_url: g, license: h},
-  formats: {cog: false, preview: false, geopackage: true, overview: true, power: true, ceos_ard: true}}
+  formats: {cog: false, preview: false, geopackage: true, overview: true, power: true, ceos_ard: true,
+    report: true}}
 processing: {by_track: true, zarr_chunks: [256, 256], cog_block_size: 256, group_mode: hour, eps_lin: 1.0e-9,
   on_time_conflict: overwrite, zarr_time_fix: {enabled: false, create_backup: false, backup_dir: elsewhere}}
 memory: {max_memory_gb: 4, batch_strategy: yearly, max_download_workers: 9, scene_retry_timeout_seconds: 60,

@@ -10,6 +10,9 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+HOSTILE = "</script><img src=x onerror=\"document.title='taken'\"> & <b>why</b>"
+"""A text of somebody who means harm, to put where a tree holds free text."""
+
 
 @contextmanager
 def chromium() -> Iterator[Browser]:

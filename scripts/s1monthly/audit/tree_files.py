@@ -117,7 +117,7 @@ def list_tree(base_dir: Path) -> Tree:
     """List the content of an output tree; skip work folder, mosaics, changes, report, hidden files, cubes' content."""
     tree = Tree()
     layout = Layout(str(base_dir))
-    not_tiles = {Path(layout.mosaics), Path(layout.changes), Path(layout.coverage).parent}
+    not_tiles = {Path(layout.mosaics), Path(layout.changes), Path(layout.report)}
     known = {DEMO_PICTURE, *(Path(path).name for path in layout.root_files())}
     for path in sorted(base_dir.iterdir()):
         if not path.is_dir():

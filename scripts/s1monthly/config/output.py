@@ -44,6 +44,9 @@ class Formats(Section):
     ceos_ard: bool = option(
         False, "Write a month's assessment by every requirement of CEOS-ARD Composite Backscatter 1.1, as JSON"
     )
+    report: bool = option(
+        False, "Keep a web page of the output tree, report/index.html, up to date at the end of a run"
+    )
     geopackage: bool = option(False, "Write the catalog as catalog.gpkg too, for programs that read no Parquet")
 
 

@@ -554,18 +554,22 @@ def test_a_format_switched_off_leaves_the_item(made: Path) -> None:
 
 def test_another_layout_of_cogs_replaces_the_files(made: Path) -> None:
     whole = product(made, "cog", "2021-11")
-    wanted = {"cog_layout": "per_band", "formats": {"geopackage": True}}
+    wanted = {"cog_layout": "per_band", "formats": {"geopackage": True, "report": True}}
     bands = config(output={"base_dir": "output", "disk_warn_gb": 0, **wanted})
-    assert run_snakemake(made, bands).jobs == {"publish": 2, **CATALOGS}
+    after = {**CATALOGS, "report_after_run": 1}
+    assert run_snakemake(made, bands).jobs == {"publish": 2, **after}
     of_bands = sorted(path.name for path in whole.parent.glob("*2021-11*"))
     assert of_bands == sorted(f"{whole.stem}_{name}.tif" for name in ("VV_dB", "VH_dB", "Ratio", "RVI"))
     assert {"VV_dB", "RVI"} < {*json.loads(product(made, "item", "2021-11").read_text())["assets"]}
     assert settled(made, bands)
     (whole.parent / of_bands[0]).unlink()
     again = run_snakemake(made, bands)
-    assert again.jobs == {"publish": 1, **CATALOGS} and "1 COG to be written" in again.output
+    assert again.jobs == {"publish": 1, **after} and "1 COG to be written" in again.output
     assert [path.name for path in sorted(whole.parent.glob("*2021-11*"))] == of_bands
     assert (made / "output" / "catalog.gpkg").exists() and validate(made / "output").problems == []
+    (made / "output" / "report" / "index.html").unlink()
+    assert run_snakemake(made, bands).jobs == {"report_after_run": 1} and settled(made, bands)
+    assert settled(made, config(output={**bands["output"], "formats": {"geopackage": True}})), "makes no month again"
 
 
 def test_months_without_one_usable_granule_are_not_taken_for_empty_ones(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ CONFIG: dict[str, Any] = {
     "roi": {"manual_mgrs_tiles": [TILE], "flight_direction": "ASCENDING"},
     "time": {"start": "2021-11", "end": "2022-01"},
     "source": {"kind": "local", "path": "granules"},
-    "output": {"base_dir": "output", "disk_warn_gb": 0},
+    "output": {"base_dir": "output", "disk_warn_gb": 0, "formats": {"report": True}},
     "processing": {"target_resolution": 300},
     "memory": {"batch_max_retries": 0},
 }
@@ -76,6 +76,7 @@ def test_a_failed_run_tells_at_its_end_what_failed_why_and_where_to_look(made: t
     assert (folder / log.splitlines()[0]).read_text().count("1 of 1 granules cannot be read") == 1
     assert "catalogued: 1 month of 1 folder, 1 without data" in end and "out of step" not in end
     assert f"{TILE} ASCENDING: 1 missing: 2022-01; 1 made; 1 without granules" in end
+    assert "1 of 1 granules cannot be read" in (folder / "output" / "report" / "data" / "index.js").read_text()
 
 
 def test_a_failed_run_catalogues_what_it_finished_and_leaves_all_else_alone(
@@ -135,6 +136,12 @@ def test_catalog_inspect_and_tile_inspect(made: tuple[Path, Run, Run]) -> None:
         "2022-01": "failed",
     }
     assert "failed in bursts" in state["months"][2]["reason"] and "T137" in state["months"][2]["reason"]
+
+
+def test_report_runs_whenever_it_is_asked_for(made: tuple[Path, Run, Run]) -> None:
+    for _ in range(2):
+        run = tool(made[0], "report", config=ARCHIVE)
+        assert run.jobs == {"report": 1} and "output/report/index.html: 1 tiles and directions, 0 of them" in run.output
 
 
 def test_mosaic_tiles_runs_whenever_it_is_asked_for(made: tuple[Path, Run, Run]) -> None:

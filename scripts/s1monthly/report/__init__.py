@@ -1,0 +1,1 @@
+"""The report: web pages of an output tree, for any browser, without a server or the network."""
