@@ -265,7 +265,7 @@ def plot_series(series: pd.DataFrame) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        With axes, units and source; ``savefig`` writes it.
+        With axes, units and source; ``savefig`` writes it. A notebook shows it after ``%matplotlib inline``.
 
     Raises
     ------
