@@ -3,6 +3,14 @@
 from s1monthly.model import Tile
 from s1monthly.workflow import estimate
 
+FETCHES_AHEAD = SETTINGS.source.kind == "asf" and SETTINGS.connections is None
+"""True if jobs share the connections to the archive. On this machine a job that fetches then holds no core: it mostly
+waits for the link, and computing goes on beside it."""
+if FETCHES_AHEAD and RUN.cores:
+    RUN.limit(
+        "downloads", min(RUN.cores + 1, 5)
+    )  # Snakemake has room for five jobs without a core
+
 
 @cache
 def cores_a_month():
@@ -11,11 +19,21 @@ def cores_a_month():
 
 
 def burst_threads(wildcards):
-    """Return the cores for reading granules, which is partly waiting: one serves two from a disk, four from the archive."""
+    """Return the cores for reading granules, which is partly waiting: one serves two from a disk, four from the archive.
+
+    Jobs that share the connections to the archive hold no core of this machine, and one of a cluster's.
+    """
     if SETTINGS.source.kind == "grd":
         return compute_threads(wildcards)
+    if FETCHES_AHEAD:
+        return 0 if RUN.cores else 1
     served = 4 if SETTINGS.source.kind == "asf" else 2
     return -(-SETTINGS.read_workers // served)
+
+
+def static_threads(wildcards):
+    """Return the cores for static layers, which are compressed, too."""
+    return max(1, burst_threads(wildcards))
 
 
 def compute_threads(wildcards):
@@ -40,7 +58,12 @@ def memory_mb(stage):
 def reading_mb(wildcards, attempt):
     """Return the memory of a job that reads granules onto the grid of its tile; each attempt asks for more."""
     of_tile = pixels(Tile(wildcards.tile))
-    return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+    return attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile, ahead())
+
+
+def ahead():
+    """Return the granules that a job has fetched and not read yet."""
+    return SETTINGS.held_granules - SETTINGS.read_workers
 
 
 def slice_mb(wildcards, attempt):
@@ -61,7 +84,9 @@ def static_mb(wildcards, attempt):
         return slice_mb(wildcards, attempt)
     of_tile = pixels(Tile(wildcards.tile))
     layers = estimate.memory_mb("static", of_tile)
-    return layers + attempt * estimate.reading_mb(SETTINGS.read_workers, of_tile)
+    return layers + attempt * estimate.reading_mb(
+        SETTINGS.read_workers, of_tile, ahead()
+    )
 
 
 def audit_mb(wildcards):

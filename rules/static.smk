@@ -15,7 +15,7 @@ rule static:
     retries: SETTINGS.memory.batch_max_retries
     conda:
         "../envs/s1monthly.yaml"
-    threads: burst_threads
+    threads: static_threads
     resources:
         mem_mb=static_mb,
         runtime=lambda w, attempt: 60 * attempt,

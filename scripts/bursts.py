@@ -1,5 +1,8 @@
 """Rule bursts: cut every granule of the month to the tile, one GeoTIFF a granule and layer."""
 
+from functools import partial
+from threading import BoundedSemaphore
+
 import light_imports  # noqa: F401
 from s1monthly.model import CompositeKey
 from s1monthly.records.account import write_account
@@ -20,9 +23,10 @@ def main(argv=None):
     listed = read_granule_list(layout.granules, job.granules_digest)
     source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
     pieces = KeptPieces(layout.resume_folder, digest([job.recipe, job.heights]) if job.heights else job.recipe)
-    cut = cutter_of(settings, key, source, pieces.folder, job.heights or None, job.threads).cut
+    cutter = cutter_of(settings, key, source, pieces.folder, job.heights or None, job.threads)
+    cut = partial(cutter.cut, computing=BoundedSemaphore(settings.read_workers))
     of_recipe = digest(settings.recipe)
-    account = read_all(key, listed, cut, pieces, settings.read_workers, settings.max_failed_ratio, of_recipe)
+    account = read_all(key, listed, cut, pieces, settings.held_granules, settings.max_failed_ratio, of_recipe)
     pieces.deliver(account.checksums, job.bursts)
     write_account(job.account, account)
     if not account.unread:

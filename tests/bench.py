@@ -34,6 +34,7 @@ from benchmarks import (
     cube_growth,
     grd,
     kernels,
+    link,
     month_options,
     pipeline,
     report_page,
@@ -126,6 +127,12 @@ PARTS = {
         "Whole GRD scenes on a tile",
         lambda b: grd.measure(b.folder / "grd", b.cores, b.repeat, b.progress),
         lambda found: grd.grd_table(found["grd"]),
+    ),
+    "link": Part(
+        "Fetched over a link of 60 MB/s, 6 MB/s a connection, 0.3 s to the first byte of an answer",
+        lambda b: link.measure(b.granules, b.folder, b.cores, b.progress),
+        lambda found: link.link_table(found["link"]),
+        of_granules=True,
     ),
     "growth": Part(
         "A full tile's cube that holds so many months",

@@ -130,10 +130,11 @@ def run_workflow(
     formats: Mapping[str, Any] | None = None,
     statics: bool = False,
     more: Mapping[str, Any] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Run:
     """Run the workflow over a folder of granules, in a new folder, from the first to the last month, and measure it.
 
-    Sections of the configuration are replaced by those in `more`.
+    Sections of the configuration are replaced by those in `more`, and the environment by another one.
 
     Raises RuntimeError with the end of the output if the run fails.
     """
@@ -153,7 +154,7 @@ def run_workflow(
     config = folder / "config.yaml"
     config.write_text(yaml.safe_dump(settings))
     search = os.pathsep.join(filter(None, [str(PROBE), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": search, "BENCH_PROBE": str(probes.resolve())}
+    environment = {**(environment or os.environ), "PYTHONPATH": search, "BENCH_PROBE": str(probes.resolve())}
     command = [sys.executable, "-m", "snakemake", "--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     command += ["--configfile", str(config), "--cores", str(cores)]
     before, began = _children_cpu(), time.time()

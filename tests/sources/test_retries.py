@@ -129,6 +129,12 @@ def test_retry_after_in_seconds_or_as_a_past_date(header: str | None, seconds: f
     assert retry_after(header) == seconds
 
 
+def test_retry_after_counts_from_the_servers_clock() -> None:
+    at, now = "Wed, 21 Oct 2015 07:28:00 GMT", "Wed, 21 Oct 2015 07:27:20 GMT"
+    assert retry_after(at, now) == 40 and retry_after(now, at) == 0
+    assert retry_after(at, "today") == 0 and retry_after("7", now) == 7
+
+
 @pytest.mark.parametrize("usegmt", [True, False])
 def test_retry_after_as_a_date_to_come(usegmt: bool) -> None:
     moment = datetime.now(UTC) + timedelta(seconds=90)

@@ -19,6 +19,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from standin.link import Link
+
 PIECES = 16
 """Pieces in which a slow body is sent."""
 
@@ -119,6 +121,8 @@ class WebServer:
         The same for requests whose path has a text in it; goes before `faults`, which are then not used up.
     errors : list of str
         What failed in the server itself.
+    link : Link, optional
+        A slow link between the server and its clients.
     """
 
     handle: Callable[[Request], Reply]
@@ -128,6 +132,7 @@ class WebServer:
     faults: Faults = field(default_factory=list)
     faults_at: dict[str, Faults] = field(default_factory=dict)
     errors: list[str] = field(default_factory=list)
+    link: Link | None = None
 
     def __post_init__(self) -> None:
         self.closing = threading.Event()
@@ -227,6 +232,8 @@ class _Handler(BaseHTTPRequestHandler):
         parts = urlsplit(self.path)
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request(self.command, unquote(parts.path), parts.query, self.headers, body)
+        if self.server.owner.link:
+            self.server.owner.link.wait()
         self._send(request, self.server.owner.answer(request))
 
     do_GET = do_POST = _serve  # noqa: N815
@@ -245,6 +252,10 @@ class _Handler(BaseHTTPRequestHandler):
         body = reply.body
         request.sent = len(body)
         self.end_headers()
+        if self.server.owner.link:
+            self.wfile.flush()
+            self.server.owner.link.send(self.wfile.write, body)
+            return
         pieces = PIECES if reply.seconds else 1
         step = -(-len(body) // pieces) or 1
         for start in range(0, len(body), step):

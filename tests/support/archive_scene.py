@@ -56,6 +56,7 @@ class Scene:
             "cache_dir": None,
             "cache_max_bytes": 10**9,
             "keys_dir": str(self.folder / "keys"),
+            "link_dir": str(self.folder / "connections"),
             "seconds": 20.0,
         }
 

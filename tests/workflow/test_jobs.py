@@ -23,6 +23,7 @@ SETTINGS = {
     "months": ["2024-05"],
     "from_earliest": False,
     "read_workers": 2,
+    "held_granules": 2,
     "max_failed_ratio": 0.0,
     "overwrite": False,
     "chunks": [512, 512],

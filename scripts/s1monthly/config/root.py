@@ -29,6 +29,9 @@ from s1monthly.errors import ConfigError
 from s1monthly.kernels.options import RADIOMETRY
 from s1monthly.layout import SIMULATED
 
+READ_AT_ONCE, FETCHED_AT_ONCE = 2, 16
+"""Granules that a job reads at once, and those that it fetches or has fetched meanwhile."""
+
 
 class Config(Section):
     """The whole configuration."""
@@ -138,8 +141,10 @@ class Config(Section):
                 "access": self.download.access,
                 "cache_dir": self.download.cache_dir,
                 "cache_max_bytes": int(self.download.cache_max_gb * 1e9),
+                "connections": self.connections,
                 "with_mask": self.processing.mask != "none",
                 "keys_dir": os.path.join(self.work_dir, "s3_keys"),
+                "link_dir": os.path.join(self.work_dir, "connections"),
                 "search_seconds": self.search.retry_timeout_seconds,
                 "fetch_seconds": self.memory.scene_retry_timeout_seconds,
             }
@@ -174,8 +179,18 @@ class Config(Section):
         """Number of granules read at once in one job."""
         if self.source.kind == "grd":
             return 1  # a slice takes as much memory as a whole tile, and several threads
-        fetched = self.download.max_workers if self.source.kind == "asf" else None
-        return fetched or self.memory.max_download_workers
+        fetched = self.connections if self.source.kind == "asf" else None
+        return fetched or self.memory.max_download_workers or READ_AT_ONCE
+
+    @property
+    def connections(self) -> int | None:
+        """Requests of one job to the archive at once; None if all jobs share what the link takes."""
+        return self.download.max_workers or self.memory.max_download_workers
+
+    @property
+    def held_granules(self) -> int:
+        """Number of granules that a job fetches, or has fetched, and reads at once."""
+        return FETCHED_AT_ONCE if self.source.kind == "asf" and self.connections is None else self.read_workers
 
     def notes(self) -> list[str]:
         """Return one line for each given option that has no effect, with the reason."""

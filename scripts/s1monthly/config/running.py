@@ -23,7 +23,13 @@ class Memory(Section):
     batch_strategy: Literal["auto", "yearly", "quarterly", "monthly"] = option(
         "auto", "Size of a batch", no_effect="a month is always its own job"
     )
-    max_download_workers: int = option(2, "Granules read at once in one job", ge=1, le=64)
+    max_download_workers: int | None = option(
+        None,
+        "Granules read at once in one job; where not given, 2, and source asf fetches as many as the link takes",
+        example=8,
+        ge=1,
+        le=64,
+    )
     scene_retry_timeout_seconds: float = option(600, "Time for all tries of one granule's download, seconds", gt=0)
     batch_max_retries: int = option(2, "Retries of a failed job that reads granules", ge=0, le=20)
     max_failed_ratio: float = option(

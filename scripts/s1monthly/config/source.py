@@ -109,7 +109,12 @@ class Download(Section):
         "auto", "https; s3: direct access, inside AWS us-west-2 alone; auto: s3 there, with https to fall back on"
     )
     max_workers: int | None = option(
-        None, "Granules fetched at once in one job; memory.max_download_workers where not given", example=8, ge=1, le=64
+        None,
+        "Granules, and requests, at once in one job; memory.max_download_workers where not given; without both, all"
+        " jobs share as many connections as the link takes",
+        example=8,
+        ge=1,
+        le=64,
     )
     cache_dir: FolderPath | None = option(
         None,

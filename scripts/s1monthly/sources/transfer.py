@@ -7,9 +7,10 @@ import io
 import logging
 import re
 import ssl
+import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Protocol
 from urllib.parse import urlsplit
@@ -33,26 +34,43 @@ PAGE = 1 << 16
 PASSING = {408, 425, 429}
 """HTTP statuses below 500 that may pass."""
 
+SLOW_DOWN = {429, 503}
+"""HTTP statuses of a server that asks for fewer requests."""
+
 MOST_REDIRECTS = 12
 """A login needs five redirects."""
 
 
 class Clock:
-    """A time limit that all tries share, in seconds from now."""
+    """A time limit that all tries share, in seconds from now; it is over at once when `given_up` is set."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, given_up: threading.Event | None = None) -> None:
         self._end = time.monotonic() + seconds
+        self._given_up = given_up or threading.Event()
 
     @property
     def left(self) -> float:
         """Seconds left; 0 when time is up."""
-        return max(0.0, self._end - time.monotonic())
+        return 0.0 if self._given_up.is_set() else max(0.0, self._end - time.monotonic())
+
+    def sleep(self, seconds: float) -> None:
+        """Wait, until given up."""
+        self._given_up.wait(seconds)
 
     @property
     def timeouts(self) -> tuple[float, float]:
         """Seconds to wait for a connection and for the next bytes; at least one, or no try could succeed."""
         left = max(1.0, self.left)
         return min(CONNECT_SECONDS, left), min(READ_SECONDS, left)
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """Stop the clock for a while."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            self._end += time.monotonic() - begun
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,7 @@ def get(session: requests.Session, url: str, clock: Clock, max_bytes: int | None
                 without_query(response.url),
                 bool(response.history),
                 response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
-                retry_after(response.headers.get("Retry-After")),
+                retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
                 body,
             )
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:

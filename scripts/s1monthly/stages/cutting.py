@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -47,11 +47,22 @@ class Cutter(ABC):
     folder: Path
 
     @abstractmethod
-    def read(self, granule: Granule) -> BurstWindow | NoPixels:
-        """Read the part of a granule that lies on the tile; its layers can be read now."""
+    def read(self, granule: Granule, static: StaticGranule | None) -> BurstWindow | NoPixels:
+        """Read the part of a granule that lies on the tile; its layers can be read now, those of `static` too."""
 
-    def cut(self, granule: Granule) -> Piece:
+    @contextmanager
+    def prepared(self, granule: Granule) -> Iterator[tuple[Granule, StaticGranule | None]]:
+        """Let a granule be read, and the static granule that converts it, if one does."""
+        with self.source.prepared(granule) as ready:
+            yield ready, None
+
+    def cut(self, granule: Granule, computing: AbstractContextManager[Any] = nullcontext()) -> Piece:  # noqa: B008
         """Cut a granule, and write its layers; also what it saw, if the recipe keeps classes of pixels.
+
+        Parameters
+        ----------
+        computing : context manager
+            Entered when the granule is fetched: others are fetched meanwhile, but only so many are read at once.
 
         Raises
         ------
@@ -60,9 +71,12 @@ class Cutter(ABC):
         ProductError
             If a file cannot be written.
         """
-        with self.source.prepared(granule) as ready:
-            window = self.read(ready)
-            facts = {layer.name: layer.md5 for layer in ready.layers}
+        with self.prepared(granule) as (ready, static), computing:
+            return self._written(ready, static)
+
+    def _written(self, granule: Granule, static: StaticGranule | None) -> Piece:
+        window = self.read(granule, static)
+        facts = {layer.name: layer.md5 for layer in granule.layers}
         facts |= {f"{MARK}{name}": text for name, text in window.facts.items()}
         seen: tuple[str, ...] = ()
         if window.seen:
@@ -88,25 +102,30 @@ class BurstCutter(Cutter):
 
     statics: Mapping[Burst, StaticGranule]
 
-    def read(self, granule: Granule) -> BurstWindow | NoPixels:
-        """Read a burst on the tile, see `read_burst`; its facts name the static granule that converted it."""
+    @contextmanager
+    def prepared(self, granule: Granule) -> Iterator[tuple[Granule, StaticGranule | None]]:
+        """Let a burst be read, and its static granule."""
         static = self.statics.get(granule.burst) if isinstance(granule, BurstGranule) else None
-        recipe = self.recipe
-        with self._prepared(static) as factors:
-            window = read_burst(
-                granule,
-                self.layers,
-                self.geobox,
-                recipe["min_valid_power"],
-                recipe["mask"],
-                recipe.get("radiometry", RADIOMETRY),
-                factors,
-                with_seen=bool(recipe.get("quality")),
-            )
-        return replace(window, facts={**window.facts, STATIC: static.id}) if static else window
+        with (
+            self.source.prepared(granule) as ready,
+            self.source.prepared(static) if static else nullcontext() as factors,
+        ):
+            yield ready, factors
 
-    def _prepared(self, static: StaticGranule | None) -> Any:
-        return self.source.prepared(static) if static else nullcontext()
+    def read(self, granule: Granule, static: StaticGranule | None) -> BurstWindow | NoPixels:
+        """Read a burst on the tile, see `read_burst`; its facts name the static granule that converted it."""
+        recipe = self.recipe
+        window = read_burst(
+            granule,
+            self.layers,
+            self.geobox,
+            recipe["min_valid_power"],
+            recipe["mask"],
+            recipe.get("radiometry", RADIOMETRY),
+            static,
+            with_seen=bool(recipe.get("quality")),
+        )
+        return replace(window, facts={**window.facts, STATIC: static.id}) if static else window
 
 
 def converting_granules(path: str | Path, radiometry: Radiometry) -> dict[Burst, StaticGranule]:

@@ -60,7 +60,7 @@ class SliceCutter(Cutter):
     dem: str
     threads: int = 1
 
-    def read(self, granule: Granule) -> BurstWindow | NoPixels:
+    def read(self, granule: Granule, static: object = None) -> BurstWindow | NoPixels:
         """Read a slice on the tile, see `read_slice`."""
         return read_slice(
             granule,

@@ -77,7 +77,7 @@ def make_static(
             for burst in found.without:
                 LOGGER.warning("%s: the source has no static granule of burst %s", origin.name, burst)
             source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
-            write_group(store, origin, geobox, chunks, granules, source.prepared, settings.read_workers)
+            write_group(store, origin, geobox, chunks, granules, source.prepared, settings.held_granules)
         else:
             from s1monthly.stages.slices import static_of_slice  # here, as other sources need no numba
 

@@ -221,9 +221,12 @@ def memory_mb(stage: str, pixels: float) -> int:
     return round(fixed + each * pixels / 1e6)
 
 
-def reading_mb(readers: int, pixels: float) -> int:
-    """Return the memory in MB of a job that reads `readers` granules at a time onto a grid of `pixels` pixels."""
-    return round(700 + readers * (READER_MB + READER_BYTES * pixels / 1e6))
+def reading_mb(readers: int, pixels: float, ahead: int = 0) -> int:
+    """Return the memory in MB of a job that reads `readers` granules at a time onto a grid of `pixels` pixels.
+
+    It has fetched `ahead` further ones.
+    """
+    return round(700 + readers * (READER_MB + READER_BYTES * pixels / 1e6) + ahead * GRANULE_BYTES / 1e6)
 
 
 def slice_pixels(config: Config, pixels: float) -> float:

@@ -43,6 +43,8 @@ class JobSettings:
         True if they start with the earliest granule (time.full).
     read_workers : int
         Granules read at the same time.
+    held_granules : int
+        Granules that a job fetches, or has fetched, and reads at the same time.
     max_failed_ratio : float
         Largest accepted share of a month's granules that fail, 0 to 1.
     overwrite : bool
@@ -73,6 +75,7 @@ class JobSettings:
     months: Sequence[str]
     from_earliest: bool
     read_workers: int
+    held_granules: int
     max_failed_ratio: float
     overwrite: bool
     chunks: Sequence[int]

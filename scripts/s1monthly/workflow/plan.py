@@ -191,6 +191,7 @@ class Plan:
             months=[str(month) for month in self.tiles[0].months],
             from_earliest=config.time.full is not None,
             read_workers=config.read_workers,
+            held_granules=config.held_granules,
             max_failed_ratio=config.memory.max_failed_ratio,
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,

@@ -238,6 +238,11 @@ class SnakemakeRun:
         of_conda = [env.address for job in jobs if (env := getattr(job, "conda_env", None))] if self.deployment else []
         return os.path.join(of_conda[0], "bin", "python") if of_conda else sys.executable
 
+    def limit(self, resource: str, most: int) -> None:
+        """Limit what the jobs of a run have of a resource at once, unless the user did (``--resources``)."""
+        if resource not in self._look("global_resources", ()) and self.decides:
+            self._look("register_resource", lambda *_: None)(resource, most)
+
     def try_jobs_once(self) -> None:
         """Let a cluster job try once: who submitted it tries again, and asks for more memory and time."""
         for rule in self._look("rules", ()):

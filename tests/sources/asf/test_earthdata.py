@@ -266,14 +266,14 @@ def test_user_and_password_in_an_address_are_not_sent(scene: Scene) -> None:
     assert scene.signed.log and all(not request.authorization[0] for request in scene.signed.log)
 
 
-def test_every_thread_has_its_own_session(home: Path) -> None:
+def test_threads_share_a_session(home: Path) -> None:
     login = Login(HOST, TRUSTED)
     sessions: list[requests.Session] = []
     threads = [threading.Thread(target=lambda: sessions.append(login.session)) for _ in range(3)]
     for thread in threads:
         thread.start()
         thread.join()
-    assert len({id(session) for session in sessions}) == 3 and login.session is login.session
+    assert {id(session) for session in sessions} == {id(login.session)} and len(sessions) == 3
 
 
 def test_a_proxy_of_the_environment_is_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:

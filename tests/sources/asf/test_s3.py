@@ -76,7 +76,7 @@ def test_a_fault_of_s3_that_passes_is_logged_and_forgotten(
     scene.world.s3.web.faults = [fault]
     assert scene.fetch(scene.fetcher(access="s3")) == scene.archived
     (warning,) = warnings(caplog)
-    assert re.search(f"layer VV: try 1: .*{reason}", warning)
+    assert re.search(rf"layer \w+: try 1: .*{reason}", warning)
 
 
 def test_a_body_cut_short_is_seen_where_the_record_knows_nothing(scene: Scene) -> None:
@@ -112,9 +112,9 @@ def test_the_wait_for_the_next_bytes_ends_with_the_granules_time(scene: Scene, m
         original(self, timeout)
 
     monkeypatch.setattr(StreamingBody, "set_socket_timeout", noted)
-    scene.world.s3.web.faults_at["_VV.tif"] = trickle(0.3)
-    scene.fetch(scene.fetcher(access="s3", seconds=20.0))
-    assert len(waits) == 3 and 20 > waits[0] > waits[1] + 0.2
+    scene.world.s3.web.faults = [lambda exchange: replace(cut()(exchange), seconds=0.3)]
+    scene.fetch(scene.fetcher(access="s3", seconds=20.0), scene.one)
+    assert len(waits) == 2 and 20 > waits[0] > waits[1] + 0.2
 
 
 def test_an_object_that_is_gone_is_not_asked_for_again(scene: Scene) -> None:
@@ -143,6 +143,10 @@ REFUSALS: dict[str, tuple[Callable[[Scene], object], str]] = {
             scene.world.s3.web, "faults", lambda _: s3_error(400, "AuthorizationHeaderMalformed", "")
         ),
         "S3 answers AuthorizationHeaderMalformed, HTTP 400",
+    ),
+    "wrong clock": (
+        lambda scene: setattr(scene.world.s3.web, "faults", lambda _: s3_error(403, "RequestTimeTooSkewed", "")),
+        "the clock of this machine is wrong (S3 answers RequestTimeTooSkewed, HTTP 403)",
     ),
     "no S3 address": (no_s3_address, "the record names no address for S3"),
     "no keys there": (
@@ -203,7 +207,7 @@ def test_auto_leaves_s3_after_some_faults_in_a_row(
     monkeypatch.setenv("AWS_REGION", "us-west-2")
     scene.world.s3.web.faults = drop()
     assert scene.fetch(scene.fetcher(access="auto")) == scene.archived
-    assert len(scene.world.s3.web.log) == S3_PATIENCE
+    assert S3_PATIENCE <= len(scene.world.s3.web.log) <= S3_PATIENCE + 2, "three were under way"
     assert any(line.startswith("S3 is given up for HTTPS: connection failed") for line in warnings(caplog))
 
 
@@ -295,6 +299,14 @@ def test_keys_with_little_to_live_are_renewed_before_they_are_used(scene: Scene)
     assert scene.fetch(fetcher) == scene.archived
     assert len(scene.world.keys.issued) == 2
     assert not [request for request in scene.world.s3.web.log if request.status != 200]
+
+
+def test_new_keys_that_a_wrong_clock_takes_for_expired_are_used(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    parse = S3Keys.parse
+    skewed = lambda content: replace(parse(content), expires=datetime(2020, 1, 1, tzinfo=UTC))  # noqa: E731
+    monkeypatch.setattr(S3Keys, "parse", skewed)
+    assert [scene.fetch(fetcher) for fetcher in [scene.fetcher(access="s3")] * 2] == [scene.archived] * 2
+    assert len(scene.world.keys.issued) == 1
 
 
 def test_keys_that_another_job_has_renewed_are_taken_over(scene: Scene) -> None:

@@ -26,7 +26,8 @@ from s1monthly.cube import months as cube
 from s1monthly.granules import Granule, StaticGranule
 from s1monthly.model import Month
 from s1monthly.records.month import read_record
-from standin import Archive, Hold, World, standins, status
+from standin import Archive, Hold, Reply, World, standins, status
+from standin.web import Exchange
 from support.granules import ORIGIN, static_layers, write_granule, write_static
 from support.workflow import Run, run_snakemake, snakemake_command
 
@@ -298,6 +299,28 @@ def test_granules_that_are_gone_or_without_mask_are_recorded_and_tried_again_wit
     assert site.run(values).months("composite") == ["2021-11"], "a month that lost some is asked about again"
     assert rows(site.folder / "run")["2021-11"]["missing_granules"] == []
     assert site.served == files_of(*good, gone, bare)
+
+
+def test_an_archive_that_asks_for_fewer_requests_is_left_alone_by_all_jobs(site: Site) -> None:
+    """Nothing is asked of it until the time is over, nor given up."""
+    granules = [site.add(month, day=day) for month in ("2021-11", "2022-01") for day in (4, 10, 16, 22)]
+    data = site.world.earthdata.data
+    refusals: list[float] = []
+    asked: list[float] = []
+
+    def throttled(exchange: Exchange) -> Reply:
+        asked.append(time.monotonic())
+        if len(asked) < 5:
+            return exchange.answer()
+        if not refusals or asked[-1] - refusals[0] < 0.2:  # what was under way
+            refusals.append(asked[-1])
+            return status(429, retry_after=2)(exchange)
+        return exchange.answer()
+
+    data.faults = throttled
+    assert site.run().jobs["composite"] == 2
+    assert site.served == files_of(*granules) and refusals
+    assert not [when for when in asked if 0.2 <= when - refusals[0] < 1.9]
 
 
 def test_killed_in_mid_download_and_run_again(site: Site) -> None:

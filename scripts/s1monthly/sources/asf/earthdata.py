@@ -8,18 +8,21 @@ import threading
 from collections.abc import Collection
 from urllib.parse import urlsplit
 
-import requests
+from requests.adapters import HTTPAdapter
 
 from s1monthly.errors import CredentialsError
 from s1monthly.sources import transfer
 from s1monthly.sources.asf.credentials import TOKEN, Credentials, find_credentials
 from s1monthly.sources.retries import FinalFault, PassingFault
-from s1monthly.sources.transfer import PAGE, PASSING, Answer, Clock, Session, is_tiff, without_query
+from s1monthly.sources.transfer import PAGE, PASSING, SLOW_DOWN, Answer, Clock, Session, is_tiff, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
 APPLICATION = "Alaska Satellite Facility Data Access"
 """Name under which a user approves the archive in their Earthdata Login profile."""
+
+MOST_KEPT = 64
+"""Connections to a host that are kept for the next request: as many as any job may have."""
 
 
 class Login:
@@ -37,8 +40,9 @@ class Login:
     def __init__(self, host: str, trusted: Collection[str]) -> None:
         self.host = host
         self._trusted = (host, *trusted)
-        self._local = threading.local()
         self._lock = threading.Lock()
+        self.session = Session(self.authorization)  # of all threads: one login, with its cookies, serves all
+        self.session.mount("https://", HTTPAdapter(pool_maxsize=MOST_KEPT))
         self._credentials: Credentials | None = None
 
     @property
@@ -61,14 +65,6 @@ class Login:
         """Return True if an address uses HTTPS and is on a trusted host."""
         return urlsplit(url).scheme == "https" and any(_within(url, domain) for domain in self._trusted)
 
-    @property
-    def session(self) -> requests.Session:
-        """The session of this thread; threads do not share connections or cookies."""
-        session: requests.Session | None = getattr(self._local, "session", None)
-        if session is None:
-            session = self._local.session = Session(self.authorization)
-        return session
-
     def get(self, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
         """Get an address; send the login to hosts that may see it. `clock` and `max_bytes` as in `transfer.read_body`.
 
@@ -89,7 +85,7 @@ class Login:
         answer = transfer.get(self.session, url, clock, max_bytes)
         status = f"HTTP {answer.status}"
         if answer.status in PASSING or answer.status >= 500:
-            raise PassingFault(f"{status} from {answer.host}", answer.wait)
+            raise PassingFault(f"{status} from {answer.host}", answer.wait, answer.status in SLOW_DOWN)
         refused = answer.status in (401, 403)
         at_login = _within(answer.url, self.host, subdomains=False)
         if refused and not at_login and answer.redirected and not self.trusts(answer.url):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
@@ -17,6 +18,7 @@ from rasterio.io import MemoryFile
 from s1monthly.errors import CredentialsError, SourceError
 from s1monthly.granule_names import layer_file
 from s1monthly.granules import AnyGranule, Granule, Layer, StaticGranule
+from s1monthly.sources.asf.connections import MOST, Connections
 from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.sources.asf.refused_login import RefusedLogin
@@ -55,9 +57,13 @@ class Fetcher:
         Largest size of the cache.
     keys_dir : str
         Folder in which the jobs of a run share S3 keys.
+    link_dir : str
+        Folder in which they share connections.
+    connections : int or None
+        Requests of this job at once; None shares, with all jobs of the run, as many as the link takes.
     seconds : float
-        Time limit for a granule: all its layers and all tries. A try that is waiting for a server may take a minute
-        longer.
+        Time limit for a granule: its layers, which are fetched side by side, and all tries. It does not count the wait
+        for a connection. A try that is waiting for a server may take a minute longer.
     """
 
     login: str
@@ -68,7 +74,9 @@ class Fetcher:
     cache_dir: str | None
     cache_max_bytes: int
     keys_dir: str
+    link_dir: str
     seconds: float
+    connections: int | None = None
 
     def __post_init__(self) -> None:
         self._login = Login(self.login, self.trusted)
@@ -76,7 +84,9 @@ class Fetcher:
         self._s3 = S3Reader(keys, self.s3_endpoint, self.seconds)
         self._cache = GranuleCache(self.cache_dir, self.cache_max_bytes) if self.cache_dir else None
         self._refused_login = RefusedLogin(self.keys_dir)
-        self._lock = threading.Lock()
+        self._connections = Connections(self.link_dir, self.connections)
+        self._threads = ThreadPoolExecutor(self.connections or MOST, thread_name_prefix="fetching")
+        self._lock, self._first, self._began = threading.Lock(), threading.Lock(), threading.Event()
         self._s3_given_up = False
         self._s3_faults = 0
 
@@ -103,26 +113,43 @@ class Fetcher:
             If the archive denies access to this user.
         """
         self._refused_login.check()
-        begun, clock = time.monotonic(), Clock(self.seconds)
-        ways: Counter[str] = Counter()
-        ready, total = [], 0
+        begun = time.monotonic()
+        wanted = list(filter(None, map(granule.layer, layers)))
+        fetched = self._side_by_side(granule, wanted)
+        ready = []
         with ExitStack() as stack:
-            for layer in filter(None, map(granule.layer, layers)):
-                content, way = self._content(granule, layer, clock)
+            for layer, (content, _) in zip(wanted, fetched, strict=True):
                 file = layer_file(granule.id, layer.name)
                 # names are unique, and an error that quotes one shows which file it is
                 memory = stack.enter_context(MemoryFile(content, dirname=f"fetched-{next(_numbers)}", filename=file))
                 ready.append(replace(layer, url=memory.name))
-                ways[way] += 1
-                total += len(content)
             LOGGER.info(
                 "granule %s: %.1f MB in %.1f s (%s)",
                 granule.id,
-                total / 1e6,
+                sum(len(content) for content, _ in fetched) / 1e6,
                 time.monotonic() - begun,
-                ", ".join(f"{count} by {way}" for way, count in ways.items()),
+                ", ".join(f"{count} by {way}" for way, count in Counter(way for _, way in fetched).items()),
             )
             yield replace(granule, layers=tuple(ready))
+
+    def _side_by_side(self, granule: AnyGranule, layers: Sequence[Layer]) -> list[tuple[bytes, str]]:
+        """Return the bytes of layers, and how they were obtained. The smallest goes first: a refusal then costs least.
+
+        If one fails, the others are given up.
+        """
+        given_up = threading.Event()
+        tasks = {
+            layer.name: self._threads.submit(self._content, granule, layer, Clock(self.seconds, given_up))
+            for layer in sorted(layers, key=lambda layer: layer.size)
+        }
+        try:
+            wait(tasks.values(), return_when=FIRST_EXCEPTION)
+            failed = [task for task in tasks.values() if task.done() and task.exception()]
+            return [task.result() for task in failed or (tasks[layer.name] for layer in layers)]
+        finally:
+            given_up.set()
+            for task in tasks.values():
+                task.cancel()
 
     def _content(self, granule: Granule | StaticGranule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Return a layer's bytes and how they were obtained."""
@@ -146,16 +173,20 @@ class Fetcher:
         address = layer.s3_url if self.access == "s3" and layer.s3_url else without_query(layer.url)
 
         def attempt(_: float) -> tuple[bytes, str]:
-            content, way = self._once(layer, clock)
+            with self._alone_at_first(clock), self._connections.one(clock) as transfer:
+                self._refused_login.check()
+                try:
+                    content, way = self._once(layer, clock)
+                except CredentialsError as error:
+                    refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
+                    self._refused_login.save(refusal)  # before the next request begins
+                    raise refusal from None
+                transfer.size = len(content)
             check(content)
             return content, way
 
         try:
-            content, way = retry(name, attempt, round(clock.left, 1))
-        except CredentialsError as error:
-            refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
-            self._refused_login.save(refusal)
-            raise refusal from None
+            content, way = retry(name, attempt, round(self.seconds, 1), clock)
         except GaveUpError as error:
             raise SourceError(
                 f"{name}: {error.reason} ({address})",
@@ -165,6 +196,23 @@ class Fetcher:
             raise SourceError(f"{name}: {fault.reason} ({address})", fault.remedy) from None
         LOGGER.debug("%s: %d bytes by %s", name, len(content), way)
         return content, way
+
+    @contextmanager
+    def _alone_at_first(self, clock: Clock) -> Iterator[None]:
+        """Let the first request of this job go alone: a login is tried once, and what it opens serves all others."""
+        if self._began.is_set():
+            yield
+            return
+        with clock.stopped():
+            self._first.acquire()
+        try:
+            if self._began.is_set():
+                self._first.release()
+            yield
+        finally:
+            if not self._began.is_set():
+                self._began.set()
+                self._first.release()
 
     def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
         """Try once, by the access that is open now."""

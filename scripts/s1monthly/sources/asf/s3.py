@@ -15,7 +15,7 @@ import urllib3.exceptions
 
 from s1monthly.sources.asf.s3_keys import RefusedError, S3Keys, SharedKeys
 from s1monthly.sources.retries import FinalFault, PassingFault
-from s1monthly.sources.transfer import PASSING, Clock, fault_of, read_body
+from s1monthly.sources.transfer import PASSING, SLOW_DOWN, Clock, fault_of, read_body
 
 REGION = "us-west-2"
 """AWS region of the archive's buckets."""
@@ -131,7 +131,9 @@ def _fault_of_answer(answer: dict[str, Any]) -> Exception:
             f"no longer in the archive ({reason})", "ask the source again for what it holds now: search.refresh: true"
         )
     if status in PASSING or status >= 500 or code == "SlowDown":
-        return PassingFault(reason)
+        return PassingFault(reason, slow_down=status in SLOW_DOWN)
+    if code == "RequestTimeTooSkewed":
+        return RefusedError(f"the clock of this machine is wrong ({reason})")
     return RefusedError(reason)
 
 

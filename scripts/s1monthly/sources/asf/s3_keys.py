@@ -7,6 +7,7 @@ import logging
 import os
 import stat
 import threading
+import time
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -75,6 +76,7 @@ class SharedKeys:
         self.path = Path(folder) / FILE
         self._lock = threading.Lock()
         self._keys: S3Keys | None = None
+        self._new_until = 0.0
 
     def current(self, clock: Clock) -> S3Keys:
         """Return keys that stay valid for some minutes; request new ones from the archive if needed.
@@ -85,7 +87,7 @@ class SharedKeys:
             If the archive gives no keys.
         """
         with self._lock:
-            if not (self._keys and self._keys.alive):
+            if not (self._keys and (self._keys.alive or time.monotonic() < self._new_until)):
                 self._keys = self._read() or self._request(clock)
             return self._keys
 
@@ -112,6 +114,8 @@ class SharedKeys:
         if keys is None:
             raise RefusedError(f"no keys for S3: HTTP {answer.status} from {answer.url}")
         self._write(keys)
+        if keys.expires <= datetime.now(UTC):  # the clock is wrong, or S3 will refuse them
+            self._new_until = time.monotonic() + LEAST_LIFE.total_seconds()
         return keys
 
     def _read(self) -> S3Keys | None:
