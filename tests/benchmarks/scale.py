@@ -17,7 +17,7 @@ import sys
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,9 +29,10 @@ from benchmarks.pipeline import PROBE, ROOT, Progress
 from benchmarks.report import MIB, read_probes, table
 from s1monthly.config.root import Config, load_config
 from s1monthly.cube.header import COMPLETE
+from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.tiles import tiles_of_roi
 from s1monthly.layout import Layout
-from s1monthly.model import Direction, Month
+from s1monthly.model import Direction, Month, Tile
 from s1monthly.records.granule_list import COLUMNS
 from s1monthly.records.month import Record
 from s1monthly.records.recipe import digest, recipe
@@ -171,6 +172,7 @@ class _Tree:
         for month in self.months:
             content = json.loads(text.replace(str(FIRST), str(month)))
             del content[SEAL]
+            content["grid"] = asdict(tile_geobox(Tile(self.tile)))
             self.path(self.layout.record, month).write_text(json.dumps(seal(content)))
             for pattern in (self.layout.cog, self.layout.preview, self.layout.item):
                 self.path(pattern, month).touch()

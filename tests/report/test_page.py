@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -103,6 +105,25 @@ def test_points_of_figures_lie_where_the_cube_says(browser: Browser, shown: Smal
         assert drawn.keys() == expected.keys() and len(drawn) == 3
         for month, value in expected.items():
             assert drawn[month] == pytest.approx(value, abs=0.02 * abs(slope)), (figure["band"], month)
+
+
+def test_figure_and_values_are_saved_as_files(browser: Browser, shown: SmallTree) -> None:
+    with opened(browser, shown, f"#{CUBE}/2021-12") as page:
+        saved = []
+        for button in ("#save-table", "#save-figure"):
+            with page.expect_download() as download:
+                page.click(button)
+            saved.append((download.value.suggested_filename, Path(download.value.path()).read_text()))
+    (table, text), (figure, picture) = saved
+    assert (table, figure) == (f"{CUBE}_bands.csv", f"{CUBE}_bands.svg")
+    rows = list(csv.DictReader(text.splitlines()))
+    assert len(rows) == 12 and [row["month"] for row in rows[:3]] == ["2021-11", "2021-12", "2022-02"]
+    held = open_cube(shown.base, *CUBE.split("_"))["VV_dB"].sel(time="2022-02-01")
+    assert (rows[2]["band"], rows[2]["units"], int(rows[2]["valid_pixels"])) == ("VV_dB", "dB", int(held.count()))
+    assert float(rows[2]["mean"]) == pytest.approx(float(held.mean()), rel=1e-5)
+    texts = [element.text for element in ElementTree.fromstring(picture).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"VV (dB)", "VH (dB)", "Ratio", "month"} <= {*texts}
+    assert "10SGD ascending, EPSG:32610, 600 m; Contains modified Copernicus Sentinel data" in str(texts[-2])
 
 
 def test_the_slider_and_play_move_through_the_months_by_keyboard(browser: Browser, shown: SmallTree) -> None:

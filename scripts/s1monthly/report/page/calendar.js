@@ -86,6 +86,15 @@ s1monthly.calendar = (index) => {
     event.preventDefault();
   });
 
+  // all months fit into the width as far as they can still be told apart, or met by a finger
+  function fit() {
+    const [box, table] = [at("calendar"), at("calendar").firstChild];
+    const room = box.clientWidth - body.rows[0].cells[0].offsetWidth - 2;
+    const least = matchMedia("(pointer: coarse), (max-width: 760px)").matches ? 20 : 7;
+    table.style.setProperty("--cell", `${Math.min(24, Math.max(least, Math.floor(room / months.length) - 1))}px`);
+  }
+  if (dated) new ResizeObserver(fit).observe(at("calendar"));
+
   const swatch = (css, glyph, text) => html("span", {}, html("i", { class: `swatch ${css}` }, glyph), text);
   const kinds = new Set(index.tiles.flatMap((cube) => [...cube.kinds].map((kind) => index.kinds[Number(kind)])));
   put("calendar-legend",

@@ -6,7 +6,7 @@ s1monthly.charts = (index) => {
   const COLOURS = ["#0072b2", "#b34700", "#00795a", "#9b4a7d"]; // Okabe and Ito's, darkened to be read on white
   const OTHER = "#4d5a66";
   const FONT = "system-ui, 'Segoe UI', Roboto, 'Helvetica Neue', Arial, sans-serif";
-  const EDGE = { left: 58, right: 14, top: 30, bottom: 40 };
+  const EDGE = { left: 58, right: 26, top: 30, bottom: 40 };
   const HEIGHT = 230;
   let shown = []; // figures of the last drawing
   let drawing = 0;
@@ -52,6 +52,7 @@ s1monthly.charts = (index) => {
     const line = (x1, y1, x2, y2, more) => svg("line", { x1, y1, x2, y2, stroke: "#dde3e8", ...more });
 
     const axes = svg("g", { class: "axes" });
+    const heading = textOf(band).split(";")[0];
     const digits = Math.max(0, -Math.floor(Math.log10(step) + 1e-9));
     for (let tick = 0; bottom + tick * step <= top + step / 2; tick += 1) {
       const value = bottom + tick * step;
@@ -69,7 +70,7 @@ s1monthly.charts = (index) => {
     axes.append(line(EDGE.left, EDGE.top + inner.height, width - EDGE.right, EDGE.top + inner.height, { stroke: "#37434e" }),
       text(EDGE.left + inner.width / 2, HEIGHT - 6, "month", { "text-anchor": "middle" }),
       text(0, 0, `${nameOf(band)}${unitOf(band) ? ` (${unitOf(band)})` : ""}`, { "text-anchor": "middle", transform: `translate(14 ${EDGE.top + inner.height / 2}) rotate(-90)` }),
-      text(EDGE.left, 16, textOf(band).split(";")[0], { "font-weight": 600, fill: "#1b2733", "font-size": 13 }));
+      text(EDGE.left, 16, heading, { "font-weight": 600, fill: "#1b2733", "font-size": Math.min(13, (1.7 * inner.width) / heading.length) }));
 
     const lines = svg("g");
     for (const [of, colour, found] of series.toReversed()) {
@@ -135,7 +136,7 @@ s1monthly.charts = (index) => {
   }
   at("save-figure").addEventListener("click", () => {
     const width = Number(shown[0].picture.getAttribute("width"));
-    const height = shown.length * HEIGHT + 26;
+    const height = shown.length * HEIGHT + 38;
     const whole = svg("svg", { xmlns: "http://www.w3.org/2000/svg", width, height, viewBox: `0 0 ${width} ${height}`, "font-family": FONT },
       svg("rect", { width, height, fill: "#ffffff" }),
       shown.map(({ picture }, place) => {
@@ -145,7 +146,8 @@ s1monthly.charts = (index) => {
         copy.querySelector(".answer").remove();
         return copy;
       }),
-      svg("text", { x: width - 14, y: height - 8, "text-anchor": "end", "font-size": 9, fill: "#37434e" }, source(shown[0].one)));
+      [source(shown[0].one), "Line: mean of the pixels with a value, of decibels as decibels; area: ± one standard deviation."].map((words, place) =>
+        svg("text", { x: width - EDGE.right, y: height - 8 - 12 * place, "text-anchor": "end", "font-size": 9, fill: "#37434e" }, words)));
     save(`${state.cube}_bands.svg`, "image/svg+xml", new XMLSerializer().serializeToString(whole));
   });
   at("save-table").addEventListener("click", () => {

@@ -3,7 +3,6 @@
 
 s1monthly.map = (index) => {
   const { html, svg, put, at, title, cell, show, state, percent, monthText } = s1monthly;
-  const WIDTH = 520;
   const EDGE = { left: 46, right: 26, top: 20, bottom: 26 };
   const MODES = { months: "months present", month: "the month", previews: "previews of the month" };
 
@@ -47,16 +46,20 @@ s1monthly.map = (index) => {
   const drawn = new Map(); // name of a cube -> its elements
   const pictures = [];
 
+  // maps fill their width: one alone is wide, several stand beside each other
+  const WIDTH = at("maps").clientWidth < 600 ? 380 : groups.size > 1 ? 520 : 1100;
+  const left = EDGE.left;
+  const width = WIDTH - EDGE.left - EDGE.right;
+  const scale = Math.min(width / ((east - west) * stretch), 400 / (north - south));
+  const height = (north - south) * scale;
+  const more = Math.min(360, width / scale / stretch) - (east - west);
+  [west, east] = [west - more / 2, east + more / 2];
+
   function draw([name, cubes]) {
-    const inner = WIDTH - EDGE.left - EDGE.right;
-    const wide = (east - west) * stretch;
-    const scale = Math.min(inner / wide, 380 / (north - south));
-    const [width, height] = [wide * scale, (north - south) * scale];
-    const left = EDGE.left + (inner - width) / 2;
     const x = (lon) => left + (lon - west) * stretch * scale;
     const y = (lat) => EDGE.top + (north - lat) * scale;
     const grid = svg("g", { class: "graticule" });
-    const oneLon = step((east - west) * Math.max(1, wide / inner)), oneLat = step(north - south);
+    const oneLon = step((east - west) * Math.min(1, 520 / WIDTH)), oneLat = step(north - south);
     for (const lon of ticks(west, east, oneLon)) {
       const shown = turn(lon + 180) - 180;
       grid.append(svg("line", { x1: x(lon), x2: x(lon), y1: EDGE.top, y2: EDGE.top + height }),
@@ -67,7 +70,7 @@ s1monthly.map = (index) => {
         svg("text", { x: left - 6, y: y(lat) + 4, "text-anchor": "end" }, degrees(lat, oneLat < 1 ? 1 : 0, ["N", "S"])));
     }
     const zones = svg("g", { class: "zones" });
-    if (east - west < 60) {
+    if (east - west < 50) {
       for (const lon of ticks(west, east, 6)) {
         const zone = Math.floor(turn(lon + 180) / 6) + 1;
         zones.append(svg("line", { x1: x(lon), x2: x(lon), y1: EDGE.top, y2: EDGE.top + height }),
@@ -95,7 +98,7 @@ s1monthly.map = (index) => {
     }
     const picture = svg("svg", { viewBox: `0 0 ${WIDTH} ${EDGE.top + height + EDGE.bottom}`, role: "img", "aria-label": `Map of ${cubes.length} tiles, ${name}` },
       grid, svg("rect", { x: left, y: EDGE.top, width, height, class: "frame" }), tiles, zones, labels);
-    return html("figure", { class: "map" }, picture, html("figcaption", {}, html("strong", {}, name), ` ${cubes.length} ${cubes.length === 1 ? "tile" : "tiles"}`));
+    return html("figure", { class: groups.size > 1 ? "map" : "map wide" }, picture, html("figcaption", {}, html("strong", {}, name), ` ${cubes.length} ${cubes.length === 1 ? "tile" : "tiles"}`));
   }
   put("maps", [...groups].sort().map(draw));
 

@@ -73,12 +73,13 @@ s1monthly.pictures = (index) => {
   }
 
   function legend() {
-    const ends = ([, band, low, high, unit]) => `${band} ${low} to ${high}${unit ? ` ${unit}` : ""}`;
+    const end = (value) => String(value).replace("-", "−");
+    const ends = ([, band, low, high, unit]) => `${band} ${end(low)} to ${end(high)}${unit ? ` ${unit}` : ""}`;
     if (state.channel < 0) {
       put("picture-legend", CHANNELS.map((channel) => html("span", {}, html("i", { class: `swatch ${channel[0]}` }), ends(channel))), html("span", {}, "the same in all months and tiles"));
     } else {
       const [, band, low, high, unit] = CHANNELS[state.channel];
-      put("picture-legend", html("span", {}, `${band}: ${low}${unit ? ` ${unit}` : ""} `, html("i", { class: "ramp" }), ` ${high}${unit ? ` ${unit}` : ""}`));
+      put("picture-legend", html("span", {}, `${band}: ${end(low)}${unit ? ` ${unit}` : ""} `, html("i", { class: "ramp" }), ` ${end(high)}${unit ? ` ${unit}` : ""}`));
     }
   }
 
@@ -93,7 +94,7 @@ s1monthly.pictures = (index) => {
       const rows = [["state", found.kind + (found.reason ? `: ${found.reason}` : "")]];
       if (month.pixels) {
         rows.push(["with a value", `${percent(month.pixels[0] / month.pixels[1])} of the tile`]);
-        rows.push(["passes", `${month.passes.length} of ${month.granules === null ? "unknown" : month.granules} granules`]);
+        rows.push(["passes", month.granules === null ? "not known" : `${month.passes.length}, ${month.granules} granules`]);
         if (month.count[1] !== null) rows.push(["passes a pixel", `${month.count[0]} to ${month.count[2]}, mean ${month.count[1].toFixed(2)}`]);
         rows.push(["first", month.passes.length ? month.passes[0][2].slice(0, 10) : "–"], ["last", month.passes.length ? month.passes.at(-1)[2].slice(0, 10) : "–"]);
         rows.push(["grid", `${cube.crs}, ${cube.pixel}`]);
