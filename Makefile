@@ -13,7 +13,7 @@ SNAKEMAKE := $(BIN)/snakemake --cores $(CORES)
 help:
 	@echo "make demo    set up, make two months of a simulated tile in both directions, say where to look"
 	@echo "make demo_grd  the same from GRD products of a made-up place"
-	@echo "make explore  look at what was made in a browser; OUTPUT=output/demo names the tree"
+	@echo "make explore  look at what was made in a browser; OUTPUT=output/demo names the tree, CONFIG=my.yaml a configuration"
 	@echo "make doctor  check machine, network and login; CONFIG=my.yaml checks them for that run"
 	@echo "make test    set up, run the whole test suite"
 	@echo "make lint    ruff, mypy, snakefmt, snakemake --lint"
@@ -49,9 +49,8 @@ demo_grd: .venv/run
 	@$(BIN)/python scripts/demo_grd.py --configfile config/demo_grd.yaml
 	$(SNAKEMAKE) --configfile config/demo_grd.yaml
 
-OUTPUT ?= output
 explore: .venv/run
-	@$(BIN)/python scripts/explore.py --output-dir "$(OUTPUT)"
+	@$(BIN)/python scripts/explore.py $(if $(OUTPUT),--output-dir "$(OUTPUT)") $(if $(CONFIG),--configfile "$(CONFIG)")
 
 doctor: .venv/run
 	@$(BIN)/python scripts/doctor.py $(if $(CONFIG),--configfile $(CONFIG))

@@ -74,10 +74,10 @@ def test_profiles_are_those_of_this_folder_and_of_the_workflow(runner: Runner) -
     assert profiles() == {name: Path("profiles", name) for name in ("mine", "slurm")}
 
 
-@pytest.mark.parametrize("profile", ["default", "../slurm", "/etc", "slurm; touch pwned", "--forceall"])
-def test_a_profile_that_was_not_found_is_refused(profile: str) -> None:
+@pytest.mark.parametrize("profile", ["default", "../slurm", "/etc", "slurm; touch pwned", "--forceall", ["slurm"]])
+def test_a_profile_that_was_not_found_is_refused(profile: object) -> None:
     with pytest.raises(RunError, match="choose one of slurm"):
-        command("my.yaml", 1, profile)
+        command("my.yaml", 1, profile)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("cores", [0, -1, 10**6, 1.5, True, None, "1", "1 --forceall", "$(touch pwned)"])
@@ -117,7 +117,7 @@ def test_what_a_run_prints_and_how_it_ends(runner: Runner) -> None:
     assert not runner.running and runner.words == []
     words = [sys.executable, "-c", "import sys; print('one'); sys.stderr.write('two'); sys.exit(3)", "a;b"]
     runner.start(words)
-    assert runner.running and runner.words == words and runner.number == 1
+    assert runner.running and runner.words == words
     until_it_ends(runner)
     assert (runner.returncode, runner.stopped) == (3, False)
     assert sorted("".join(runner.output.lines)) == sorted("onetwo")
@@ -134,11 +134,11 @@ def test_a_second_run_is_refused_until_the_first_was_stopped(runner: Runner) -> 
         runner.start(SLEEP, preview=True)
     runner.stop()
     until_it_ends(runner)
-    assert runner.stopped and runner.returncode == -signal.SIGINT and runner.number == 1
+    assert runner.stopped and runner.returncode == -signal.SIGINT
     runner.stop()  # nothing is left to stop
     runner.start([sys.executable, "-c", ""], preview=True)
     until_it_ends(runner)
-    assert not runner.stopped and runner.returncode == 0 and runner.preview and runner.number == 2
+    assert not runner.stopped and runner.returncode == 0 and runner.preview
 
 
 def test_a_run_of_somebody_else_is_named(runner: Runner) -> None:
@@ -159,7 +159,7 @@ def test_a_program_that_is_not_there_is_named(runner: Runner) -> None:
 def test_when_the_explorer_ends_its_run_ends_too(runner: Runner) -> None:
     runner.start(STUBBORN)
     until_it_prints(runner, "begun")
-    runner.close(patience=0.2)
+    runner.close(patience=0.05)
     assert runner.returncode == -signal.SIGKILL and runner.stopped
 
 

@@ -25,8 +25,8 @@ from s1monthly.workflow.run_lock import living_runs
 LINES = 1000
 """Lines of output that are kept, and of failures."""
 
-PATIENCE = 60.0
-"""Seconds in which a run must end after it was stopped because the explorer ends; then it is killed."""
+PATIENCE, TRIES = 15.0, 4
+"""When the explorer ends, its run is interrupted so often, with so many seconds between, and then killed."""
 
 _PROGRESS = re.compile(r"(?P<done>\d+) of (?P<total>\d+) jobs(?:, about (?P<left>.+) left)?$")
 
@@ -76,7 +76,7 @@ def command(configfile: str | Path, cores: int, profile: str = "", *, preview: b
         words += ["--snakefile", str(workflow_folder() / "Snakefile")]
     if profile:
         known = profiles()
-        if profile not in known:
+        if profile not in list(known):  # a page may send what is no text
             raise RunError(f"profile {profile!r}: there is none", f"choose one of {', '.join(known) or 'none'}")
         words += ["--profile", str(known[profile])]
     elif type(cores) is int and 1 <= cores <= most_cores():
@@ -150,8 +150,6 @@ class Runner:
         Its exit code; None while it runs.
     stopped : bool
         True if it was told to stop.
-    number : int
-        How many were started: a page sees by it that another has begun.
     """
 
     def __init__(self, tree: str | Path) -> None:
@@ -163,7 +161,6 @@ class Runner:
         self.preview = self.stopped = False
         self.output = Output()
         self.returncode: int | None = None
-        self.number = 0
 
     @property
     def running(self) -> bool:
@@ -206,7 +203,6 @@ class Runner:
         self._process, self._printed, self._position = process, printed, 0
         self.words, self.preview, self.stopped = list(words), preview, False
         self.output, self.returncode = Output(), None
-        self.number += 1
 
     def look(self) -> None:
         """Bring `output` and `returncode` up to date."""
@@ -221,22 +217,38 @@ class Runner:
             self.returncode = code
 
     def stop(self) -> None:
-        """Interrupt the run and its jobs, as Ctrl-C does; it ends by itself soon after."""
+        """Interrupt the run and its jobs, as Ctrl-C does. It ends soon after; if it does not hear, call this again."""
         self.look()
         if self._process is not None and self.running:
             self.stopped = True
             os.killpg(self._process.pid, signal.SIGINT)
 
     def close(self, patience: float = PATIENCE) -> None:
-        """Stop the run because the explorer ends, and wait until it has ended; kill it after `patience` seconds."""
-        self.stop()
+        """Stop the run because the explorer ends, and wait until it has ended.
+
+        Snakemake may lose an interrupt while it plans. So the run is interrupted again after `patience` seconds, and
+        killed if it still works then, or if the user presses Ctrl-C.
+        """
+        try:
+            for _ in range(TRIES):
+                self.stop()
+                if self._ends_within(patience):
+                    return
+        except KeyboardInterrupt:
+            pass
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait()
+        self.look()
+
+    def _ends_within(self, seconds: float) -> bool:
         if self._process is not None and self.running:
             try:
-                self._process.wait(patience)
+                self._process.wait(seconds)
             except subprocess.TimeoutExpired:
-                os.killpg(self._process.pid, signal.SIGKILL)
-                self._process.wait()
+                return False
         self.look()
+        return True
 
 
 def _heed_interrupts() -> None:

@@ -204,7 +204,9 @@ def add_series(options: argparse.ArgumentParser) -> None:
 
 def add_explore(options: argparse.ArgumentParser) -> None:
     """Add the options of the explorer."""
-    add_output_dir(options)
+    add_output_dir(options, None, "root of the output tree; default: that of the configuration, or output")
+    text = "configuration to edit and run; default: one that the explorer keeps in the output tree"
+    options.add_argument("--configfile", metavar="FILE", help=text)
     options.add_argument("--port", type=port, default=0, metavar="NUMBER", help="default: 0, any that is free")
     options.add_argument("--no-browser", action="store_true", help="open no browser; only print the address")
 
