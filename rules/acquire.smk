@@ -6,6 +6,7 @@ checkpoint search:
         stamp=LAYOUT.asked,
     log:
         f"{LAYOUT.logs}/search/{{tile}}_{{direction}}_{{question}}.log",
+    priority: 80_000_000 if PLAN.shares_granules else 0  # who shares a granule must be known
     retries: SETTINGS.memory.batch_max_retries
     localrule: True
     conda:

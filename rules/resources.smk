@@ -98,11 +98,15 @@ def audit_mb(wildcards):
 def depth_first(wildcards):
     """Finish a month before the next is opened: bounds the temporary files on disk.
 
-    Months of a reference period come first: all others wait for them.
+    Months of a reference period come first: all others wait for them. Tiles that share granules read a month one after
+    the other: then its granules can go.
     """
     tile, month = tile_of(wildcards), Month.parse(wildcards.month)
-    first = 3000 if month in tile.period and not tile.reference else 0
-    return 10_000_000 - 10_000 * PLAN.place(tile) - month.ordinal % 6000 + first
+    first = month in tile.period and not tile.reference
+    earlier, place = month.ordinal % 6000, PLAN.place(tile)
+    if PLAN.shares_granules:
+        return 10_000_000 + 20_000_000 * first - 1000 * earlier - min(place, 999)
+    return 10_000_000 - 10_000 * place - earlier + 3000 * first
 
 
 def tool_command(name):

@@ -1,10 +1,12 @@
 """What a run does before its first job and after its last. Dry runs and cluster jobs do none of it."""
 
+import shutil
 import subprocess
 
 from s1monthly.workflow import failures
 from s1monthly.workflow.file_system import refuse_unfit
 from s1monthly.workflow.file_times import correct_future_times, files_of
+from s1monthly.workflow.reading_progress import ReadingProgress, Ticker
 from s1monthly.workflow.run_lock import hold
 from s1monthly.workflow.snakemake_run import date_remake
 from s1monthly.workflow.work_folder import claim_work, refuse_shared_work
@@ -26,6 +28,29 @@ def begin_run():
     refuse_storage()
     check_login_once()
     hold_tiles()
+    forget_shared_granules()
+    TICKER.start()
+
+
+def tell_progress(line):
+    """Tell how far the reading is, on the console and in Snakemake's log."""
+    logger.info(line)
+
+
+TICKER = Ticker(
+    ReadingProgress(
+        os.path.dirname(LAYOUT.reading_count),
+        {f"{tile.key.tile}_{tile.key.direction}" for tile in PLAN.tiles},
+        lambda: PLAN.granules_to_read,
+        "fetched" if SETTINGS.source.kind == "asf" else "read",
+    ),
+    tell_progress,
+)
+
+
+def forget_shared_granules():
+    """Remove the granules that were kept for several tiles; jobs of another run then fetch them again."""
+    shutil.rmtree(LAYOUT.run_cache, ignore_errors=True)
 
 
 def refuse_input_trigger():
@@ -84,6 +109,9 @@ def hold_tiles():
 
 def release_tiles():
     """Let other runs work on the tiles of this one."""
+    TICKER.stop()
+    if RUN.takes_part and not only_tools():
+        forget_shared_granules()
     while LOCKS:
         LOCKS.pop().release()
 

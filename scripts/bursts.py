@@ -9,9 +9,12 @@ from s1monthly.records.account import write_account
 from s1monthly.records.granule_list import read_granule_list
 from s1monthly.records.recipe import digest
 from s1monthly.sources import open_source
+from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.stages.bursts import read_all
 from s1monthly.stages.cutters import cutter_of
+from s1monthly.stages.sharing import release
 from s1monthly.workflow import jobs
+from s1monthly.workflow.reading_progress import ReadingCount
 from s1monthly.workflow.resume import KeptPieces
 
 
@@ -26,11 +29,14 @@ def main(argv=None):
     cutter = cutter_of(settings, key, source, pieces.folder, job.heights or None, job.threads)
     cut = partial(cutter.cut, computing=BoundedSemaphore(settings.read_workers))
     of_recipe = digest(settings.recipe)
-    account = read_all(key, listed, cut, pieces, settings.held_granules, settings.max_failed_ratio, of_recipe)
+    count = ReadingCount(layout.reading_count, len(listed.granules))
+    account = read_all(key, listed, cut, pieces, settings.held_granules, settings.max_failed_ratio, of_recipe, count)
     pieces.deliver(account.checksums, job.bursts)
     write_account(job.account, account)
     if not account.unread:
         pieces.remove()
+    if settings.shares_granules:
+        release(settings.layout, key, listed, GranuleCache(settings.layout.run_cache, 0))
 
 
 if __name__ == "__main__":

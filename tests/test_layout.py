@@ -62,6 +62,7 @@ def test_what_may_be_deleted_lies_in_the_work_folder_and_what_is_kept_does_not()
     layout = Layout("out", "work")
     working = {name for name in PATTERNS if getattr(layout, name).startswith("work/")}
     kinds = {"granules", "static_granules", "heights", "asked", "owner", "logs", "bursts", "account", "resume_folder"}
+    kinds |= {"run_cache", "reading_count"}
     assert working == kinds
     assert all(getattr(layout, name).startswith("out/") for name in set(PATTERNS) - working)
 

@@ -24,6 +24,9 @@ HIDDEN = ".s1monthly"
 SIMULATED = "simulated"
 """Name of the work folder's subfolder for simulated granules."""
 
+CACHE = "cache"
+"""Name of its subfolder for fetched granules that several tiles of a run need."""
+
 TILE_PATTERN = r"\d{2}[C-HJ-NP-X][A-HJ-NP-Z][A-HJ-NP-V]"
 DIRECTION_PATTERN = r"(?:ASCENDING|DESCENDING)(?:_T(?:0(?:0[1-9]|[1-9]\d)|1(?:[0-6]\d|7[0-5])))?|COMBINED"
 """Text of a `Stack`: a direction, one track of it, or both directions."""
@@ -40,7 +43,7 @@ CUBE_FOLDER = re.compile(rf"/{_ANY_TILE_FOLDER}/zarr/S1_(?:monthly|static)\.zarr
 """End of the path of a cube, or of a store of static layers."""
 FOLDER_LIKE_GRANULES = re.compile(
     rf"/(?:{_ANY_TILE_FOLDER}/(?:kept/{MONTH_PATTERN}/{DIGEST_PATTERN}|{MONTH_PATTERN}/bursts)"
-    rf"|(?P<simulated>{SIMULATED})/version-\d+_seed-\d+)$"
+    rf"|{CACHE}/{TRACK_PATTERN}|(?P<simulated>{SIMULATED})/version-\d+_seed-\d+)$"
 )
 """End of the path, from the work folder, of a folder in which runs write files with the names of granules."""
 
@@ -436,6 +439,16 @@ class Layout:
     def tree_from_work(self) -> str:
         """Return the path from work folder to output tree; it stays right if both move together."""
         return os.path.relpath(self.base_dir, self.work_dir)
+
+    @property
+    def run_cache(self) -> str:
+        """Folder of fetched granules that several tiles of a run need."""
+        return f"{self.work_dir}/{CACHE}"
+
+    @property
+    def reading_count(self) -> str:
+        """File in which a job counts the granules of a month that it has read."""
+        return f"{self.work_dir}/progress/{self._folder_name}_{self.month}.json"
 
     @property
     def logs(self) -> str:

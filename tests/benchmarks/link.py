@@ -38,7 +38,8 @@ class Case:
     download: Mapping[str, Any] | None = None
 
 
-CASES = (Case("a month"), Case("4 months", months=4))
+NEIGHBOURS = (str(TILE), "19UEQ", "19UDP", "19UDQ")
+CASES = (Case("a month"), Case("4 months", months=4), Case("a month of 4 tiles", tiles=NEIGHBOURS))
 
 
 @dataclass(frozen=True)

@@ -118,7 +118,7 @@ class Download(Section):
     )
     cache_dir: FolderPath | None = option(
         None,
-        "Keep fetched layers here, for neighbouring tiles; not kept where not given",
+        "Keep fetched layers here; where not given, a run of several tiles keeps them until the last has read them",
         example="./cache",
     )
-    cache_max_gb: float = option(100, "Size of cache_dir, GB; what was not used for longest goes first", gt=0)
+    cache_max_gb: float = option(100, "Size of this cache, GB; what was not used for longest goes first", gt=0)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
 from s1monthly.errors import SourceError
@@ -14,39 +13,10 @@ from s1monthly.model import CompositeKey
 from s1monthly.records.account import Account
 from s1monthly.records.granule_list import granule_digest, list_digest
 from s1monthly.records.source_facts import MARK
+from s1monthly.workflow.reading_progress import ReadingCount
 from s1monthly.workflow.resume import KeptPieces, Piece
 
 LOGGER = logging.getLogger("s1monthly")
-
-
-SHOWN_EVERY = 10.0
-"""Seconds between two lines on the console about a month whose granules are read."""
-
-
-class _Progress:
-    """Tells on the console how far the reading of a month is, if it takes long."""
-
-    def __init__(self, name: str, granules: Sequence[Granule]) -> None:
-        self._name, self._total = name, len(granules)
-        self._sizes = {g.id: sum(max(0, layer.size) for layer in g.layers) for g in granules}
-        self._done = self._bytes = 0
-        self._began = self._shown = time.monotonic()
-
-    def report(self, granule_id: str) -> None:
-        """Count a granule as done; log a line if the last is long ago."""
-        self._done += 1
-        self._bytes += self._sizes[granule_id]
-        now = time.monotonic()
-        if now - self._shown < SHOWN_EVERY or self._done == self._total:
-            return
-        self._shown, elapsed = now, now - self._began
-        rate = f", {self._bytes / elapsed / 1e6:.1f} MB/s" if self._bytes else ""
-        left = elapsed / self._done * (self._total - self._done)
-        LOGGER.info(
-            "%s: %d of %d granules%s, about %.0f s left",
-            *(self._name, self._done, self._total, rate, left),
-            extra={"on_console": True},
-        )
 
 
 def refuse_failures(
@@ -81,6 +51,7 @@ def read_all(
     workers: int,
     max_failed_ratio: float,
     recipe_digest: str,
+    count: ReadingCount | None = None,
 ) -> Account:
     """Read every granule of a month, `workers` at a time, and log each with its number.
 
@@ -100,6 +71,8 @@ def read_all(
         Largest allowed fraction of unreadable granules.
     recipe_digest : str
         Digest of the run's recipe, for the account.
+    count : ReadingCount, optional
+        Counts the granules that are done, for the progress of the run.
 
     Raises
     ------
@@ -113,7 +86,7 @@ def read_all(
     def read_once(granule: Granule) -> str:
         return pieces.once(granule.id, granule_digest(granule), lambda: read(granule))
 
-    progress = _Progress(str(key), listed.granules)
+    sizes = {granule.id: sum(max(0, layer.size) for layer in granule.layers) for granule in listed.granules}
     reasons: dict[str, str] = {}
     failures = {lost.granule_id: f"granule {lost.granule_id}: {lost.reason}" for lost in listed.set_aside if lost.lost}
     total = len(listed.granules) + len(failures)
@@ -128,7 +101,8 @@ def read_all(
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
-            progress.report(work[done])
+            if count:
+                count.add(sizes[work[done]])
     if failures and len(reasons) == len(listed.granules):
         max_failed_ratio = 0
     refuse_failures(key, failures, total, max_failed_ratio)

@@ -53,6 +53,8 @@ class JobSettings:
         Rows and columns of a chunk of a new cube.
     statics : bool
         True if static layers are made.
+    shares_granules : bool
+        True if fetched granules are kept until the last tile of the run has read them.
     dem : mapping
         DEM of GRD products, see `stages.heights.make_heights`; empty otherwise.
     cog_compression : str
@@ -84,6 +86,7 @@ class JobSettings:
     overviews: bool
     credits: Mapping[str, str]
     statics: bool = False
+    shares_granules: bool = False
     dem: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -177,6 +177,8 @@ class Plan:
         """Settings that jobs need."""
         config = self.config
         options = config.source_options
+        if self.shares_granules:
+            options["cache_dir"] = self.layout.run_cache
         return JobSettings(
             base_dir=self.layout.base_dir,
             work_dir=self.layout.work_dir,
@@ -196,12 +198,27 @@ class Plan:
             overwrite=config.output.overwrite,
             chunks=config.processing.chunks,
             statics=config.makes_statics,
+            shares_granules=self.shares_granules,
             dem=dem_of(config),
             cog_compression=config.output.cog_compression,
             products=products_of(config),
             overviews=config.output.multiscales,
             credits=config.output.credits.model_dump(exclude_none=True),
         )
+
+    @cached_property
+    def shares_granules(self) -> bool:
+        """True if several tiles may need the same granules of the archive, which are then fetched once."""
+        config = self.config
+        both = any(len(tile.key.direction.directions) > 1 for tile in self.tiles)
+        several = len({tile.key.tile for tile in self.tiles}) > 1 or (both and len(self.tiles) > 1)
+        return config.source.kind == "asf" and config.download.cache_dir is None and several
+
+    @property
+    def granules_to_read(self) -> int:
+        """Number of granules of the months that this run reads, as far as they are searched."""
+        states = (state for tile in self.tiles for state in tile.states if state.step is Step.READ)
+        return sum(state.answer.granules for state in states if state.answer)
 
     @cached_property
     def _by_name(self) -> dict[tuple[str, str], TileMonths]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from s1monthly.workflow import failures
+from s1monthly.workflow.reading_progress import short_time
 
 RECOUNT_SECONDS = 10.0
 """Remaining jobs are counted at most once in this time: a large run has a hundred thousand."""
@@ -69,7 +70,7 @@ class Progress:
         self._seconds[job.rule].append(seconds)
         if self._counted:
             self._counted[1][job.rule] -= 1
-        return f"{job!s:<45} {_short_time(seconds):>7}"
+        return f"{job!s:<45} {short_time(seconds):>7}"
 
     def failed(self, job_id: int, log: list[str]) -> str:
         """Return the line of a job that has failed, with the first line of the error in its log."""
@@ -81,7 +82,7 @@ class Progress:
     def overall(self, done: int, total: int) -> str:
         """Return how many jobs of the run are done, and about how long the others will take."""
         left = self._time_left() if done < total else None
-        return f"{done} of {total} jobs" + (f", about {_short_time(left)} left" if left else "")
+        return f"{done} of {total} jobs" + (f", about {short_time(left)} left" if left else "")
 
     def _time_left(self) -> float | None:
         """Return the seconds left, from the mean time of each rule's jobs and how many ran side by side."""
@@ -98,12 +99,3 @@ class Progress:
         )
         side_by_side = max(1.0, sum(done) / (now - self._began))
         return max(0.0, work / side_by_side)
-
-
-def _short_time(seconds: float) -> str:
-    """Format a time: 3.2 s, 45 s, 12 min, 3.5 h."""
-    if seconds < 9.95:
-        return f"{seconds:.1f} s"
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{seconds / 3600:.1f} h"

@@ -285,6 +285,7 @@ CHATTER = (
     "DAG of jobs will be updated",
     "Execute ",
     "Provided cores: ",
+    "Provided resources: downloads=",
     "Rules claiming more threads",
     "RuleException:\nCalledProcessError",
     "Select jobs to execute",

@@ -171,11 +171,14 @@ def test_https_and_s3_give_the_bytes_of_the_local_source(site: Site) -> None:
     assert [oct(path.stat().st_mode & 0o777) for path in (kept, *kept.iterdir())][:2] == ["0o700", "0o600"]
 
 
-def test_neighbouring_tiles_fetch_a_granule_once_with_a_cache(site: Site) -> None:
+@pytest.mark.parametrize("cache", [None, "cache"])
+def test_neighbouring_tiles_fetch_a_granule_once(site: Site, cache: str | None) -> None:
+    """Without a cache of the user's, the run keeps it as long as it is needed."""
     granule = site.add("2021-11")
     tiles = {"manual_mgrs_tiles": [TILE, "11SMT"]}
-    site.run(site.values(roi=tiles, download={"access": "https", "cache_dir": "cache"}))
+    site.run(site.values(roi=tiles, download={"access": "https", "cache_dir": cache}))
     assert site.served == files_of(granule)
+    assert len(list((site.folder / "run").rglob("cache/T137/*.tif"))) == (len(granule.layers) if cache else 0)
     for tile in (TILE, "11SMT"):
         record = read_record(site.folder / "run" / "output" / f"{tile}_ASCENDING" / "months" / "2021-11.json")
         assert [held.id for held in record.granules] == [granule.id] and record.valid > 0

@@ -9,7 +9,7 @@ import os
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -101,6 +101,12 @@ class GranuleCache:
                 temporary.write_bytes(content)
         except OSError as error:
             self._warn(error)
+
+    def remove(self, files: Iterable[str]) -> None:
+        """Remove layer files that nobody needs any more; those that are not there are passed over."""
+        for file in files:
+            with suppress(OSError):  # gone already, or it stays until room is needed
+                os.unlink(self.path(file))
 
     @contextmanager
     def locked(self, file: str, seconds: float) -> Iterator[None]:
