@@ -38,7 +38,8 @@ def main(configfile):
             f" {row['granules']} granules in {row['passes']} passes, {100 * row['coverage']:.1f} % of the tile"
         )
     cog, store, record = (base_dir / rows[0][name] for name in ("cog_path", "zarr_path", "record_path"))
-    print(f"\nLook at:\n  a picture:       {picture}\n  in QGIS:         {cog}\n  in xarray:       {store}")
+    print(f"\nLook at:\n  in a browser:    {layout.report_page}")
+    print(f"  a picture:       {picture}\n  in QGIS:         {cog}\n  in xarray:       {store}")
     print(f"  how it was seen: {store.parent.parent / 'static'}: angles, area factors, shadow, layover")
     print(f"  what went in:    {record}\n  every month:     {layout.catalog}\n")
 

@@ -6,21 +6,27 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import quote
 
 from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, TILE_PATTERN, Layout, is_band
-from s1monthly.model import TileDirection
+from s1monthly.model import Stack, TileDirection
 
 Stat = tuple[str, int, int, int]
-"""Path relative to the folder listed, size, time of change of content and of the entry itself (nanoseconds)."""
+"""Name, size, time of change of content and of the entry itself (nanoseconds)."""
 
 _OF_MONTH = re.compile(rf"(?P<month>{MONTH_PATTERN})(?:_(?P<kind>[\w-]+))?\.(?P<suffix>tif|png)")
 _LOG = re.compile(rf"(?P<tile>{TILE_PATTERN})_.*\.log")
 
 TITLES = {"cog": "COG", "power": "COG of linear power", "quality": "quality COG", "preview": "preview"}
+TITLES |= {"record": "record", "ceos_ard": "assessment by CEOS-ARD"}
 """Kind of a file of a month -> its title; others are titled by their kind."""
+
+TABLES = {"catalog.parquet": "table of months", "items.parquet": "table of Items", "search.json": "search log"}
+TABLES |= {"catalog.gpkg": "GeoPackage", "catalog.json": "STAC Catalog", "coverage.html": "table of coverage"}
+"""Name of a file of a tile or a tree -> its title."""
 
 
 @dataclass(frozen=True)
@@ -62,14 +68,16 @@ class TileFiles:
     stats: list[Stat] = field(default_factory=list)
 
 
-def entries(folder: str) -> list[Stat]:
+def entries(folder: str | Path) -> list[Stat]:
     """List the visible files of a folder, sorted; empty if it does not exist or may not be read."""
-    try:
-        with os.scandir(folder) as found:
-            files = [(one.name, one.stat()) for one in found if one.name[0] != "." and one.is_file()]
-    except OSError:
-        return []
-    return sorted((name, status.st_size, status.st_mtime_ns, status.st_ctime_ns) for name, status in files)
+    found = []
+    with suppress(OSError), os.scandir(folder) as listed:
+        for one in listed:
+            with suppress(OSError):  # a run may work on the tree
+                if one.is_file() and not one.name.startswith("."):
+                    status = one.stat()
+                    found.append((one.name, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return sorted(found)
 
 
 def tile_files(
@@ -84,72 +92,70 @@ def tile_files(
     changes : iterable of Stat
         Files in the folder of maps of changes.
     """
-    paths = layout.of(key)
-    files = TileFiles()
-    folder = Path(paths.folder)
-    of_month = Path(paths.item).stem.replace("{month}", "")
-
-    def listed(path: str | Path) -> Iterator[tuple[Stat, Link]]:
-        start = href(path, layout)
-        for stat in entries(str(path)):
-            files.stats.append((f"{Path(path).name}/{stat[0]}", *stat[1:]))
-            yield stat, Link(stat[0], f"{start}/{quote(stat[0])}", stat[1])
-
-    for stat, link in listed(folder):
-        month = stat[0].removeprefix(of_month).removesuffix(".json")
+    paths, files = layout.of(key), TileFiles()
+    for title, link in _listed(paths.folder, layout, files):
+        month = title.removeprefix(Path(paths.item).stem.replace("{month}", "")).removesuffix(".json")
         if re.fullmatch(MONTH_PATTERN, month):
-            files.months[month]["item"] = Link("STAC Item", link.href, link.size)
-        elif stat[0] in _TABLES:
-            files.links.append(Link(_TABLES[stat[0]], link.href, link.size))
-    for stat, link in listed(Path(paths.record).parent):
-        kind = "ceos_ard" if stat[0].endswith(".ceos-ard.json") else "record"
-        title = "assessment by CEOS-ARD" if kind == "ceos_ard" else "record"
-        files.months[stat[0][:7]][kind] = Link(title, link.href, link.size)
-    product = Path(paths.preview).stem.replace("{month}", "")
-    for place in (paths.cog, paths.preview):
-        for stat, link in listed(Path(place).parent):
-            match = _OF_MONTH.fullmatch(stat[0].removeprefix(product))
-            if match:
-                kind = "preview" if match["suffix"] == "png" else match["kind"] or "cog"
-                title = TITLES.get(kind) or (f"COG of {kind}" if is_band(kind) else kind.replace("-", " "))
-                files.months[match["month"]][kind] = Link(title, link.href, link.size)
-    files.links += [Link("cube (Zarr)", href(paths.cube, layout))] * os.path.isdir(paths.cube)
-    files.links += [Link("static layers (Zarr)", href(paths.static_store, layout))] * os.path.isdir(paths.static_store)
+            files.months[month]["item"] = replace(link, title="STAC Item")
+        elif title in TABLES:
+            files.links.append(replace(link, title=TABLES[title]))
+    _list_products(paths, layout, files)
+    for store, title in ((paths.cube, "cube (Zarr)"), (paths.static_store, "static layers (Zarr)")):
+        if os.path.isdir(store):
+            files.links.append(Link(title, href(store, layout)))
     of_static = Path(paths.static_item).name.partition("{track}")[0]
-    for stat, link in listed(Path(paths.static_item).parent):
-        name, _, suffix = stat[0].removeprefix(of_static).rpartition(".")
+    for title, link in _listed(Path(paths.static_item).parent, layout, files):
+        name, _, suffix = title.removeprefix(of_static).rpartition(".")
         if suffix in ("tif", "json"):
-            title = f"static layer {name.replace('_', ' ')}" if suffix == "tif" else f"static layers {name}, STAC Item"
-            files.links.append(Link(title, link.href, link.size))
-    files.links += [link for _, link in listed(Path(paths.reference).parent)]
-    for store in (paths.cube, paths.static_store):
-        files.stats += [(f"{Path(store).name}/{stat[0]}", *stat[1:]) for stat in entries(store)]
-    status = f"{paths.cube}/status"
-    for place in (status, f"{status}/c"):
-        files.stats += entries(place)
-    files.stats += [stat for of in (paths.granules, paths.static_granules) for stat in entries(str(Path(of).parent))]
-    files.stats += logs
+            words = f"static layer {name.replace('_', ' ')}" if suffix == "tif" else f"static layers {name}, STAC Item"
+            files.links.append(replace(link, title=words))
+    files.links += [link for _, link in _listed(Path(paths.reference).parent, layout, files)]
     for stat in changes:
         if re.fullmatch(rf"{key}_(?:{BAND_PATTERN})_change\.(?:tif|json)", stat[0]):
             files.stats.append(stat)
-            files.links.append(_link(stat[0], f"{layout.changes}/{stat[0]}", layout, stat[1]))
+            files.links.append(Link(stat[0], href(f"{layout.changes}/{stat[0]}", layout), stat[1]))
+    lists = [Path(path).parent for path in (paths.granules, paths.static_granules)]
+    for folder in (paths.cube, paths.static_store, f"{paths.cube}/status", f"{paths.cube}/status/c", *lists):
+        files.stats += entries(folder)
+    files.stats += logs
     return files
 
 
-_TABLES = {"catalog.parquet": "table of months", "items.parquet": "table of Items", "search.json": "search log"}
+def _listed(folder: str | Path, layout: Layout, files: TileFiles) -> Iterator[tuple[str, Link]]:
+    """Yield name and link of the files in a folder, which is noted as one that the tile depends on."""
+    start = href(folder, layout)
+    for stat in entries(folder):
+        files.stats.append(stat)
+        yield stat[0], Link(stat[0], f"{start}/{quote(stat[0])}", stat[1])
+
+
+def _list_products(paths: Layout, layout: Layout, files: TileFiles) -> None:
+    """List records, COGs and previews of all months."""
+    for name, link in _listed(Path(paths.record).parent, layout, files):
+        kind = "ceos_ard" if name.endswith(".ceos-ard.json") else "record"
+        files.months[name[:7]][kind] = replace(link, title=TITLES[kind])
+    start = Path(paths.preview).stem.replace("{month}", "")
+    for folder in (Path(paths.cog).parent, Path(paths.preview).parent):
+        for name, link in _listed(folder, layout, files):
+            match = _OF_MONTH.fullmatch(name.removeprefix(start))
+            if match:
+                kind = "preview" if match["suffix"] == "png" else match["kind"] or "cog"
+                title = TITLES.get(kind) or (f"COG of {kind}" if is_band(kind) else kind.replace("-", " "))
+                files.months[match["month"]][kind] = replace(link, title=title)
 
 
 def tree_links(layout: Layout) -> list[Link]:
     """Return the files of the whole tree: catalogs, STAC documents, coverage table, mosaics."""
-    titles = {layout.catalog: "table of months", layout.items: "table of Items", layout.geopackage: "GeoPackage"}
-    titles |= {layout.stac_root: "STAC Catalog", layout.coverage: "table of coverage"}
-    links = [
-        _link(titles.get(str(path), "STAC Collection"), path, layout, path.stat().st_size)
-        for path in map(Path, [*layout.root_files(), layout.coverage])
-        if path.is_file()
-    ]
+    links = []
+    for path in map(Path, [*layout.root_files(), layout.coverage]):
+        if path.is_file():
+            stack = path.stem.partition("_")[2]
+            collection = f"STAC Collection of {Stack.parse(stack).passes if stack else 'all months'}"
+            links.append(Link(TABLES.get(path.name, collection), href(path, layout), path.stat().st_size))
     mosaics = [stat for stat in entries(layout.mosaics) if stat[0].endswith((".vrt", ".tif"))]
-    return links + [_link(f"mosaic {name}", f"{layout.mosaics}/{name}", layout, size) for name, size, *_ in mosaics]
+    return links + [
+        Link(f"mosaic {name}", href(f"{layout.mosaics}/{name}", layout), size) for name, size, *_ in mosaics
+    ]
 
 
 def logs_by_tile(layout: Layout) -> dict[str, list[Stat]]:
@@ -168,7 +174,3 @@ def logs_by_tile(layout: Layout) -> dict[str, list[Stat]]:
 def href(path: str | Path, layout: Layout) -> str:
     """Return the address of a file relative to the report; a pattern keeps its braces."""
     return quote(Path(os.path.relpath(path, layout.report)).as_posix(), safe="/{}")
-
-
-def _link(title: str, path: str | Path, layout: Layout, size: int) -> Link:
-    return Link(title, href(path, layout), size)

@@ -81,6 +81,7 @@ def test_the_wheel_holds_the_library_and_every_file_that_snakemake_reads(wheel: 
         read += [path.relative_to(ROOT) for path in ROOT.glob(pattern)]
     library = ROOT / "scripts"
     modules = {str(path.relative_to(library)) for path in library.glob("s1monthly/**/*.py")}
+    modules |= {f"s1monthly/report/page/{path.name}" for path in library.glob("s1monthly/report/page/*")}
     assert {*modules, "s1monthly/py.typed", *(f"s1monthly/_workflow/{path}" for path in read)} <= held
     assert not [name for name in held if "__pycache__" in name or "/s1monthly/" in name]
 

@@ -11,7 +11,7 @@ s1monthly.calendar = (index) => {
     const spans = years.map((year) => months.filter((month) => Math.floor(month / 12) === year).length);
     return html("thead", { "aria-hidden": "true" },
       html("tr", {}, html("td"), years.map((year, place) =>
-        html("td", { colspan: spans[place], class: "year" }, html("span", {}, spans[place] > 2 ? String(year).padStart(4, "0") : "")))),
+        html("td", { colspan: spans[place], class: "year" }, html("span", {}, spans[place] > 2 || months.length < 45 ? String(year).padStart(4, "0") : "")))),
       html("tr", {}, html("td"), months.map((month) =>
         html("td", { class: month % 12 ? "" : "january" }, [0, 3, 6, 9].includes(month % 12) ? "JAJO"[(month % 12) / 3] : ""))));
   }

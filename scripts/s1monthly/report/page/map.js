@@ -35,7 +35,7 @@ s1monthly.map = (index) => {
   };
   const degrees = (value, digits, [plus, minus]) => {
     const text = Math.abs(value).toFixed(digits);
-    return `${text}°${Number(text) === 0 ? "" : value < 0 ? minus : plus}`;
+    return `${text}°${Number(text) % 180 === 0 ? "" : value < 0 ? minus : plus}`;
   };
 
   const groups = new Map();
@@ -100,7 +100,7 @@ s1monthly.map = (index) => {
       grid, svg("rect", { x: left, y: EDGE.top, width, height, class: "frame" }), tiles, zones, labels);
     return html("figure", { class: groups.size > 1 ? "map" : "map wide" }, picture, html("figcaption", {}, html("strong", {}, name), ` ${cubes.length} ${cubes.length === 1 ? "tile" : "tiles"}`));
   }
-  put("maps", [...groups].sort().map(draw));
+  put("maps", [...groups].sort(([one], [other]) => (one < other ? -1 : 1)).map(draw));
 
   const choose = (mode) => () => show({ mode });
   at("map-mode").append(...Object.entries(MODES).map(([mode, text]) =>
