@@ -48,6 +48,10 @@ def test_every_month_is_what_the_inspection_says(tree: SmallTree) -> None:
     assert build(tree.layout) == Built(tree.layout.report_page, 3, 3, 0)
     found = index(tree)
     assert [one["name"] for one in found["tiles"]] == TILES
+    assert [title for title, *_ in found["links"]][:5] == [
+        *("table of months", "table of Items", "STAC Catalog"),
+        *("STAC Collection", "STAC Collection ascending"),
+    ]
     for key, one in zip(tiles_there(tree.layout), found["tiles"], strict=True):
         state, months = inspect(key, tree.layout), details(tree, one["name"])["months"]
         assert [found["kinds"][int(kind)] for kind in one["kinds"]] == [str(month.kind) for month in state.months]

@@ -12,7 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from s1monthly.layout import BAND_PATTERN, MONTH_PATTERN, TILE_PATTERN, Layout, is_band
-from s1monthly.model import Stack, TileDirection
+from s1monthly.model import TileDirection
 
 Stat = tuple[str, int, int, int]
 """Name, size, time of change of content and of the entry itself (nanoseconds)."""
@@ -114,8 +114,8 @@ def tile_files(
         if re.fullmatch(rf"{key}_(?:{BAND_PATTERN})_change\.(?:tif|json)", stat[0]):
             files.stats.append(stat)
             files.links.append(Link(stat[0], href(f"{layout.changes}/{stat[0]}", layout), stat[1]))
-    lists = [Path(path).parent for path in (paths.granules, paths.static_granules)]
-    for folder in (paths.cube, paths.static_store, f"{paths.cube}/status", f"{paths.cube}/status/c", *lists):
+    stores = [paths.cube, paths.static_store, f"{paths.cube}/status", f"{paths.cube}/status/c"]
+    for folder in [*stores, *(os.path.dirname(path) for path in (paths.granules, paths.static_granules))]:
         files.stats += entries(folder)
     files.stats += logs
     return files
@@ -149,13 +149,11 @@ def tree_links(layout: Layout) -> list[Link]:
     links = []
     for path in map(Path, [*layout.root_files(), layout.coverage]):
         if path.is_file():
-            stack = path.stem.partition("_")[2]
-            collection = f"STAC Collection of {Stack.parse(stack).passes if stack else 'all months'}"
-            links.append(Link(TABLES.get(path.name, collection), href(path, layout), path.stat().st_size))
+            title = TABLES.get(path.name) or f"STAC {path.stem.replace('_', ' ').capitalize()}"
+            links.append(Link(title, href(path, layout), path.stat().st_size))
     mosaics = [stat for stat in entries(layout.mosaics) if stat[0].endswith((".vrt", ".tif"))]
-    return links + [
-        Link(f"mosaic {name}", href(f"{layout.mosaics}/{name}", layout), size) for name, size, *_ in mosaics
-    ]
+    links += [Link(f"mosaic {name}", href(f"{layout.mosaics}/{name}", layout), size) for name, size, *_ in mosaics]
+    return links
 
 
 def logs_by_tile(layout: Layout) -> dict[str, list[Stat]]:
