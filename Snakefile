@@ -43,6 +43,7 @@ include: "rules/grd.smk"
 include: "rules/compose.smk"
 include: "rules/publish.smk"
 include: "rules/catalog.smk"
+include: "rules/upload.smk"
 include: "rules/tools.smk"
 include: "rules/running.smk"
 

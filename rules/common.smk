@@ -206,6 +206,8 @@ def final_output(wildcards):
         files.append(LAYOUT.geopackage)
     if SETTINGS.output.formats.report:
         files += [LAYOUT.report_page, LAYOUT.report_index]
+    if SETTINGS.publish.url:
+        files.append(uploaded())
     for tile in [] if RUN.draws else PLAN.tiles:
         files += [tile.paths().tile_catalog, tile.paths().tile_items]
         question = PLAN.open_question(tile)

@@ -44,6 +44,7 @@ TOOLS = {
     "report",
     "tile_inspect",
     "timeseries",
+    "upload",
 }
 USER_ERRORS = (S1MonthlyError, OSError)
 """Errors that a user can mend: shown in a line, without a traceback."""

@@ -1,5 +1,7 @@
 """Memory, threads, disk space and priority of the rules; and the commands of the tools."""
 
+from hashlib import sha256
+
 from s1monthly.model import Tile
 from s1monthly.workflow import estimate
 
@@ -127,3 +129,15 @@ def report_command():
     """Return the command that brings the report of the output tree up to date."""
     folders = [f"--output-dir={LAYOUT.base_dir}", f"--work-dir={LAYOUT.work_dir}"]
     return f"{tool_command('report')} {shlex.join(folders)}"
+
+
+def uploaded():
+    """Return the stamp that this run's tiles were published at this place, with links of this kind."""
+    place = SETTINGS.publish
+    made_of = json.dumps([place.url, place.endpoint, place.base_url])
+    return f"{LAYOUT.work_dir}/uploaded/{sha256(made_of.encode()).hexdigest()[:16]}"
+
+
+def held_folders():
+    """Return the folders of this run, which are finished when it publishes."""
+    return [os.path.basename(tile.paths().folder) for tile in PLAN.tiles]

@@ -23,7 +23,7 @@ LINES = (
     ("catalog", "mosaic", "series"),
     ("stages",),
     ("audit",),
-    ("explorer", "report"),
+    ("explorer", "report", "upload"),
     ("reading", "console"),
 )
 """Packages from top to bottom; those of one line do not know each other, but for the words and paths of the first."""

@@ -26,6 +26,7 @@ SCRIPTS = {
     "change": ("change", "map the changes of a band through all months"),
     "explore": ("explore", "look at an output tree in a browser, and run a configuration"),
     "report": ("report", "build the web page of an output tree: coverage, previews, statistics, provenance"),
+    "upload": ("upload", "publish the output tree to object storage or a folder"),
     "doctor": ("doctor", "say what is well on this machine, and what is not"),
 }
 """Command -> script, and what it does."""

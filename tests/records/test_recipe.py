@@ -87,6 +87,7 @@ memory: {max_memory_gb: 4, batch_strategy: yearly, max_download_workers: 9, scen
   batch_max_retries: 0, max_failed_ratio: 0.5, clear_cache_per_batch: false}
 parallel: {enabled: false, max_workers: 9}
 static: {enabled: true}
+publish: {url: "s3://bucket/prefix", endpoint: https://localhost, base_url: https://localhost/a, max_workers: 9}
 logging: {file_level: DEBUG, console_level: DEBUG, suppress_third_party: false, log_file: all.log}
 """)
 )

@@ -7,7 +7,7 @@ table's folder. Source: https://github.com/radiantearth/stac-geoparquet-spec, ve
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -124,16 +124,33 @@ def for_root(table: pa.Table, folder: str) -> pa.Table:
     folder : str
         Name of the folder of the tile and direction.
     """
+
+    def of_links(hrefs: pa.Array) -> pa.Array:
+        hrefs = pc.replace_substring_regex(hrefs, r"^([^.:][^:]*)$", rf"{folder}/\1")  # of the folder itself
+        return pc.replace_substring_regex(hrefs, r"^\.\./", "./")
+
+    def of_assets(hrefs: pa.Array) -> pa.Array:
+        return pc.replace_substring_regex(hrefs, r"^([^:]+)$", rf"{folder}/\1")
+
+    return map_hrefs(table, of_links, of_assets)
+
+
+def map_hrefs(
+    table: pa.Table, of_links: Callable[[pa.Array], pa.Array], of_assets: Callable[[pa.Array], pa.Array]
+) -> pa.Table:
+    """Return a table of Items with other links and assets: each function is given all hrefs, and returns the new ones.
+
+    The columns, and all else in them, stay.
+    """
     if "assets" in table.schema.names:
         assets = table["assets"].combine_chunks()
-        within = [_moved(assets.field(number), folder) for number in range(assets.type.num_fields)]
+        within = [assets.field(number) for number in range(assets.type.num_fields)]
+        within = [_with_field(asset, "href", of_assets(asset.field("href"))) for asset in within]
         moved = pa.StructArray.from_arrays(within, fields=list(assets.type), mask=assets.is_null())
         table = table.set_column(table.schema.get_field_index("assets"), "assets", moved)
     links = table["links"].combine_chunks()
     flat = links.flatten()
-    hrefs = pc.replace_substring_regex(flat.field("href"), r"^([^.:][^:]*)$", rf"{folder}/\1")  # of the folder itself
-    hrefs = pc.replace_substring_regex(hrefs, r"^\.\./", "./")
-    flat = _with_field(flat, "href", hrefs)
+    flat = _with_field(flat, "href", of_links(flat.field("href")))
     moved = pa.ListArray.from_arrays(_offsets(links), flat, mask=links.is_null())
     return table.set_column(table.schema.get_field_index("links"), "links", moved)
 
@@ -141,10 +158,6 @@ def for_root(table: pa.Table, folder: str) -> pa.Table:
 def _offsets(links: pa.ListArray) -> pa.Array:
     first = links.offsets[0].as_py() if len(links.offsets) else 0
     return pc.subtract(links.offsets, pa.scalar(first, links.offsets.type))
-
-
-def _moved(asset: pa.StructArray, folder: str) -> pa.StructArray:
-    return _with_field(asset, "href", pc.binary_join_element_wise(folder, asset.field("href"), "/"))
 
 
 def _with_field(values: pa.StructArray, name: str, field: pa.Array) -> pa.StructArray:

@@ -296,7 +296,7 @@ def documents_of(
     """
     folders = [found for path in Path(layout.base_dir).iterdir() if (found := parse_folder(path.name))]
     stacks = {Stack.parse(direction) for _, direction in folders}
-    url = _published_at(layout) if public_url is None else public_url
+    url = published_at(layout) if public_url is None else public_url
     documents = stac_documents(rows, url, stacks, _maps(layout, folders))
     new = (f"{layout.base_dir}/{name}" for name in documents)
     return {Path(path): documents.get(Path(path).name) for path in dict.fromkeys([*layout.stac_documents(), *new])}
@@ -348,7 +348,7 @@ def _misnamed(base_dir: Path, skipped: Collection[Path]) -> tuple[set[Path], set
     return folders, {name for name in tiles if not (base_dir / name).exists()}
 
 
-def _published_at(layout: Layout) -> str:
+def published_at(layout: Layout) -> str:
     """Return the address of the published tree from the existing root Catalog; empty if it has none."""
     try:
         links = read_document(layout.stac_root)["links"]

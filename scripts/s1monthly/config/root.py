@@ -19,6 +19,7 @@ from s1monthly.config.grd import Grd
 from s1monthly.config.messages import explain, without_effect
 from s1monthly.config.output import Output
 from s1monthly.config.processing import Processing
+from s1monthly.config.publish import Publish
 from s1monthly.config.roi import Roi
 from s1monthly.config.running import Logging, Memory, Parallel
 from s1monthly.config.s1grits import translate
@@ -45,6 +46,7 @@ class Config(Section):
     output: Output = Output()
     processing: Processing = Processing()
     static: Static = Static()
+    publish: Publish = Publish()
     memory: Memory = Memory()
     parallel: Parallel = Parallel()
     logging: Logging = Logging()
@@ -203,6 +205,8 @@ class Config(Section):
             lines.append("WARNING processing.angle_normalisation: reference has no effect without exponent")
         if self.source.kind != "grd" and self.grd != Grd():
             lines.append(f"WARNING grd: no effect with source.kind {self.source.kind}")
+        if self.publish.url is None and self.publish != Publish():
+            lines.append("WARNING publish: no effect without url")
         if self.makes_statics and not self.static.enabled and "enabled" in self.static.model_fields_set:
             lines.append("static.enabled: false has no effect here, other options need static layers, so they are made")
         return [*self._translated, *lines]

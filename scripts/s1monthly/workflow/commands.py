@@ -226,3 +226,20 @@ def add_change(options: argparse.ArgumentParser, methods: Collection[str]) -> No
     add("--smallest", type=int, metavar="MONTHS", help="fewest months before and after a change; default: 6")
     add("--start", metavar="YYYY-MM", help="first month")
     add("--end", metavar="YYYY-MM", help="last month")
+
+
+def add_upload(options: argparse.ArgumentParser) -> None:
+    """Add the options of publishing; those of section ``publish`` are named like its keys."""
+    add = options.add_argument
+    add_output_dir(options, None, "root of the output tree; default: that of --configfile, else output")
+    add("--configfile", type=Path, metavar="FILE", help="configuration, for its section publish")
+    add("--url", metavar="URL", help="s3://bucket/prefix, gs://bucket/prefix, az://container/prefix, or a folder")
+    add("--endpoint", metavar="URL", help="server, if not that of AWS, Google or Azure")
+    add("--base-url", metavar="URL", help="address of readers: links in published STAC documents are absolute then")
+    add("--max-workers", type=int, metavar="N", help="files copied at once; default: 16")
+    text = "delete published files that the tree no longer has; folders that it no longer has only if named"
+    add("--prune", nargs="*", metavar="FOLDER", help=text)
+    add("--verify", action="store_true", help="first compare names and sizes with what lies there")
+    add("--dry-run", "-n", action="store_true", help="say what would be done")
+    add("--held", nargs="+", default=[], metavar="FOLDER", help=argparse.SUPPRESS)  # those of the run that calls
+    add_json(options)

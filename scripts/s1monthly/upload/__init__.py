@@ -1,0 +1,1 @@
+"""Publish an output tree to object storage or a folder: configuration section ``publish``, tool ``upload``."""
