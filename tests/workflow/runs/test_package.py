@@ -154,14 +154,14 @@ def test_polygons_say_what_they_need_beside_a_bare_snakemake(fresh: Path) -> Non
 
 
 MODULE = f"""
-configfile: "my.yaml"
+configfile: "all.yaml"
 
 onstart:
     print("ours began")
 
 module monthly:
     snakefile: "{ROOT}/Snakefile"
-    config: config
+    config: config["s1monthly"]
 
 use rule * from monthly as s1_*
 
@@ -188,7 +188,8 @@ SNAKEMAKE = [sys.executable, "-m", "snakemake", "--cores", "2"]
 
 @pytest.fixture
 def module(fresh: Path) -> Path:
-    """A folder with a Snakefile that imports ours, and our profile beside it."""
+    """A folder with a Snakefile that imports ours, with a part of its configuration, and our profile beside it."""
+    (fresh / "all.yaml").write_text(yaml.safe_dump({"other": {"roi": 1}, "s1monthly": CONFIG}))
     (fresh / "Snakefile").write_text(MODULE)
     shutil.copytree(ROOT / "profiles" / "default", fresh / "profiles" / "default")
     return fresh
@@ -228,10 +229,10 @@ def test_a_module_is_left_alone_if_other_targets_are_wanted(module: Path) -> Non
 
 @pytest.mark.parametrize(
     ("line", "profile", "message"),
-    [("config: config", False, "rerun trigger `input`"), ('config: config\n    prefix: "here"', True, "a prefix")],
+    [("", False, "rerun trigger `input`"), ('    prefix: "here"\n', True, "a prefix")],
 )
 def test_a_module_refuses_what_would_end_badly(line: str, profile: bool, message: str, module: Path) -> None:
-    (module / "Snakefile").write_text(MODULE.replace("config: config", line))
+    (module / "Snakefile").write_text(MODULE.replace("\nuse rule *", f"{line}\nuse rule *"))
     if not profile:
         shutil.rmtree(module / "profiles")
     refused = run(module, *SNAKEMAKE, "-n")
