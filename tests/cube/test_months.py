@@ -275,3 +275,24 @@ def test_a_month_of_a_cube_with_textures_is_written_whole(path: Path) -> None:
         np.testing.assert_array_equal(cube.read_month(path, Month(2020, 1), band.name), values[band.name])
     attributes = json.loads((path / TEXTURES[0].name / "zarr.json").read_text())["attributes"]
     assert attributes["units"] == "1" and attributes["long_name"] == "made up, VV"
+
+
+def test_a_window_is_the_same_part_of_the_whole(held: Path) -> None:
+    write(held, "2020-03")
+    month = Month.parse("2020-03")
+    whole = {1: cube.read_month(held, month, "VH_dB"), 2: cube.read_overview(held, month, "VH_dB", 2)}
+    for factor, rows, columns in [
+        (1, (0, 64), (0, 48)),
+        (1, (31, 33), (5, 40)),
+        (1, (40, 41), (47, 48)),
+        (2, (3, 30), (1, 9)),
+    ]:
+        window = slice(*rows), slice(*columns)
+        part = cube.read_part(held, month, "VH_dB", *window, factor)
+        np.testing.assert_array_equal(part, whole[factor][window])
+    np.testing.assert_array_equal(
+        cube.read_part(held, month, "count", slice(7, 40), slice(30, 35)), cube.read_count(held, month)[7:40, 30:35]
+    )
+    for name, rows, factor in (("VH_dB", slice(0, 65), 1), ("count", slice(0, 2), 2), ("../VH_dB", slice(0, 2), 1)):
+        with pytest.raises(CubeError):
+            cube.read_part(held, month, name, rows, slice(0, 4), factor)

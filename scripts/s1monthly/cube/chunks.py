@@ -129,8 +129,10 @@ def chunk_form(header: Header, name: str) -> ChunkForm:
     return form
 
 
-def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArray[Any]:
-    """Read a slot of an array as (rows, columns).
+def read_slot(
+    array: Path, form: ChunkForm, slot: int, pool: Executor, window: tuple[slice, slice] | None = None
+) -> NDArray[Any]:
+    """Read a slot of an array, or a window of it, as (rows, columns).
 
     Parameters
     ----------
@@ -140,6 +142,8 @@ def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArra
         Position on the time axis.
     pool : Executor
         Decodes several chunks at a time.
+    window : tuple of slice, optional
+        Rows and columns inside the array; only chunks in it are decoded.
 
     Raises
     ------
@@ -148,19 +152,28 @@ def read_slot(array: Path, form: ChunkForm, slot: int, pool: Executor) -> NDArra
     OSError
         If a file cannot be read.
     """
-    values = np.empty(form.shape, form.dtype)
+    window = rows, columns = window or (slice(0, form.shape[0]), slice(0, form.shape[1]))
+    values = np.empty((rows.stop - rows.start, columns.stop - columns.start), form.dtype)
     shard = _read_shard(array / "c" / str(slot) / "0/0", form) if form.sharded else None
 
     def read(key: str, place: tuple[slice, slice]) -> None:
+        common = [(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(place, window, strict=True)]
+        target = tuple(slice(a - part.start, b - part.start) for (a, b), part in zip(common, window, strict=True))
+        inside = tuple(slice(a - part.start, b - part.start) for (a, b), part in zip(common, place, strict=True))
         try:
             encoded = (array / "c" / str(slot) / key).read_bytes() if shard is None else shard[key]
         except (FileNotFoundError, KeyError):
-            values[place] = form.fill
+            values[target] = form.fill
             return
-        rows, columns = (part.stop - part.start for part in place)
-        values[place] = _decoded(encoded, form, key)[:rows, :columns]
+        values[target] = _decoded(encoded, form, key)[inside]
 
-    for read_one in [pool.submit(read, *one) for one in form.places(slice(0, form.shape[0]))]:
+    whole = slice(rows.start // form.chunk[0] * form.chunk[0], rows.stop)
+    meets = [
+        (key, place)
+        for key, place in form.places(whole)
+        if place[1].start < columns.stop and columns.start < place[1].stop
+    ]
+    for read_one in [pool.submit(read, *one) for one in meets]:
         read_one.result()
     return values
 

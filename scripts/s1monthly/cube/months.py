@@ -165,6 +165,40 @@ def read_overview(path: str | Path, month: Month, band: str, factor: int) -> Val
     return _read_complete(Path(path), month, read)
 
 
+def read_part(
+    path: str | Path, month: Month, name: str, rows: slice, columns: slice, factor: int = 1, threads: int = 1
+) -> NDArray[Any]:
+    """Read a window of a complete month: (rows, columns), in the array's type; only the chunks in it are decoded.
+
+    Parameters
+    ----------
+    name : str
+        A band, ``count``, or ``mask`` where there is one.
+    rows, columns : slice
+        Start and stop, inside the array or the overview.
+    factor : int
+        1 for full resolution, or the factor of an overview, which only bands have.
+
+    Raises
+    ------
+    CubeError
+        If the month is not complete, there is no such array, overview or window, or its chunks are damaged.
+
+    Examples
+    --------
+    >>> store = "output/10SEG_ASCENDING/zarr/S1_monthly.zarr"
+    >>> vv_db = read_part(store, Month.parse("2024-06"), "VV_dB", slice(0, 512), slice(1024, 1536))
+    """
+
+    def read(header: Header, slot: int) -> NDArray[Any]:
+        array = name if factor == 1 else level_path(factor, name)
+        if array not in header.slot_arrays:
+            raise CubeError(f"cube {path} has no {array}", f"it has {', '.join(header.data_arrays)}")
+        return _read_slot(header, array, slot, threads, (rows, columns))
+
+    return _read_complete(Path(path), month, read)
+
+
 def read_count(path: str | Path, month: Month) -> Count:
     """Read the count of passes of a complete month: uint8, (rows, columns).
 
@@ -231,11 +265,19 @@ def read_checked(path: str | Path, month: Month, digest: str, threads: int = 1) 
         raise CubeError(f"cube {path}: {month} holds other values than its record says (digest)", how_to_mend(path))
 
 
-def _read_slot(header: Header, name: str, slot: int, threads: int = 1) -> NDArray[Any]:
+def _read_slot(
+    header: Header, name: str, slot: int, threads: int = 1, window: tuple[slice, slice] | None = None
+) -> NDArray[Any]:
     form = chunk_form(header, name)
+    if window and not all(0 <= part.start < part.stop <= size for part, size in zip(window, form.shape, strict=True)):
+        raise CubeError(
+            f"cube {header.path}: {name} has {form.shape[0]} rows and {form.shape[1]} columns, which do not hold"
+            f" rows {window[0].start}:{window[0].stop}, columns {window[1].start}:{window[1].stop}",
+            "give a window inside",
+        )
     try:
         with ThreadPoolExecutor(threads) as pool:
-            return read_slot(header.path / name, form, slot, pool)
+            return read_slot(header.path / name, form, slot, pool, window)
     except (RuntimeError, ValueError) as error:  # raised by codecs for damaged bytes
         raise CubeError(
             f"cube {header.path}: slot {slot} of {name} is damaged: {error}", how_to_mend(header.path)
