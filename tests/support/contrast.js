@@ -4,14 +4,15 @@
   const linear = (c) => (c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
   const luminance = (rgb) => [0.2126, 0.7152, 0.0722].reduce((sum, weight, at) => sum + weight * linear(rgb[at] / 255), 0);
   const behind = (element) => {
-    for (let one = element; one; one = one.parentElement) {
+    for (let one = element; one; one = one.parentElement ?? one.getRootNode().host) {
       const ground = numbers(getComputedStyle(one).backgroundColor);
       if (ground.length < 4 || ground[3] > 0.9) return ground;
     }
     return [255, 255, 255];
   };
+  const all = (root) => [...root.querySelectorAll("*")].flatMap((one) => [one, ...(one.shadowRoot ? all(one.shadowRoot) : [])]);
   const low = [];
-  for (const element of document.querySelectorAll("body *")) {
+  for (const element of all(document.body)) {
     const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
     if (!own || element.closest(exempt) || !element.getClientRects().length) continue;
     const style = getComputedStyle(element);

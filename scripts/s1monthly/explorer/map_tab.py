@@ -124,10 +124,19 @@ class MapTab:
             self.view.show_whole(box)
         self.soon("choose_band")
         self.soon("choose_change")
-        self.summary = "; ".join([_summary(self.shown), *(f"left out: {one}" for one in self.left_out)])
-        self.say("")
+
+    def _read_again(self) -> Shown:
+        """Read the root of the cube again: a run may have added months to it, or somebody moved it."""
+        before = self._cube()
+        key = TileDirection(before.header.tile, before.header.direction)
+        self.shown = shown(self.base_dir, key)
+        if self.shown != before:
+            self._offer(self.shown)
+        return self.shown
 
     def _offer(self, cube: Shown) -> None:
+        self.summary = "; ".join([_summary(cube), *(f"left out: {one}" for one in self.left_out)])
+        self.say("")
         controls, header = self.controls, cube.header
         months = [str(month) for month in cube.months]
         complete = [str(month) for month in cube.complete] or months
@@ -207,7 +216,7 @@ class MapTab:
 
     def draw(self) -> None:
         """Read and draw what is visible."""
-        cube, controls = self._cube(), self.controls
+        cube, controls = self._read_again(), self.controls
         months = [controls.month.value, *([controls.other.value] if controls.compare.active else [])]
         self.map.labels[1].text = ""
         labelled = zip(months, self.map.labels, strict=False)
@@ -293,8 +302,8 @@ class MapTab:
         place, header = read_place(self.controls.place.value), self._cube().header
         x, y = outline(place, header.geobox.epsg)
         self.map.mark((x, y))
-        middle = float(np.mean(x)), float(np.mean(y))
-        if not self.view.contains(*middle):
+        middle, (left, bottom, right, top) = (float(np.mean(x)), float(np.mean(y))), header.geobox.bounds
+        if left < middle[0] < right and bottom < middle[1] < top and not self.view.contains(*middle):
             self.view.look_at(*middle, self.view.scale)
         self.series.read(place, header)
 

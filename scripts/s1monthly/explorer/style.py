@@ -79,12 +79,6 @@ TEMPLATE = Template(
     tab.setAttribute("aria-selected", tab === chosen)
     document.getElementById(tab.getAttribute("aria-controls")).hidden = tab !== chosen
   })
-  document.addEventListener("focusin", (event) => {  // Bokeh gives its sliders no names
-    const handle = event.composedPath()[0], box = handle.closest?.(".bk-input-group")
-    if (handle.matches(".noUi-handle") && box) {
-      handle.setAttribute("aria-label", box.querySelector(".bk-slider-title")?.textContent ?? "")
-    }
-  })
   tabs.forEach((tab, k) => {
     tab.addEventListener("click", () => open(tab))
     tab.addEventListener("keydown", (event) => {
@@ -96,3 +90,14 @@ TEMPLATE = Template(
 {% endblock %}
 """
 )
+
+NAME_SLIDERS = """
+const name = (root) => root.querySelectorAll("*").forEach((one) => {
+  if (one.shadowRoot) name(one.shadowRoot)
+  if (!one.matches(".noUi-handle")) return
+  const title = one.closest(".bk-input-group").querySelector(".bk-slider-title").firstChild.textContent
+  one.setAttribute("aria-label", title.replace(/: $/, ""))
+})
+name(document)
+"""
+"""JavaScript that gives sliders the names that Bokeh leaves out, for screen readers."""
