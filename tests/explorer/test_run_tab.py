@@ -14,6 +14,9 @@ import pytest
 import yaml
 from playwright.sync_api import Browser, Page, expect
 
+from s1monthly.explorer.configuration import ConfigurationFile
+from s1monthly.explorer.run_tab import RunTab
+from s1monthly.explorer.running import Runner
 from support.runs import add, config
 from support.same_tree import content
 from support.workflow import ROOT, run_snakemake
@@ -85,6 +88,18 @@ def log_says(page: Page, text: str) -> None:
     expect(page.get_by_role("log")).to_contain_text(text, timeout=PATIENCE)
 
 
+def test_the_map_is_told_when_a_run_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    runner, ended = Runner("output"), []
+    tab = RunTab(ConfigurationFile.of("output"), runner, lambda: ended.append(runner.returncode))
+    for code, preview, told in ((0, True, []), (3, False, [3]), (0, False, [3, 0])):
+        runner.start([sys.executable, "-c", f"import time; time.sleep(0.1); raise SystemExit({code})"], preview=preview)
+        while runner.running:
+            tab.update()
+        tab.update()
+        assert ended == told
+
+
 def test_what_cannot_be_run_is_refused_in_words(browser: Browser, explorer: Explorer) -> None:
     page = explorer.page(browser, width=390)
     good = page.get_by_label("Configuration (YAML)").input_value()
@@ -103,6 +118,12 @@ def test_what_cannot_be_run_is_refused_in_words(browser: Browser, explorer: Expl
     shows(page, "No problem found. Not saved yet.")
     press(page, "Start run")
     shows(page, "the text above is not what is saved there -> save it")
+    (explorer.folder / "my.yaml").write_text(good + "# theirs\n")
+    shows(page, "my.yaml: another program has changed it. Open it again.")
+    press(page, "Save")
+    shows(page, "nothing was saved")
+    press(page, "Open again")
+    expect(page.get_by_label("Configuration (YAML)")).to_have_value(good + "# theirs\n")
     write(page, good)
     press(page, "Save")
     page.evaluate("Bokeh.documents[0].get_model_by_name('profile').value = 'slurm; touch pwned'")

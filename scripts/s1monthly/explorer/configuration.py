@@ -147,13 +147,15 @@ def new_text(tree: str | Path, today: date) -> str:
     months = [Month.parse(path.stem) for path in Path(tree).glob("*/months/????-??.json")]
     return "\n".join(
         [
-            "# config/config.yaml shows every option with its default. What is not given here has that default.",
+            "# config/config.yaml shows every option with its default",
             "roi:",
-            f"  manual_mgrs_tiles: [{', '.join(tiles)}]  # or wkt, file or bbox: an area",
+            f"  manual_mgrs_tiles: [{', '.join(tiles)}]  # or wkt, file, bbox",
             f"  flight_direction: [{', '.join(directions or map(str, Direction))}]",
             "time:",
             f"  start: {min([last, *months])}",
             f"  end: {last}",
+            "source:",
+            "  kind: asf",
             "output:",
             f"  base_dir: {_quoted(tree)}",
             "",

@@ -36,12 +36,16 @@ _TEXT = """
     .box { border: 1px solid #767676; border-radius: 4px; padding: 0.4rem 0.6rem; background: #f6f6f6; }
     .bad { border-left: 6px solid #a4262c; }
     .good { border-left: 6px solid #0b6a0b; }
-    .log { height: 24rem; overflow: auto; display: flex; flex-direction: column-reverse; }
+    .log { max-height: 24rem; overflow: auto; }
+    .end { display: flex; flex-direction: column-reverse; }
     .log pre { font-size: 0.7rem; }
     progress { width: 100%; height: 1.1rem; accent-color: #00539f; }
 """
 _EDITOR = "textarea { font: 0.85rem/1.4 ui-monospace, monospace; white-space: pre; }"
-_MAIN_BUTTON = ".bk-btn-primary:not([disabled]) { background-color: #00539f; }"
+_BUTTON = """
+    .bk-btn-primary:not([disabled]) { background-color: #00539f; }
+    .bk-btn:focus-visible { outline: 3px solid #00539f; outline-offset: 2px; }
+"""
 _HALF = {"flex": "1 1 26rem", "min-width": "min(26rem, 100%)"}
 
 
@@ -77,7 +81,7 @@ class RunTab:
             stylesheets=[_EDITOR],
             name="configuration",
         )
-        self._verdict, self._command, self._state, self._log = (_text() for _ in range(4))
+        self._about, self._verdict, self._command, self._state, self._log = (_text() for _ in range(5))
         self._cores = NumericInput(title="Cores", low=1, high=most_cores(), value=most_cores(), width=90)
         places: list[str | tuple[Any, str]] = [
             (THIS_MACHINE, "this machine"),
@@ -98,10 +102,9 @@ class RunTab:
         self.update()
 
     def _arrange(self) -> Row:
-        about = _text(f"<p>File: {escape(str(self._configuration.path))}. A run reads what is saved there.</p>")
         editing = column(
             _text("<h2>Configuration</h2>"),
-            about,
+            self._about,
             self._text,
             _buttons(self._check, self._save, self._open),
             self._verdict,
@@ -127,7 +130,8 @@ class RunTab:
         return row(editing, running, sizing_mode="stretch_width", styles={"flex-wrap": "wrap", "gap": "1.5rem"})
 
     def update(self) -> None:
-        """Show what the run has done since the last call."""
+        """Show what the run, and other programs that write the configuration, have done since the last call."""
+        self._about.text = self._describe_file()
         self._runner.look()
         running, output = self._runner.running, self._runner.output
         self._preview.disabled = self._start_run.disabled = running
@@ -135,12 +139,22 @@ class RunTab:
         self._state.text = self._refusal or self._describe_run()
         lines = "\n".join(list(output.lines)[-SHOWN_LINES:]) or "Nothing was run yet."
         label = "role='log' tabindex='0' aria-label='Output of the run'"
-        self._log.text = f"<div class='box log' {label}><pre>{escape(lines)}</pre></div>"
+        end = "" if self._runner.preview else "end"  # a preview says first what is missing
+        self._log.text = f"<div class='box log {end}' {label}><pre>{escape(lines)}</pre></div>"
         if running and not self._runner.preview:
             self._watched = True
         elif self._watched:
             self._watched = False
             self._on_finished()
+
+    def _describe_file(self) -> str:
+        file = self._configuration.path
+        try:
+            if self._configuration.changed_on_disk():
+                return _box(f"{file}: another program has changed it. Open it again.", "bad")
+        except S1MonthlyError as error:
+            return _box(str(error), "bad")
+        return f"<p>File: {escape(str(file))}. A run reads what is saved there.</p>"
 
     def _describe_run(self) -> str:
         runner, output = self._runner, self._runner.output
@@ -180,6 +194,7 @@ class RunTab:
     def _show_verdict(self) -> None:
         """Check the text, and show what is wrong with it and whether it is saved."""
         self._show_command()
+        self._refusal = ""
         try:
             notes = self._configuration.check(self._text.value).notes()
             saved = self._configuration.holds(self._text.value)
@@ -224,7 +239,7 @@ def _box(text: str, kind: str) -> str:
 
 
 def _button(label: str, action: Callable[[], None], kind: Any = "default") -> Button:
-    button = Button(label=label, button_type=kind, width=110, stylesheets=[_MAIN_BUTTON])
+    button = Button(label=label, button_type=kind, width=110, stylesheets=[_BUTTON])
     button.on_click(lambda _: action())
     return button
 
