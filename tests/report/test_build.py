@@ -25,6 +25,7 @@ from s1monthly.reading import open_cube
 from s1monthly.report.build import Built, build
 from s1monthly.report.tile import EDGE, place_on_earth
 from support.browser import HOSTILE
+from support.month_samples import lay_down, month_record, publish
 from support.small_tree import SmallTree
 
 TILES = ["10SGD_ASCENDING", "10SGD_DESCENDING", "11SKU_ASCENDING"]
@@ -176,3 +177,18 @@ def test_the_tool_names_the_page(tree: SmallTree, capsys: pytest.CaptureFixture[
     assert Path(page).read_text().startswith("<!DOCTYPE html>")
     with pytest.raises(SystemExit, match="no such folder"):
         tool.main(["--output-dir", str(tree.base / "nowhere")])
+
+
+def test_months_that_are_empty_or_rebuilt_say_what_is_not_known(tmp_path: Path) -> None:
+    lay_down(tmp_path, month_record(month="2021-11", mask=np.zeros((3660, 3660), bool)))
+    lay_down(tmp_path, month_record(month="2021-12", unknown=True, spread=("std",)), kinds=())
+    publish(tmp_path)
+    tree = SmallTree(tmp_path)
+    build(tree.layout)
+    [one], shown = index(tree)["tiles"], details(tree, "10SGD_ASCENDING")
+    empty, rebuilt = shown["months"]
+    assert (one["coverage"][0], one["previews"], empty["status"], empty["count"]) == (0, "10", "empty", [None] * 3)
+    assert empty["bands"]["VV_dB"] == [None, None, None, None, 0]
+    assert (rebuilt["granules"], rebuilt["passes"], rebuilt["software"], rebuilt["aside"]) == (None, [], None, [])
+    assert [band["name"] for band in shown["bands"]][4:] == ["VV_dB_std", "VH_dB_std"]
+    assert "standard deviation of VV_dB" in shown["bands"][4]["text"]

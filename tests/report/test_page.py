@@ -159,6 +159,9 @@ def test_two_months_are_compared_beside_each_other(browser: Browser, shown: Smal
         page.click("#before")
         assert source(page, "right") == preview("2021-12", "11SKU_ASCENDING")
         page.wait_for_selector("#charts circle[data-cube='11SKU_ASCENDING']")
+        with page.expect_download() as download:
+            page.click("#save-figure")
+        assert "dashed: 11SKU ascending." in Path(download.value.path()).read_text()
         left, right = (page.locator(one).bounding_box() for one in ("#left", "#right"))
         assert left and right and left["x"] + left["width"] <= right["x"]
 

@@ -9,29 +9,77 @@ s1monthly.calendar = (index) => {
   function head() {
     const years = [...new Set(months.map((month) => Math.floor(month / 12)))];
     const spans = years.map((year) => months.filter((month) => Math.floor(month / 12) === year).length);
-    return html("thead", { "aria-hidden": "true" },
-      html("tr", {}, html("td"), years.map((year, place) =>
-        html("td", { colspan: spans[place], class: "year" }, html("span", {}, spans[place] > 2 || months.length < 45 ? String(year).padStart(4, "0") : "")))),
-      html("tr", {}, html("td"), months.map((month) =>
-        html("td", { class: month % 12 ? "" : "january" }, [0, 3, 6, 9].includes(month % 12) ? "JAJO"[(month % 12) / 3] : ""))));
+    return html(
+      "thead",
+      { "aria-hidden": "true" },
+      html(
+        "tr",
+        {},
+        html("td"),
+        years.map((year, place) =>
+          html(
+            "td",
+            { colspan: spans[place], class: "year" },
+            html("span", {}, spans[place] > 2 || months.length < 45 ? String(year).padStart(4, "0") : ""),
+          ),
+        ),
+      ),
+      html(
+        "tr",
+        {},
+        html("td"),
+        months.map((month) =>
+          html(
+            "td",
+            { class: month % 12 ? "" : "january" },
+            [0, 3, 6, 9].includes(month % 12) ? "JAJO"[(month % 12) / 3] : "",
+          ),
+        ),
+      ),
+    );
   }
   function row(cube) {
     const cells = months.map((month) => {
       const found = cell(cube, month);
-      const css = [found ? found.css : "outside", found && found.fewer ? "fewer" : "", found && found.remark ? "remark" : "", month % 12 ? "" : "january"];
-      return html("td", {
-        role: "gridcell", tabindex: -1, class: css.filter(Boolean).join(" "),
-        "data-state": found ? found.kind : null, "aria-label": sentence(cube, month),
-      }, found ? found.glyph : "");
+      const css = [
+        found ? found.css : "outside",
+        found && found.fewer ? "fewer" : "",
+        found && found.remark ? "remark" : "",
+        month % 12 ? "" : "january",
+      ];
+      return html(
+        "td",
+        {
+          role: "gridcell",
+          tabindex: -1,
+          class: css.filter(Boolean).join(" "),
+          "data-state": found ? found.kind : null,
+          "aria-label": sentence(cube, month),
+        },
+        found ? found.glyph : "",
+      );
     });
-    return html("tr", { role: "row", "data-cube": cube.name }, html("th", { role: "rowheader", scope: "row" }, title(cube)), cells);
+    return html(
+      "tr",
+      { role: "row", "data-cube": cube.name },
+      html("th", { role: "rowheader", scope: "row" }, title(cube)),
+      cells,
+    );
   }
 
   const body = html("tbody", {}, index.tiles.map(row));
   const rows = new Map([...body.rows].map((one) => [one.dataset.cube, one]));
-  put("calendar", dated
-    ? html("table", { role: "grid", class: "calendar", "aria-label": "Months of every tile and direction" }, head(), body)
-    : html("p", { class: "notice" }, "No month was searched or made yet."));
+  put(
+    "calendar",
+    dated
+      ? html(
+          "table",
+          { role: "grid", class: "calendar", "aria-label": "Months of every tile and direction" },
+          head(),
+          body,
+        )
+      : html("p", { class: "notice" }, "No month was searched or made yet."),
+  );
 
   const place = (target) => {
     const one = target.closest("td");
@@ -97,12 +145,22 @@ s1monthly.calendar = (index) => {
 
   const swatch = (css, glyph, text) => html("span", {}, html("i", { class: `swatch ${css}` }, glyph), text);
   const kinds = new Set(index.tiles.flatMap((cube) => [...cube.kinds].map((kind) => index.kinds[Number(kind)])));
-  put("calendar-legend",
-    html("span", {}, "share of the tile with a value: ", [1, 2, 3, 4, 5].map((step) => html("i", { class: `swatch share${step}` })), "20, 40 … 100 %"),
+  put(
+    "calendar-legend",
+    html(
+      "span",
+      {},
+      "share of the tile with a value: ",
+      [1, 2, 3, 4, 5].map((step) => html("i", { class: `swatch share${step}` })),
+      "20, 40 … 100 %",
+    ),
     swatch("share0", "0", "made, without a value"),
-    Object.entries(KINDS).filter(([kind]) => kind !== "present" && kinds.has(kind)).map(([kind, [glyph, text]]) => swatch(kind.replaceAll(" ", "-"), glyph, text)),
+    Object.entries(KINDS)
+      .filter(([kind]) => kind !== "present" && kinds.has(kind))
+      .map(([kind, [glyph, text]]) => swatch(kind.replaceAll(" ", "-"), glyph, text)),
     swatch("share4 fewer", "", "granules are missing"),
-    swatch("share4 remark", "", "with a remark"));
+    swatch("share4 remark", "", "with a remark"),
+  );
 
   let marked = null;
   return (cube) => {

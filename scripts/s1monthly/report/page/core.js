@@ -2,7 +2,15 @@
 "use strict";
 
 const s1monthly = (() => {
-  const state = { cube: null, month: 0, compare: false, otherCube: null, otherMonth: null, channel: -1, mode: "months" };
+  const state = {
+    cube: null,
+    month: 0,
+    compare: false,
+    otherCube: null,
+    otherMonth: null,
+    channel: -1,
+    mode: "months",
+  };
   const details = new Map(); // name of a cube -> its details, or the promise of them
   const waiting = new Map();
   const parts = []; // functions that draw what changed
@@ -29,7 +37,8 @@ const s1monthly = (() => {
   // months are counted from year 0, so that they can be added
 
   const ordinal = (text) => 12 * Number(text.slice(0, 4)) + Number(text.slice(5, 7)) - 1;
-  const monthText = (month) => `${String(Math.floor(month / 12)).padStart(4, "0")}-${String((month % 12) + 1).padStart(2, "0")}`;
+  const monthText = (month) =>
+    `${String(Math.floor(month / 12)).padStart(4, "0")}-${String((month % 12) + 1).padStart(2, "0")}`;
 
   // numbers and names
 
@@ -42,9 +51,15 @@ const s1monthly = (() => {
     const power = Math.min(4, Math.floor(Math.log10(Math.max(size, 1)) / 3));
     return `${(size / 1000 ** power).toFixed(power ? 1 : 0)} ${["B", "kB", "MB", "GB", "TB"][power]}`;
   };
-  const title = (cube) => `${cube.tile} ${cube.direction.toLowerCase()}${cube.track ? ` T${String(cube.track).padStart(3, "0")}` : ""}`;
+  const title = (cube) =>
+    `${cube.tile} ${cube.direction.toLowerCase()}${cube.track ? ` T${String(cube.track).padStart(3, "0")}` : ""}`;
   const link = ([text, href, size]) =>
-    html("li", {}, html("a", { href }, text), size === null ? null : html("span", { class: "muted" }, ` ${bytes(size)}`));
+    html(
+      "li",
+      {},
+      html("a", { href }, text),
+      size === null ? null : html("span", { class: "muted" }, ` ${bytes(size)}`),
+    );
 
   // what a cell of the calendar says of a month
 
@@ -63,14 +78,19 @@ const s1monthly = (() => {
     const kind = index.kinds[Number(cube.kinds[place])];
     const share = cube.coverage[place];
     return {
-      place, kind, share,
+      place,
+      kind,
+      share,
       fewer: cube.fewer.includes(place),
       remark: cube.remarks.includes(place),
       preview: cube.previews[place] === "1",
       reason: (Object.entries(cube.reasons).find(([, places]) => places.includes(place)) || [""])[0],
       glyph: kind === "present" && share === 0 ? "0" : KINDS[kind][0],
       // five classes of the share of the tile that has a value
-      css: kind === "present" ? `share${share === null || share === 0 ? 0 : Math.ceil(5 * share - 1e-9)}` : kind.replaceAll(" ", "-"),
+      css:
+        kind === "present"
+          ? `share${share === null || share === 0 ? 0 : Math.ceil(5 * share - 1e-9)}`
+          : kind.replaceAll(" ", "-"),
     };
   }
   function sentence(cube, month) {
@@ -87,11 +107,14 @@ const s1monthly = (() => {
 
   function load(name) {
     if (!details.has(name)) {
-      details.set(name, new Promise((done) => {
-        waiting.set(name, done);
-        const script = html("script", { src: `data/${name}.js`, onerror: () => done(null) });
-        document.head.append(script);
-      }));
+      details.set(
+        name,
+        new Promise((done) => {
+          waiting.set(name, done);
+          const script = html("script", { src: `data/${name}.js`, onerror: () => done(null) });
+          document.head.append(script);
+        }),
+      );
     }
     return details.get(name);
   }
@@ -156,7 +179,23 @@ const s1monthly = (() => {
   }
 
   const api = {
-    state, html, svg, at, put, ordinal, monthText, percent, bytes, title, link, cell, sentence, load, tile, show, KINDS,
+    state,
+    html,
+    svg,
+    at,
+    put,
+    ordinal,
+    monthText,
+    percent,
+    bytes,
+    title,
+    link,
+    cell,
+    sentence,
+    load,
+    tile,
+    show,
+    KINDS,
     cube: (name) => cubes.get(name),
     index: start,
   };

@@ -4,7 +4,11 @@
 s1monthly.pictures = (index) => {
   const { html, put, at, first, last, title, monthText, percent, cell, sentence, show, state, link } = s1monthly;
   const WAIT = 700; // milliseconds of a month while playing
-  const CHANNELS = [["red", ...index.stretches[0]], ["green", ...index.stretches[1]], ["blue", ...index.stretches[2]]];
+  const CHANNELS = [
+    ["red", ...index.stretches[0]],
+    ["green", ...index.stretches[1]],
+    ["blue", ...index.stretches[2]],
+  ];
 
   s1monthly.previewOf = (cube, month) => cube.preview.replace("{month}", monthText(month));
 
@@ -42,23 +46,47 @@ s1monthly.pictures = (index) => {
   }
   at("play").addEventListener("click", () => play(timer === null));
 
-  at("channel").append(...[[-1, "colours"], ...CHANNELS.map(([, band], place) => [place, band])].map(([value, text]) =>
-    html("label", {}, html("input", { type: "radio", name: "channel", value, checked: value === state.channel, onchange: () => show({ channel: value }) }), ` ${text}`)));
+  at("channel").append(
+    ...[[-1, "colours"], ...CHANNELS.map(([, band], place) => [place, band])].map(([value, text]) =>
+      html(
+        "label",
+        {},
+        html("input", {
+          type: "radio",
+          name: "channel",
+          value,
+          checked: value === state.channel,
+          onchange: () => show({ channel: value }),
+        }),
+        ` ${text}`,
+      ),
+    ),
+  );
 
   at("compare").addEventListener("change", (event) => {
     const cube = s1monthly.cube(state.cube);
     const sibling = index.tiles.find((other) => other.tile === cube.tile && other !== cube && has(other, state.month));
     show({ compare: event.target.checked, otherCube: state.otherCube || (sibling || cube).name });
   });
-  at("other-month").append(option("", "as on the left"), ...Array.from({ length: last - first + 1 }, (_, place) => option(first + place, monthText(first + place))));
-  at("other-month").addEventListener("change", (event) => show({ otherMonth: event.target.value === "" ? null : Number(event.target.value) }));
+  at("other-month").append(
+    option("", "as on the left"),
+    ...Array.from({ length: last - first + 1 }, (_, place) => option(first + place, monthText(first + place))),
+  );
+  at("other-month").addEventListener("change", (event) =>
+    show({ otherMonth: event.target.value === "" ? null : Number(event.target.value) }),
+  );
 
   function picture(id, cube, month) {
     const found = cell(cube, month);
-    const caption = html("figcaption", {}, html("strong", {}, `${title(cube)}, ${monthText(month)}`),
-      found && found.share !== null ? ` ${percent(found.share)} of the tile` : "");
+    const caption = html(
+      "figcaption",
+      {},
+      html("strong", {}, `${title(cube)}, ${monthText(month)}`),
+      found && found.share !== null ? ` ${percent(found.share)} of the tile` : "",
+    );
     if (found && found.preview) {
-      const image = at(id).querySelector("img") || html("img", { onerror: (event) => event.target.classList.add("lost") });
+      const image =
+        at(id).querySelector("img") || html("img", { onerror: (event) => event.target.classList.add("lost") });
       const src = s1monthly.previewOf(cube, month);
       if (image.getAttribute("src") !== src) image.src = src;
       image.className = "";
@@ -68,18 +96,44 @@ s1monthly.pictures = (index) => {
       new Image().src = s1monthly.previewOf(cube, next(cube, month)); // so that playing does not flicker
       return;
     }
-    const why = !found ? "outside the months of this tile" : found.kind === "present" ? "no preview was written" : found.kind;
-    put(id, html("div", { class: "blank" }, html("p", {}, html("strong", {}, why)), found && found.reason ? html("p", {}, found.reason) : null), caption);
+    const why = !found
+      ? "outside the months of this tile"
+      : found.kind === "present"
+        ? "no preview was written"
+        : found.kind;
+    put(
+      id,
+      html(
+        "div",
+        { class: "blank" },
+        html("p", {}, html("strong", {}, why)),
+        found && found.reason ? html("p", {}, found.reason) : null,
+      ),
+      caption,
+    );
   }
 
   function legend() {
     const end = (value) => String(value).replace("-", "−");
     const ends = ([, band, low, high, unit]) => `${band} ${end(low)} to ${end(high)}${unit ? ` ${unit}` : ""}`;
     if (state.channel < 0) {
-      put("picture-legend", CHANNELS.map((channel) => html("span", {}, html("i", { class: `swatch ${channel[0]}` }), ends(channel))), html("span", {}, "the same in all months and tiles"));
+      put(
+        "picture-legend",
+        CHANNELS.map((channel) => html("span", {}, html("i", { class: `swatch ${channel[0]}` }), ends(channel))),
+        html("span", {}, "the same in all months and tiles"),
+      );
     } else {
       const [, band, low, high, unit] = CHANNELS[state.channel];
-      put("picture-legend", html("span", {}, `${band}: ${end(low)}${unit ? ` ${unit}` : ""} `, html("i", { class: "ramp" }), ` ${end(high)}${unit ? ` ${unit}` : ""}`));
+      put(
+        "picture-legend",
+        html(
+          "span",
+          {},
+          `${band}: ${end(low)}${unit ? ` ${unit}` : ""} `,
+          html("i", { class: "ramp" }),
+          ` ${end(high)}${unit ? ` ${unit}` : ""}`,
+        ),
+      );
     }
   }
 
@@ -94,13 +148,25 @@ s1monthly.pictures = (index) => {
       const rows = [["state", found.kind + (found.reason ? `: ${found.reason}` : "")]];
       if (month.pixels) {
         rows.push(["with a value", `${percent(month.pixels[0] / month.pixels[1])} of the tile`]);
-        rows.push(["passes", month.granules === null ? "not known" : `${month.passes.length}, ${month.granules} granules`]);
-        if (month.count[1] !== null) rows.push(["passes a pixel", `${month.count[0]} to ${month.count[2]}, mean ${month.count[1].toFixed(2)}`]);
-        rows.push(["first", month.passes.length ? month.passes[0][2].slice(0, 10) : "–"], ["last", month.passes.length ? month.passes.at(-1)[2].slice(0, 10) : "–"]);
+        rows.push([
+          "passes",
+          month.granules === null ? "not known" : `${month.passes.length}, ${month.granules} granules`,
+        ]);
+        if (month.count[1] !== null)
+          rows.push(["passes a pixel", `${month.count[0]} to ${month.count[2]}, mean ${month.count[1].toFixed(2)}`]);
+        if (month.passes.length)
+          rows.push(["first", month.passes[0][2].slice(0, 10)], ["last", month.passes.at(-1)[2].slice(0, 10)]);
         rows.push(["grid", `${cube.crs}, ${cube.pixel}`]);
       }
-      put("facts", html("dl", { class: "facts" }, rows.map(([name, value]) => [html("dt", {}, name), html("dd", {}, value)])),
-        html("ul", { class: "links" }, Object.values(month.files).map(link)));
+      put(
+        "facts",
+        html(
+          "dl",
+          { class: "facts" },
+          rows.map(([name, value]) => [html("dt", {}, name), html("dd", {}, value)]),
+        ),
+        html("ul", { class: "links" }, Object.values(month.files).map(link)),
+      );
     });
   }
 
