@@ -11,7 +11,7 @@ from s1monthly.model import Month
 from s1monthly.series.features import read_points, read_polygons
 from s1monthly.series.figure import draw_series, write_figure
 from s1monthly.series.placing import find_cubes
-from s1monthly.series.table import columns_of, labels_of, read_table, write_table
+from s1monthly.series.table import columns_of, is_simulated, labels_of, read_table, write_table
 from s1monthly.workflow import commands
 
 
@@ -31,7 +31,7 @@ def main(argv=None):
             write_table(table, options.output)
             print(f"{options.output}: {table.num_rows} rows of {len(features.names)} features", flush=True)
         if options.figure:
-            write_figure(draw_series(columns_of(table), labels_of(table)), options.figure)
+            write_figure(draw_series(columns_of(table), labels_of(table), is_simulated(table)), options.figure)
             print(options.figure, flush=True)
     except S1MonthlyError as error:
         sys.exit(str(error))

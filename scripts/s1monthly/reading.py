@@ -215,7 +215,8 @@ def read_series(
         A row for each feature, direction and calendar month of the cube: feature, tile, direction, track, month,
         complete, the bands (float32, NaN for no data), count (mean passes of the valid pixels), valid_share (of the
         pixels), pixels, tile_share (of the polygon's area inside the tile). A feature on two tiles is read from the one
-        that holds more of it, or else whose centre is nearer. ``attrs["bands"]`` has long name and units of the bands.
+        that holds more of it, or else whose centre is nearer. ``attrs["bands"]`` has long name and units of the bands,
+        ``attrs["simulated"]`` is true if no value is measured.
 
     Raises
     ------
@@ -237,7 +238,7 @@ def read_series(
     """
     from s1monthly.series.features import read_points, read_polygons
     from s1monthly.series.placing import find_cubes
-    from s1monthly.series.table import labels_of, read_table
+    from s1monthly.series.table import is_simulated, labels_of, read_table
 
     if points is not None and polygons is None:
         features = read_points(points, crs)
@@ -250,7 +251,7 @@ def read_series(
     headers = find_cubes(base_dir, wanted, () if track is None else (track,))
     table = read_table(features, headers, bands, *span, other_tiles=other_tiles)
     frame: pd.DataFrame = table.to_pandas()
-    frame.attrs["bands"] = labels_of(table)
+    frame.attrs |= {"bands": labels_of(table), "simulated": is_simulated(table)}
     return frame
 
 
@@ -275,7 +276,7 @@ def plot_series(series: pd.DataFrame) -> Figure:
     from s1monthly.series.figure import draw_series
 
     columns = {name: series[name].to_numpy() for name in series.columns}
-    return draw_series(columns, series.attrs["bands"])
+    return draw_series(columns, series.attrs["bands"], series.attrs["simulated"])
 
 
 def read_change(

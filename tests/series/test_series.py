@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,9 @@ from s1monthly.errors import CubeError, GridError, NameFormatError, ProductError
 from s1monthly.grid.lattice import tile_geobox
 from s1monthly.grid.outlines import transformer
 from s1monthly.model import Month, Tile
+from s1monthly.series.features import read_points
+from s1monthly.series.placing import find_cubes
+from s1monthly.series.table import is_simulated, read_table
 from support.small_tree import COARSE, SmallTree
 
 BOX = tile_geobox(Tile("10SGD"), COARSE)
@@ -222,6 +226,13 @@ def test_a_figure_has_axes_units_gaps_and_a_source(tree: SmallTree) -> None:
     assert len(first.lines) == 2
     np.testing.assert_array_equal(first.lines[0].get_ydata(), found.VV_dB[found.direction == "ASCENDING"])
     assert "Copernicus Sentinel data 2021-2022" in figure.get_supxlabel()
+    cubes = find_cubes(tree.base, ["ASCENDING"])
+    how = {**cubes[0].recipe, "data": {"simulated": {"seed": 1}}}
+    invented = [replace(cube, description={**cube.description, "recipe": how}) for cube in cubes]
+    for headers, simulated in ((cubes, False), (invented, True)):
+        assert is_simulated(read_table(read_points([(X, Y)], 32610), headers)) is simulated
+    found.attrs["simulated"] = True
+    assert s1monthly.plot_series(found).get_supxlabel().startswith("Simulated data 2021-2022")
     many = pd.concat([found.assign(feature=str(number)) for number in range(7)])
     many.attrs = found.attrs
     with pytest.raises(ProductError, match="14 lines"):

@@ -24,7 +24,9 @@ STYLES = {"ASCENDING": ("-", "o"), "DESCENDING": ("--", "s"), "COMBINED": (":", 
 SUFFIXES = (".png", ".pdf", ".svg")
 
 
-def draw_series(columns: Mapping[str, NDArray[Any]], labels: Mapping[str, tuple[str, str]]) -> Figure:
+def draw_series(
+    columns: Mapping[str, NDArray[Any]], labels: Mapping[str, tuple[str, str]], simulated: bool = False
+) -> Figure:
     """Draw series.
 
     Parameters
@@ -33,6 +35,8 @@ def draw_series(columns: Mapping[str, NDArray[Any]], labels: Mapping[str, tuple[
         Columns of `table.read_table`: feature, tile, direction, track, month and the bands.
     labels : mapping of str to (str, str)
         Long name and units of each band to draw.
+    simulated : bool
+        True to name simulated data as the source.
 
     Raises
     ------
@@ -69,8 +73,9 @@ def draw_series(columns: Mapping[str, NDArray[Any]], labels: Mapping[str, tuple[
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8, frameon=False)
     years = sorted({int(str(month)[:4]) for month in columns["month"]})
     span = f"{years[0]}" if years[0] == years[-1] else f"{years[0]}-{years[-1]}"
+    source = f"Simulated data {span}" if simulated else f"Contains modified Copernicus Sentinel data {span}"
     figure.supxlabel(
-        f"Contains modified Copernicus Sentinel data {span}; monthly composites by s1monthly",
+        f"{source}; monthly composites by s1monthly",
         fontsize=7,
         x=0.99,
         ha="right",

@@ -79,7 +79,8 @@ def read_table(
             raise CubeError(f"no cube has a band {name}", f"bands: {', '.join(known)}")
     of_bands = {name: known[name] for name in wanted}
     number = threads or len(os.sched_getaffinity(0))
-    parts = [_columns(placed, of_bands, first, last, number) for placed in place(features, headers)]
+    places = place(features, headers)
+    parts = [_columns(placed, of_bands, first, last, number) for placed in places]
     columns: Arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     order = np.argsort(columns["feature"], kind="stable")
     columns = {name: values[order] for name, values in columns.items()}
@@ -102,7 +103,8 @@ def read_table(
     }
     table = pa.table(arrays)
     fields = [field.with_metadata(_metadata(of_bands.get(field.name))) for field in table.schema]
-    return table.cast(pa.schema(fields))
+    simulated = all(isinstance(placed.header.recipe.get("data"), dict) for placed in places)
+    return table.cast(pa.schema(fields, {"simulated": "true"} if simulated else None))
 
 
 def columns_of(table: pa.Table) -> Arrays:
@@ -120,6 +122,11 @@ def labels_of(table: pa.Table) -> dict[str, tuple[str, str]]:
     """Return long name and units of each band of a table."""
     told = {field.name: field.metadata for field in table.schema if field.metadata}
     return {name: (texts[b"long_name"].decode(), texts[b"units"].decode()) for name, texts in told.items()}
+
+
+def is_simulated(table: pa.Table) -> bool:
+    """Return True if all values of a table are of simulated granules."""
+    return b"simulated" in (table.schema.metadata or {})
 
 
 def _metadata(band: Band | None) -> dict[str, str] | None:
