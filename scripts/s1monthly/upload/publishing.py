@@ -83,17 +83,18 @@ class Published:
         """Add what was put."""
         self.files, self.bytes = self.files + done.files, self.bytes + done.bytes
 
-    def lines(self) -> Iterator[str]:
-        """Yield what was left out and passed over, and a summary."""
+    def lines(self, *, preview: bool = False) -> Iterator[str]:
+        """Yield what was left out and passed over, and a summary; of a preview, as something still to be done."""
         for name, months in sorted(self.left_out.items()):
             for month, why in sorted(months.items()):
                 yield f"{name} {month}: left out: {why}"
         for name, why in sorted(self.passed_over.items()):
             yield f"{name}: passed over: {why}"
-        done = f"{count_of(self.files, 'file')} put, {self.bytes / 1e6:.1f} MB" if self.files else "nothing new"
-        done += f"; {count_of(len(self.removed), 'object')} removed" if self.removed else ""
+        to_be = "to be " * preview
+        done = f"{count_of(self.files, 'file')} {to_be}put, {self.bytes / 1e6:.1f} MB" if self.files else "nothing new"
+        done += f"; {count_of(len(self.removed), 'object')} {to_be}removed" if self.removed else ""
         there = f"{count_of(self.months, 'month')} of {count_of(self.folders, 'folder')}"
-        yield f"published: {there} at {self.url} ({done}; {self.seconds:.0f} s)"
+        yield f"{to_be}published: {there} at {self.url} ({done}; {self.seconds:.0f} s)"
 
 
 def publish_tree(base_dir: str | Path, storage: Storage, options: Options, tell: Callable[[str], None]) -> Published:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import obstore
-from obstore.store import AzureStore, GCSStore, LocalStore, S3Store
+from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, S3Store
 
 from s1monthly.errors import CredentialsError
 from s1monthly.files import locked
@@ -164,7 +164,7 @@ def media_type(path: str) -> str:
     return MEDIA_TYPES.get(f".{name.rpartition('.')[2]}" if "." in name else "", CHUNK)
 
 
-def open_storage(url: str, endpoint: str | None = None) -> Storage:
+def open_storage(url: str, endpoint: str | None = None, *, make: bool = True) -> Storage:
     """Open a place to publish at; nothing is asked of it yet.
 
     Credentials come from the usual chains: for S3 that of boto3 (environment, profiles, single sign-on, roles of
@@ -176,6 +176,8 @@ def open_storage(url: str, endpoint: str | None = None) -> Storage:
         As in publish.url: ``s3://bucket/prefix``, ``gs://``, ``az://`` or a folder.
     endpoint : str, optional
         Server. One that begins with ``http://`` is called without encryption.
+    make : bool
+        Make the folder if there is none; otherwise it is an empty place.
 
     Raises
     ------
@@ -187,6 +189,8 @@ def open_storage(url: str, endpoint: str | None = None) -> Storage:
     match = _BUCKET.fullmatch(url)
     if match is None:
         folder = Path(url)
+        if not (make or folder.exists()):
+            return Storage(url, MemoryStore(), folder=None)
         with storage_errors(url):
             folder.mkdir(parents=True, exist_ok=True)
             return Storage(url, LocalStore(folder), folder)
