@@ -4,6 +4,7 @@ from functools import partial
 from threading import BoundedSemaphore
 
 import light_imports  # noqa: F401
+from s1monthly.grid.lattice import tile_geobox
 from s1monthly.model import CompositeKey
 from s1monthly.records.account import write_account
 from s1monthly.records.granule_list import read_granule_list
@@ -12,6 +13,7 @@ from s1monthly.sources import open_source
 from s1monthly.sources.asf.granule_cache import GranuleCache
 from s1monthly.stages.bursts import read_all
 from s1monthly.stages.cutters import cutter_of
+from s1monthly.stages.placing import needed_window
 from s1monthly.stages.sharing import release
 from s1monthly.workflow import jobs
 from s1monthly.workflow.reading_progress import ReadingCount
@@ -24,7 +26,11 @@ def main(argv=None):
     key, settings = CompositeKey.parse(job.tile, job.direction, job.month), job.settings.of(job.tile, job.direction)
     layout = settings.layout.of(key)
     listed = read_granule_list(layout.granules, job.granules_digest)
-    source = open_source(settings.source_kind, polarization=settings.polarization, **settings.source_options)
+    options = settings.source_options
+    if settings.window:
+        target = tile_geobox(key.tile, settings.resolution, settings.epsg)
+        options = {**options, "window_of": needed_window(target)}
+    source = open_source(settings.source_kind, polarization=settings.polarization, **options)
     pieces = KeptPieces(layout.resume_folder, digest([job.recipe, job.heights]) if job.heights else job.recipe)
     cutter = cutter_of(settings, key, source, pieces.folder, job.heights or None, job.threads)
     cut = partial(cutter.cut, computing=BoundedSemaphore(settings.read_workers))

@@ -72,7 +72,7 @@ time: {years: [2022], months: [5], full: 2024, start: 2021-11, end: 2024-12, mod
 source: {path: ., hosts: {cmr: localhost, login: localhost, s3_credentials: https://localhost/keys,
   s3_endpoint: https://localhost, trusted: [localhost]}}
 search: {refresh: true, settle_days: 0, retry_timeout_seconds: 60}
-download: {access: https, max_workers: 9, cache_dir: elsewhere, cache_max_gb: 1}
+download: {access: https, max_workers: 9, window: true, cache_dir: elsewhere, cache_max_gb: 1}
 grd: {orbits: ., cache_dir: elsewhere,
   hosts: {glo_30: localhost, glo_90: localhost, geoid: localhost, orbits: localhost}}
 output: {base_dir: elsewhere, work_dir: elsewhere, overwrite: true, disk_warn_gb: 1, public_url: https://localhost/,

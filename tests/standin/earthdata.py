@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import re
 import secrets
 import ssl
 from collections import Counter
@@ -27,6 +28,16 @@ def s3_error(status: int, code: str, message: str) -> Reply:
     """An error as S3 writes it."""
     body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
     return Reply(status, body.encode(), (XML,))
+
+
+def ranged(request: Request, content: bytes) -> Reply:
+    """A file, or the bytes of it that the header Range asks for, as S3 and CloudFront send them."""
+    asked = re.fullmatch(r"bytes=(\d+)-(\d+)", request.headers.get("Range") or "")
+    kind = ("Content-Type", "image/tiff")
+    if not asked:
+        return Reply(200, content, (kind,))
+    start, end = int(asked[1]), min(int(asked[2]) + 1, len(content))
+    return Reply(206, content[start:end], (kind, ("Content-Range", f"bytes {start}-{end - 1}/{len(content)}")))
 
 
 @dataclass
@@ -180,4 +191,4 @@ class EarthdataServer:
         found = self.archive.find(request.file)
         if found is None:
             return s3_error(404, "NoSuchKey", "The specified key does not exist.")
-        return Reply(200, found[1], (("Content-Type", "image/tiff"),))
+        return ranged(request, found[1])

@@ -116,6 +116,11 @@ class Download(Section):
         ge=1,
         le=64,
     )
+    window: bool = option(
+        False,
+        "Fetch only the blocks of a file that show the tile, by HTTPS ranges: the files cannot be checked then, and the"
+        " record says so",
+    )
     cache_dir: FolderPath | None = option(
         None,
         "Keep fetched layers here; where not given, a run of several tiles keeps them until the last has read them",

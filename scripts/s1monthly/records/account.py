@@ -76,7 +76,7 @@ class Account:
         )
 
     def _md5(self, granule_id: str, layer: Layer) -> str:
-        return self.checksums.get(granule_id, {}).get(layer.name) or layer.md5
+        return self.checksums.get(granule_id, {}).get(layer.name, layer.md5)
 
 
 def _granules(number: int) -> str:

@@ -30,6 +30,7 @@ from s1monthly.records.granule_list import list_digest
 from s1monthly.records.recipe import OPERA
 from s1monthly.records.recipe import digest as digest_of
 from s1monthly.records.seal import seal, seal_is_whole
+from s1monthly.records.source_facts import IN_PART, values_of
 
 SCHEMA = 1
 """Version of the record's layout; raised if older readers would misread it."""
@@ -219,6 +220,8 @@ class Record(Origin):
         single = [str(track) for track, number in (self.passes_by_track or {}).items() if number == 1]
         if despeckled.get("method") == "quegan_yu" and single:
             found.append(f"not despeckled, since quegan_yu needs two passes of a track: track {', '.join(single)}")
+        if values_of(self.source, IN_PART):
+            found.append("files were fetched in part (download.window): their sizes and checksums are not proven")
         unsure = despeckled.get("looks_unsure")
         if unsure and self.valid:
             found.append(

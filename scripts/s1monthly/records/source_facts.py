@@ -47,6 +47,9 @@ TAGS = {
 }
 """Fact -> tag of the GeoTIFF of a polarization."""
 
+IN_PART = "fetched_in_part"
+"""Fact of a granule: its layers of which only some blocks were fetched, so that their files were not checked."""
+
 MARK = "tag:"
 """Beginning of the names of facts among those that a piece of the rule bursts keeps."""
 
@@ -69,9 +72,10 @@ def combined(facts: Mapping[str, Mapping[str, str]]) -> dict[str, Any] | None:
     Parameters
     ----------
     facts : mapping
-        Granule id -> result of `facts_of`.
+        Granule id -> result of `facts_of`, and `IN_PART`.
     """
-    every = [{fact: text for fact, text in of_one.items() if fact in TAGS} for of_one in facts.values()]
+    known = {*TAGS, IN_PART}
+    every = [{fact: text for fact, text in of_one.items() if fact in known} for of_one in facts.values()]
     if not any(every):
         return None
     common = {fact: text for fact, text in every[0].items() if all(other.get(fact) == text for other in every)}

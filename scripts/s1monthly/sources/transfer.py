@@ -87,6 +87,8 @@ class Answer:
         In lower case, without parameters.
     wait : float
         Seconds that the server asks to wait before the next try.
+    total : int
+        Bytes of the whole file, if a part was asked for and came; else -1.
     body : bytes
         Not shown by ``repr``: it may hold keys.
     """
@@ -97,6 +99,7 @@ class Answer:
     content_type: str
     wait: float
     body: bytes = field(repr=False)
+    total: int = -1
 
     @property
     def host(self) -> str:
@@ -137,8 +140,16 @@ class _Stream(Protocol):
     def read1(self, amount: int, /) -> bytes: ...
 
 
-def get(session: requests.Session, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
+def get(
+    session: requests.Session,
+    url: str,
+    clock: Clock,
+    max_bytes: int | None = None,
+    part: tuple[int, int] | None = None,
+) -> Answer:
     """Get an address, following redirects; `clock` and `max_bytes` limit the reading as in `read_body`.
+
+    With a part, first byte and end, the server may send only these bytes, with status 206.
 
     Raises
     ------
@@ -149,8 +160,9 @@ def get(session: requests.Session, url: str, clock: Clock, max_bytes: int | None
     """
     fault: Exception
     try:
-        with session.get(url, stream=True, timeout=clock.timeouts) as response:
-            if response.status_code == 200:
+        headers = {"Range": f"bytes={part[0]}-{part[1] - 1}"} if part else None
+        with session.get(url, stream=True, timeout=clock.timeouts, headers=headers) as response:
+            if response.status_code in (200, 206):
                 length = response.headers.get("Content-Length", "")
                 body = read_body(response.raw, clock, max_bytes, int(length) if length.isdecimal() else None)
             else:
@@ -162,10 +174,17 @@ def get(session: requests.Session, url: str, clock: Clock, max_bytes: int | None
                 response.headers.get("Content-Type", "").split(";")[0].strip().lower(),
                 retry_after(response.headers.get("Retry-After"), response.headers.get("Date")),
                 body,
+                _total(response.headers.get("Content-Range", "")),
             )
     except (OSError, ValueError, urllib3.exceptions.HTTPError) as error:
         fault = fault_of(error)
     raise fault  # raised here, so that it does not chain the error, which may quote a signed address
+
+
+def _total(content_range: str) -> int:
+    """Return the bytes of a whole file, from a header Content-Range (RFC 9110, 14.4), or -1."""
+    match = re.fullmatch(r"bytes \d+-\d+/(\d+)", content_range)
+    return int(match[1]) if match else -1
 
 
 def read_body(stream: _Stream, clock: Clock, max_bytes: int | None = None, length: int | None = None) -> bytes:

@@ -14,7 +14,7 @@ from s1monthly.granules import Burst, BurstGranule, Granule, StaticGranule
 from s1monthly.grid.lattice import GeoBox
 from s1monthly.kernels.options import RADIOMETRY, RADIOMETRY_LAYERS, Radiometry
 from s1monthly.raster.writing import write_raster
-from s1monthly.records.source_facts import MARK
+from s1monthly.records.source_facts import IN_PART, MARK
 from s1monthly.records.static_list import read_static_list
 from s1monthly.records.statics_used import STATIC
 from s1monthly.sources.contract import Source
@@ -72,7 +72,10 @@ class Cutter(ABC):
             If a file cannot be written.
         """
         with self.prepared(granule) as (ready, static), computing:
-            return self._written(ready, static)
+            piece = self._written(ready, static)
+        listed = {layer.name: layer.md5 for layer in granule.layers}
+        in_part = [layer.name for layer in ready.layers if not layer.md5 and listed.get(layer.name)]
+        return replace(piece, facts={**piece.facts, f"{MARK}{IN_PART}": " ".join(in_part)}) if in_part else piece
 
     def _written(self, granule: Granule, static: StaticGranule | None) -> Piece:
         window = self.read(granule, static)

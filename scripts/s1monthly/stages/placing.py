@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -138,6 +139,16 @@ def placing(source: GeoBox, target: GeoBox, name: str) -> Placing | None:
         _refuse_many_parts(factor, source, target, name)
         return _cut(source, target, factor)
     return _warp(source, target, name)
+
+
+def needed_window(target: GeoBox) -> Callable[[GeoBox], tuple[slice, slice] | None]:
+    """Return a function that tells the window of a raster's grid that `placing` needs; None beside the target."""
+
+    def window_of(source: GeoBox) -> tuple[slice, slice] | None:
+        place = placing(source, target, "")
+        return (place.rows, place.cols) if place else None
+
+    return window_of
 
 
 def _cut(source: GeoBox, target: GeoBox, factor: int) -> Placing | None:

@@ -53,6 +53,8 @@ class JobSettings:
         Rows and columns of a chunk of a new cube.
     statics : bool
         True if static layers are made.
+    window : bool
+        True if only the blocks of a granule are fetched that show the tile.
     shares_granules : bool
         True if fetched granules are kept until the last tile of the run has read them.
     dem : mapping
@@ -87,6 +89,7 @@ class JobSettings:
     credits: Mapping[str, str]
     statics: bool = False
     shares_granules: bool = False
+    window: bool = False
     dem: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod

@@ -199,6 +199,7 @@ class Plan:
             chunks=config.processing.chunks,
             statics=config.makes_statics,
             shares_granules=self.shares_granules,
+            window=config.download.window and config.source.kind == "asf",
             dem=dem_of(config),
             cog_compression=config.output.cog_compression,
             products=products_of(config),

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 import rasterio
+import rasterio.shutil
 import xarray as xr
 from rio_cogeo import cog_validate
 
@@ -182,6 +183,33 @@ def test_neighbouring_tiles_fetch_a_granule_once(site: Site, cache: str | None) 
     for tile in (TILE, "11SMT"):
         record = read_record(site.folder / "run" / "output" / f"{tile}_ASCENDING" / "months" / "2021-11.json")
         assert [held.id for held in record.granules] == [granule.id] and record.valid > 0
+
+
+def test_the_blocks_of_the_tile_alone_give_the_same_values_and_the_record_says_so(site: Site) -> None:
+    """Of a granule that lies across the northern edge of the tile."""
+    rng = np.random.default_rng(3)
+    layers = {name: rng.gamma(4, 0.02, (1500, 1100)).astype(np.float32) for name in ("VV", "VH")}
+    layers["mask"] = np.zeros((1500, 1100), np.uint8)
+    granule = write_granule(
+        site.folder / "granules", layers, acquired="20211110T015854Z", left=ORIGIN[0], top=ORIGIN[1] + 1200 * 30
+    )
+    for layer in granule.layers:
+        copied = Path(layer.url).with_suffix(".copy")
+        rasterio.shutil.copy(layer.url, copied, driver="COG", blocksize=512, compress="deflate")
+        copied.replace(layer.url)
+    site.world.archive.add(granule)
+    carried = []
+    for window in (False, True):
+        before = len(site.world.earthdata.signed.log)
+        site.run(site.values(download={"access": "https", "window": window}), name=f"window {window}")
+        carried.append(sum(request.sent for request in site.world.earthdata.signed.log[before:]))
+    whole, part = (
+        read_record(site.folder / f"window {window}/output/{FOLDER}/months/2021-11.json") for window in (False, True)
+    )
+    assert part.digest == whole.digest and part.valid > 0 and part.recipe_digest == whole.recipe_digest
+    assert carried[1] < 0.7 * carried[0]
+    assert whole.warnings == [] and ["fetched in part" in warning for warning in part.warnings] == [True]
+    assert [layer.md5 == "" for layer in part.granules[0].layers if layer.name != "mask"] == [True, True]
 
 
 # credentials

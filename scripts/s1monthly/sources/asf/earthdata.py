@@ -65,13 +65,13 @@ class Login:
         """Return True if an address uses HTTPS and is on a trusted host."""
         return urlsplit(url).scheme == "https" and any(_within(url, domain) for domain in self._trusted)
 
-    def get(self, url: str, clock: Clock, max_bytes: int | None = None) -> Answer:
-        """Get an address; send the login to hosts that may see it. `clock` and `max_bytes` as in `transfer.read_body`.
+    def get(self, url: str, clock: Clock, max_bytes: int | None = None, part: tuple[int, int] | None = None) -> Answer:
+        """Get an address; send the login to hosts that may see it. Other arguments as in `transfer.get`.
 
         Returns
         -------
         Answer
-            Its status is 200, or one that is permanent and unrelated to the login, such as 404.
+            Its status is 200, 206 for a part, or one that is permanent and unrelated to the login, such as 404.
 
         Raises
         ------
@@ -82,7 +82,7 @@ class Login:
         FinalFault
             If the address or the server's certificate is not usable.
         """
-        answer = transfer.get(self.session, url, clock, max_bytes)
+        answer = transfer.get(self.session, url, clock, max_bytes, part)
         status = f"HTTP {answer.status}"
         if answer.status in PASSING or answer.status >= 500:
             raise PassingFault(f"{status} from {answer.host}", answer.wait, answer.status in SLOW_DOWN)

@@ -8,16 +8,18 @@ import logging
 import threading
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from rasterio.io import MemoryFile
 
-from s1monthly.errors import CredentialsError, SourceError
+from s1monthly.errors import CredentialsError, S1MonthlyError, SourceError
 from s1monthly.granule_names import layer_file
 from s1monthly.granules import AnyGranule, Granule, Layer, StaticGranule
+from s1monthly.grid.lattice import GeoBox
+from s1monthly.raster.block_span import Window, block_span
 from s1monthly.sources.asf.connections import MOST, Connections
 from s1monthly.sources.asf.earthdata import Login
 from s1monthly.sources.asf.granule_cache import GranuleCache
@@ -25,12 +27,21 @@ from s1monthly.sources.asf.refused_login import RefusedLogin
 from s1monthly.sources.asf.s3 import S3Reader, in_region
 from s1monthly.sources.asf.s3_keys import RefusedError, SharedKeys
 from s1monthly.sources.retries import FinalFault, GaveUpError, PassingFault, retry
-from s1monthly.sources.transfer import Clock, is_tiff, without_query
+from s1monthly.sources.transfer import Answer, Clock, is_tiff, without_query
 
 LOGGER = logging.getLogger("s1monthly")
 
 S3_PATIENCE = 4
 """Number of S3 faults in a row after which access ``auto`` switches to HTTPS."""
+
+HEAD = 1 << 16
+"""Bytes of the beginning of a file, from which the place of its blocks is known."""
+
+MOST_OF_IT = 0.8
+"""Share of a file above which it is fetched as a whole, so that it can be checked."""
+
+IN_PART = "HTTPS in part"
+"""How layers were fetched of which only some blocks came."""
 
 _numbers = itertools.count(1)
 
@@ -59,6 +70,9 @@ class Fetcher:
         Folder in which the jobs of a run share S3 keys.
     link_dir : str
         Folder in which they share connections.
+    window_of : callable or None
+        Returns the window, rows and columns, that is needed of a granule's grid; None for a granule beside it. Then
+        only the blocks of this window are fetched by HTTPS, and the files cannot be checked. None fetches whole files.
     connections : int or None
         Requests of this job at once; None shares, with all jobs of the run, as many as the link takes.
     seconds : float
@@ -77,6 +91,7 @@ class Fetcher:
     link_dir: str
     seconds: float
     connections: int | None = None
+    window_of: Callable[[GeoBox], Window | None] | None = None
 
     def __post_init__(self) -> None:
         self._login = Login(self.login, self.trusted)
@@ -103,7 +118,7 @@ class Fetcher:
         ------
         Granule or StaticGranule
             The granule with these layers only. Each ``url`` is a path in GDAL's ``/vsimem/`` that ends in the file's
-            own name.
+            own name. Layers that were fetched in part have no MD5.
 
         Raises
         ------
@@ -118,11 +133,11 @@ class Fetcher:
         fetched = self._side_by_side(granule, wanted)
         ready = []
         with ExitStack() as stack:
-            for layer, (content, _) in zip(wanted, fetched, strict=True):
+            for layer, (content, way) in zip(wanted, fetched, strict=True):
                 file = layer_file(granule.id, layer.name)
                 # names are unique, and an error that quotes one shows which file it is
                 memory = stack.enter_context(MemoryFile(content, dirname=f"fetched-{next(_numbers)}", filename=file))
-                ready.append(replace(layer, url=memory.name))
+                ready.append(replace(layer, url=memory.name, md5="" if way == IN_PART else layer.md5))
             LOGGER.info(
                 "granule %s: %.1f MB in %.1f s (%s)",
                 granule.id,
@@ -165,7 +180,8 @@ class Fetcher:
             if content is not None:
                 return content, "cache"
             content, way = self._download(granule, layer, clock)
-            self._cache.write(file, content, layer.size, layer.md5)
+            if way != IN_PART:
+                self._cache.write(file, content, layer.size, layer.md5)
         return content, way
 
     def _download(self, granule: Granule | StaticGranule, layer: Layer, clock: Clock) -> tuple[bytes, str]:
@@ -176,13 +192,13 @@ class Fetcher:
             with self._alone_at_first(clock), self._connections.one(clock) as transfer:
                 self._refused_login.check()
                 try:
-                    content, way = self._once(layer, clock)
+                    content, way, transfer.size = self._once(layer, clock, isinstance(granule, Granule))
                 except CredentialsError as error:
                     refusal = CredentialsError(f"{name}: {error.problem} ({address})", error.remedy)
                     self._refused_login.save(refusal)  # before the next request begins
                     raise refusal from None
-                transfer.size = len(content)
-            check(content)
+            if way != IN_PART:
+                check(content)
             return content, way
 
         try:
@@ -214,12 +230,16 @@ class Fetcher:
                 self._began.set()
                 self._first.release()
 
-    def _once(self, layer: Layer, clock: Clock) -> tuple[bytes, str]:
-        """Try once, by the access that is open now."""
+    def _once(self, layer: Layer, clock: Clock, in_part: bool) -> tuple[bytes, str, int]:
+        """Try once, by the access that is open now; return the bytes of the file, the access, and how many came.
+
+        Static layers always come whole.
+        """
         max_bytes = layer.size if layer.size >= 0 else None
         if self.access == "s3":
             try:
-                return self._from_s3(layer, clock, max_bytes), "S3"
+                content = self._from_s3(layer, clock, max_bytes)
+                return content, "S3", len(content)
             except RefusedError as error:
                 remedy = "S3 works only inside AWS us-west-2: set download.access to auto or https"
                 raise FinalFault(error.reason, remedy) from None
@@ -227,7 +247,7 @@ class Fetcher:
             try:
                 content = self._from_s3(layer, clock, max_bytes)
                 self._s3_faults = 0
-                return content, "S3"
+                return content, "S3", len(content)
             except PassingFault as fault:
                 self._s3_faults += 1
                 if self._s3_faults < S3_PATIENCE:
@@ -237,17 +257,51 @@ class Fetcher:
                 self._give_up_s3(error.reason)
             except CredentialsError as error:
                 self._give_up_s3(error.problem)
-        answer = self._login.get(layer.url, clock, max_bytes)
+        if in_part and self.window_of and layer.size > 2 * HEAD:
+            return self._in_part(layer, clock, self.window_of)
+        content = self._asked(layer, clock, max_bytes).body
+        return content, "HTTPS", len(content)
+
+    def _in_part(
+        self, layer: Layer, clock: Clock, window_of: Callable[[GeoBox], Window | None]
+    ) -> tuple[bytes, str, int]:
+        """Fetch the beginning of a file, then the blocks of a window; what lies between and behind is left empty."""
+        answer = self._asked(layer, clock, layer.size, (0, HEAD))
+        if answer.status == 200:  # a server without ranges
+            return answer.body, "HTTPS", len(answer.body)
+        head = answer.body
+        try:
+            start, end = block_span(head, window_of) or (0, 0)
+        except (ValueError, S1MonthlyError):  # an unusual file, which is named when it is read
+            start, end = 0, layer.size
+        start, end = max(len(head), start), min(layer.size, end)
+        if end - start > MOST_OF_IT * layer.size:
+            start, end = len(head), layer.size
+        content = bytearray(layer.size)
+        content[: len(head)] = head
+        if end > start:
+            answer = self._asked(layer, clock, layer.size, (start, end))
+            if answer.status == 200:
+                return answer.body, "HTTPS", len(answer.body)
+            content[start:end] = answer.body
+        whole = (start, end) == (len(head), layer.size)
+        return bytes(content), "HTTPS" if whole else IN_PART, len(head) + max(0, end - start)
+
+    def _asked(self, layer: Layer, clock: Clock, max_bytes: int | None, part: tuple[int, int] | None = None) -> Answer:
+        """Ask for a file by HTTPS, or for a part of it: first byte and end."""
+        answer = self._login.get(layer.url, clock, max_bytes, part)
         if answer.status in (404, 410):
             raise FinalFault(
                 f"no longer in the archive (HTTP {answer.status})",
                 "ask the source again for what it holds now: search.refresh: true",
             )
-        if answer.status != 200:
+        if answer.status not in (200, 206):
             raise FinalFault(
                 f"unexpected answer (HTTP {answer.status} from {answer.host})", "run again later; then ask the archive"
             )
-        return answer.body, "HTTPS"
+        if part and answer.status == 206 and (len(answer.body), answer.total) != (part[1] - part[0], layer.size):
+            raise PassingFault(f"{len(answer.body)} bytes of {answer.total} came, not those that were asked for")
+        return answer
 
     def _from_s3(self, layer: Layer, clock: Clock, max_bytes: int | None) -> bytes:
         if not layer.s3_url:

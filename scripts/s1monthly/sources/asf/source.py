@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractContextManager
 from typing import Any
 
 from s1monthly.granules import AnyGranule, Burst, Granule, GranuleList, StaticGranule, newest_static
+from s1monthly.grid.lattice import GeoBox
 from s1monthly.model import Month, Polarization, Stack, Tile
+from s1monthly.raster.block_span import Window
 from s1monthly.sources.asf.cmr import Listed, month_ranges, search_months, search_static
 from s1monthly.sources.asf.fetching import Fetcher
 from s1monthly.sources.selection import Selection, by_month
@@ -28,6 +30,8 @@ class AsfSource:
         Whether the mask layer is used; every granule must then have one.
     search_seconds, fetch_seconds : float
         Time limits for all tries of a query and of a granule.
+    window_of : callable or None
+        Returns the window that is needed of a granule's grid; whole files are fetched without it.
     fetching
         Further arguments of `s1monthly.sources.asf.fetching.Fetcher`.
     """
@@ -41,13 +45,14 @@ class AsfSource:
         with_mask: bool,
         search_seconds: float,
         fetch_seconds: float,
+        window_of: Callable[[GeoBox], Window | None] | None = None,
         **fetching: Any,
     ) -> None:
         self.polarization = polarization
         self.only_tracks = only_tracks
         self._cmr, self._search_seconds = cmr, search_seconds
         self._needed = ("mask",) if with_mask else ()
-        self._fetcher = Fetcher(seconds=fetch_seconds, **fetching)
+        self._fetcher = Fetcher(seconds=fetch_seconds, window_of=window_of, **fetching)
 
     def search(self, tile: Tile, direction: Stack, months: Sequence[Month]) -> dict[Month, GranuleList]:
         """Find the granules over a tile as `Source.search` does, with one query for each range of months.
