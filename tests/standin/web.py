@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.owner.link.wait()
         self._send(request, self.server.owner.answer(request))
 
-    do_GET = do_POST = _serve  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
     def _send(self, request: Request, reply: Reply) -> None:
         if not reply.status:

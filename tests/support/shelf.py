@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import IO, Any
 
@@ -129,7 +130,7 @@ def missing_names(objects: dict[str, bytes]) -> list[str]:
         seen.add(path)
         if not path.endswith(".json"):
             continue
-        document = json.loads(objects[path])
+        document = _document(objects[path])
         folder = posixpath.dirname(path)
         for link in document.get("links", ()):
             if link["rel"] in ("child", "item", "static-layers"):
@@ -140,11 +141,22 @@ def missing_names(objects: dict[str, bytes]) -> list[str]:
             seen.update({f"{target}/zarr.json"} & objects.keys())
     tables = [path for path in objects if posixpath.basename(path) == "catalog.parquet"]
     for table in tables:
-        for row in pq.read_table(pa.BufferReader(objects[table])).to_pylist():
-            for column in ("cog_path", "preview_path", "record_path", "item_path"):
-                path = posixpath.join(posixpath.dirname(table), row[column] or "")
-                missing += [f"{table} names {path}"] if row[column] and path not in objects else []
+        for row in _rows(objects[table]):
+            paths = (posixpath.join(posixpath.dirname(table), path) for path in row.values() if path)
+            missing += [f"{table} names {path}" for path in paths if path not in objects]
     return missing
+
+
+@lru_cache(maxsize=256)
+def _document(content: bytes) -> Any:
+    return json.loads(content)
+
+
+@lru_cache(maxsize=64)
+def _rows(content: bytes) -> list[dict[str, Any]]:
+    columns = ["cog_path", "preview_path", "record_path", "item_path"]
+    rows: list[dict[str, Any]] = pq.read_table(pa.BufferReader(content), columns=columns).to_pylist()
+    return rows
 
 
 def files_of(folder: Path) -> dict[str, bytes]:

@@ -15,13 +15,16 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 from s1monthly.upload.storage import Storage, Version
-from s1monthly.upload.storage_errors import UploadError
+from s1monthly.upload.storage_errors import ConflictError, UploadError
 
 FOLDER = "_manifests"
 """Folder of the manifests below the prefix."""
 ROOT = "root"
 """Name of the manifest of what lies at the root of the tree; folders of tiles and directions have their own name."""
 SCHEMA = 1
+
+ATTEMPTS = 3
+"""Attempts to put a manifest while the connection is lost: the library does not repeat what has a condition."""
 
 
 class Entry(NamedTuple):
@@ -114,7 +117,22 @@ class Manifest:
             "files": {path: list(entry) for path, entry in sorted(self.files.items())},
         }
         text = json.dumps(content, separators=(",", ":")).replace('],"', '],\n"') + "\n"
-        self.state = self.storage.put_if(self.path, text.encode(), self.state)
+        self.state = self._put(text.encode())
+
+    def _put(self, content: bytes) -> Version:
+        """Put the manifest; if the answer is lost, or another put of ours came first, look what lies there."""
+        for left in reversed(range(ATTEMPTS)):
+            try:
+                return self.storage.put_if(self.path, content, self.state)
+            except (ConflictError, UploadError) as error:
+                found = self.storage.get(self.path)
+                if found and found[0] == content:
+                    return found[1]
+                if isinstance(error, ConflictError) or (found[1] if found else Version()) != self.state:
+                    raise ConflictError(self.path) from None
+                if not left:
+                    raise
+        raise AssertionError
 
     def begin(self, paths: Iterable[str]) -> None:
         """Write that objects are about to be put, or deleted."""
