@@ -61,14 +61,14 @@ onstart:
 
 onsuccess:
     tell_the_outcome()
-    release_tiles()
+    end_run()
 
 
 onerror:
     catalog_what_is_finished()
     report_what_failed()
     tell_the_outcome()
-    release_tiles()
+    end_run()
 
 
 RUN.call_handlers_of_module(onstart, onsuccess, onerror)

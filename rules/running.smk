@@ -107,11 +107,17 @@ def hold_tiles():
         )
 
 
+def end_run():
+    """Remove what only this run needed, then release its tiles."""
+    if only_tools() or not RUN.takes_part:
+        return
+    TICKER.stop()
+    forget_shared_granules()
+    release_tiles()
+
+
 def release_tiles():
     """Let other runs work on the tiles of this one."""
-    TICKER.stop()
-    if RUN.takes_part and not only_tools():
-        forget_shared_granules()
     while LOCKS:
         LOCKS.pop().release()
 

@@ -236,7 +236,7 @@ class Runner:
                     return
         except KeyboardInterrupt:
             pass
-        if self._process is not None:
+        if self._process is not None and self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self.look()

@@ -126,11 +126,7 @@ def _index(layout: Layout, summaries: Sequence[Mapping[str, Any]]) -> str:
         "built": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
         "version": VERSION,
         "kinds": [str(kind) for kind in KINDS],
-        "stretches": [
-            ["VV or HH", *CO_DB_RANGE, "dB"],
-            ["VH or HV", *CROSS_DB_RANGE, "dB"],
-            ["Ratio", *RATIO_RANGE, ""],
-        ],
+        "stretches": STRETCHES,
         "links": [[link.title, link.href, link.size] for link in tree_links(layout)],
         "tiles": summaries,
     }

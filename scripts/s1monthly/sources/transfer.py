@@ -51,7 +51,12 @@ class Clock:
     @property
     def left(self) -> float:
         """Seconds left; 0 when time is up."""
-        return 0.0 if self._given_up.is_set() else max(0.0, self._end - time.monotonic())
+        return 0.0 if self.given_up else max(0.0, self._end - time.monotonic())
+
+    @property
+    def given_up(self) -> bool:
+        """True if nobody waits for the result any more."""
+        return self._given_up.is_set()
 
     def sleep(self, seconds: float) -> None:
         """Wait, until given up."""

@@ -173,7 +173,8 @@ def verify(storage: Storage, name: str, tell: Callable[[str], None]) -> None:
         If the storage refuses, or another publisher is at work.
     """
     manifest = Manifest.read(storage, name)
-    sizes = dict(storage.list(name if name != ROOT else ""))
+    there = storage.list(name if name != ROOT else "")
+    sizes = {path: size for path, size in there if path in manifest.files}
     wrong = sorted(path for path, entry in manifest.files.items() if sizes.get(path) != entry.size)
     for path in wrong:
         tell(f"{path}: {'has another size' if path in sizes else 'missing'} at {storage.url}; put again")

@@ -109,8 +109,8 @@ class ReadingProgress:
                 more, bytes_more, total = map(int, json.loads(path.read_text(encoding="utf-8")))
                 granules, size = granules + more, size + bytes_more
                 if more >= total:
-                    self._done = self._done[0] + more, self._done[1] + bytes_more
                     path.unlink()
+                    self._done = self._done[0] + more, self._done[1] + bytes_more
         return granules, size
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -83,6 +84,23 @@ def test_so_many_slots_of_its_own_as_were_given(tmp_path: Path) -> None:
         assert not third.done()
         first[0].__exit__(None, None, None)
         third.result(5)
+
+
+def test_a_request_that_is_given_up_waits_no_longer_and_keeps_no_slot(tmp_path: Path) -> None:
+    one, other, given_up = Connections(tmp_path), Connections(tmp_path), threading.Event()
+    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+        for _ in range(FIRST):
+            stack.enter_context(one.one(Clock(1)))
+        waiting = pool.submit(lambda: other.one(Clock(60, given_up)).__enter__())
+        given_up.set()
+        with pytest.raises(PassingFault, match="given up"):
+            waiting.result(5)
+        one._waiting = 1  # a request waits when another ends, and is given up before it takes that slot
+        stack.pop_all().close()
+        one._waiting = 0
+        with pytest.raises(PassingFault, match="given up"), one.one(Clock(60, given_up)):
+            pass
+    assert not one._held and not one._idle
 
 
 @pytest.mark.parametrize("fixed", [None, 3])

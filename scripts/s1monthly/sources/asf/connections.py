@@ -134,9 +134,14 @@ class Connections:
         ----------
         clock : Clock
             Gets back the time that is spent waiting for the slot.
+
+        Raises
+        ------
+        PassingFault
+            If the clock is given up before there is a slot.
         """
         with clock.stopped():
-            slot = self._take()
+            slot = self._take(clock)
         transfer, begun = Transfer(), time.monotonic()
         try:
             yield transfer
@@ -151,12 +156,12 @@ class Connections:
         finally:
             self._give_back(slot)
 
-    def _take(self) -> int:
+    def _take(self, clock: Clock) -> int:
         """Wait for the end of a pause, then for a slot of this job, or one that no job holds."""
         with self._changed:
             self._waiting += 1
             try:
-                while True:
+                while not clock.given_up:
                     self._look()
                     now = time.monotonic()
                     if now >= self._paused:
@@ -164,8 +169,11 @@ class Connections:
                         if slot is not None:
                             return slot
                     self._changed.wait(POLL)
+                raise PassingFault("given up")
             finally:
                 self._waiting -= 1
+                while len(self._idle) > self._waiting:  # kept for a request that was given up
+                    self._free(self._idle.pop())
 
     def _free_slot(self, now: float) -> int | None:
         """Lock a slot that no job holds; None if there is none, or somebody has just looked."""
@@ -199,12 +207,16 @@ class Connections:
             if self._waiting > len(self._idle) and slot < (self._fixed or self._link.slots):
                 self._idle.append(slot)
             else:
-                self._held.discard(slot)
-                if slot in self._files:
-                    with suppress(OSError):
-                        flock(self._files[slot].fileno(), fcntl.LOCK_UN)
+                self._free(slot)
             self._polled = 0.0
             self._changed.notify()
+
+    def _free(self, slot: int) -> None:
+        """Leave a slot to other jobs."""
+        self._held.discard(slot)
+        if slot in self._files:
+            with suppress(OSError):
+                flock(self._files[slot].fileno(), fcntl.LOCK_UN)
 
     # what the jobs of a run know of the link
 
