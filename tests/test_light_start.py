@@ -80,6 +80,7 @@ HEAVY = (
     "boto3",
     "scipy.linalg",
     "snakemake",
+    "bokeh",
 )
 NEEDED = {"heights": {"rasterio"}, "bursts": {"rasterio"}, "composite": {"numba"}, "publish": {"rasterio"}}
 """What a rule's script loads of these before its work begins, and cannot do without."""

@@ -134,6 +134,7 @@ def test_the_divider_parts_two_months(visit: Visit) -> None:
     visit.wait_for("of('divider').value == 0")
     visit.wait_for(f"of('values').data.image[0][10] != {joined[10]!r}".replace("nan", "NaN"))
     page.get_by_role("button", name="Swipe with another month").press("Enter")
+    visit.wait_for("of('divider').visible == false && of('month_right').text == ''")
 
 
 def test_every_control_has_a_name_and_every_text_contrast(visit: Visit) -> None:

@@ -25,7 +25,7 @@ class Actor:
 
     def __init__(self, document: Document, say: Callable[[str], None]) -> None:
         self.document, self.say = document, say
-        self._waiting: dict[str, Any] = {}
+        self._asked: dict[str, int] = {}
 
     def do(self, work: Work) -> None:
         """Do some work; say what went wrong in the page."""
@@ -46,11 +46,10 @@ class Actor:
 
     def soon(self, name: str, work: Work, delay: int = 0) -> None:
         """Do some work once it was not asked for again for `delay` milliseconds: once for many calls."""
-        if name in self._waiting:
-            self.document.remove_timeout_callback(self._waiting[name])
+        self._asked[name] = number = self._asked.get(name, 0) + 1
 
         def now() -> None:
-            del self._waiting[name]
-            self.do(work)
+            if self._asked[name] == number:
+                self.do(work)
 
-        self._waiting[name] = self.document.add_timeout_callback(now, delay)
+        self.document.add_timeout_callback(now, delay)

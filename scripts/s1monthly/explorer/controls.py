@@ -60,12 +60,14 @@ class Controls:
             label="Swipe with another month", name="compare", sizing_mode="stretch_width", stylesheets=[WIDGETS]
         )
         self.other = month_slider("Month on the right", "other")
+        self.other.visible = False
         self.divider = Slider(
             title="Divider, % of the width",
             start=0,
             end=100,
             value=50,
             step=1,
+            visible=False,
             name="divider",
             sizing_mode="stretch_width",
             stylesheets=[WIDGETS],
@@ -89,6 +91,7 @@ class Controls:
             end=100,
             value=100,
             step=5,
+            visible=False,
             name="opacity",
             sizing_mode="stretch_width",
             stylesheets=[WIDGETS],

@@ -21,7 +21,8 @@ from bokeh.models import (
     TapTool,
     WheelZoomTool,
 )
-from bokeh.models.annotations import BoxAnnotation, ColorBar, Label, Span
+from bokeh.models.annotations import BoxAnnotation, ColorBar, Label, ScaleBar, Span, Title
+from bokeh.models.annotations.dimensional import MetricLength
 from bokeh.models.tickers import BasicTicker
 from bokeh.palettes import Cividis256, Greys256, RdBu11, Viridis256
 from bokeh.plotting import figure
@@ -133,10 +134,15 @@ class Map:
         self.labels = [_label(side) for side in ("left", "right")]
         for label in self.labels:
             self.figure.add_layout(label)
+        self.source = Title(text_font_size="11px", text_font_style="normal", align="right")
+        self.figure.add_layout(self.source, "below")
+        self.scale_bar = _scale_bar(self.x)
+        self.figure.add_layout(self.scale_bar)
         self._lonlat = CustomJSHover(code=_LONLAT_JS, args={"terms": {}})
         self._add_tools([image], [rgba], [self.change_image])
         self.figure.axis.formatter = NumeralTickFormatter(format="0,0")
-        self.figure.axis.ticker = BasicTicker(desired_num_ticks=5)
+        self.figure.xaxis.ticker = BasicTicker(desired_num_ticks=5)
+        self.figure.yaxis.ticker = BasicTicker(desired_num_ticks=3)
         self.figure.axis.axis_label_text_font_style = "normal"
         self.figure.yaxis.major_label_orientation = "vertical"
 
@@ -172,6 +178,7 @@ class Map:
         names = [f"{axis.name} ({_UNITS.get(axis.unit_name, axis.unit_name)})" for axis in crs.axis_info]
         self.figure.xaxis.axis_label = f"{names[0]}, {crs.name}"
         self.figure.yaxis.axis_label = names[1]
+        self.scale_bar.visible = crs.axis_info[0].unit_name == "metre"
         self._lonlat.args = {"terms": lonlat_terms(box)}
 
     def mark(self, place: tuple[list[float], list[float]] | None) -> None:
@@ -184,6 +191,12 @@ class Map:
 
 _UNITS = {"metre": "m"}
 _LAYERS = ("values", "colours", "change")
+
+
+def _scale_bar(x: Range1d) -> ScaleBar:
+    bar = ScaleBar(range=x, unit="m", dimensional=MetricLength(), location="top_left", bar_length=0.2, padding=6)
+    bar.update(background_fill_color="white", background_fill_alpha=0.88, border_line_color=None, bar_line_width=3)
+    return bar
 
 
 def _label(side: str) -> Label:

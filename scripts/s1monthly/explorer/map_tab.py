@@ -144,7 +144,7 @@ class MapTab:
         for slider, wanted in ((controls.month, complete[-1]), (controls.other, complete[0])):
             slider.update(categories=two, value=slider.value if slider.value in months else wanted)
         co, cross = header.recipe["polarization"].split("+")
-        groups: dict[str, Any] = {"Colours of the preview": [(RGB, f"{co}, {cross}, {cross}/{co}")]}
+        groups: dict[str, Any] = {"Colours of the preview": [(RGB, f"{RGB}: {co}, {cross}, {cross}/{co}")]}
         for band in bands_of(header.recipe):
             if band.name in header.bands:
                 groups.setdefault(ROLES[band.role], []).append((band.name, band.name))
@@ -172,7 +172,7 @@ class MapTab:
         name, cube = self._band(), self._cube()
         plain = name not in (RGB, MASK)
         for widget in (self.controls.stretch, self.controls.palette, self.controls.stretch_again):
-            widget.disabled = not plain
+            widget.visible = plain
         if plain and cube.complete:
             month = Month.parse(self.controls.month.value)
             month = month if month in cube.complete else cube.complete[-1]
@@ -221,6 +221,8 @@ class MapTab:
         self.map.labels[1].text = ""
         labelled = zip(months, self.map.labels, strict=False)
         self.halves = [self._half(cube, Month.parse(month), label) for month, label in labelled]
+        years = "-".join(sorted({month[:4] for month in months}))
+        self.map.source.text = f"Contains modified Copernicus Sentinel data {years}; s1monthly"
         self.join()
         self.draw_change()
 
@@ -238,7 +240,8 @@ class MapTab:
 
     def compare(self) -> None:
         """Show one month or two."""
-        self.map.divider.visible = self.controls.compare.active
+        for one in (self.controls.other, self.controls.divider, self.map.divider):
+            one.visible = self.controls.compare.active
         self.soon("draw")
 
     def join(self) -> None:
@@ -264,6 +267,7 @@ class MapTab:
     def choose_change(self) -> None:
         """Give the layer of changes its colours, and draw it."""
         cube, (band, _, kind) = self._cube(), self.controls.change.value.rpartition(" ")
+        self.controls.opacity.visible = bool(band)
         if band:
             path = _known(cube.changes, band, "map of changes of")
             self.changes.colour(path, kind, cube.header.geobox, cube.header.recipe, band)

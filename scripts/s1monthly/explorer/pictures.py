@@ -24,8 +24,8 @@ Values = NDArray[np.float32]
 Bounds = tuple[float, float, float, float]
 """Left, bottom, right, top in units of the CRS."""
 
-FINEST = 1.5
-"""Pixels of a picture for each pixel of the screen, at most: a coarser level would be visibly blurred."""
+FINEST = 2.0
+"""Pixels of a picture along a pixel of the screen, at most. Levels halve: there is never less than one."""
 PERCENTILES = (2.0, 98.0)
 """Percentiles of the values between which colours are stretched by default."""
 

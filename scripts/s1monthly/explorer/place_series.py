@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from shapely.geometry import Polygon
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 DIGITS = 7
 """Decimals of longitude and latitude: a centimetre."""
+CHANGED = "#b5400a"
+"""Colour of the marks of changes."""
 _NUMBER = r"[-+]?\d+(?:\.\d*)?"
 _PAIR = re.compile(rf"({_NUMBER})\s*,\s*({_NUMBER})")
 
@@ -115,9 +117,17 @@ def csv_bytes(table: pa.Table) -> bytes:
         return path.read_bytes()
 
 
-def figure_bytes(table: pa.Table, suffix: str) -> bytes:
-    """Return the figure that `scripts/timeseries.py` draws: ``.png``, ``.pdf`` or ``.svg``."""
+def figure_bytes(table: pa.Table, suffix: str, changes: Mapping[str, Sequence[Change]] | None = None) -> bytes:
+    """Return the figure that `scripts/timeseries.py` draws, with marks of changes: ``.png``, ``.pdf`` or ``.svg``."""
+    labels = labels_of(table)
+    figure = draw_series(columns_of(table), labels)
+    for axis, name in zip(figure.axes, labels, strict=True):
+        for change in (changes or {}).get(name, ()):
+            moment: Any = np.datetime64(str(change.month))
+            axis.axvline(moment, ls="--", lw=1.2, color=CHANGED)
+            text = f" {change.month}: {change.step:+.2f}\n confidence {change.confidence:.3g}"
+            axis.annotate(text, (moment, 0.04), xycoords=("data", "axes fraction"), fontsize=7, color=CHANGED)
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"series{suffix}"
-        write_figure(draw_series(columns_of(table), labels_of(table)), path)
+        write_figure(figure, path)
         return path.read_bytes()

@@ -13,7 +13,7 @@ from bokeh.document import without_document_lock
 from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, CustomJS, DataRange1d, HoverTool
 from bokeh.models.annotations import Label, Span, Title
-from bokeh.models.layouts import Column
+from bokeh.models.layouts import Column, Spacer
 from bokeh.models.ui import UIElement
 from bokeh.models.widgets import Button, Div
 from bokeh.plotting import figure
@@ -25,6 +25,7 @@ from s1monthly.explorer.acting import Actor
 from s1monthly.explorer.controls import button, select
 from s1monthly.explorer.map_models import ACCENT
 from s1monthly.explorer.place_series import (
+    CHANGED,
     Change,
     csv_bytes,
     figure_bytes,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 METHODS = {"cusum": "one, by cumulative sums", "pelt": "several, by a penalised search", "none": "none"}
-CHANGED = "#b5400a"
 TYPES = {".csv": "text/csv", ".png": "image/png", ".pdf": "application/pdf"}
 HINT = (
     "<p>Click the map, or write lon,lat: the series of all bands of a pixel. Draw a box or a field with the tools above"
@@ -64,8 +64,8 @@ class SeriesPanel:
         self.heading = Div(text=HINT, stylesheets=[WIDGETS], sizing_mode="stretch_width", name="series_heading")
         self.method = select("Change points", "method", METHODS.items(), "cusum")
         actor.on(self.method, "value", self._judge)
-        self.figures = column(sizing_mode="stretch_width", name="series_figures")
         self.words = Div(text="", stylesheets=[WIDGETS], sizing_mode="stretch_width", name="series_words")
+        self.figures = column(Spacer(height=0), sizing_mode="stretch_width")
         self.source = ColumnDataSource({"month": []}, name="series_values")
         self.saved = Div(visible=False, name="saved")
         self.saved.js_on_change("tags", CustomJS(code=_SAVE))
@@ -138,7 +138,7 @@ class SeriesPanel:
     def _save(self, suffix: str) -> None:
         if self.table is None:
             return
-        content = csv_bytes(self.table) if suffix == ".csv" else figure_bytes(self.table, suffix)
+        content = csv_bytes(self.table) if suffix == ".csv" else figure_bytes(self.table, suffix, self.changes)
         name = "_".join(["series", *self._cube]) + suffix
         text = base64.b64encode(content).decode()
         self.saved.tags = [name, TYPES[suffix], text]
@@ -146,7 +146,7 @@ class SeriesPanel:
     def _show(self) -> None:
         self._enable(self.table is not None)
         if self.table is None:
-            self.heading.text, self.words.text, self.figures.children = HINT, "", []
+            self.heading.text, self.words.text, self.figures.children = HINT, "", [Spacer(height=0)]
             self.source.data = {"month": []}
             return
         columns, labels = columns_of(self.table), labels_of(self.table)
@@ -208,7 +208,7 @@ def _mark(plot: figure, change: Change, units: str, months: NDArray[Any]) -> Non
     moment = np.datetime64(f"{change.month}-01").astype("datetime64[ms]").astype(float)
     plot.add_layout(Span(location=moment, dimension="height", line_color=CHANGED, line_dash="dashed", line_width=2))
     text = f"{change.month}  {change.step:+.2f}{' dB' if units == 'dB' else ''}  ({change.confidence:.3g})"
-    late = np.datetime64(str(change.month)) > months[len(months) * 2 // 3]  # else its words end outside
+    late = np.datetime64(str(change.month)) > months[len(months) // 2]  # else its words end outside
     side: dict[str, Any] = {"text_align": "right", "x_offset": -4} if late else {"x_offset": 4}
     label = Label(x=moment, y=4, y_units="screen", text=text, text_color=CHANGED, text_font_size="12px", **side)
     label.update(background_fill_color="white", background_fill_alpha=0.85)

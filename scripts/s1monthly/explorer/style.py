@@ -27,7 +27,8 @@ TEMPLATE = Template(
 {% block preamble %}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval';
- style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; form-action 'none'">
+ style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:;
+ connect-src 'self' ws://127.0.0.1:* ws://localhost:*; object-src 'none'; base-uri 'none'; form-action 'none'">
 <style>
   body { font-family: system-ui, "Helvetica Neue", Arial, sans-serif; font-size: 14px; color: #1b1b1b;
          background: #f5f7f9; }
