@@ -113,6 +113,7 @@ def test_what_cannot_be_run_is_refused_in_words(browser: Browser, explorer: Expl
         shows(page, says)
         press(page, "Start run")
         expect(page.get_by_text(says)).to_have_count(2)
+    assert page.evaluate((ROOT / "tests/support/contrast.js").read_text(), ":disabled") == []
     assert page.locator("img").count() == 0 and page.title() != "1"
     write(page, good + "# more\n")
     shows(page, "No problem found. Not saved yet.")

@@ -18,6 +18,7 @@ from bokeh.models.widgets import Button, Div, NumericInput, Select, TextAreaInpu
 from s1monthly.errors import S1MonthlyError
 from s1monthly.explorer.configuration import ConfigurationFile
 from s1monthly.explorer.running import RunError, Runner, as_text, command, most_cores, profiles
+from s1monthly.explorer.style import WIDGETS
 
 MILLISECONDS = 500
 """Time between two looks at the run."""
@@ -28,24 +29,20 @@ SHOWN_LINES = 300
 THIS_MACHINE = ""
 
 _TEXT = """
-    :host { color: #222; }
     :host > div { width: 100%; }
-    h2 { font-size: 1.15rem; margin: 0.4rem 0 0.2rem; }
-    p { margin: 0.2rem 0; max-width: 75ch; }
-    pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 0.8rem/1.4 ui-monospace, monospace; }
-    .box { border: 1px solid #767676; border-radius: 4px; padding: 0.4rem 0.6rem; background: #f6f6f6; }
+    p { max-width: 75ch; }
+    pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; font: 13px/1.4 ui-monospace, monospace; }
+    .box { border: 1px solid #767676; border-radius: 4px; padding: 6px 10px; background: #f6f6f6; }
     .bad { border-left: 6px solid #a4262c; }
     .good { border-left: 6px solid #0b6a0b; }
     .log { max-height: 24rem; overflow: auto; }
+    .log pre { font-size: 11px; }
     .end { display: flex; flex-direction: column-reverse; }
-    .log pre { font-size: 0.7rem; }
-    progress { width: 100%; height: 1.1rem; accent-color: #00539f; }
+    [tabindex]:focus-visible { outline: 3px solid #0b57a4; outline-offset: 1px; }
+    progress { width: 100%; height: 18px; accent-color: #0b57a4; }
 """
-_EDITOR = "textarea { font: 0.85rem/1.4 ui-monospace, monospace; white-space: pre; }"
-_BUTTON = """
-    .bk-btn-primary:not([disabled]) { background-color: #00539f; }
-    .bk-btn:focus-visible { outline: 3px solid #00539f; outline-offset: 2px; }
-"""
+_EDITOR = "textarea { font: 13px/1.4 ui-monospace, monospace; white-space: pre; }"
+_BUTTON = ".bk-btn-primary:not([disabled]) { background: #0b57a4; border-color: #0b57a4; }"
 _HALF = {"flex": "1 1 26rem", "min-width": "min(26rem, 100%)"}
 
 
@@ -78,16 +75,16 @@ class RunTab:
             rows=26,
             max_length=None,
             sizing_mode="stretch_width",
-            stylesheets=[_EDITOR],
+            stylesheets=[WIDGETS, _EDITOR],
             name="configuration",
         )
         self._about, self._verdict, self._command, self._state, self._log = (_text() for _ in range(5))
-        self._cores = NumericInput(title="Cores", low=1, high=most_cores(), value=most_cores(), width=90)
-        places: list[str | tuple[Any, str]] = [
-            (THIS_MACHINE, "this machine"),
-            *((name, f"profile {name}") for name in profiles()),
-        ]
-        self._profile = Select(title="Jobs run on", options=places, value=THIS_MACHINE, width=180, name="profile")
+        most = most_cores()
+        look: Any = {"stylesheets": [WIDGETS]}
+        places: Any = [(THIS_MACHINE, "this machine"), *((name, f"profile {name}") for name in profiles())]
+        self._cores = NumericInput(title="Cores", low=1, high=most, value=most, width=90, **look)
+        self._profile = Select(title="Jobs run on", name="profile", options=places, value=THIS_MACHINE, **look)
+        self._profile.width = 180
         self._open = _button("Open again", self._open_file)
         self._save = _button("Save", self._save_text)
         self._check = _button("Check", self._show_verdict)
@@ -231,7 +228,7 @@ class RunTab:
 
 
 def _text(html: str = "") -> Div:
-    return Div(text=html, disable_math=True, sizing_mode="stretch_width", stylesheets=[_TEXT])
+    return Div(text=html, disable_math=True, sizing_mode="stretch_width", stylesheets=[WIDGETS, _TEXT])
 
 
 def _box(text: str, kind: str) -> str:
@@ -239,7 +236,7 @@ def _box(text: str, kind: str) -> str:
 
 
 def _button(label: str, action: Callable[[], None], kind: Any = "default") -> Button:
-    button = Button(label=label, button_type=kind, width=110, stylesheets=[_BUTTON])
+    button = Button(label=label, button_type=kind, width=110, stylesheets=[WIDGETS, _BUTTON])
     button.on_click(lambda _: action())
     return button
 
