@@ -27,7 +27,9 @@ def main(argv=None):
         given = {name: value for name in Publish.model_fields if (value := getattr(options, name)) is not None}
         section = check_publish({**(config.publish.model_dump() if config else {}), **given})
         storage = open_storage(section.url, section.endpoint, make=not options.dry_run)
-        how = Options(section.base_url or "", section.max_workers, options.held, options.prune, options.verify)
+        how = Options(
+            section.base_url or "", section.max_workers, options.held, options.prune, options.verify, options.dry_run
+        )
         base_dir = options.output_dir or (config.output.base_dir if config else "output")
         tell = (lambda line: print(line, file=sys.stderr)) if options.json else (lambda line: print(line, flush=True))
         done = publish_tree(base_dir, Preview.of(storage) if options.dry_run else storage, how, tell)

@@ -236,7 +236,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.owner.link.wait()
         self._send(request, self.server.owner.answer(request))
 
-    do_GET = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
+    do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = _serve  # noqa: N815
 
     def _send(self, request: Request, reply: Reply) -> None:
         if not reply.status:
@@ -249,7 +249,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         if length != len(reply.body) or reply.reset:
             self.close_connection = True
-        body = reply.body
+        body = reply.body if request.method != "HEAD" else b""
         request.sent = len(body)
         self.end_headers()
         if self.server.owner.link:

@@ -84,6 +84,11 @@ class Shelf(Storage):
             found = [(path, len(content)) for path, content in self.objects.items()]
         yield from (one for one in found if not prefix or one[0].startswith(f"{prefix}/"))
 
+    def states(self, prefix: str) -> dict[str, str | None]:
+        """Return the ETags of objects."""
+        with self.lock:
+            return {path: _version(data).e_tag for path, data in self.objects.items() if path.startswith(f"{prefix}/")}
+
     def delete(self, paths: Sequence[str]) -> None:
         """Delete objects."""
         with self.lock:

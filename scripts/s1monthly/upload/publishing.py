@@ -13,7 +13,8 @@ from s1monthly.audit.tree_files import TileFolder, list_tree
 from s1monthly.errors import CubeError, FileError, ProductError
 from s1monthly.layout import Layout
 from s1monthly.upload.folder import FolderPlan
-from s1monthly.upload.manifest import ROOT, Manifest, manifest_names, manifest_path
+from s1monthly.upload.manifest import FOLDER, ROOT, Manifest, manifest_names, manifest_path
+from s1monthly.upload.notes import Notes, changes_fingerprint, folder_fingerprint
 from s1monthly.upload.root import RootPlan, refuse_foreign
 from s1monthly.upload.storage import Storage
 from s1monthly.upload.storage_errors import ConflictError, UploadError
@@ -41,6 +42,8 @@ class Options:
         those that it no longer has. None: delete nothing.
     verify : bool
         Compare the manifests with what lies there, by names and sizes, first.
+    preview : bool
+        True if the storage only pretends, see `preview.Preview`.
     """
 
     base_url: str = ""
@@ -48,6 +51,12 @@ class Options:
     held: Collection[str] = ()
     prune: Collection[str] | None = None
     verify: bool = False
+    preview: bool = False
+
+    @property
+    def use_notes(self) -> bool:
+        """Whether folders that were noted as published are passed by."""
+        return not (self.verify or self.preview) and self.prune is None
 
 
 @dataclass
@@ -124,20 +133,38 @@ def publish_tree(base_dir: str | Path, storage: Storage, options: Options, tell:
     there = {folder.path.name for folder in tree.folders} | tree.unknown_folders
     lost = {name for name in options.prune or () if name not in there}
     _refuse_unknown(storage, lost)
+    states = storage.states(FOLDER)
+    notes = Notes(base, storage.url, options.use_notes)
     plans: dict[str, FolderPlan | RootPlan] = {}
     for folder in tree.folders:
         name = folder.path.name
         with _passing_over(result, name), _held(folder, options.held):
-            plan = FolderPlan(folder, options.base_url, options.prune is not None)
-            result.count(_publish(storage, name, plan, options, tell))
-            plans[name] = plan
-            if plan.left_out:
-                result.left_out[name] = {str(month): why for month, why in plan.left_out.items()}
+            now = folder_fingerprint(folder, options.base_url)
+            noted = notes.known(name, states.get(manifest_path(name)), now)
+            if noted is None:
+                plans[name] = plan = FolderPlan(folder, options.base_url, options.prune is not None)
+                manifest, done = _publish(storage, name, plan, options, tell)
+                result.count(done)
+                noted = {"left_out": {str(month): why for month, why in plan.left_out.items()}}
+                states[manifest.path] = manifest.state.e_tag
+                notes.note(name, manifest.state.e_tag, now, **noted)
+            if noted["left_out"]:
+                result.left_out[name] = noted["left_out"]
     for path in tree.renamed:
         result.passed_over[path.name] = "it holds another tile and direction than its name says"
-    root = plans[ROOT] = RootPlan(Layout(str(base)), options.base_url, lost, options.workers)
-    result.count(_publish(storage, ROOT, root, options, tell))
-    result.months, result.folders = root.months, root.folders
+    layout = Layout(str(base))
+    others = {path: state for path, state in states.items() if path != manifest_path(ROOT)}
+    gpkg = Path(layout.geopackage).exists()
+    now = changes_fingerprint(Path(layout.changes), options.base_url, sorted(others.items()), gpkg)
+    noted = notes.known(ROOT, states.get(manifest_path(ROOT)), now)
+    if noted is None:
+        plans[ROOT] = root = RootPlan(layout, options.base_url, lost, options.workers)
+        manifest, done = _publish(storage, ROOT, root, options, tell)
+        result.count(done)
+        noted = {"months": root.months, "folders": root.folders}
+        notes.note(ROOT, manifest.state.e_tag, now, **noted)
+    result.months, result.folders = noted["months"], noted["folders"]
+    notes.write()
     if options.prune is not None:
         for name, one in plans.items():
             result.removed += prune(storage, name, one.removable, tell)
@@ -150,7 +177,7 @@ def publish_tree(base_dir: str | Path, storage: Storage, options: Options, tell:
 
 def _publish(
     storage: Storage, name: str, plan: FolderPlan | RootPlan, options: Options, tell: Callable[[str], None]
-) -> Done:
+) -> tuple[Manifest, Done]:
     if options.verify:
         verify(storage, name, tell)
     last = time.monotonic()

@@ -135,6 +135,17 @@ class Storage:
             for page in obstore.list(self.store, prefix or None):
                 yield from ((found["path"], found["size"]) for found in page)
 
+    def states(self, prefix: str) -> dict[str, str | None]:
+        """Return the ETag of each object below a folder by its path.
+
+        Raises
+        ------
+        UploadError
+            As `put`.
+        """
+        with storage_errors(f"{self.url}/{prefix}"):
+            return {found["path"]: found["e_tag"] for page in obstore.list(self.store, prefix) for found in page}
+
     def delete(self, paths: Sequence[str]) -> None:
         """Delete objects; those that do not exist are none the less gone.
 

@@ -152,8 +152,8 @@ def publish(
     make_plan: Callable[[Manifest], Plan],
     workers: int = 16,
     tell: Callable[[Done, int], None] = lambda done, total: None,
-) -> Done:
-    """Put what is new or changed of a folder, enter it in the folder's manifest, and return how much it was.
+) -> tuple[Manifest, Done]:
+    """Put what is new or changed of a folder, and enter it in the folder's manifest.
 
     Parameters
     ----------
@@ -165,6 +165,12 @@ def publish(
         Objects put at once.
     tell : callable
         Told of what is done, and of how many objects in all.
+
+    Returns
+    -------
+    manifest : Manifest
+        As it lies there now.
+    done : Done
 
     Raises
     ------
@@ -179,7 +185,7 @@ def publish(
         manifest = Manifest.read(storage, name)
         try:
             _Transfer(manifest, doubtful, done, workers, tell).run(make_plan(manifest))
-            return done
+            return manifest, done
         except ConflictError:
             time.sleep(random.uniform(0, min(0.1 * 2**attempt, 5.0)))
     raise UploadError(
