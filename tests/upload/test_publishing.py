@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.upload import transfer
 from s1monthly.upload.publishing import Options, Published, publish_tree
 from s1monthly.upload.storage import Storage, open_storage
 from s1monthly.upload.storage_errors import UploadError
@@ -291,6 +293,19 @@ def test_verify_puts_again_what_was_lost_there(base: Path) -> None:
     assert done.files == 3 and place.data == before, "with the status of the month"
 
 
+def test_a_damaged_published_table_is_named_with_what_mends_it(base: Path) -> None:
+    place = Shelf.of()
+    publish(base, place)
+    before = place.data
+    place.objects[f"{NAME}/items.parquet"] = b"cut"
+    with pytest.raises(UploadError, match=rf"shelf:///{NAME}.*damaged -> delete both there and _manifests/{NAME}.json"):
+        publish(base, place)
+    for path in (f"{NAME}/items.parquet", f"{NAME}/catalog.parquet", f"_manifests/{NAME}.json"):
+        del place.objects[path]
+    publish(base, place)
+    assert place.data == before
+
+
 def test_two_publishers_side_by_side(stages: list[Path], tmp_path: Path) -> None:
     """Of two copies of a tree, one of them older; and of another tile at the same place."""
     other = SmallTree(tmp_path / "other" / "output", overviews=(2,))
@@ -310,6 +325,41 @@ def test_two_publishers_side_by_side(stages: list[Path], tmp_path: Path) -> None
     months = ("2021-09", "2021-11", "2022-01", "2022-02")
     assert named == [*((CALIFORNIA, month) for month in months), ("50RKV", "2021-11")]
     assert all(publish(tree, place).files == 0 for tree in trees), "and nothing is left to do"
+
+
+def test_a_publisher_that_is_overtaken_puts_again_what_it_put_late(stages: list[Path]) -> None:
+    """Both publish the same month: without that, its status would stay that of a month being written."""
+    place = Shelf.of()
+    publish(stages[0], place)
+    overtaking = [lambda: publish(stages[1], place)]
+
+    class Slow(Shelf):
+        def put(self, path: str, content: bytes | IO[bytes], media_type: str) -> None:
+            if "/status/c/" in path and overtaking:
+                overtaking.pop()()
+            super().put(path, content, media_type)
+
+    publish(stages[1], Slow(place.url, place.store, None, place.objects))
+    assert not overtaking
+    whole = Shelf.of()
+    publish(stages[1], whole)
+    assert whole.data.items() <= place.data.items()
+
+
+def test_links_of_two_kinds_are_not_mixed_when_a_publisher_is_killed(
+    base: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transfer, "BATCH_FILES", 1)
+    place, absolute = Shelf.of(), replace(ONE, base_url="https://data.example.org/s1")
+    publish(base, place, absolute)
+    before = place.data
+    for changes in range(1, 8):
+        place.kill_after(changes)
+        with pytest.raises(KilledError):
+            publish(base, place)
+        place.watch.clear()
+        publish(base, place, absolute)
+        assert place.data == before, f"killed after {changes}"
 
 
 def test_links_are_absolute_where_asked(base: Path, tmp_path: Path) -> None:

@@ -45,8 +45,9 @@ from s1monthly.upload.cube_objects import (
     static_uploads,
 )
 from s1monthly.upload.documents import absolute_file, absolute_items, in_file, written
-from s1monthly.upload.manifest import Manifest
+from s1monthly.upload.manifest import Manifest, manifest_path
 from s1monthly.upload.storage import GEOJSON, media_type
+from s1monthly.upload.storage_errors import UploadError
 from s1monthly.upload.transfer import BASE_URL, Plan, Upload
 
 FRAME = "frame"
@@ -82,7 +83,7 @@ class FolderPlan:
         Raises
         ------
         S1MonthlyError
-            If catalog or cube cannot be read, or a published table.
+            If the local catalog or cube cannot be read, or a published table.
         """
         folder, known = self._folder, manifest.known
         rows = {Month.parse(row["month"]): row for row in read_catalog(folder.place("tile_catalog"))}
@@ -242,15 +243,19 @@ def published_tables(storage: Any, name: str) -> tuple[list[Row], pa.Table] | No
 
     Raises
     ------
-    ProductError
-        If they are damaged.
     UploadError
-        If the storage cannot be read.
+        If they are damaged, or the storage cannot be read.
     """
     catalog, items = (storage.get(f"{name}/{table}.parquet") for table in ("catalog", "items"))
     if catalog is None or items is None:
         return None
-    return in_file(catalog[0], read_catalog), in_file(items[0], read_items)
+    try:
+        return in_file(catalog[0], read_catalog), in_file(items[0], read_items)
+    except ProductError:
+        raise UploadError(
+            f"{storage.url}/{name}: its catalog.parquet or items.parquet is damaged",
+            f"delete both there and {manifest_path(name)}, then publish that folder again",
+        ) from None
 
 
 def _local_items(rows: list[Row], folder: Path, path: str) -> pa.Table | None:

@@ -7,6 +7,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -59,8 +60,10 @@ def test_connections_close_when_the_link_gets_worse() -> None:
 
 
 def test_jobs_share_slots_and_a_job_gives_back_what_it_does_not_need(tmp_path: Path) -> None:
-    one, other, clock = Connections(tmp_path), Connections(tmp_path), Clock(0.05)
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+    given_up = threading.Event()
+    one, other, clock = Connections(tmp_path), Connections(tmp_path), Clock(0.05, given_up)
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack, ExitStack() as last:
+        last.callback(given_up.set)  # a test that fails does not wait for ever
         for _ in range(FIRST):
             stack.enter_context(one.one(clock))
         waiting = pool.submit(lambda: other.one(clock).__enter__())
@@ -68,7 +71,7 @@ def test_jobs_share_slots_and_a_job_gives_back_what_it_does_not_need(tmp_path: P
         assert not waiting.done()
         stack.pop_all().close()
         waiting.result(5)
-    assert clock.left > 0, "waiting for a slot does not count"
+        assert clock.left > 0, "waiting for a slot does not count"
 
 
 def test_so_many_slots_of_its_own_as_were_given(tmp_path: Path) -> None:
@@ -88,7 +91,7 @@ def test_so_many_slots_of_its_own_as_were_given(tmp_path: Path) -> None:
 
 def test_a_request_that_is_given_up_waits_no_longer_and_keeps_no_slot(tmp_path: Path) -> None:
     one, other, given_up = Connections(tmp_path), Connections(tmp_path), threading.Event()
-    with ExitStack() as stack, ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
         for _ in range(FIRST):
             stack.enter_context(one.one(Clock(1)))
         waiting = pool.submit(lambda: other.one(Clock(60, given_up)).__enter__())
@@ -105,6 +108,7 @@ def test_a_request_that_is_given_up_waits_no_longer_and_keeps_no_slot(tmp_path: 
 
 @pytest.mark.parametrize("fixed", [None, 3])
 def test_a_refusal_pauses_all_jobs_and_closes_half_of_the_slots_once(tmp_path: Path, fixed: int | None) -> None:
+    (tmp_path / "link.json").write_text(json.dumps(asdict(Link(slots=20))))
     one, other = Connections(tmp_path, fixed), Connections(tmp_path, fixed)
     for _ in range(3):
         with pytest.raises(PassingFault), ExitStack() as stack:
@@ -114,7 +118,18 @@ def test_a_refusal_pauses_all_jobs_and_closes_half_of_the_slots_once(tmp_path: P
     begun = time.monotonic()
     with other.one(Clock(1)):
         assert time.monotonic() - begun > 0.25
-    assert json.loads((tmp_path / "link.json").read_text())["slots"] == FIRST / 2
+    assert json.loads((tmp_path / "link.json").read_text())["slots"] == 10
+    one._held, one._waiting = {9, 10}, 2
+    for slot in (9, 10):
+        one._give_back(slot)
+    assert one._idle == ([] if fixed else [9]), "a slot that is closed goes, even if a request waits"
+
+
+def test_jobs_add_up_what_they_learn(tmp_path: Path) -> None:
+    with ExitStack() as stack:
+        for job in (Connections(tmp_path), Connections(tmp_path)):
+            stack.enter_context(job.one(Clock(1))).size = 2_000_000
+    assert json.loads((tmp_path / "link.json").read_text())["slots"] == FIRST + 1
 
 
 def test_a_wrong_clock_prolongs_no_pause(tmp_path: Path) -> None:
