@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +18,8 @@ from s1monthly.sources.asf import connections
 from s1monthly.sources.asf.connections import FIRST, LEAST, MOST, Connections, Link
 from s1monthly.sources.retries import PassingFault
 from s1monthly.sources.transfer import Clock
+
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
 
 def settled(together: float, each: float, wait: float, size: float = 5e6) -> tuple[int, float]:
@@ -152,6 +156,29 @@ def test_what_another_run_learned_long_ago_or_half_wrote_does_not_count(
     assert json.loads(path.read_text())["slots"] == FIRST + 0.5
     monkeypatch.setattr(connections, "VALID_SECONDS", -1.0)
     assert Connections(tmp_path)._read() == Link()
+
+
+def test_a_killed_job_leaves_its_slots(tmp_path: Path) -> None:
+    script = f"""
+import sys, time
+sys.path.insert(0, {str(SCRIPTS)!r})
+from s1monthly.sources.asf.connections import Connections
+from s1monthly.sources.transfer import Clock
+shared = Connections({str(tmp_path)!r})
+held = [shared.one(Clock(1)) for _ in range({FIRST})]
+for each in held:
+    each.__enter__()
+print("held", flush=True)
+time.sleep(60)
+"""
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as job:
+        assert job.stdout and job.stdout.readline() == b"held\n"
+        other = Connections(tmp_path)
+        assert other._free_slot(time.monotonic()) is None
+        job.kill()
+        job.wait()
+        with other.one(Clock(1)):
+            pass
 
 
 def test_a_file_system_without_locks_gives_every_job_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
