@@ -6,6 +6,7 @@ that was started from it.
 
 import sys
 import webbrowser
+from contextlib import closing
 from functools import partial
 
 from s1monthly.config.file import read_config_file
@@ -18,12 +19,14 @@ def main(argv=None):
     parser = commands.parser("explore", __doc__, "--output-dir output")
     commands.add_explore(parser)
     options = parser.parse_args(argv)
+    from s1monthly.explorer.configuration import ConfigurationFile
     from s1monthly.explorer.page import build_page
     from s1monthly.explorer.running import Runner
     from s1monthly.explorer.server import address_of, make_server
 
     try:
         tree = options.output_dir or tree_of(options.configfile)
+        ConfigurationFile.of(tree, options.configfile)  # refuses links out of the tree, before any page does
         runner = Runner(tree)
         page = partial(build_page, output_dir=tree, runner=runner, configfile=options.configfile)
         server = make_server(page, options.port)
@@ -32,13 +35,11 @@ def main(argv=None):
     print(f"{address_of(server)}\nthe explorer of {tree}; Ctrl-C ends it", flush=True)
     if not options.no_browser:
         webbrowser.open(address_of(server))
-    try:
+    with closing(runner):
         server.run_until_shutdown()
-    finally:
         runner.look()
         if runner.running:
             print("the run is stopped, as by Ctrl-C; another Ctrl-C kills it", flush=True)
-        runner.close()
 
 
 def tree_of(configfile):

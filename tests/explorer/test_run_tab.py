@@ -100,6 +100,14 @@ def test_the_map_is_told_when_a_run_has_ended(tmp_path: Path, monkeypatch: pytes
         assert ended == told
 
 
+def test_a_tree_with_a_link_out_of_it_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output/.s1monthly").symlink_to(tmp_path)
+    words = [sys.executable, str(ROOT / "scripts" / "explore.py"), "--no-browser"]
+    ended = subprocess.run(words, cwd=tmp_path, text=True, stderr=subprocess.PIPE, check=False, timeout=60)
+    assert ended.returncode == 1 and "a symbolic link leads to" in ended.stderr
+
+
 def test_what_cannot_be_run_is_refused_in_words(browser: Browser, explorer: Explorer) -> None:
     page = explorer.page(browser, width=390)
     good = page.get_by_label("Configuration (YAML)").input_value()

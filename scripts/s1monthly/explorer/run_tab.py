@@ -79,12 +79,11 @@ class RunTab:
             name="configuration",
         )
         self._about, self._verdict, self._command, self._state, self._log = (_text() for _ in range(5))
-        most = most_cores()
         look: Any = {"stylesheets": [WIDGETS]}
         places: Any = [(THIS_MACHINE, "this machine"), *((name, f"profile {name}") for name in profiles())]
+        most, where = most_cores(), "Jobs run on"
         self._cores = NumericInput(title="Cores", low=1, high=most, value=most, width=90, **look)
-        self._profile = Select(title="Jobs run on", name="profile", options=places, value=THIS_MACHINE, **look)
-        self._profile.width = 180
+        self._profile = Select(title=where, name="profile", options=places, value=THIS_MACHINE, width=180, **look)
         self._open = _button("Open again", self._open_file)
         self._save = _button("Save", self._save_text)
         self._check = _button("Check", self._show_verdict)
