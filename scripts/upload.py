@@ -25,18 +25,18 @@ def main(argv=None):
     try:
         config = load_config(read_config_file(options.configfile)) if options.configfile else None
         given = {name: value for name in Publish.model_fields if (value := getattr(options, name)) is not None}
-        section = check_publish({**(config.publish.model_dump() if config else {}), **given})
+        base_dir = options.output_dir or (config.output.base_dir if config else "output")
+        section = check_publish({**(config.publish.model_dump() if config else {}), **given}, base_dir)
         storage = open_storage(section.url, section.endpoint, make=not options.dry_run)
         how = Options(
             section.base_url or "", section.max_workers, options.held, options.prune, options.verify, options.dry_run
         )
-        base_dir = options.output_dir or (config.output.base_dir if config else "output")
         tell = (lambda line: print(line, file=sys.stderr)) if options.json else (lambda line: print(line, flush=True))
         done = publish_tree(base_dir, Preview.of(storage) if options.dry_run else storage, how, tell)
     except S1MonthlyError as error:
         sys.exit(str(error))
     print(json.dumps(asdict(done), indent=1) if options.json else "\n".join(done.lines(preview=options.dry_run)))
-    return 1 if done.passed_over and not options.held else 0
+    return 1 if [name for name in done.passed_over if name in (options.held or [name])] else 0
 
 
 if __name__ == "__main__":

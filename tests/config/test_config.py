@@ -177,6 +177,8 @@ def changed(**sections: Any) -> dict[str, Any]:
         (changed(output={"work_dir": "gs://bucket/work"}), "output.work_dir", "a URL"),
         (changed(source={"path": "https://host/granules"}), "source.path", "a URL"),
         (changed(download={"cache_dir": "s3://bucket/cache"}), "download.cache_dir", "a URL"),
+        (changed(publish={"url": "s3:/bucket/prefix"}), "publish.url", "give s3://bucket/prefix"),
+        (changed(publish={"url": "output/../output/web"}), "publish.url", "give a folder outside"),
         (
             changed(roi={**GOOD["roi"], "flight_direction": "COMBINED"}, processing={"by_track": True}),
             "roi.flight_direction COMBINED",

@@ -237,7 +237,7 @@ def test_lost_chunks_of_a_published_month_are_not_published_as_empty(base: Path)
     before = place.data
     (base / CUBE / "VV_dB/c/0/0/2").unlink()
     done = publish(base, place, replace(ONE, verify=True))
-    assert "1 chunks that were published are lost" in done.left_out[NAME]["2021-11"]
+    assert "chunks that were published are lost: 1" in done.left_out[NAME]["2021-11"]
     assert {path for path in before if before[path] != place.data[path]} <= {f"{NAME}/items.parquet", "items.parquet"}
 
 
@@ -280,6 +280,32 @@ def test_prune_removes_what_was_published_and_is_gone_and_nothing_else(base: Pat
     assert [path for path in place.objects if path.startswith(NAME)] == [f"{NAME}/notes.txt"]
     with pytest.raises(UploadError, match="no folder 99XXX was published"):
         publish(base, place, replace(ONE, prune=["99XXX"]))
+
+
+def test_a_lost_cube_stays_published(base: Path) -> None:
+    place = Shelf.of()
+    publish(base, place)
+    before = {path: content for path, content in place.data.items() if path.startswith(f"{CUBE}/")}
+    shutil.rmtree(base / CUBE)
+    done = publish(base, place, replace(ONE, prune=[]))
+    assert done.removed == [] and "stays as it was published" in done.left_out[NAME]["2022-01"]
+    assert before.items() <= place.data.items()
+
+
+@pytest.mark.parametrize("months", [["2023-05"], ["2021-11"], ["2021-11", "2022-02"]])
+def test_the_cube_of_another_tree_is_not_replaced(base: Path, tmp_path: Path, months: list[str]) -> None:
+    """One of other months, one whose axis ends before, and one of another recipe."""
+    place = Shelf.of()
+    publish(base, place)
+    before = {path: content for path, content in place.objects.items() if path.startswith(NAME)}
+    other = SmallTree(tmp_path / "other" / "output", overviews=(2,))
+    other.recipe |= {"composite_method": "mean"} if len(months) > 1 else {}
+    make(other, *months)
+    done = publish(other.base, place)
+    assert "are of another cube" in done.passed_over[NAME] and done.months == 2
+    assert {path: content for path, content in place.objects.items() if path.startswith(NAME)} == before
+    publish(other.base, place, replace(ONE, prune=[]))
+    assert files_of(other.base).items() <= place.data.items(), "unless the other months are given up"
 
 
 def test_verify_puts_again_what_was_lost_there(base: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
@@ -27,6 +28,8 @@ def published_at(url: str) -> str:
                 " folder. Keys never belong there: they are taken from the environment"
             )  # which does not repeat the address: it may hold a key
         return url.rstrip("/")
+    if re.match("(s3|gs|az):", url):
+        raise refusal("a colon without two slashes behind; give s3://bucket/prefix, or, for a folder, its whole path")
     return checked_by(folder_path)(url.removeprefix("file://")).rstrip("/") or "/"
 
 
@@ -60,13 +63,27 @@ class Publish(Section):
     max_workers: int = option(16, "Files copied at once", ge=1, le=256)
 
 
-def check_publish(values: Mapping[str, Any]) -> Publish:
+def lies_in_tree(url: str, base_dir: str) -> bool:
+    """Return True if an address to publish at is the output tree, or a folder in it."""
+    base = os.path.realpath(base_dir)
+    return "://" not in url and os.path.commonpath([base, os.path.realpath(url)]) == base
+
+
+IN_TREE = "publish.url: in the output tree, which must not be published onto itself; give a folder outside"
+
+
+def check_publish(values: Mapping[str, Any], base_dir: str) -> Publish:
     """Check the values of the section ``publish`` and return it.
+
+    Parameters
+    ----------
+    base_dir : str
+        Root of the output tree.
 
     Raises
     ------
     ConfigError
-        If a value is bad, or there is no url.
+        If a value is bad, there is no url, or it lies in the output tree.
     """
     try:
         section = Publish.model_validate(dict(values))
@@ -75,4 +92,6 @@ def check_publish(values: Mapping[str, Any]) -> Publish:
         raise ConfigError(problems, "fix that and run again") from None
     if section.url is None:
         raise ConfigError("publish.url: missing", "give --url, or a configuration with publish.url")
+    if lies_in_tree(section.url, base_dir):
+        raise ConfigError(*IN_TREE.split("; "))
     return section

@@ -19,7 +19,7 @@ from s1monthly.config.grd import Grd
 from s1monthly.config.messages import explain, without_effect
 from s1monthly.config.output import Output
 from s1monthly.config.processing import Processing
-from s1monthly.config.publish import Publish
+from s1monthly.config.publish import IN_TREE, Publish, lies_in_tree
 from s1monthly.config.roi import Roi
 from s1monthly.config.running import Logging, Memory, Parallel
 from s1monthly.config.s1grits import translate
@@ -63,6 +63,12 @@ class Config(Section):
         if self.source.kind != "grd":
             return self
         self.grd.refuse_unusable()
+        return self
+
+    @model_validator(mode="after")
+    def _published_elsewhere(self) -> Config:
+        if self.publish.url and lies_in_tree(self.publish.url, self.output.base_dir):
+            raise refusal(IN_TREE)
         return self
 
     @model_validator(mode="after")

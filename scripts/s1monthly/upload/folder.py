@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,14 +26,15 @@ from s1monthly.catalog.items_table import (
     write_items,
 )
 from s1monthly.catalog.table import NO_DATA, UNUSABLE, Row, read_catalog, write_catalog
-from s1monthly.cube.header import Header, Status, read_header
+from s1monthly.cube.header import ATTRIBUTE, Header, Status, read_header
 from s1monthly.errors import ProductError
 from s1monthly.layout import MONTH_PATTERN, is_cog
-from s1monthly.model import Month
+from s1monthly.model import Month, month_ranges
 from s1monthly.records.seal import read_summary
 from s1monthly.upload.cube_objects import (
     DATA,
     ITEMS,
+    METADATA_NAME,
     STATIC_ITEMS,
     TABLES,
     cube_uploads,
@@ -111,13 +113,20 @@ class FolderPlan:
         for month in self.published:
             uploads += self._month(month, manifest)
         uploads += self._tables(rows, complete, manifest)
+        if header and (elsewhere := sorted(self._kept - rows.keys())):
+            self._refuse_another_cube(header, same_frame, elsewhere, manifest)
         self._wanted = {upload.path for upload in uploads}
         facts = {BASE_URL: self._base_url} | ({FRAME: frame(header)} if header else {})
         return Plan(uploads, partial(slots_in_work, self._cube), facts)
 
     def removable(self, manifest: Manifest) -> list[str]:
         """Return the published objects that the tree no longer has, once the plan was made."""
-        return sorted(path for path in manifest.known - self._wanted if self._month_of(path) not in self._kept)
+        lost_cube = f"{self._cube}/" if self._kept and not self._header else None
+        return sorted(
+            path
+            for path in manifest.known - self._wanted
+            if self._month_of(path) not in self._kept and not (lost_cube and path.startswith(lost_cube))
+        )
 
     def _month_of(self, path: str) -> Month | None:
         inner = path.removeprefix(f"{self._name}/")
@@ -157,7 +166,25 @@ class FolderPlan:
         if header is None or not same_frame or entry is None or entry.mtime_ns != record.stat().st_mtime_ns:
             return ""
         lost = lost_chunks(header, self._cube, header.slot(month), manifest.files)
-        return f"{len(lost)} chunks that were published are lost; run catalog_validate" if lost else ""
+        return f"chunks that were published are lost: {len(lost)}; run catalog_validate" if lost else ""
+
+    def _refuse_another_cube(
+        self, header: Header, same_frame: bool, elsewhere: Sequence[Month], manifest: Manifest
+    ) -> None:
+        """Stop if the cube would replace one with published months that the tree does not know, or would mix recipes.
+
+        Raises
+        ------
+        ProductError
+            Names the months.
+        """
+        found = manifest.storage.get(f"{self._cube}/{METADATA_NAME}")
+        there = json.loads(found[0])["attributes"][ATTRIBUTE] if found else {}
+        if not same_frame or elsewhere[-1] > header.last or there.get("recipe") != header.recipe:
+            raise ProductError(
+                f"{month_ranges(elsewhere)}, published there, are of another cube, which this one would replace",
+                "publish each tree at an address of its own; or give those months up: --prune",
+            )
 
     def _static(self) -> Iterator[Upload]:
         folder = self._folder.place("static_item").parent
