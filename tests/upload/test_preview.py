@@ -29,3 +29,11 @@ def test_a_preview_counts_what_a_publication_puts_and_makes_nothing(
     number = sum(path.is_file() and "_manifests" not in path.parts for path in place.rglob("*"))
     assert f"({number} files to be put, " in told and "to be published: 1 month of 1 folder" in told
     assert f"({number} files put, " in done
+
+
+def test_a_folder_that_is_no_tree_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SCRIPT.parent))
+    main = runpy.run_path(str(SCRIPT))["main"]
+    (tmp_path / "mistyped").mkdir()
+    with pytest.raises(SystemExit, match="no output tree, it holds no month -> give the root"):
+        main(["--output-dir", str(tmp_path / "mistyped"), "--url", str(tmp_path / "published")])

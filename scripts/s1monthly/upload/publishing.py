@@ -130,6 +130,8 @@ def publish_tree(base_dir: str | Path, storage: Storage, options: Options, tell:
         raise ProductError(f"{base}: there is no such folder", "give the root of the output tree")
     refuse_foreign(storage)
     tree, result = list_tree(base), Published(storage.url)
+    if not (tree.folders or Path(Layout(str(base)).catalog).exists()):
+        raise ProductError(f"{base}: no output tree, it holds no month", "give the root of the output tree")
     there = {folder.path.name for folder in tree.folders} | tree.unknown_folders
     lost = {name for name in options.prune or () if name not in there}
     _refuse_unknown(storage, lost)
