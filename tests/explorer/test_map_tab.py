@@ -119,6 +119,21 @@ def test_months_that_a_run_adds_are_offered(tmp_path: Path) -> None:
     assert "4 complete months" in tab.status.text
 
 
+def test_a_month_that_cannot_be_read_is_said_and_not_drawn(tmp_path: Path) -> None:
+    explored_tree(tmp_path, 2)
+    tab = opened(tmp_path)
+    assert len(tab.map.values.data["image"]) == 1
+    chunk = tmp_path / f"{TILE}_ASCENDING" / STORE / "VV_dB/c/0/0/0"
+    whole = chunk.read_bytes()
+    chunk.write_bytes(whole[:-1])
+    tab.controls.month.value = "2021-01"
+    tab.actor.do(tab.draw)
+    assert "damaged" in tab.status.text and tab.map.values.data["image"] == []
+    chunk.write_bytes(whole)
+    tab.actor.do(tab.draw)
+    assert "complete months" in tab.status.text and len(tab.map.values.data["image"]) == 1
+
+
 def test_the_scale_is_the_same_along_both_axes_whatever_the_size(tmp_path: Path) -> None:
     box = explored_tree(tmp_path, 1)
     tab = opened(tmp_path)

@@ -137,6 +137,39 @@ def test_the_divider_parts_two_months(visit: Visit) -> None:
     visit.wait_for("of('divider').visible == false && of('month_right').text == ''")
 
 
+def test_a_box_is_drawn_and_the_divider_dragged_with_the_pointer(visit: Visit, tree: tuple[Path, GeoBox]) -> None:
+    page, box = visit.page, tree[1]
+    corners = [(box.left + 600 * column, box.top - 600 * row) for column, row in ((60, 20), (70, 28))]
+    (x0, y0), (x1, y1) = (page.evaluate(PLACE, corner) for corner in corners)
+    page.get_by_title("Series of a box: drag").click()
+    drag(page, (x0, y0), (x1, y1))
+    expect(page.locator("#series")).to_contain_text("field: mean of")
+    visit.wait_for("of('series_values')?.data.VV_dB?.length == 30")
+    page.get_by_title("Pan", exact=True).click()
+    page.get_by_role("button", name="Swipe with another month").click()
+    visit.wait_for("of('month_right').text == '2021-01'")
+    x, y = page.evaluate(PLACE, [box.left, box.top - 50_000])
+    page.locator("#controls").get_by_role("slider").nth(2).press("End")
+    for _ in range(20):
+        page.keyboard.press("ArrowLeft")
+    visit.wait_for("of('divider').value == 80")
+    x = page.evaluate("() => { const map = Bokeh.documents[0].get_model_by_name('map'); return map.inner_width }")
+    left = page.evaluate(PLACE, [page.evaluate(f"() => ({MODEL})('map').x_range.start"), box.top])[0]
+    drag(page, (left + 0.8 * x, y), (left + 0.4 * x, y))
+    visit.wait_for("Math.abs(of('divider').value - 40) < 3")
+    page.get_by_role("button", name="Swipe with another month").click()
+    visit.wait_for("of('divider').visible == false && of('month_right').text == ''")
+
+
+def drag(page: Page, start: tuple[float, float], end: tuple[float, float]) -> None:
+    """Drag the pointer from one place of the window to another."""
+    page.mouse.move(*start)
+    page.mouse.down()
+    page.mouse.move((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
+    page.mouse.move(*end, steps=3)
+    page.mouse.up()
+
+
 def test_every_control_has_a_name_and_every_text_contrast(visit: Visit) -> None:
     low = visit.page.evaluate((SUPPORT / "contrast.js").read_text(), ":disabled, .bk-tool-overflow")
     assert low == []

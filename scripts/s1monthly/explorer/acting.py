@@ -1,16 +1,19 @@
-"""What a page does: callbacks that say in the page what went wrong, and work that waits until nothing else is asked."""
+"""What a page does: it says what went wrong, waits until nothing else is asked for, and reads beside other work."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
-from bokeh.document import Document
+from bokeh.document import Document, without_document_lock
 from bokeh.model import Model
 
 from s1monthly.errors import FileError, S1MonthlyError
 
 Work = Callable[[], None]
+T = TypeVar("T")
 
 
 class Actor:
@@ -53,3 +56,25 @@ class Actor:
                 self.do(work)
 
         self.document.add_timeout_callback(now, delay)
+
+    def beside(self, name: str, work: Callable[[], T], show: Callable[[T], None]) -> None:
+        """Do long work in a thread, then show its result, unless work of that name was asked for again."""
+        self._asked[name] = number = self._asked.get(name, 0) + 1
+
+        def end(result: Callable[[], T]) -> None:
+            if self._asked[name] == number:
+                self.do(lambda: show(result()))
+
+        def failed(error: Exception) -> T:
+            raise error
+
+        async def wait() -> None:
+            try:
+                found = await asyncio.to_thread(work)
+            except (S1MonthlyError, OSError) as error:
+                self.document.add_next_tick_callback(partial(end, partial(failed, error)))
+            else:
+                self.document.add_next_tick_callback(partial(end, lambda: found))
+
+        unlocked: Any = without_document_lock(wait)
+        self.document.add_next_tick_callback(unlocked)

@@ -49,6 +49,7 @@ class ChangeLayer:
         """
         if kind not in NUMBERS:
             raise ProductError(f"{path.name}: no layer {kind!r}", f"choose one of {', '.join(NUMBERS)}")
+        self.map.change.data = image_data(None)  # if it cannot be read, no other one is shown
         self.map.change.data = image_data(self._read(path, kind, view, scale))
 
     def colour(self, path: Path, kind: str, box: GeoBox, recipe: Mapping[str, object], band: str) -> None:

@@ -153,7 +153,7 @@ class Map:
         hovers = [
             HoverTool(
                 renderers=some,
-                tooltips=tip,
+                tooltips=tooltip(tip),
                 formatters=custom,
                 attachment="above" if number == 2 else "below",
                 description="Values under the pointer",
@@ -216,6 +216,11 @@ def _label(side: str) -> Label:
     )
     label.update(padding=4)
     return label
+
+
+def tooltip(rows: Sequence[tuple[str, str]]) -> str:
+    """Return a tooltip's HTML; Bokeh's own has too little contrast."""
+    return "".join(f'<div style="color: #1b1b1b">{name}: <strong>{value}</strong></div>' for name, value in rows)
 
 
 def image_data(picture: Picture | None) -> dict[str, list[Any]]:

@@ -50,6 +50,7 @@ class MapTab:
         self.shown: Shown | None = None
         self.summary, self.left_out = "", list[str]()
         self.halves: list[Picture | None] = []
+        self._failed = False
         self._connect()
         self.actor.do(self.read_tree)
 
@@ -216,15 +217,22 @@ class MapTab:
 
     def draw(self) -> None:
         """Read and draw what is visible."""
+        failed_before, self._failed = self._failed, True
         cube, controls = self._read_again(), self.controls
         months = [controls.month.value, *([controls.other.value] if controls.compare.active else [])]
         self.map.labels[1].text = ""
-        labelled = zip(months, self.map.labels, strict=False)
-        self.halves = [self._half(cube, Month.parse(month), label) for month, label in labelled]
+        self.halves = [None] * len(months)
+        try:
+            labelled = zip(months, self.map.labels, strict=False)
+            self.halves = [self._half(cube, Month.parse(month), label) for month, label in labelled]
+        finally:  # never a picture of another month than the label says
+            self.join()
         years = "-".join(sorted({month[:4] for month in months}))
         self.map.source.text = f"Contains modified Copernicus Sentinel data {years}; s1monthly"
-        self.join()
         self.draw_change()
+        self._failed = False
+        if failed_before:
+            self.say("")
 
     def _half(self, cube: Shown, month: Month, label: Label) -> Picture | None:
         status = cube.header.status(month)

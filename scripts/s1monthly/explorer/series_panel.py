@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 from collections.abc import Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from bokeh.document import without_document_lock
 from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, CustomJS, DataRange1d, HoverTool
 from bokeh.models.annotations import Label, Span, Title
@@ -20,10 +18,9 @@ from bokeh.plotting import figure
 from numpy.typing import NDArray
 
 from s1monthly.cube.header import COUNT, Header
-from s1monthly.errors import S1MonthlyError
 from s1monthly.explorer.acting import Actor
 from s1monthly.explorer.controls import button, select
-from s1monthly.explorer.map_models import ACCENT
+from s1monthly.explorer.map_models import ACCENT, tooltip
 from s1monthly.explorer.place_series import (
     CHANGED,
     Change,
@@ -60,7 +57,7 @@ class SeriesPanel:
     """Figures and table of one place."""
 
     def __init__(self, actor: Actor) -> None:
-        self.actor, self.document, self.say = actor, actor.document, actor.say
+        self.actor, self.say = actor, actor.say
         self.heading = Div(text=HINT, stylesheets=[WIDGETS], sizing_mode="stretch_width", name="series_heading")
         self.method = select("Change points", "method", METHODS.items(), "cusum")
         actor.on(self.method, "value", self._judge)
@@ -72,7 +69,6 @@ class SeriesPanel:
         self.buttons = [self._save_button(suffix, words) for suffix, words in _SAVES.items()]
         self.table: pa.Table | None = None
         self.changes: dict[str, list[Change]] = {}
-        self._asked = 0
         self._enable(False)
 
     def layout(self) -> Column:
@@ -105,30 +101,23 @@ class SeriesPanel:
     _cube = ("", "")
 
     def read(self, place: Features, header: Header) -> None:
-        """Read the series of a place beside other work, and show it, unless another was asked for meanwhile."""
-        self._asked += 1
-        number, method = self._asked, self.method.value
+        """Read the series of a place beside other work, and show it."""
+        method = self.method.value
+        self.table, self.changes = None, {}
+        self._show()
         self.say("Reading the series ...")
 
-        def work() -> tuple[pa.Table | None, dict[str, list[Change]], str]:
-            try:
-                table = read_series(place, header)
-                return table, _changes(table, method), ""
-            except S1MonthlyError as error:
-                return None, {}, str(error)
+        def work() -> tuple[pa.Table, dict[str, list[Change]]]:
+            table = read_series(place, header)
+            return table, _changes(table, method)
 
-        def show(table: pa.Table | None, changes: dict[str, list[Change]], problem: str) -> None:
-            if number == self._asked:
-                self.say(problem)
-                self.table, self.changes, self._cube = table, changes, (str(header.tile), str(header.direction))
-                self._show()
+        def show(found: tuple[pa.Table, dict[str, list[Change]]]) -> None:
+            self.table, self.changes = found
+            self._cube = str(header.tile), str(header.direction)
+            self.say("")
+            self._show()
 
-        async def beside() -> None:
-            found = await asyncio.to_thread(work)
-            self.document.add_next_tick_callback(lambda: show(*found))
-
-        free: Any = without_document_lock(beside)
-        self.document.add_next_tick_callback(free)
+        self.actor.beside("series", work, show)
 
     def _judge(self) -> None:
         if self.table is not None:
@@ -190,7 +179,9 @@ class SeriesPanel:
         plot.axis.axis_label_text_font_style = "normal"
         plot.toolbar.logo = None
         tips = [("month", "@month{%Y-%m}"), (name, f"@{name}{{0.000}}"), ("passes", f"@{COUNT}{{0.0}}")]
-        plot.add_tools(HoverTool(tooltips=tips, formatters={"@month": "datetime"}, mode="vline", line_policy="none"))
+        plot.add_tools(
+            HoverTool(tooltips=tooltip(tips), formatters={"@month": "datetime"}, mode="vline", line_policy="none")
+        )
         return plot
 
 
