@@ -57,6 +57,10 @@ class Actor:
 
         self.document.add_timeout_callback(now, delay)
 
+    def forget(self, name: str) -> None:
+        """Let what was asked for under a name come to nothing."""
+        self._asked[name] = self._asked.get(name, 0) + 1
+
     def beside(self, name: str, work: Callable[[], T], show: Callable[[T], None]) -> None:
         """Do long work in a thread, then show its result, unless work of that name was asked for again."""
         self._asked[name] = number = self._asked.get(name, 0) + 1

@@ -93,8 +93,9 @@ class SeriesPanel:
             one.disabled = not there
 
     def of_cube(self, header: Header) -> None:
-        """Forget the series of another cube."""
-        if self.table is not None and (str(header.tile), str(header.direction)) != self._cube:
+        """Forget the series of another cube, also one that is still being read."""
+        if (str(header.tile), str(header.direction)) != self._cube:
+            self.actor.forget("series")
             self.table = None
             self._show()
 
@@ -103,7 +104,7 @@ class SeriesPanel:
     def read(self, place: Features, header: Header) -> None:
         """Read the series of a place beside other work, and show it."""
         method = self.method.value
-        self.table, self.changes = None, {}
+        self.table, self.changes, self._cube = None, {}, (str(header.tile), str(header.direction))
         self._show()
         self.say("Reading the series ...")
 
@@ -113,7 +114,6 @@ class SeriesPanel:
 
         def show(found: tuple[pa.Table, dict[str, list[Change]]]) -> None:
             self.table, self.changes = found
-            self._cube = str(header.tile), str(header.direction)
             self.say("")
             self._show()
 
