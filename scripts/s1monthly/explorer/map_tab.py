@@ -257,7 +257,9 @@ class MapTab:
         left, _, right, _ = self.view.bounds
         divider = left + (right - left) * self.controls.divider.value / 100
         picture = self.halves[0] if len(self.halves) == 1 else pictures.swiped(self.halves[0], self.halves[1], divider)
-        self.map.divider.location = divider
+        location: Any = self.map.divider.location or 0.0
+        if abs(location - divider) > 0.006 * (right - left):  # else it lies there, or is being dragged there
+            self.map.divider.location = divider
         self.map.labels[1].x = self.view.size["inner_width"] - 8
         sources = [self.map.values, self.map.colours]
         drawn, empty = reversed(sources) if self._band() == RGB else sources
