@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 import pytest
@@ -18,7 +17,6 @@ import pytest
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
-from s1monthly.upload import transfer
 from s1monthly.upload.publishing import Options, Published, publish_tree
 from s1monthly.upload.storage import Storage, open_storage
 from s1monthly.upload.storage_errors import UploadError
@@ -351,41 +349,6 @@ def test_two_publishers_side_by_side(stages: list[Path], tmp_path: Path) -> None
     months = ("2021-09", "2021-11", "2022-01", "2022-02")
     assert named == [*((CALIFORNIA, month) for month in months), ("50RKV", "2021-11")]
     assert all(publish(tree, place).files == 0 for tree in trees), "and nothing is left to do"
-
-
-def test_a_publisher_that_is_overtaken_puts_again_what_it_put_late(stages: list[Path]) -> None:
-    """Both publish the same month: without that, its status would stay that of a month being written."""
-    place = Shelf.of()
-    publish(stages[0], place)
-    overtaking = [lambda: publish(stages[1], place)]
-
-    class Slow(Shelf):
-        def put(self, path: str, content: bytes | IO[bytes], media_type: str) -> None:
-            if "/status/c/" in path and overtaking:
-                overtaking.pop()()
-            super().put(path, content, media_type)
-
-    publish(stages[1], Slow(place.url, place.store, None, place.objects))
-    assert not overtaking
-    whole = Shelf.of()
-    publish(stages[1], whole)
-    assert whole.data.items() <= place.data.items()
-
-
-def test_links_of_two_kinds_are_not_mixed_when_a_publisher_is_killed(
-    base: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(transfer, "BATCH_FILES", 1)
-    place, absolute = Shelf.of(), replace(ONE, base_url="https://data.example.org/s1")
-    publish(base, place, absolute)
-    before = place.data
-    for changes in range(1, 8):
-        place.kill_after(changes)
-        with pytest.raises(KilledError):
-            publish(base, place)
-        place.watch.clear()
-        publish(base, place, absolute)
-        assert place.data == before, f"killed after {changes}"
 
 
 def test_links_are_absolute_where_asked(base: Path, tmp_path: Path) -> None:
