@@ -42,6 +42,7 @@ from benchmarks import (
     slopes,
     static_layers,
     texture,
+    upload,
 )
 from benchmarks.report import WIDTH
 from s1monthly.granules import Granule
@@ -143,6 +144,11 @@ PARTS = {
         "Finding out what is to be done: snakemake -n, and a run that has nothing to do",
         lambda b: scale.measure(b.folder, b.progress),
         lambda found: scale.scale_table(found["scale"]),
+    ),
+    "upload": Part(
+        "Publishing: an idle call; and what readers fetch from a server of the published tree",
+        lambda b: upload.measure(b.folder / "upload", b.progress),
+        lambda found: upload.upload_table(found["upload"]),
     ),
     "report": Part(
         "The report: built anew, with nothing and one month changed, and opened in a browser, in seconds",

@@ -19,9 +19,12 @@ from s1monthly.model import Month
 from s1monthly.records.month import read_record
 from support.granules import write_granule
 from support.runs import CATALOGS, CONFIG, FOLDER, config, product, store
+from support.shelf import files_of
 from support.workflow import run_snakemake
 
-QUALITY = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"quality": True}})
+PLACE = {"url": "published"}
+PUBLISHED = config(publish=PLACE)
+QUALITY = config(output={"base_dir": "output", "disk_warn_gb": 0, "formats": {"quality": True}}, publish=PLACE)
 
 
 @pytest.fixture
@@ -40,12 +43,21 @@ def problems(folder: Path) -> list[str]:
     return [one.problem for one in validate(folder / "output", Depth(digests=True)).problems]
 
 
+def published(folder: Path) -> dict[str, bytes]:
+    """What a run has published, but for manifests."""
+    found = files_of(folder / "published")
+    return {path: content for path, content in found.items() if not path.startswith("_manifests")}
+
+
 def test_quality_is_added_to_a_finished_tree(granules: Path) -> None:
-    run_snakemake(granules, CONFIG)
+    """Each run publishes the tree."""
+    assert run_snakemake(granules, PUBLISHED).jobs["upload_tree"] == 1
+    assert published(granules) == files_of(granules / "output")
     before = dict(cube.read_bands(store(granules), Month(2021, 11)))
     plain = read_record(product(granules, "record", "2021-11"))
-    assert run_snakemake(granules, CONFIG, "-n").jobs == {}
+    assert run_snakemake(granules, PUBLISHED, "-n").jobs == {}
     added = run_snakemake(granules, QUALITY)
+    assert published(granules) == files_of(granules / "output")
     assert {rule: added.jobs[rule] for rule in ("bursts", "composite", "publish")} == dict.fromkeys(
         ("bursts", "composite", "publish"), 1
     )

@@ -174,6 +174,13 @@ def test_timeseries_and_change_run_as_targets(made: tuple[Path, Run, Run]) -> No
     assert "1 complete months -> changes are sought in 24 months or more" in run.output
 
 
+def test_upload_publishes_what_is_complete_after_a_failed_run(made: tuple[Path, Run, Run]) -> None:
+    folder, _, _ = made
+    run = tool(folder, "upload", config={**ARCHIVE, "publish": {"url": "published"}})
+    assert run.jobs == {"upload": 1} and "published: 1 month of 1 folder at published" in run.output
+    assert (folder / "published" / f"{TILE}_ASCENDING" / f"{TILE}_ASCENDING_2021-11.json").exists()
+
+
 def test_a_failing_tool_says_why_and_touches_nothing(made: tuple[Path, Run], tmp_path: Path) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(made[0], folder)
