@@ -91,6 +91,42 @@ def test_a_click_gives_the_series_that_xarray_gives(visit: Visit, tree: tuple[Pa
     assert Path(download.value.path()).read_text().startswith('"feature","tile",')
 
 
+ACTIVATE = """(type) => {
+  for (const one of Bokeh.documents[0]._all_models.values()) if (one.type == type) one.active = true
+}"""
+
+
+@pytest.mark.parametrize("end", ["Enter", "held"])
+def test_a_field_is_drawn_corner_by_corner(end: str, visit: Visit, tree: tuple[Path, GeoBox]) -> None:
+    base, box = tree
+    page, rows, columns = visit.page, slice(20, 45), slice(60, 80) if end == "Enter" else slice(90, 110)
+    page.evaluate(ACTIVATE, "PolySelectTool")
+    sides = [
+        (columns.start, rows.start),
+        (columns.stop, rows.start),
+        (columns.stop, rows.stop),
+        (columns.start, rows.stop),
+    ]
+    for column, row in sides:
+        x, y = page.evaluate(PLACE, [box.left + column * 600, box.top - row * 600])
+        page.mouse.click(x, y)
+        page.wait_for_timeout(350)  # two clicks in 300 ms are a double click
+    if end == "Enter":
+        page.keyboard.press("Enter")
+    else:
+        page.mouse.down()
+        page.wait_for_timeout(700)
+        page.mouse.up()
+    pixels = (rows.stop - rows.start) * (columns.stop - columns.start)
+    expect(page.get_by_text(f"mean of {pixels} pixels")).to_be_visible()
+    page.evaluate(ACTIVATE, "TapTool")
+    inside = xr.open_zarr(base / "10SGD_ASCENDING/zarr/S1_monthly.zarr").VV_dB[:, rows, columns].values
+    power = np.where(np.isfinite(inside), 10 ** (inside.astype(float) / 10), 0).sum(axis=(1, 2))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = 10 * np.log10(power / np.isfinite(inside).sum(axis=(1, 2)))
+    np.testing.assert_allclose(np.array(visit.data("series_values")["VV_dB"], float), expected, atol=1e-3)
+
+
 def test_the_keyboard_does_what_the_pointer_does(visit: Visit) -> None:
     page = visit.page
     entry = page.get_by_label("Point: lon,lat")

@@ -165,7 +165,9 @@ class Map:
         pan, save = PanTool(), SaveTool(filename="map", description="Save the map as PNG")
         zoom = BoxZoomTool(match_aspect=True, description="Zoom into a box: drag")
         box = BoxSelectTool(renderers=[], description="Series of a box: drag")
-        field = PolySelectTool(renderers=[], description="Series of a field: click its corners, double-click the last")
+        field = PolySelectTool(
+            renderers=[], description="Series of a field: click its corners, then press Enter, or hold the button down"
+        )
         self.figure.add_tools(pan, wheel, zoom, tap, box, field, save, *hovers)
         self.figure.toolbar.active_scroll = wheel
         self.figure.toolbar.active_drag = pan

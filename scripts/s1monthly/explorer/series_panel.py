@@ -202,8 +202,8 @@ def _mark(plot: figure, change: Change, units: str, months: NDArray[Any]) -> Non
     late = np.datetime64(str(change.month)) > months[len(months) // 2]  # else its words end outside
     side: dict[str, Any] = {"text_align": "right", "x_offset": -4} if late else {"x_offset": 4}
     label = Label(x=moment, y=4, y_units="screen", text=text, text_color=CHANGED, text_font_size="12px", **side)
-    label.update(background_fill_color="white", background_fill_alpha=0.85)
     plot.add_layout(label)
+    plot.y_range = DataRange1d(range_padding=0.4)  # room for the words below the values
 
 
 def _heading(columns: Mapping[str, Any], cube: tuple[str, str]) -> str:

@@ -44,5 +44,8 @@ def _still_to_read(layout: Layout, key: CompositeKey, path: Path) -> set[str]:
     place = layout.of(key)
     if os.path.exists(place.account) or os.path.exists(place.record):
         return set()
-    with path.open(encoding="utf-8", newline="") as rows:
-        return {row["granule"] for row in csv.DictReader(rows) if row["layer"]}  # without a layer: set aside
+    try:
+        with path.open(encoding="utf-8", newline="") as rows:
+            return {row["granule"] for row in csv.DictReader(rows) if row["layer"]}  # without a layer: set aside
+    except FileNotFoundError:  # searched anew just now
+        return set()
