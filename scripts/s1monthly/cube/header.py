@@ -213,6 +213,11 @@ class Header:
         return recipe
 
     @property
+    def simulated(self) -> bool:
+        """Whether no value is measured: the recipe then describes the simulated ground."""
+        return isinstance(self.recipe.get("data"), dict)
+
+    @property
     def geobox(self) -> GeoBox:
         """Grid of every slot."""
         from s1monthly.grid.lattice import GeoBox  # here, since it loads numpy

@@ -10,6 +10,7 @@ from bokeh.models import (
     BoxSelectTool,
     BoxZoomTool,
     ColumnDataSource,
+    CustomJS,
     CustomJSHover,
     HoverTool,
     LinearColorMapper,
@@ -24,6 +25,7 @@ from bokeh.models import (
 from bokeh.models.annotations import BoxAnnotation, ColorBar, Label, ScaleBar, Span, Title
 from bokeh.models.annotations.dimensional import MetricLength
 from bokeh.models.tickers import BasicTicker
+from bokeh.models.widgets import Slider
 from bokeh.palettes import Cividis256, Greys256, RdBu11, Viridis256
 from bokeh.plotting import figure
 
@@ -70,6 +72,14 @@ def lonlat_terms(box: GeoBox) -> dict[str, Any]:
     return {"centre": list(centre), "half": list(half), "powers": powers, "lon": fits[0], "lat": fits[1]}
 
 
+_PLACE_DIVIDER_JS = """
+const width = x.end - x.start, location = x.start + width * slider.value / 100
+if (Math.abs(divider.location - location) > 0.006 * width) { divider.location = location }
+"""
+_MOVE_SLIDER_JS = """
+const percent = Math.round(100 * (divider.location - x.start) / (x.end - x.start))
+slider.value = Math.min(100, Math.max(0, percent))
+"""
 _LONLAT_JS = """
 const u = (special_vars.x - terms.centre[0]) / terms.half[0], v = (special_vars.y - terms.centre[1]) / terms.half[1]
 const at = (fit) => terms.powers.reduce((sum, [i, j], k) => sum + fit[k] * u ** i * v ** j, 0)
@@ -173,6 +183,16 @@ class Map:
         self.figure.toolbar.active_drag = pan
         self.figure.toolbar.active_tap = tap
         self.figure.toolbar.logo = None
+
+    def tie_divider(self, slider: Slider) -> None:
+        """Let divider and slider follow each other, in the browser: a server would lag behind the pointer."""
+        args = {"slider": slider, "divider": self.divider, "x": self.x}
+        place = CustomJS(args=args, code=_PLACE_DIVIDER_JS)
+        slider.js_on_change("value", place)
+        self.divider.js_on_change("visible", place)
+        for end in ("start", "end"):
+            self.x.js_on_change(end, place)
+        self.divider.js_on_change("location", CustomJS(args=args, code=_MOVE_SLIDER_JS))
 
     def lie_on(self, box: GeoBox) -> None:
         """Give the axes the names and units of a grid, and the readout its longitudes and latitudes."""

@@ -28,6 +28,7 @@ from s1monthly.explorer.view import View
 from s1monthly.kernels.bands import bands_of
 from s1monthly.kernels.quality import CLASSES
 from s1monthly.model import Month, TileDirection, month_ranges
+from s1monthly.series.figure import source_line
 
 RGB = "RGB"
 DELAY = 120
@@ -71,7 +72,7 @@ class MapTab:
         on(controls.stretch, "value", self.colour)
         on(controls.palette, "value", self.colour)
         on(controls.opacity, "value", self.choose_opacity)
-        on(self.map.divider, "location", self.drag_divider)
+        self.map.tie_divider(controls.divider)
         controls.stretch_again.on_click(partial(self.actor.do, self.stretch_to_view))
         controls.again.on_click(partial(self.actor.do, self.read_tree))
         for label, _, *move in MOVES:
@@ -227,8 +228,7 @@ class MapTab:
             self.halves = [self._half(cube, Month.parse(month), label) for month, label in labelled]
         finally:  # never a picture of another month than the label says
             self.join()
-        years = "-".join(sorted({month[:4] for month in months}))
-        self.map.source.text = f"Contains modified Copernicus Sentinel data {years}; s1monthly"
+        self.map.source.text = source_line(months, cube.header.simulated)
         self.draw_change()
         self._failed = False
         if failed_before:
@@ -257,22 +257,10 @@ class MapTab:
         left, _, right, _ = self.view.bounds
         divider = left + (right - left) * self.controls.divider.value / 100
         picture = self.halves[0] if len(self.halves) == 1 else pictures.swiped(self.halves[0], self.halves[1], divider)
-        location: Any = self.map.divider.location or 0.0
-        if abs(location - divider) > 0.006 * (right - left):  # else it lies there, or is being dragged there
-            self.map.divider.location = divider
         self.map.labels[1].x = self.view.size["inner_width"] - 8
         sources = [self.map.values, self.map.colours]
         drawn, empty = reversed(sources) if self._band() == RGB else sources
         empty.data, drawn.data = image_data(None), image_data(picture)
-
-    def drag_divider(self) -> None:
-        """Follow the divider when it is dragged in the map."""
-        left, _, right, _ = self.view.bounds
-        location: Any = self.map.divider.location
-        share = (location - left) / (right - left)
-        percent = round(100 * min(1.0, max(0.0, share)))
-        if percent != self.controls.divider.value:
-            self.controls.divider.value = percent
 
     def choose_change(self) -> None:
         """Give the layer of changes its colours, and draw it."""

@@ -19,7 +19,7 @@ from s1monthly.kernels.change.detection import DEFAULTS, METHODS
 from s1monthly.model import Month
 from s1monthly.series.features import Features, read_points, read_polygons
 from s1monthly.series.figure import draw_series, write_figure
-from s1monthly.series.table import columns_of, labels_of, read_table, write_table
+from s1monthly.series.table import columns_of, is_simulated, labels_of, read_table, write_table
 from s1monthly.stages.change import FEWEST
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def csv_bytes(table: pa.Table) -> bytes:
 def figure_bytes(table: pa.Table, suffix: str, changes: Mapping[str, Sequence[Change]] | None = None) -> bytes:
     """Return the figure that `scripts/timeseries.py` draws, with marks of changes: ``.png``, ``.pdf`` or ``.svg``."""
     labels = labels_of(table)
-    figure = draw_series(columns_of(table), labels)
+    figure = draw_series(columns_of(table), labels, is_simulated(table))
     for axis, name in zip(figure.axes, labels, strict=True):
         for change in (changes or {}).get(name, ()):
             moment: Any = np.datetime64(str(change.month))

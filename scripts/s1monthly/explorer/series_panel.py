@@ -31,7 +31,8 @@ from s1monthly.explorer.place_series import (
 )
 from s1monthly.explorer.style import WIDGETS
 from s1monthly.series.features import Features
-from s1monthly.series.table import columns_of, labels_of
+from s1monthly.series.figure import source_line
+from s1monthly.series.table import columns_of, is_simulated, labels_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -142,7 +143,8 @@ class SeriesPanel:
         self.heading.text = _heading(columns, self._cube)
         self.source.data = {name: columns[name] for name in ("month", "complete", *labels, COUNT, "valid_share")}
         self.figures.children = self._draw(columns, labels)
-        self.words.text = _words(columns, labels, self.changes)
+        source = source_line(columns["month"], is_simulated(self.table))
+        self.words.text = _words(columns, labels, self.changes, source)
 
     def _draw(self, columns: Mapping[str, Any], labels: Mapping[str, tuple[str, str]]) -> list[UIElement]:
         gaps, months = columns["month"][columns["valid_share"] == 0], DataRange1d()
@@ -213,7 +215,10 @@ def _heading(columns: Mapping[str, Any], cube: tuple[str, str]) -> str:
 
 
 def _words(
-    columns: Mapping[str, Any], labels: Mapping[str, tuple[str, str]], changes: Mapping[str, list[Change]]
+    columns: Mapping[str, Any],
+    labels: Mapping[str, tuple[str, str]],
+    changes: Mapping[str, list[Change]],
+    source: str,
 ) -> str:
     """Describe the series in a table: what the figures show, for those who cannot see them."""
     rows = []
@@ -233,5 +238,4 @@ def _words(
         "<tr><th>band</th><th class='number'>months</th><th class='number'>mean</th><th>changes (confidence)</th></tr>"
     )
     note = "Grey: no value. A change needs 24 complete months; its season is removed."
-    source = f"Contains modified Copernicus Sentinel data {first[:4]}-{last[:4]}; monthly composites by s1monthly."
     return f"<table><caption>{first} to {last}. {note}</caption>{head}{''.join(rows)}</table><p>{source}</p>"

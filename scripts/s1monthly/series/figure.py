@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,16 +71,16 @@ def draw_series(
         axis.grid(alpha=0.3)
     axes[-1].set_xlabel("month")
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=8, frameon=False)
-    years = sorted({int(str(month)[:4]) for month in columns["month"]})
-    span = f"{years[0]}" if years[0] == years[-1] else f"{years[0]}-{years[-1]}"
-    source = f"Simulated data {span}" if simulated else f"Contains modified Copernicus Sentinel data {span}"
-    figure.supxlabel(
-        f"{source}; monthly composites by s1monthly",
-        fontsize=7,
-        x=0.99,
-        ha="right",
-    )
+    figure.supxlabel(source_line(columns["month"], simulated), fontsize=7, x=0.99, ha="right")
     return figure
+
+
+def source_line(months: Iterable[object], simulated: bool) -> str:
+    """Return the words that name the source of a figure, as Copernicus asks for, with the years of its months."""
+    years = sorted({str(month)[:4] for month in months})
+    span = "-".join(dict.fromkeys([years[0], years[-1]]))
+    source = "Simulated data" if simulated else "Contains modified Copernicus Sentinel data"
+    return f"{source} {span}; monthly composites by s1monthly"
 
 
 def write_figure(figure: Figure, path: str | Path) -> None:

@@ -103,7 +103,7 @@ def read_table(
     }
     table = pa.table(arrays)
     fields = [field.with_metadata(_metadata(of_bands.get(field.name))) for field in table.schema]
-    simulated = all(isinstance(placed.header.recipe.get("data"), dict) for placed in places)
+    simulated = all(placed.header.simulated for placed in places)
     return table.cast(pa.schema(fields, {"simulated": "true"} if simulated else None))
 
 
