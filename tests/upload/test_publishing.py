@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ import pytest
 from s1monthly.catalog.table import read_catalog
 from s1monthly.cube import months as cube
 from s1monthly.model import CompositeKey, Direction, Month, Tile, TileDirection
+from s1monthly.upload import transfer
 from s1monthly.upload.publishing import Options, Published, publish_tree
 from s1monthly.upload.storage import Storage, open_storage
 from s1monthly.upload.storage_errors import UploadError
@@ -200,6 +202,41 @@ def test_a_killed_publisher_is_continued(stages: list[Path]) -> None:
     assert killed > 15
 
 
+@pytest.mark.parametrize("puts", [5, 30, 60])
+def test_a_manifest_claims_nothing_that_a_killed_publisher_wrote_over(stages: list[Path], puts: int) -> None:
+    """The older tree is published again: its files are as old as they were, and what lies there is newer."""
+    place = Shelf.of()
+    publish(stages[0], place)
+    place.kill_after(puts)
+    with pytest.raises(KilledError):
+        publish(stages[1], place)
+    place.watch.clear()
+    publish(stages[0], place)
+    assert files_of(stages[0]).items() <= place.data.items()
+
+
+def test_a_publisher_that_was_overtaken_puts_again_what_it_put_late(
+    stages: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It puts status 1 of months that the other has finished, then sees the other's manifest, in which all is well."""
+    monkeypatch.setattr(transfer, "BATCH_FILES", 5)
+    copy = Path(shutil.copytree(stages[1], tmp_path / "output"))
+    place = Shelf.of()
+    publish(stages[0], place)
+
+    overtaking = [lambda: publish(copy, place)]
+
+    class Slow(Shelf):
+        def put(self, path: str, content: bytes | IO[bytes], media_type: str) -> None:
+            if "/status/c/" in path and overtaking:
+                overtaking.pop()()
+            super().put(path, content, media_type)
+
+    publish(stages[1], Slow(place.url, place.store, None, place.objects))
+    assert not overtaking
+    assert files_of(stages[1]).items() <= place.data.items()
+
+
 def test_a_month_that_is_not_complete_is_left_out_or_stays_as_it_was(base: Path) -> None:
     cog = next((base / NAME / "cog").glob("*2022-01.tif"))
     kept = cog.read_bytes()
@@ -322,6 +359,7 @@ def test_a_damaged_published_table_is_named_with_what_mends_it(base: Path) -> No
     publish(base, place)
     before = place.data
     place.objects[f"{NAME}/items.parquet"] = b"cut"
+    shutil.rmtree(base / ".s1monthly" / "published")  # with the notes there, an idle call reads no table
     with pytest.raises(UploadError, match=rf"shelf:///{NAME}.*damaged -> delete both there and _manifests/{NAME}.json"):
         publish(base, place)
     for path in (f"{NAME}/items.parquet", f"{NAME}/catalog.parquet", f"_manifests/{NAME}.json"):
