@@ -7,7 +7,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-from s1monthly.errors import CredentialsError
+from s1monthly.config.publish import check_publish
+from s1monthly.errors import ConfigError, CredentialsError
 from s1monthly.upload import storage, transfer
 from s1monthly.upload.publishing import Options, publish_tree
 from s1monthly.upload.storage import Storage, Version, open_storage
@@ -181,3 +182,21 @@ def test_other_clouds_are_reached_at_their_server(url: str, monkeypatch: pytest.
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_NAME", "account")
     monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
     assert open_storage(url, "https://localhost:1").store.prefix == "prefix"
+
+
+def test_a_cloud_without_its_account_is_not_called_unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AZURE_STORAGE_ACCOUNT_NAME", raising=False)
+    with pytest.raises(UploadError, match=r"az://container: the settings .* AZURE_STORAGE_ACCOUNT_NAME"):
+        open_storage("az://container")
+
+
+@pytest.mark.parametrize("server", ["http://[::1", "https://ex^ample.org", "https://host:port"])
+def test_a_server_that_no_request_can_name_is_refused(server: str, tmp_path: Path) -> None:
+    """The library below would end the program."""
+    with pytest.raises(ConfigError, match=r"publish.endpoint: not the address of a server"):
+        check_publish({"url": "s3://bucket", "endpoint": server}, str(tmp_path))
+
+
+@pytest.mark.parametrize("server", ["http://[::1]:9000", "https://s3.example.org/path", "http://localhost:9000"])
+def test_a_server_may_be_a_name_or_a_number(server: str, tmp_path: Path) -> None:
+    assert check_publish({"url": "s3://bucket", "endpoint": server}, str(tmp_path)).endpoint == server

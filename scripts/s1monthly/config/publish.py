@@ -34,7 +34,7 @@ def published_at(url: str) -> str:
 
 
 def _server(url: str) -> str:
-    if not re.fullmatch(r"https?://[^\s/@?#]+(/[^\s@?#]*)?", url):
+    if not re.fullmatch(r"https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d+)?(/[^\s@?#]*)?", url):
         raise refusal("not the address of a server; give one beginning with https:// (or, without encryption, http://)")
     return url.rstrip("/")
 

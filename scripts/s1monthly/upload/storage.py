@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 import obstore
+from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, LocalStore, MemoryStore, S3Store
 
 from s1monthly.errors import CredentialsError
 from s1monthly.files import locked
-from s1monthly.upload.storage_errors import ConflictError, storage_errors
+from s1monthly.upload.storage_errors import ConflictError, UploadError, storage_errors
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, ObjectStore, RetryConfig
@@ -210,12 +211,17 @@ def open_storage(url: str, endpoint: str | None = None, *, make: bool = True) ->
     if endpoint and endpoint.startswith("http://"):
         client["allow_http"] = True
     options: dict[str, Any] = {"prefix": prefix or None, "client_options": client, "retry_config": RETRIES}
-    with storage_errors(url):
+    try:  # nothing is asked of a server yet
         if scheme == "gs":
             return Storage(url, GCSStore(bucket, **options, **_given(base_url=endpoint)))
         if scheme == "az":
             return Storage(url, AzureStore(bucket, **options, **_given(endpoint=endpoint)))
         return Storage(url, _s3(bucket, endpoint, options))
+    except (BaseError, ValueError):  # its text may hold a key
+        raise UploadError(
+            f"{url}: the settings of this storage are incomplete or wrong",
+            "check publish.endpoint and the variables of the environment, for az:// AZURE_STORAGE_ACCOUNT_NAME",
+        ) from None
 
 
 def _s3(bucket: str, endpoint: str | None, options: dict[str, Any]) -> S3Store:
