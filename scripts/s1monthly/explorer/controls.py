@@ -49,6 +49,13 @@ def month_slider(title: str, name: str) -> CategoricalSlider:
     )
 
 
+def percent_slider(title: str, name: str, value: int, step: int) -> Slider:
+    """Return a slider from 0 to 100 %, hidden until there is something to slide."""
+    slider = Slider(title=title, name=name, start=0, end=100, value=value, step=step, visible=False)
+    slider.update(sizing_mode="stretch_width", stylesheets=[WIDGETS])
+    return slider
+
+
 class Controls:
     """All controls, in groups."""
 
@@ -61,17 +68,7 @@ class Controls:
         )
         self.other = month_slider("Month on the right", "other")
         self.other.visible = False
-        self.divider = Slider(
-            title="Divider, % of the width",
-            start=0,
-            end=100,
-            value=50,
-            step=1,
-            visible=False,
-            name="divider",
-            sizing_mode="stretch_width",
-            stylesheets=[WIDGETS],
-        )
+        self.divider = percent_slider("Divider, % of the width", "divider", 50, 1)
         self.stretch = RangeSlider(
             title="Colours from ... to",
             start=0,
@@ -85,17 +82,7 @@ class Controls:
         self.palette = select("Colour map", "palette", PALETTES, next(iter(PALETTES)))
         self.stretch_again = button("Stretch to what is visible", "stretch_again")
         self.change = select("Layer of changes", "change")
-        self.opacity = Slider(
-            title="Opacity of the layer, %",
-            start=0,
-            end=100,
-            value=100,
-            step=5,
-            visible=False,
-            name="opacity",
-            sizing_mode="stretch_width",
-            stylesheets=[WIDGETS],
-        )
+        self.opacity = percent_slider("Opacity of the layer, %", "opacity", 100, 5)
         self.place = TextInput(
             title="Point: lon,lat. Field: three or more",
             placeholder="-120.25,34.60",
